@@ -1,0 +1,1 @@
+"""The control plane for AI agents that act on real systems."""

@@ -1,0 +1,1 @@
+"""Consent: what a person agreed to, and whether that opens an action."""

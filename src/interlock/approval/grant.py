@@ -1,0 +1,68 @@
+"""Votes: one person's yes or no to one digest, used once, expiring. Who may vote is decided where the vote is given."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from interlock.core.decision import Ask, Requirement
+from interlock.core.ids import ActionId, Digest, GrantId, Instant, PersonId, Role, RuleId, SliceHash
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """A yes of `person` to exactly `digest` as shown by `seen`, answering `rules` and no other."""
+
+    id: GrantId
+    action: ActionId
+    digest: Digest
+    slice: SliceHash
+    """The policy slice, contract of the tool included, that asked."""
+    rules: frozenset[RuleId]
+    seen: str
+    """The hash of all that the person was shown."""
+    person: PersonId
+    roles: frozenset[Role]
+    known_by: str
+    """How the person was known: `os:1000`, or `key:` and the fingerprint of the key that signed."""
+    given_at: Instant
+    expires_at: Instant
+    consumed_by: ActionId | None = None
+
+
+def opening(
+    ask: Ask, grants: Sequence[Grant], *, digest: Digest, slice: SliceHash, now: Instant
+) -> tuple[Grant, ...] | None:
+    """Return the grants that together answer every requirement, or nothing if one is left open."""
+    good = [
+        grant
+        for grant in grants
+        if grant.digest == digest and grant.slice == slice and grant.consumed_by is None and now < grant.expires_at
+    ]
+    chosen: dict[GrantId, Grant] = {}
+    for requirement in ask.requirements:
+        answers = answering(requirement, good)
+        if answers is None:
+            return None
+        chosen |= {grant.id: grant for grant in answers}
+    return tuple(chosen.values())
+
+
+def answering(requirement: Requirement, grants: Sequence[Grant]) -> tuple[Grant, ...] | None:
+    """Return one grant a person that together make the quorum of one requirement, or nothing."""
+    by_person = {
+        grant.person: grant
+        for grant in sorted(grants, key=lambda grant: grant.id)
+        if requirement.rule in grant.rules and grant.roles & requirement.approvers
+    }
+    answers = tuple(by_person.values())
+    if len(answers) < requirement.quorum or not answers:
+        return None
+    held = frozenset[Role]().union(*(grant.roles for grant in answers))
+    if requirement.each and not requirement.approvers <= held:
+        return None
+    return answers
+
+
+def consume(grant: Grant, action: ActionId) -> Grant:
+    """Use the yes up."""
+    assert grant.consumed_by is None, f"grant `{grant.id}` is used once"
+    return replace(grant, consumed_by=action)

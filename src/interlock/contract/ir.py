@@ -1,0 +1,235 @@
+"""A contract as typed values: what an agent may do, at what cost, with whose consent. YAML is read elsewhere."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from interlock.budget.period import Period
+from interlock.core.canonical import JsonObject
+from interlock.core.charge import Unit
+from interlock.core.effect import EffectClass, Mode, Tier
+from interlock.core.ids import (
+    AgentId,
+    ContractHash,
+    Environment,
+    Instant,
+    Micros,
+    PersonId,
+    Role,
+    TenantId,
+    ToolName,
+    WorkflowId,
+)
+from interlock.policy.rule import Place, Rule
+
+ArgumentRole = Literal["id", "target", "quantity", "payload", "const"]
+OnRepeat = Literal["return", "ask", "new"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Argument:
+    """What an argument means: which object, whom it reaches, how much, or mere content."""
+
+    role: ArgumentRole
+    unit: str = ""
+    """Of a quantity: `usd` makes it money that the agent moves."""
+    domains: tuple[str, ...] = ()
+    templates: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Label:
+    """What a place in a result may be trusted with, and the shape it must have for that."""
+
+    path: str
+    trusted: bool
+    shape: str = ""
+    is_id: bool = False
+    pii: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hook:
+    """A read that the gateway makes itself. An argument is a path (`$.args.x`, `$.result.y`) or a literal."""
+
+    tool: ToolName
+    args: Mapping[str, str] = field(default_factory=dict[str, str])
+    within: Micros = Micros(0)
+    """Of a fact: how old it may be."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undo:
+    """How an effect is reversed, and until when."""
+
+    tool: ToolName
+    args: Mapping[str, str]
+    within: Micros
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unique:
+    """The same effect on the same business key, from any run, is refused."""
+
+    on: tuple[str, ...]
+    within: Micros
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """One thing an agent may be able to do. Whatever is not said is read in the strict direction."""
+
+    name: ToolName
+    source: str
+    """Where it comes from: `python:module:function`, `mcp:server/tool`, `openapi:FILE#operationId`."""
+    place: Place
+    effect: EffectClass = EffectClass.OPAQUE
+    tier: Tier = Tier.RED
+    kind: str = ""
+    """The class of tools that a rule may name, such as `refund`."""
+    price: int | None = None
+    """Micro-dollars a call; nothing said is unknown, and unknown is refused."""
+    timeout: Micros = Micros(30_000_000)
+    retries: int = 0
+    backoff: Micros = Micros(200_000)
+    resend_within: Micros | None = None
+    """How long after the start the same request may be sent again; nothing said is as long as the lease."""
+    slots: int = 8
+    """How many errands it carries at once."""
+    isolate: bool = False
+    """Whether it runs in a child process that can be killed."""
+    outside: bool = False
+    """Whether a call leaves for a host that outsiders can reach."""
+    secret: str = ""
+    idempotency_header: str = ""
+    arguments: Mapping[str, Argument] = field(default_factory=dict[str, Argument])
+    labels: tuple[Label, ...] = ()
+    keep: tuple[str, ...] = ()
+    cache_ttl: Micros = Micros(0)
+    unique: Unique | None = None
+    serialize: str = ""
+    subject: str = ""
+    """The path of the argument that names the person whose data this is; nothing said is the run."""
+    preview: Hook | None = None
+    reconcile: Hook | None = None
+    before: Hook | None = None
+    after: Hook | None = None
+    expect: tuple[str, ...] = ()
+    """Fields of the preview that must still be the same as the effect starts."""
+    undo: Undo | None = None
+    check: tuple[str, ...] = ()
+    """Post-conditions, as expressions over `args` and `result`."""
+    on_repeat: OnRepeat = "return"
+    only_for_facts: bool = False
+    only_as_undo: bool = False
+    # What publishing finds out and pins.
+    description: str = ""
+    schema: JsonObject | None = None
+    """JSON Schema (2020-12) of the arguments."""
+    result_schema: JsonObject | None = None
+    pin: str = ""
+    """The hash of description and schemas; another one is another tool."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """A limit on what is spent in a period, by the workflow or by one of its tools."""
+
+    unit: Unit
+    period: Period
+    limit: int
+    place: Place
+    tool: ToolName | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consent:
+    """Who agrees to what a tier asks for."""
+
+    approvers: frozenset[Role]
+    quorum: int = 1
+    each: bool = False
+    expires: Micros = Micros(48 * 3600 * 1_000_000)
+    step_up: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approvals:
+    """How consent is given in this workflow."""
+
+    yellow: Consent | None = None
+    red: Consent | None = None
+    separation_of_duties: bool = True
+    remind: tuple[int, ...] = ()
+    """When to remind, in percent of the time until the approval expires."""
+    on_expiry: Literal["refuse", "handoff"] = "refuse"
+    people: Mapping[Role, frozenset[PersonId]] = field(default_factory=dict[Role, frozenset[PersonId]])
+    """Who holds a role, until a login says so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unenforced:
+    """A section that is checked and kept, and whose judge this version lacks."""
+
+    section: str
+    place: Place
+    honoured_by: str
+    """The part that will honour it, in the words of the documentation."""
+    protects: bool
+    """Whether mode `act` in production relies on it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assumption:
+    """Something that the file does not say and that was read in the strict direction."""
+
+    place: Place
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loop:
+    """How many equal calls in a run are a loop."""
+
+    equal_calls: int = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contract:
+    """What a workflow may do."""
+
+    workflow: WorkflowId
+    tenant: TenantId
+    place: Place
+    owner: str = ""
+    cost_center: str = ""
+    runbook: str = ""
+    modes: Mapping[Environment, Mode] = field(default_factory=dict[Environment, Mode])
+    agents: Mapping[AgentId, str] = field(default_factory=dict[AgentId, str])
+    tools: Mapping[ToolName, Tool] = field(default_factory=dict[ToolName, Tool])
+    rules: tuple[Rule, ...] = ()
+    cedar: Mapping[str, str] = field(default_factory=dict[str, str])
+    """The organisation's own policy files, by name, as text."""
+    policy_files: tuple[str, ...] = ()
+    facts: Mapping[str, Hook] = field(default_factory=dict[str, Hook])
+    approvals: Approvals = Approvals()
+    budgets: tuple[Budget, ...] = ()
+    loop: Loop = Loop()
+    fallback: Mapping[str, str] = field(default_factory=dict[str, str])
+    handoff_queue: str = ""
+    unsafe_durability: bool = False
+    accept_unenforced: frozenset[str] = frozenset()
+    unenforced: tuple[Unenforced, ...] = ()
+    assumptions: tuple[Assumption, ...] = ()
+    kept: JsonObject = field(default_factory=dict[str, object])
+    """Sections as they were written whose judge this version lacks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InForce:
+    """A published contract as a call finds it."""
+
+    contract: Contract
+    hash: ContractHash
+    mode: Mode
+    since: Instant = Instant(0)

@@ -1,0 +1,1 @@
+"""The words that more than one judge uses. Values only: nothing here acts."""

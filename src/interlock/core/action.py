@@ -1,0 +1,99 @@
+"""An action: one thing an agent asked for, frozen before anyone judges it. Its life is a table."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from types import MappingProxyType
+
+from interlock.core.effect import EffectClass, Tier
+from interlock.core.ids import (
+    ActionId,
+    AgentId,
+    Digest,
+    Environment,
+    Instant,
+    Key,
+    PayloadId,
+    PrincipalId,
+    RunId,
+    TenantId,
+    ToolName,
+    WorkflowId,
+)
+
+
+class ActionState(Enum):
+    """Where an action is on its way from the door to the ledger."""
+
+    ASKED = "asked"  # at the door; nothing is written yet
+    PARKED = "parked"  # waits for a person
+    SUGGESTED = "suggested"  # shown and not done
+    REFUSED = "refused"
+    STARTED = "started"  # the effect may have happened from here on
+    DONE = "done"
+    FAILED = "failed"  # the other side said for sure that nothing happened, or nothing was sent
+    UNCERTAIN = "uncertain"  # we started it and nobody knows how it ended
+    ABANDONED = "abandoned"  # a person gave up finding out; what was held is charged
+
+
+NEXT: Mapping[ActionState, frozenset[ActionState]] = MappingProxyType(
+    {
+        ActionState.ASKED: frozenset(
+            {ActionState.PARKED, ActionState.STARTED, ActionState.REFUSED, ActionState.SUGGESTED}
+        ),
+        ActionState.PARKED: frozenset({ActionState.STARTED, ActionState.REFUSED, ActionState.SUGGESTED}),
+        ActionState.STARTED: frozenset({ActionState.DONE, ActionState.FAILED, ActionState.UNCERTAIN}),
+        ActionState.UNCERTAIN: frozenset({ActionState.DONE, ActionState.FAILED, ActionState.ABANDONED}),
+        ActionState.DONE: frozenset(),
+        ActionState.FAILED: frozenset(),
+        ActionState.REFUSED: frozenset(),
+        ActionState.SUGGESTED: frozenset(),
+        ActionState.ABANDONED: frozenset(),
+    }
+)
+"""Every legal step. A state missing here is a bug that `test_action.py` finds."""
+
+HOLDS = frozenset({ActionState.STARTED, ActionState.UNCERTAIN})
+"""The states in which an action holds what it may cost."""
+
+
+def step(old: ActionState, new: ActionState) -> ActionState:
+    """Return `new`, which must be one step away from `old`."""
+    assert new in NEXT[old], f"`{old.value}` never becomes `{new.value}`"
+    return new
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who stands at the door, as the door has established it. Nothing here is the agent's own word."""
+
+    tenant: TenantId
+    workflow: WorkflowId
+    environment: Environment
+    agent: AgentId
+    principal: PrincipalId
+    """The person or service on whose behalf the agent acts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """What was asked, by whom. It never changes; what becomes of it is in its row."""
+
+    id: ActionId
+    """Drawn by us for each call; an agent never chooses it."""
+    key: Key
+    """What makes two calls the same call: a MAC over tenant, workflow, agent, principal and the caller's key."""
+    digest: Digest
+    """A MAC over all that an approval binds to: who asks, for whom, which tool, these exact arguments."""
+    what: str
+    """The salted commitment to the arguments, which is all that an entry says of them."""
+    caller: Caller
+    run: RunId
+    tool: ToolName
+    effect: EffectClass
+    tier: Tier
+    arguments: PayloadId
+    """Where the canonical arguments and their salt are kept, encrypted."""
+    asked_at: Instant
+    undo_of: ActionId | None = None
+    retry_of: ActionId | None = None

@@ -1,0 +1,44 @@
+"""What an action may take from a budget. Policy, budgets and the ledger all speak of it."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from interlock.core.ids import BudgetId
+from interlock.core.limits import SAFE_INTEGER
+from interlock.core.money import Money
+
+
+class Unit(Enum):
+    """What a budget counts. Money and seconds are in millionths."""
+
+    USD = "usd"
+    USD_OF_ARGS = "usd_of_args"  # the money that the agent moves, not what it costs
+    TOKENS = "tokens"
+    TOOL_CALLS = "tool_calls"
+    MODEL_CALLS = "model_calls"
+    CALLS = "calls"  # of one tool
+    RETRIES = "retries"
+    SECONDS = "seconds"
+
+    def show(self, amount: int) -> str:
+        match self:
+            case Unit.USD | Unit.USD_OF_ARGS:
+                return str(Money(amount))
+            case Unit.SECONDS:
+                return f"{amount / 1_000_000:g} s"
+            case _:
+                return f"{amount:,} {self.value.replace('_', ' ')}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charge:
+    """What an action may take from one budget, at most."""
+
+    budget: BudgetId
+    unit: Unit
+    amount: int
+    limit: int
+    """What the contract allows in the budget's period, should this charge be its first."""
+
+    def __post_init__(self) -> None:
+        assert 0 <= self.amount <= SAFE_INTEGER, "an upper bound is never negative"

@@ -1,0 +1,71 @@
+"""What policy may say about an action. The union is closed: match it fully.
+
+Strictness: deny > suggest > ask > allow. No grant opens a suggestion.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from interlock.core.ids import Micros, Role, RuleId
+from interlock.core.reason import Reason
+
+OnChange = Literal["ask", "go_on"]
+"""What a resume does when something that the person saw has changed meanwhile."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requirement:
+    """`quorum` different people, each holding one of `approvers`, agree."""
+
+    rule: RuleId
+    approvers: frozenset[Role]
+    quorum: int = 1
+    each: bool = False
+    """Every role in `approvers` must be held by at least one of those who agree."""
+    expires: Micros = Micros(48 * 3600 * 1_000_000)
+    on_change: OnChange = "ask"
+    step_up: bool = False
+    """Whoever agrees proves again who they are, just for this."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allow:
+    """Go on."""
+
+    rules: tuple[RuleId, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """Go on only when every requirement has a yes of its own; they are never merged."""
+
+    requirements: tuple[Requirement, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suggest:
+    """Show what would be done; do nothing. `draft` is one that a person may start."""
+
+    rules: tuple[RuleId, ...]
+    draft: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deny:
+    """Stop here. `why` is for operators; an agent sees only the reason code."""
+
+    rules: tuple[RuleId, ...]
+    why: str
+    reason: Reason = Reason.POLICY
+
+
+Decision = Allow | Ask | Suggest | Deny
+
+STRICTNESS: dict[type[Decision], int] = {Allow: 0, Ask: 1, Suggest: 2, Deny: 3}
+
+
+def rules_of(decision: Decision) -> tuple[RuleId, ...]:
+    """Name the rules that decided, for the entry."""
+    if isinstance(decision, Ask):
+        return tuple(requirement.rule for requirement in decision.requirements)
+    return decision.rules

@@ -1,0 +1,91 @@
+"""The doors of a tenant: all that opens or closes, under one number that only grows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from interlock.core.action import Caller
+from interlock.core.effect import EffectClass, Mode
+from interlock.core.ids import AgentId, ContractHash, Environment, Instant, PersonId, ToolName, WorkflowId
+
+
+class SwitchKind(Enum):
+    """What a thrown switch leaves possible."""
+
+    STOP = "stop"  # nothing starts
+    READ_ONLY = "read_only"  # reads start
+    SUGGEST = "suggest"  # reads start, writes end as previews
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What a switch covers: every field that is set must match; nothing set is the whole tenant."""
+
+    workflow: WorkflowId | None = None
+    environment: Environment | None = None
+    agent: AgentId | None = None
+    tool: ToolName | None = None
+    effect: EffectClass | None = None
+
+    def covers(self, caller: Caller, tool: ToolName, effect: EffectClass) -> bool:
+        wanted = (self.workflow, self.environment, self.agent, self.tool, self.effect)
+        found = (caller.workflow, caller.environment, caller.agent, tool, effect)
+        return all(want is None or want == is_ for want, is_ in zip(wanted, found, strict=True))
+
+    def __str__(self) -> str:
+        named = (
+            ("workflow", self.workflow),
+            ("environment", self.environment),
+            ("agent", self.agent),
+            ("tool", self.tool),
+            ("class", self.effect.value if self.effect else None),
+        )
+        return " ".join(f"{name}={value}" for name, value in named if value is not None) or "tenant"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Switch:
+    """A person's stop. It holds until a person takes it back."""
+
+    id: str
+    kind: SwitchKind
+    scope: Scope
+    by: PersonId
+    at: Instant
+    undo_too: bool = False
+    """Whether it holds back an operator's undo as well."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakGlass:
+    """A recorded, expiring right of one person to let a scope act in spite of a mode or a read-only switch."""
+
+    id: str
+    scope: Scope
+    by: PersonId
+    at: Instant
+    until: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """The contract that a workflow runs under in one environment, and how far it may go today."""
+
+    contract: ContractHash
+    mode: Mode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """One row a tenant, read in each batch. It carries a MAC: edited, everything is refused."""
+
+    epoch: int = 0
+    published: Mapping[str, Published] = field(default_factory=dict[str, Published])
+    """By `workflow/environment`."""
+    switches: tuple[Switch, ...] = ()
+    glass: tuple[BreakGlass, ...] = ()
+    clock_accepted: Instant = Instant(0)
+    """When an operator last vouched for a clock that had jumped."""
+
+    def of(self, workflow: WorkflowId, environment: Environment) -> Published | None:
+        return self.published.get(f"{workflow}/{environment}")

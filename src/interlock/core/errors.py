@@ -1,0 +1,80 @@
+"""Everything Interlock raises.
+
+InterlockError
+├── ActionUnknown        nothing in this store has that id
+├── ContractInvalid      a contract or policy file that cannot be honoured
+├── LedgerBroken         the entries do not lead to a head that was seen; stop and look
+├── NotPermitted         the person who asks may not do that
+├── PayloadErased        the key of this payload was destroyed
+├── StoreError           the store did not do what it was told
+│   ├── StoreBusy        another process holds what we need; nothing was written
+│   ├── StoreClosed      it refuses until it is opened again and verified
+│   ├── StoreTampered    a row that opens something is not as Interlock wrote it
+│   └── StoreUnsure      the answer to a commit was lost; it may or may not be written
+└── UpstreamError        the other side failed
+    ├── UpstreamFailed   it said so: the effect did not happen
+    └── UpstreamSilent   no answer in time: the effect may have happened
+
+A refused action is not here: it is an `Outcome`.
+"""
+
+
+class InterlockError(Exception):
+    """Base of all errors that a caller may want to catch."""
+
+    def __init__(self, message: str, *, fix: str) -> None:
+        super().__init__(message)
+        self.fix = fix
+        """What to do next, as one sentence or one command."""
+
+
+class ActionUnknown(InterlockError):
+    """No action with this id was ever written down."""
+
+
+class ContractInvalid(InterlockError):
+    """A contract, or a file that it names, cannot be honoured as it stands."""
+
+
+class LedgerBroken(InterlockError):
+    """The entries are not those that the older head was made from."""
+
+
+class NotPermitted(InterlockError):
+    """The person is known and may not do what they ask."""
+
+
+class PayloadErased(InterlockError):
+    """The bytes are there and nobody can read them any more."""
+
+
+class StoreError(InterlockError):
+    """The store did not do what it was told."""
+
+
+class StoreBusy(StoreError):
+    """Another process held the lock for too long. Nothing was written; trying again is safe."""
+
+
+class StoreClosed(StoreError):
+    """The store failed in a way after which its promises no longer hold until it is opened again."""
+
+
+class StoreTampered(StoreError):
+    """A row that opens something does not carry the MAC that Interlock gave it."""
+
+
+class StoreUnsure(StoreError):
+    """The connection went away while a commit was under way: it may or may not have been written."""
+
+
+class UpstreamError(InterlockError):
+    """The tool did not answer as it should."""
+
+
+class UpstreamFailed(UpstreamError):
+    """The tool said no; the effect did not happen."""
+
+
+class UpstreamSilent(UpstreamError):
+    """The tool did not answer in time; the effect may have happened."""

@@ -1,0 +1,18 @@
+"""Every bound in one place, each with its reason."""
+
+ARGUMENT_BYTES_MAX = 256 * 1024  # what a tool takes fits; more is a file, and a file goes by reference
+ARGUMENT_DEPTH_MAX = 32  # deeper than any tool's schema we saw; parsers recurse
+RESULT_BYTES_MAX = 1024 * 1024  # what goes back to a model; a tool may declare less
+BATCH_WRITES_MAX = 64  # a batch is one commit; more would make the first caller wait for the last
+BATCH_PAUSE_SECONDS = 0.002  # between batches another process gets its turn; without it one waited 1 s and more
+BATCH_TRIES_MAX = 4  # lock timeouts of 2 s each outlast the 3 s after which a frozen replica is cut off
+BUSY_SECONDS_MAX = 5.0  # how long we wait for another process's turn before the store counts as down
+DECIDE_TRIES_MAX = 3  # the doors of a tenant rarely change twice during one call
+PERFORM_SECONDS_MAX = 120  # longer work is a run, not a call
+LEASE_MARGIN_SECONDS = 10  # between the last possible answer and the reaper: room for the settling commit
+CLOCK_DRIFT_MICROS_MAX = 5_000_000  # wall clock against boot clock; more than this is a jump, not drift
+DISK_FREE_BYTES_MIN = 64 * 1024 * 1024  # an effect that happened must still fit into the ledger
+SAFE_INTEGER = 2**53 - 1  # beyond it JSON readers disagree about the value (RFC 8785, section 3.2.2.3)
+TENANTS_IN_A_BATCH_MAX = 16  # a batch holds the locks of all its tenants
+
+assert BATCH_PAUSE_SECONDS < BUSY_SECONDS_MAX, "whoever waits must meet a pause"

@@ -1,0 +1,48 @@
+"""Money is a count of micro-dollars. Floats never touch it."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import total_ordering
+
+
+@total_ordering
+@dataclass(frozen=True, slots=True)
+class Money:
+    """An amount that can be compared and added, and never goes below zero."""
+
+    micros: int
+
+    def __post_init__(self) -> None:
+        assert self.micros >= 0, "an amount is never negative; use a Shortfall"
+
+    def __add__(self, other: "Money") -> "Money":
+        return Money(self.micros + other.micros)
+
+    def __sub__(self, other: "Money") -> "Money":
+        return Money(self.micros - other.micros)
+
+    def __lt__(self, other: "Money") -> bool:
+        return self.micros < other.micros
+
+    def __str__(self) -> str:
+        dollars, rest = divmod(self.micros, 1_000_000)
+        cents, below = divmod(rest, 10_000)
+        return f"${dollars:,}.{cents:02d}" + (f"{below:04d}".rstrip("0") if below else "")
+
+
+def micros_of(text: str) -> int | None:
+    """Read a decimal number as a count of millionths, or nothing if it is not exactly one.
+
+    `"49.99"` is 49,990,000; `"0.0000001"` is nothing, because it would have to be rounded.
+    """
+    try:
+        number = Decimal(text)
+    except ArithmeticError:
+        return None
+    if not number.is_finite() or abs(number.adjusted()) > _DIGITS_MAX or len(number.as_tuple().digits) > _DIGITS_MAX:
+        return None
+    scaled = number.scaleb(6)
+    return int(scaled) if scaled == scaled.to_integral_value() else None
+
+
+_DIGITS_MAX = 24  # Decimal keeps 28 digits; beyond this, scaling would round

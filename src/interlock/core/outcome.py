@@ -1,0 +1,101 @@
+"""How a call ended. A refusal is an answer, not an exception."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from interlock.core.canonical import Json
+from interlock.core.decision import Requirement
+from interlock.core.ids import ActionId, Instant
+from interlock.core.money import Money
+from interlock.core.reason import Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What the caller keeps to hold the ledger to its word: this leaf, at this index, under this signed head."""
+
+    leaf: str
+    """RFC 6962 leaf hash, hex."""
+    index: int
+    head: str
+    """A signed note (C2SP checkpoint) whose size is above `index`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wrong:
+    """One thing that is wrong with the arguments: where, and of which kind. Never what stood there."""
+
+    path: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """The effect happened and was paid for."""
+
+    action: ActionId
+    result: Json
+    cost: Money
+    check: Literal["", "passed", "failed"] = ""
+    """Whether the post-conditions of the contract held; empty where it has none."""
+    overrun: bool = False
+    """It cost more than was held. The charge is booked and the budget is closed."""
+    receipt: Receipt | None = None
+    recalled: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parked:
+    """A person has to decide."""
+
+    action: ActionId
+    requirements: tuple[Requirement, ...]
+    expires_at: Instant
+    receipt: Receipt | None = None
+    recalled: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suggested:
+    """Nothing happened: this is what would be done. `draft` is one that a person may start."""
+
+    action: ActionId
+    preview: Json
+    draft: bool = False
+    receipt: Receipt | None = None
+    recalled: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """Nothing happened. An agent sees `reason` and `wrong`; operators see `why` and `fix` too."""
+
+    action: ActionId
+    reason: Reason
+    why: str
+    fix: str
+    wrong: tuple[Wrong, ...] = ()
+    receipt: Receipt | None = None
+    recalled: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """It was started, and it is sure that nothing happened."""
+
+    action: ActionId
+    why: str
+    receipt: Receipt | None = None
+    recalled: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uncertain:
+    """It was started and nobody knows how it ended; it is never started again by itself."""
+
+    action: ActionId
+    receipt: Receipt | None = None
+    recalled: bool = False
+
+
+Outcome = Done | Parked | Suggested | Refused | Failed | Uncertain

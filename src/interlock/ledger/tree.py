@@ -1,0 +1,83 @@
+"""The ledger is a Merkle tree as in RFC 6962: a head is its size and root, and no two histories share one."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import reduce
+from hashlib import sha256
+
+from interlock.core.errors import LedgerBroken
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """What a caller keeps outside, to hold the ledger to it later."""
+
+    size: int
+    root: bytes
+
+
+def leaf_hash(line: bytes) -> bytes:
+    """Hash one entry as a leaf (RFC 6962, section 2.1)."""
+    return sha256(b"\x00" + line).digest()
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    """Hash two subtrees into one (RFC 6962, section 2.1)."""
+    return sha256(b"\x01" + left + right).digest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tree:
+    """All that is needed to go on: the roots of the full subtrees, one for each bit set in `size`."""
+
+    size: int = 0
+    peaks: tuple[bytes, ...] = ()
+
+    def add(self, line: bytes) -> "Tree":
+        """Append a leaf, joining subtrees of equal height as a binary counter carries."""
+        peaks, top = self.peaks, leaf_hash(line)
+        carry = self.size
+        while carry & 1:
+            peaks, top, carry = peaks[:-1], node_hash(peaks[-1], top), carry >> 1
+        return Tree(size=self.size + 1, peaks=(*peaks, top))
+
+    def head(self) -> Head:
+        if not self.peaks:
+            return Head(size=0, root=sha256().digest())
+        return Head(size=self.size, root=reduce(lambda right, left: node_hash(left, right), reversed(self.peaks)))
+
+    def to_bytes(self) -> bytes:
+        """Write the peaks one after the other, 32 bytes each."""
+        return b"".join(self.peaks)
+
+    @classmethod
+    def from_bytes(cls, size: int, peaks: bytes) -> "Tree":
+        """Read what `to_bytes` wrote.
+
+        Raises:
+            LedgerBroken: `peaks` are not those of a tree of this size.
+        """
+        if size < 0 or len(peaks) != 32 * size.bit_count():
+            raise LedgerBroken("the stored head does not fit its size", fix="run `interlock ledger verify`")
+        return cls(size=size, peaks=tuple(peaks[i : i + 32] for i in range(0, len(peaks), 32)))
+
+
+def verify(lines: Iterable[bytes], *, older: Head) -> Head:
+    """Check that `lines` still begin with the history behind `older`, and return the head of them all.
+
+    Lines after `older` are held only by a newer head: keep the one that this returns.
+
+    Raises:
+        LedgerBroken: a line under `older` was edited, inserted, deleted or moved.
+    """
+    tree, found = Tree(), Tree().head()
+    for line in lines:
+        tree = tree.add(line)
+        if tree.size == older.size:
+            found = tree.head()
+    if found != older:
+        raise LedgerBroken(
+            f"the first {older.size} of {tree.size} entries are not those of the head you hold",
+            fix="stop writing and compare with an export: `interlock ledger verify --against FILE`",
+        )
+    return tree.head()

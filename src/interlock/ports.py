@@ -1,0 +1,352 @@
+"""What the spine needs of the world, in the words of the judges: a store, performers, a clock, secrets, an observer.
+
+A write is a value: the rows it needs, and a pure function from those rows to changes and an answer.
+The store may run the function again, so ids and salts are drawn before it; time is in the rows.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+from interlock.approval.grant import Grant
+from interlock.budget.hold import Balance
+from interlock.core.action import Action, ActionState
+from interlock.core.canonical import Json
+from interlock.core.charge import Charge
+from interlock.core.decision import Requirement
+from interlock.core.door import Door
+from interlock.core.ids import (
+    ActionId,
+    BudgetId,
+    ClaimId,
+    ContractHash,
+    Digest,
+    Instant,
+    Key,
+    Micros,
+    PayloadId,
+    ProcessId,
+    RunId,
+    SliceHash,
+    SubjectId,
+    TenantId,
+)
+from interlock.core.money import Money
+from interlock.core.outcome import Receipt
+from interlock.core.reason import Reason
+from interlock.ledger.seal import Entry
+from interlock.ledger.tree import Head
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionRow:
+    """What is kept of an action while it lives and after."""
+
+    action: Action
+    state: ActionState
+    fence: int = 0
+    """Grows with each owner, so that one who was given up cannot write an end."""
+    owner: ProcessId = ProcessId("")
+    lease_until: Instant = Instant(0)
+    """When whoever performs it must have ended. Fixed at the start, never renewed."""
+    contract: ContractHash = ContractHash("")
+    slice: SliceHash = SliceHash("")
+    requirements: tuple[Requirement, ...] = ()
+    """What it waits for while it is parked."""
+    seen: str = ""
+    """The hash of what a person is shown while it is parked."""
+    expires_at: Instant = Instant(0)
+    holds: tuple[Charge, ...] = ()
+    claims: tuple[ClaimId, ...] = ()
+    cost: Money = Money(0)
+    overrun: bool = False
+    result: PayloadId | None = None
+    preview: PayloadId | None = None
+    check: str = ""
+    draft: bool = False
+    reason: Reason | None = None
+    why: PayloadId | None = None
+    changed_at: Instant = Instant(0)
+    undo_until: Instant = Instant(0)
+    undone_by: ActionId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """An action's claim on a name: the business key that is unique, the record that is changed one action at a time."""
+
+    id: ClaimId
+    action: ActionId
+    until: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRow:
+    """What is kept of a run: the calls it made lately, and whether it has seen text from outside."""
+
+    id: RunId
+    calls: int = 0
+    recent: tuple[Digest, ...] = ()
+    tainted: bool = False
+    last_entry: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payload:
+    """Bytes that may have to be forgotten, encrypted beside the ledger."""
+
+    id: PayloadId
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """A line of the outbox: somebody is to be woken or told, not before `at`."""
+
+    id: str
+    topic: str
+    action: ActionId
+    at: Instant
+    done: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """The rows that a write names. Door, head and time come with every batch."""
+
+    actions: frozenset[ActionId] = frozenset()
+    keys: frozenset[Key] = frozenset()
+    budgets: frozenset[BudgetId] = frozenset()
+    grants: frozenset[ActionId] = frozenset()
+    """All votes on these actions."""
+    claims: frozenset[ClaimId] = frozenset()
+    runs: frozenset[RunId] = frozenset()
+
+    @classmethod
+    def joined(cls, all_needs: Iterable["Needs"]) -> "Needs":
+        """Name every row once, so that a batch loads it once."""
+        each = tuple(all_needs)
+        return cls(
+            actions=frozenset[ActionId]().union(*(needs.actions for needs in each)),
+            keys=frozenset[Key]().union(*(needs.keys for needs in each)),
+            budgets=frozenset[BudgetId]().union(*(needs.budgets for needs in each)),
+            grants=frozenset[ActionId]().union(*(needs.grants for needs in each)),
+            claims=frozenset[ClaimId]().union(*(needs.claims for needs in each)),
+            runs=frozenset[RunId]().union(*(needs.runs for needs in each)),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """What a write wants to be true afterwards. All of it is kept, or none of it."""
+
+    actions: tuple[ActionRow, ...] = ()
+    budgets: Mapping[BudgetId, Balance] = field(default_factory=dict[BudgetId, Balance])
+    grants: tuple[Grant, ...] = ()
+    claims: tuple[Claim, ...] = ()
+    runs: tuple[RunRow, ...] = ()
+    payloads: tuple[Payload, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    contracts: Mapping[ContractHash, bytes] = field(default_factory=dict[ContractHash, bytes])
+    door: Door | None = None
+    """A new door. Its epoch is one above the old one's."""
+    entries: tuple[Entry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """The rows a write named, as they are at its turn. A row that is not there is `None`; one not named is a bug."""
+
+    now: Instant
+    door: Door
+    head: Head
+    clock_jumped: Micros
+    """How far the wall clock has moved against the boot clock; 0 while they agree or somebody vouched for it."""
+    actions: Mapping[ActionId, ActionRow | None]
+    keys: Mapping[Key, ActionRow | None]
+    """By key, the action that has it. A refused or suggested action leaves its key free."""
+    budgets: Mapping[BudgetId, Balance | None]
+    grants: Mapping[ActionId, tuple[Grant, ...]]
+    claims: Mapping[ClaimId, Claim | None]
+    runs: Mapping[RunId, RunRow | None]
+
+
+Answer = TypeVar("Answer")
+Change = Callable[[Rows], tuple[Changes, Answer]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written(Generic[Answer]):
+    """What a change answered, and the receipt for its last entry. There is none where nothing durable was entered."""
+
+    answer: Answer
+    receipt: Receipt | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which actions a list shows, newest first. What is not set does not narrow."""
+
+    states: frozenset[ActionState] = frozenset()
+    run: RunId | None = None
+    lease_before: Instant | None = None
+    undo_of: ActionId | None = None
+    limit: int = 100
+
+
+class TenantStore(Protocol):
+    """What one tenant's part of the store remembers. No method takes a tenant."""
+
+    @property
+    def tenant(self) -> TenantId: ...
+
+    async def write(self, needs: Needs, change: Change[Answer], *, durable: bool = True) -> Written[Answer]:
+        """Run `change` in turn with all others of this tenant, and return its answer once it is committed.
+
+        Args:
+            needs: the rows that `change` may look at.
+            change: a pure function; it may be run again.
+            durable: whether to wait for the disk. A crash may forget what was not waited for.
+
+        Raises:
+            StoreBusy: another process held the lock for too long; nothing was written.
+            StoreUnsure: the answer to the commit was lost; it may or may not be written.
+            StoreTampered: a row that opens something was edited; nothing was written.
+            StoreClosed: the store failed and must be opened again.
+        """
+        ...
+
+    async def read(self, needs: Needs) -> Rows:
+        """Return a snapshot. It may be old by the time you look."""
+        ...
+
+    async def contract(self, hash: ContractHash) -> bytes:
+        """Return the contract with this hash, checked against it."""
+        ...
+
+    async def payload(self, id: PayloadId) -> bytes | None:
+        """Return the sealed bytes of a payload."""
+        ...
+
+    async def actions(self, wanted: Wanted) -> tuple[ActionRow, ...]: ...
+
+    async def actions_like(self, prefix: str) -> tuple[ActionRow, ...]:
+        """Return the actions whose id begins with `prefix`, at most two: enough to know whether it names one."""
+        ...
+
+    async def budgets(self) -> Mapping[BudgetId, Balance]: ...
+
+    async def entries(self, *, after: int = 0, limit: int = 1_000) -> tuple[bytes, ...]:
+        """Return the ledger as it was written, from the entry with that index on."""
+        ...
+
+    async def entries_of(self, action: ActionId) -> tuple[tuple[int, bytes], ...]:
+        """Return the index and bytes of each entry about an action, oldest first."""
+        ...
+
+    async def signed_head(self) -> str:
+        """Return the signed note that holds the ledger as it is now."""
+        ...
+
+    async def notices(self, *, before: Instant) -> tuple[Notice, ...]:
+        """Return the undone lines of the outbox that are due."""
+        ...
+
+
+class Store(Protocol):
+    """Where the interlock remembers."""
+
+    def for_tenant(self, tenant: TenantId) -> TenantStore: ...
+
+    def tenants(self) -> Sequence[TenantId]: ...
+
+    def close(self) -> None:
+        """Finish what is queued, then let go."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Errand:
+    """What a performer is asked to do."""
+
+    action: Action
+    arguments: bytes
+    """The canonical bytes that were judged, approved and recorded. Nothing else is sent."""
+    key: str
+    """What the other side may use to recognise a repetition. It stays the same over all attempts."""
+    check_lease: Callable[[], None]
+    """To be called just before the first byte leaves.
+
+    Raises:
+        UpstreamFailed: the lease has passed; nothing may be sent.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Performed:
+    """The other side did it, and this is what it took."""
+
+    result: Json
+    costs: Mapping[str, int] = field(default_factory=dict[str, int])
+    """What it really took by unit (`usd` in millionths, `tokens`), where the performer knows."""
+
+
+class Performer(Protocol):
+    """Something that can carry out an action: a tool, a model, a search."""
+
+    async def perform(self, errand: Errand) -> Performed:
+        """Do it.
+
+        Raises:
+            UpstreamFailed: the effect did not happen.
+            UpstreamSilent: nobody knows whether the effect happened.
+        """
+        ...
+
+    def free(self) -> bool:
+        """Whether one more errand would be begun at once."""
+        ...
+
+
+class Clock(Protocol):
+    """The time, so that tests can own it."""
+
+    def now(self) -> Instant:
+        """Return the wall clock."""
+        ...
+
+    def boot(self) -> Micros:
+        """Return the time since the machine started, time asleep included."""
+        ...
+
+
+class Secrets(Protocol):
+    """All that depends on keys which are not in the database."""
+
+    def sign(self, tenant: TenantId, text: bytes) -> bytes:
+        """Sign with the tenant's ledger key (Ed25519)."""
+        ...
+
+    def public_key(self, tenant: TenantId) -> bytes: ...
+
+    def mac(self, tenant: TenantId, text: bytes) -> bytes:
+        """Authenticate `text` for this tenant (HMAC-SHA256, 32 bytes)."""
+        ...
+
+    def seal(self, tenant: TenantId, id: PayloadId, text: bytes, subjects: frozenset[SubjectId]) -> bytes:
+        """Encrypt a payload so that destroying the key of any one subject makes it unreadable."""
+        ...
+
+    def open(self, tenant: TenantId, id: PayloadId, sealed: bytes) -> bytes:
+        """Decrypt a payload.
+
+        Raises:
+            PayloadErased: the key was destroyed.
+        """
+        ...
+
+
+class Observer(Protocol):
+    """Hears of every step that an action takes. It cannot change anything."""
+
+    def at(self, step: str, action: ActionId) -> None: ...
