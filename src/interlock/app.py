@@ -1,1 +1,104 @@
-"""."""
+"""Composition root: the only place that knows which store, clock and keys are real."""
+
+import os
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from interlock.core.ids import ActionId, Instant, Micros
+from interlock.gateway import fresh
+from interlock.gateway.call import Gateway
+from interlock.ports import Clock, Observer, Performers, Store
+from interlock.secret.keyring import Keyring, load_seed
+from interlock.secret.keys import SqliteKeys
+from interlock.store.postgres import open_postgres
+from interlock.store.sqlite import lock_for_performing, open_sqlite
+from interlock.tool.python import PythonTools
+
+
+class SystemClock:
+    """The clocks of this machine."""
+
+    def now(self) -> Instant:
+        return Instant(time.time_ns() // 1000)
+
+    def boot(self) -> Micros:
+        return Micros(time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000)
+
+
+class Silence:
+    """Hears every step and says nothing."""
+
+    def at(self, step: str, action: ActionId) -> None:
+        pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """A store with the keys that fit it."""
+
+    store: Store
+    secrets: Keyring
+    clock: Clock
+
+    def close(self) -> None:
+        self.store.close()
+        self.secrets.close()
+
+
+def open_store(where: str, keys: Path, *, clock: Clock | None = None, durable: bool = True) -> Opened:
+    """Open what `where` names, with the keys in the folder `keys`.
+
+    Args:
+        where: the path of a SQLite file, or a `postgresql://` address.
+        keys: a folder for the master seed and the destroyable keys, apart from the database.
+        clock: the clock of this machine, if nothing else is given. A clock that is given counts on Postgres too.
+        durable: whether commits wait for the disk.
+
+    Raises:
+        StoreError: the database or the keys cannot be used.
+    """
+    keys.mkdir(mode=0o700, parents=True, exist_ok=True)
+    secrets = Keyring(load_seed(keys / "master.seed"), SqliteKeys(keys / "keys.db"))
+    known = clock or SystemClock()
+    if where.startswith(("postgresql://", "postgres://")):
+        store = open_postgres(where, clock=known, secrets=secrets, durable=durable, server_time=clock is None)
+    else:
+        store = open_sqlite(Path(where), clock=known, secrets=secrets, durable=durable)
+    return Opened(store=store, secrets=secrets, clock=known)
+
+
+def gateway_on(opened: Opened, performers: Performers, observer: Observer | None = None) -> Gateway:
+    """Put a gateway before a store."""
+    return Gateway(
+        store=opened.store,
+        performers=performers,
+        clock=opened.clock,
+        secrets=opened.secrets,
+        observer=observer or Silence(),
+        process=fresh.process_id(),
+    )
+
+
+@contextmanager
+def performing(where: str, keys: Path) -> Generator[Gateway]:
+    """Open a gateway that may perform, and close everything at the end.
+
+    Raises:
+        StoreBusy: another process performs on this file.
+        StoreError: the database or the keys cannot be used.
+    """
+    lock = None if where.startswith("postgres") else lock_for_performing(Path(where))
+    tools = PythonTools()
+    try:
+        opened = open_store(where, keys)
+        try:
+            yield gateway_on(opened, tools)
+        finally:
+            opened.close()
+    finally:
+        tools.close()
+        if lock is not None:
+            os.close(lock)

@@ -6,6 +6,7 @@ The store may run the function again, so ids and salts are drawn before it; time
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Generic, Protocol, TypeVar
 
 from interlock.approval.grant import Grant
@@ -35,7 +36,6 @@ from interlock.core.money import Money
 from interlock.core.outcome import Receipt
 from interlock.core.reason import Reason
 from interlock.ledger.seal import Entry
-from interlock.ledger.tree import Head
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +65,8 @@ class ActionRow:
     check: str = ""
     draft: bool = False
     reason: Reason | None = None
-    why: PayloadId | None = None
+    why: str = ""
+    """Why it was refused or failed, in our words: rules, budgets, kinds of errors, never an argument."""
     changed_at: Instant = Instant(0)
     undo_until: Instant = Instant(0)
     undone_by: ActionId | None = None
@@ -153,15 +154,24 @@ class Changes:
     entries: tuple[Entry, ...] = ()
 
 
+class Halt(Enum):
+    """A state of the machine in which nothing may start."""
+
+    CLOCK_JUMPED = "clock_jumped"  # wall and boot clock disagree, and nobody has vouched for the new time
+    DISK_SHORT = "disk_short"  # an effect that happened might not fit into the ledger any more
+    STOP_FILE = "stop_file"  # `switch stop` could not reach the database and left a file beside it
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
     """The rows a write named, as they are at its turn. A row that is not there is `None`; one not named is a bug."""
 
     now: Instant
     door: Door
-    head: Head
-    clock_jumped: Micros
-    """How far the wall clock has moved against the boot clock; 0 while they agree or somebody vouched for it."""
+    entries: int
+    """How many entries the tenant's ledger has."""
+    halt: "Halt | None"
+    """What keeps this process from starting anything, whatever policy says."""
     actions: Mapping[ActionId, ActionRow | None]
     keys: Mapping[Key, ActionRow | None]
     """By key, the action that has it. A refused or suggested action leaves its key free."""
@@ -308,6 +318,14 @@ class Performer(Protocol):
         ...
 
 
+class Performers(Protocol):
+    """Everything that can carry out an action. Only the spine asks it."""
+
+    def find(self, source: str) -> Performer | None:
+        """Return what carries out the tools of this source, as a contract names it."""
+        ...
+
+
 class Clock(Protocol):
     """The time, so that tests can own it."""
 
@@ -335,6 +353,10 @@ class Secrets(Protocol):
 
     def seal(self, tenant: TenantId, id: PayloadId, text: bytes, subjects: frozenset[SubjectId]) -> bytes:
         """Encrypt a payload so that destroying the key of any one subject makes it unreadable."""
+        ...
+
+    def flush(self) -> None:
+        """Return once every key that `seal` has used is on disk. To be called before a commit is."""
         ...
 
     def open(self, tenant: TenantId, id: PayloadId, sealed: bytes) -> bytes:

@@ -1,0 +1,1 @@
+"""Tools: what carries out the actions of a contract in the world."""

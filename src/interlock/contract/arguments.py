@@ -1,0 +1,169 @@
+"""Arguments: parsed once, checked against the pinned schema, defaults filled, written in the one canonical form."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, NoReturn, cast
+
+import jsonschema_rs
+import rfc8785
+
+from interlock.core.canonical import Json, JsonObject, canonical
+from interlock.core.errors import InterlockError
+from interlock.core.limits import ARGUMENT_BYTES_MAX, ARGUMENT_DEPTH_MAX, SAFE_INTEGER
+from interlock.core.outcome import Wrong
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arguments:
+    """What was asked for, in the one form that is judged, shown, approved, recorded and sent."""
+
+    text: bytes
+    """RFC 8785."""
+    values: Mapping[str, Json]
+
+
+class _Bad(Exception):
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """A compiled JSON Schema (2020-12) of the arguments of one tool."""
+
+    source: JsonObject
+    validator: jsonschema_rs.Validator
+
+    @classmethod
+    def compile(cls, source: JsonObject) -> "Schema":
+        """Compile a schema; properties that it does not name are refused, unless it says otherwise.
+
+        Raises:
+            InterlockError: it is not a JSON Schema, or it refers to something outside itself.
+        """
+        strict: dict[str, Any] = {"type": "object", "additionalProperties": False, **source}
+        try:
+            # RE2-like matching, so that no pattern of a foreign schema can take exponential time.
+            validator = jsonschema_rs.Draft202012Validator(
+                strict, pattern_options=jsonschema_rs.RegexOptions(), retriever=_refuse_to_fetch
+            )
+        except (ValueError, jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError) as error:
+            raise InterlockError("the schema of the arguments is not valid", fix="correct it at its source") from error
+        return cls(strict, validator)
+
+    def read(self, raw: bytes | str) -> Arguments | tuple[Wrong, ...]:
+        """Return the arguments, or all that is wrong with them: where and which kind, never what stood there."""
+        try:
+            values = _parse(raw)
+        except _Bad as bad:
+            return (Wrong(path="$", kind=bad.kind),)
+        _fill_defaults(values, self.source)
+        try:
+            text = canonical(values)
+        except InterlockError:
+            return (Wrong(path="$", kind="not_canonical"),)
+        wrong = tuple(
+            Wrong(path=_path(error.instance_path), kind=type(error.kind).__name__.removeprefix("ValidationErrorKind_"))
+            for error in self.validator.iter_errors(values)
+        )
+        return wrong or Arguments(text=text, values=values)
+
+
+def parsed(text: bytes) -> Mapping[str, Json]:
+    """Read canonical arguments again, as they were stored."""
+    return cast("Mapping[str, Json]", json.loads(text))
+
+
+def _parse(text: bytes | str) -> dict[str, Any]:
+    if len(text) > ARGUMENT_BYTES_MAX:
+        raise _Bad("too_large")
+    try:
+        raw = text.decode("utf-8", "strict") if isinstance(text, bytes) else text
+        if raw.count("[") + raw.count("{") > ARGUMENT_DEPTH_MAX and _depth(raw) > ARGUMENT_DEPTH_MAX:
+            raise _Bad("too_deep")
+        value = json.loads(
+            raw, object_pairs_hook=_unique, parse_float=_exact, parse_int=_safe, parse_constant=_no_constant
+        )
+    except (ValueError, RecursionError) as error:
+        raise _Bad("not_json") from error
+    if not isinstance(value, dict):
+        raise _Bad("type")
+    return cast("dict[str, Any]", value)
+
+
+def _depth(raw: str) -> int:
+    deepest = depth = 0
+    inside = escaped = False
+    for char in raw:
+        if inside:
+            inside, escaped = (escaped or char != '"'), (char == "\\" and not escaped)
+        elif char == '"':
+            inside = True
+        elif char in "[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif char in "]}":
+            depth -= 1
+    return deepest
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        raise _Bad("duplicate_key")
+    return values
+
+
+def _exact(text: str) -> float | int:
+    number = float(text)
+    try:
+        same = Decimal(rfc8785.dumps(number).decode()) == Decimal(text)
+    except (rfc8785.CanonicalizationError, ArithmeticError) as error:
+        raise _Bad("inexact_number") from error
+    if not same:
+        raise _Bad("inexact_number")
+    return number
+
+
+def _safe(text: str) -> int:
+    if len(text) > 17 or abs(int(text)) > SAFE_INTEGER:
+        raise _Bad("unsafe_integer")
+    return int(text)
+
+
+def _no_constant(_: str) -> NoReturn:
+    raise _Bad("not_a_number")
+
+
+def _refuse_to_fetch(uri: str) -> NoReturn:
+    raise ValueError(f"a schema may not refer to `{uri}`")
+
+
+def _fill_defaults(values: dict[str, Any], schema: JsonObject) -> None:
+    properties: JsonObject = schema.get("properties", {})
+    for name, inner in properties.items():
+        if not isinstance(inner, dict):
+            continue
+        known = cast("dict[str, Any]", inner)
+        if name not in values and "default" in known:
+            values[name] = json.loads(json.dumps(known["default"]))
+        elif isinstance(values.get(name), dict):
+            _fill_defaults(values[name], known)
+
+
+def _path(parts: list[str | int]) -> str:
+    return "$" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
+
+
+def quantity(values: Mapping[str, Json], path: str, *, read: Callable[[str], int | None]) -> int | None:
+    """Read the number at a top-level name or dotted path through `read`, exactly, or return nothing."""
+    found: Json = cast("Json", dict(values))
+    for part in path.split("."):
+        if not isinstance(found, dict) or part not in found:
+            return None
+        found = found[part]
+    if isinstance(found, bool) or not isinstance(found, int | float):
+        return None
+    return read(rfc8785.dumps(found).decode())

@@ -1,0 +1,247 @@
+"""Steps 1 and 2: who asks for what, in the one form that everything after them sees."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+
+from interlock.contract.arguments import Arguments, Schema
+from interlock.contract.ir import InForce, Tool
+from interlock.core.action import Action, Caller
+from interlock.core.canonical import Json, canonical, line_bytes
+from interlock.core.effect import EffectClass, Tier
+from interlock.core.ids import ActionId, Digest, Instant, Key, PayloadId, RunId, SubjectId, ToolName
+from interlock.core.outcome import Refused, Wrong
+from interlock.core.reason import Reason
+from interlock.gateway import fresh
+from interlock.ports import Payload, Secrets
+
+_NAME = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proposal:
+    """What an agent says. Nothing in it is believed."""
+
+    tool: ToolName
+    arguments: bytes | str
+    """JSON text as it came."""
+    run: RunId | None = None
+    """The run it belongs to; without one it gets a run of its own."""
+    key: str | None = None
+    """The caller's own idempotency key."""
+    occurrence: int = 1
+    """The how-manyeth equal call of the run this is, counted by the caller in what it replays."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fresh:
+    """What was drawn for a call before anything was written."""
+
+    id: ActionId
+    run: RunId
+    payload: PayloadId
+    result: PayloadId
+    salt: str
+    at: Instant
+
+    @classmethod
+    def draw(cls, now: Instant) -> "Fresh":
+        return cls(
+            id=fresh.action_id(now),
+            run=fresh.run_id(now),
+            payload=fresh.payload_id(),
+            result=fresh.payload_id(),
+            salt=fresh.salt(),
+            at=now,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """An action with its arguments and the contract it is judged under."""
+
+    action: Action
+    arguments: Arguments
+    salt: str
+    tool: Tool
+    force: InForce
+    result: PayloadId
+    given_key: bool
+    """Whether the caller brought a key of its own."""
+
+    @cached_property
+    def owner(self) -> str:
+        """Whose budgets it is charged to."""
+        return f"{self.action.caller.workflow}:{self.action.caller.environment}"
+
+    @property
+    def plain_read(self) -> bool:
+        """Whether a crash may forget that it was under way: no money, no effect, no word to outsiders."""
+        return self.tool.effect is EffectClass.READ and not self.tool.price and not self.tool.outside
+
+    def subjects(self) -> frozenset[SubjectId]:
+        """Name whose data the arguments and the result are."""
+        return frozenset({SubjectId(f"run:{self.action.run}")})
+
+    def sealed(self, secrets: Secrets) -> Payload:
+        """Encrypt the arguments with their salt, as they are kept."""
+        text = line_bytes({"salt": self.salt, "arguments": self.arguments.text.decode()})
+        tenant = self.action.caller.tenant
+        return Payload(
+            id=self.action.arguments,
+            sealed=secrets.seal(tenant, self.action.arguments, text, self.subjects()),
+        )
+
+
+def commitment(salt: str, text: bytes) -> str:
+    """Stand for `text` in an entry. Who destroys the salt makes it say nothing."""
+    return sha256(salt.encode() + b"\0" + text).hexdigest()
+
+
+def identify(caller: Caller, proposal: Proposal, force: InForce | None, drawn: Fresh) -> Tool | Refused:
+    """(1) Find the tool that is meant, in the contract that is in force for the caller."""
+    if force is None:
+        return Refused(
+            action=drawn.id,
+            reason=Reason.TOOL_NOT_ALLOWED,
+            why=f"no contract is published for `{caller.workflow}` in `{caller.environment}`",
+            fix="run `interlock contract publish FILE`",
+        )
+    if proposal.run is not None and not _NAME.fullmatch(proposal.run):
+        return Refused(
+            action=drawn.id,
+            reason=Reason.INVALID_ARGUMENTS,
+            why="the id of the run is not a name",
+            fix="use at most 64 letters, digits and `._:-`",
+            wrong=(Wrong(path="run", kind="Pattern"),),
+        )
+    contract = force.contract
+    if contract.agents and caller.agent not in contract.agents:
+        return Refused(
+            action=drawn.id,
+            reason=Reason.TOOL_NOT_ALLOWED,
+            why=f"agent `{caller.agent}` is not one of the agents of `{caller.workflow}`",
+            fix="name it under `agents` in the contract",
+        )
+    tool = contract.tools.get(proposal.tool)
+    if tool is None:
+        return Refused(
+            action=drawn.id,
+            reason=Reason.TOOL_NOT_ALLOWED,
+            why="the contract does not know this tool",
+            fix="name it under `tools` and `permissions.allowed_tools` in the contract",
+        )
+    return tool
+
+
+def validate(proposal: Proposal, tool: Tool, schema: Schema | None, drawn: Fresh) -> Arguments | Refused:
+    """(2) Check the arguments against the pinned schema and bring them into canonical form."""
+    if schema is None:
+        return Refused(
+            action=drawn.id,
+            reason=Reason.INVALID_ARGUMENTS,
+            why=f"tool `{tool.name}` was published without a schema of its arguments",
+            fix="give it a `schema` in the contract, or a source that has one",
+        )
+    read = schema.read(proposal.arguments)
+    if isinstance(read, Arguments):
+        return read
+    return Refused(
+        action=drawn.id,
+        reason=Reason.INVALID_ARGUMENTS,
+        why="; ".join(f"{wrong.path}: {wrong.kind}" for wrong in read[:8]),
+        fix=f"compare the call with the schema: `interlock contract show --tool {tool.name}`",
+        wrong=read[:8],
+    )
+
+
+def asked(
+    caller: Caller,
+    proposal: Proposal,
+    drawn: Fresh,
+    tool: Tool,
+    arguments: Arguments,
+    force: InForce,
+    secrets: Secrets,
+) -> Asked:
+    """Put together what the judges see."""
+    run = proposal.run or drawn.run
+    action = Action(
+        id=drawn.id,
+        key=scoped_key(caller, proposal, run, tool, arguments, drawn, secrets),
+        digest=digest(caller, run, tool.name, arguments.text, secrets),
+        what=commitment(drawn.salt, arguments.text),
+        caller=caller,
+        run=run,
+        tool=tool.name,
+        effect=tool.effect,
+        tier=tool.tier,
+        arguments=drawn.payload,
+        asked_at=drawn.at,
+    )
+    return Asked(
+        action=action,
+        arguments=arguments,
+        salt=drawn.salt,
+        tool=tool,
+        force=force,
+        result=drawn.result,
+        given_key=proposal.key is not None,
+    )
+
+
+def scoped_key(
+    caller: Caller,
+    proposal: Proposal,
+    run: RunId,
+    tool: Tool,
+    arguments: Arguments,
+    drawn: Fresh,
+    secrets: Secrets,
+) -> Key:
+    """Say what makes two calls the same call, so that no agent can present another's key."""
+    who = {"tenant": caller.tenant, "workflow": caller.workflow, "agent": caller.agent, "for": caller.principal}
+    what: Mapping[str, Json]
+    if proposal.key is not None:
+        what = {"kind": "given", "key": proposal.key}
+    elif tool.effect is EffectClass.READ:
+        what = {"kind": "once", "key": drawn.id}  # a read without a key is never answered from memory
+    else:
+        text = arguments.text.decode()
+        what = {"kind": "derived", "run": run, "tool": tool.name, "args": text, "n": proposal.occurrence}
+    return Key(secrets.mac(caller.tenant, b"key\0" + canonical({**who, **what})).hex())
+
+
+def digest(caller: Caller, run: RunId, tool: ToolName, arguments: bytes, secrets: Secrets) -> Digest:
+    """Name all that an approval binds to."""
+    what = {
+        "tenant": caller.tenant,
+        "workflow": caller.workflow,
+        "environment": caller.environment,
+        "agent": caller.agent,
+        "principal": caller.principal,
+        "run": run,
+        "tool": tool,
+        "arguments": arguments.decode(),
+    }
+    return Digest(secrets.mac(caller.tenant, b"digest\0" + line_bytes(what)).hex())
+
+
+def unreadable(caller: Caller, proposal: Proposal, drawn: Fresh, tool: Tool | None) -> Action:
+    """Stand for a call that was refused before it had a canonical form. Only a commitment to what came is kept."""
+    raw = proposal.arguments if isinstance(proposal.arguments, bytes) else proposal.arguments.encode(errors="replace")
+    return Action(
+        id=drawn.id,
+        key=Key(drawn.id),
+        digest=Digest(""),
+        what=commitment(drawn.salt, raw),
+        caller=caller,
+        run=proposal.run if proposal.run and _NAME.fullmatch(proposal.run) else drawn.run,
+        tool=tool.name if tool else ToolName("unknown"),
+        effect=tool.effect if tool else EffectClass.OPAQUE,
+        tier=tool.tier if tool else Tier.RED,
+        arguments=PayloadId(""),
+        asked_at=drawn.at,
+    )

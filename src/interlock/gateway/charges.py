@@ -1,0 +1,84 @@
+"""What an action may take from each budget of its contract, at most."""
+
+from collections.abc import Iterator, Sequence
+
+from interlock.budget.period import budget_id
+from interlock.contract.arguments import quantity
+from interlock.contract.ir import Budget
+from interlock.core.charge import Charge, Unit
+from interlock.core.ids import BudgetId, Instant, Micros
+from interlock.core.limits import LEASE_MARGIN_SECONDS
+from interlock.core.money import micros_of
+from interlock.core.reason import Reason
+from interlock.gateway.asked import Asked
+
+REASON = {
+    Unit.TOOL_CALLS: Reason.TOO_MANY_TOOL_CALLS,
+    Unit.CALLS: Reason.TOO_MANY_TOOL_CALLS,
+    Unit.TOKENS: Reason.TOO_MANY_TOKENS,
+    Unit.SECONDS: Reason.TIMEOUT,
+}
+"""The reason an agent hears when a budget of this unit lacks something; `BUDGET_EXCEEDED` for the others."""
+
+
+def charges(asked: Asked, now: Instant) -> tuple[Charge, ...] | None:
+    """Return an upper bound for each budget of the contract, or nothing if one cannot be known."""
+    found: list[Charge] = []
+    for budget in asked.force.contract.budgets:
+        if budget.tool is not None and budget.tool != asked.action.tool:
+            continue
+        amount = _amount(asked, budget)
+        if amount is None:
+            return None
+        owner = asked.owner if budget.tool is None else f"{asked.owner}:{budget.tool}"
+        name = budget_id(owner, budget.unit.value, budget.period, run=asked.action.run, now=now)
+        found.append(Charge(budget=name, unit=budget.unit, amount=amount, limit=budget.limit))
+    return tuple(found) if asked.tool.price is not None else None
+
+
+def costs_of(taken: Sequence[Charge], *, usd: int, attempts: int, took: Micros) -> dict[BudgetId, int]:
+    """Return what an effect that took place really cost, by budget."""
+    return {charge.budget: _cost(charge, usd=usd, attempts=attempts, took=took) for charge in taken}
+
+
+def _cost(charge: Charge, *, usd: int, attempts: int, took: Micros) -> int:
+    match charge.unit:
+        case Unit.USD:
+            return usd
+        case Unit.RETRIES:
+            return attempts - 1
+        case Unit.SECONDS:
+            return min(took, charge.amount)
+        case _:
+            return charge.amount
+
+
+def _amount(asked: Asked, budget: Budget) -> int | None:
+    tool = asked.tool
+    match budget.unit:
+        case Unit.USD:
+            return tool.price
+        case Unit.USD_OF_ARGS:
+            amounts = list(_money(asked))
+            return None if any(amount is None or amount < 0 for amount in amounts) else sum(a or 0 for a in amounts)
+        case Unit.TOOL_CALLS | Unit.CALLS:
+            return 1
+        case Unit.TOKENS | Unit.MODEL_CALLS:
+            return 0
+        case Unit.RETRIES:
+            return tool.retries
+        case Unit.SECONDS:
+            return tool.timeout * (1 + tool.retries)
+
+
+def _money(asked: Asked) -> Iterator[int | None]:
+    for path, argument in asked.tool.arguments.items():
+        if argument.role == "quantity" and argument.unit == "usd":
+            yield quantity(asked.arguments.values, path, read=micros_of)
+
+
+def lease_micros(asked: Asked) -> int:
+    """Return how long whoever performs it may take: every attempt, every pause between them, and a margin."""
+    tool = asked.tool
+    pauses = sum(tool.backoff * 2**n for n in range(tool.retries))
+    return tool.timeout * (1 + tool.retries) + pauses + LEASE_MARGIN_SECONDS * 1_000_000

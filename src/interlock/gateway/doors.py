@@ -1,0 +1,103 @@
+"""What a person changes about the doors: contracts, modes, switches. Each is a write of its own, by any process."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from interlock.contract.bundle import encode
+from interlock.contract.ir import Contract
+from interlock.core.door import Door, Published, Switch
+from interlock.core.effect import Mode
+from interlock.core.ids import ContractHash, Environment, PersonId, ProcessId, WorkflowId
+from interlock.ledger.seal import ChangeEntry, Kind
+from interlock.ports import Changes, Needs, Rows, TenantStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operator:
+    """The person at the door, and how they are known."""
+
+    person: PersonId
+    known_by: str
+    """`os:1000` for a user of this machine, `key:` and a fingerprint for a key that signed."""
+    process: ProcessId
+
+
+async def publish(store: TenantStore, contract: Contract, environment: Environment, by: Operator) -> ContractHash:
+    """Put a contract in force for its workflow in one environment, from the next start on."""
+    hash, body = encode(contract)
+    mode = contract.modes.get(environment, Mode.READ_ONLY)
+
+    def change(rows: Rows) -> tuple[Changes, None]:
+        name = f"{contract.workflow}/{environment}"
+        published = {**rows.door.published, name: Published(contract=hash, mode=mode)}
+        door = replace(rows.door, epoch=rows.door.epoch + 1, published=published)
+        detail = {"workflow": name, "contract": hash, "mode": mode.value}
+        return changed(rows, door, by, Kind.PUBLISHED, detail, contracts={hash: body}), None
+
+    await store.write(Needs(), change)
+    return hash
+
+
+async def set_mode(
+    store: TenantStore, workflow: WorkflowId, environment: Environment, mode: Mode, by: Operator
+) -> None:
+    """Say how far a workflow may go from the next start on."""
+
+    def change(rows: Rows) -> tuple[Changes, None]:
+        name = f"{workflow}/{environment}"
+        known = rows.door.published[name]
+        door = replace(
+            rows.door,
+            epoch=rows.door.epoch + 1,
+            published={**rows.door.published, name: replace(known, mode=mode)},
+        )
+        return changed(rows, door, by, Kind.MODE, {"workflow": name, "mode": mode.value}), None
+
+    await store.write(Needs(), change)
+
+
+async def throw(store: TenantStore, switch: Switch, by: Operator) -> None:
+    """Throw a switch. Once this returns, nothing of its scope starts."""
+
+    def change(rows: Rows) -> tuple[Changes, None]:
+        thrown = replace(switch, at=rows.now)
+        door = replace(rows.door, epoch=rows.door.epoch + 1, switches=(*rows.door.switches, thrown))
+        detail = {"switch": switch.id, "kind": switch.kind.value, "scope": str(switch.scope), "to": "thrown"}
+        return changed(rows, door, by, Kind.SWITCH, detail), None
+
+    await store.write(Needs(), change)
+
+
+async def resume_switch(store: TenantStore, id: str, by: Operator) -> bool:
+    """Take a switch back. Returns whether there was one."""
+
+    def change(rows: Rows) -> tuple[Changes, bool]:
+        left = tuple(switch for switch in rows.door.switches if switch.id != id)
+        if len(left) == len(rows.door.switches):
+            return Changes(), False
+        door = replace(rows.door, epoch=rows.door.epoch + 1, switches=left)
+        return changed(rows, door, by, Kind.SWITCH, {"switch": id, "to": "taken back"}), True
+
+    return (await store.write(Needs(), change)).answer
+
+
+def changed(
+    rows: Rows,
+    door: Door,
+    by: Operator,
+    kind: Kind,
+    detail: Mapping[str, str | int],
+    *,
+    contracts: Mapping[ContractHash, bytes] | None = None,
+) -> Changes:
+    """Put a new door and the entry that says who changed it into one write."""
+    entry = ChangeEntry(
+        kind=kind,
+        at=rows.now,
+        epoch=door.epoch,
+        process=by.process,
+        by=by.person,
+        known_by=by.known_by,
+        detail=detail,
+    )
+    return Changes(door=door, entries=(entry,), contracts=contracts or {})

@@ -1,0 +1,131 @@
+"""The keyring: everything that needs a key is done here, so that no key leaves this module.
+
+A tenant's keys are derived from the master seed (HKDF, RFC 5869); the keys of subjects and months are random, so
+that they can be destroyed.
+"""
+
+import hmac
+import os
+import stat
+from collections.abc import Sequence
+from functools import cache, cached_property, partial
+from pathlib import Path
+from secrets import token_bytes
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from interlock.core.errors import PayloadErased, StoreClosed, StoreTampered
+from interlock.core.ids import PayloadId, SubjectId, TenantId
+from interlock.secret.keys import Keys
+
+_SEED_BYTES = 32
+_NONCE_BYTES = 12
+GENERATION = 1
+
+
+class _Envelope(msgspec.Struct, array_like=True):
+    """What is kept of a payload: the names of the keys it takes to read it, and the ciphertext."""
+
+    names: tuple[str, ...]
+    nonce: bytes
+    text: bytes
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(_Envelope).decode
+
+
+class Keyring:
+    """Signs, authenticates and encrypts for every tenant of an installation."""
+
+    def __init__(self, seed: bytes, keys: Keys) -> None:
+        assert len(seed) == _SEED_BYTES, "a seed is 32 bytes"
+        self._seed = seed
+        self._keys = keys
+        self._signing = cache(self._signing_key)
+        self._mac_key = cache(partial(self._derived, purpose="mac"))
+
+    def sign(self, tenant: TenantId, text: bytes) -> bytes:
+        return self._signing(tenant).sign(text)
+
+    def public_key(self, tenant: TenantId) -> bytes:
+        return self._signing(tenant).public_key().public_bytes_raw()
+
+    def mac(self, tenant: TenantId, text: bytes) -> bytes:
+        return hmac.digest(self._mac_key(tenant), text, "sha256")
+
+    def seal(self, tenant: TenantId, id: PayloadId, text: bytes, subjects: frozenset[SubjectId]) -> bytes:
+        names = tuple(sorted(self.subject_name(tenant, subject) for subject in subjects))
+        key = self._payload_key([self._keys.find_or_make(name, token_bytes(32)) for name in names])
+        nonce = token_bytes(_NONCE_BYTES)
+        sealed = AESGCM(key).encrypt(nonce, text, f"{tenant}/{id}".encode())
+        return _encode(_Envelope(names=names, nonce=nonce, text=sealed))
+
+    def open(self, tenant: TenantId, id: PayloadId, sealed: bytes) -> bytes:
+        try:
+            envelope = _decode(sealed)
+            key = self._payload_key([self._keys.find(name) for name in envelope.names])
+            return AESGCM(key).decrypt(envelope.nonce, envelope.text, f"{tenant}/{id}".encode())
+        except (msgspec.DecodeError, InvalidTag) as error:
+            raise StoreTampered(
+                f"payload `{id}` is not as it was written", fix="restore it from a backup, or treat it as lost"
+            ) from error
+
+    def flush(self) -> None:
+        self._keys.flush()
+
+    def subject_name(self, tenant: TenantId, subject: SubjectId) -> str:
+        """Name a subject's key without naming the subject."""
+        return self.mac(tenant, b"subject\0" + subject.encode()).hex()
+
+    def destroy(self, tenant: TenantId, subject: SubjectId) -> bool:
+        """Destroy a subject's key, and with it every payload that needed it. Returns whether there was one."""
+        return self._keys.destroy(self.subject_name(tenant, subject))
+
+    def close(self) -> None:
+        self._keys.close()
+
+    def _payload_key(self, parts: Sequence[bytes | None]) -> bytes:
+        found = [part for part in parts if part is not None]
+        if len(found) < len(parts):
+            raise PayloadErased("the payload was erased", fix="nothing can bring it back; the ledger still proves it")
+        return hmac.digest(self._payload_salt, b"".join(found), "sha256")
+
+    @cached_property
+    def _payload_salt(self) -> bytes:
+        return self._derived(TenantId(""), purpose="payload")
+
+    def _signing_key(self, tenant: TenantId) -> Ed25519PrivateKey:
+        return Ed25519PrivateKey.from_private_bytes(self._derived(tenant, purpose=f"ledger/{GENERATION}"))
+
+    def _derived(self, tenant: TenantId, *, purpose: str) -> bytes:
+        info = f"interlock/{purpose}/{tenant}".encode()
+        return HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=info).derive(self._seed)
+
+
+def load_seed(path: Path) -> bytes:
+    """Read the master seed, and make one where there is none (32 random bytes, readable by its owner alone).
+
+    Raises:
+        StoreClosed: it is not a seed, or others can read it.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        pass
+    else:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(token_bytes(_SEED_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+    if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise StoreClosed(f"others can read the master seed `{path}`", fix=f"run `chmod 600 {path}`")
+    seed = path.read_bytes()
+    if len(seed) != _SEED_BYTES:
+        raise StoreClosed(f"`{path}` is not a master seed", fix="restore it from a backup")
+    return seed

@@ -1,0 +1,96 @@
+"""The keys that are made and destroyed one by one: one a subject, one a month. Destroying one is what erasing means."""
+
+import sqlite3
+from pathlib import Path
+from threading import Lock
+from typing import Protocol
+
+from interlock.core.errors import StoreClosed
+
+
+class Keys(Protocol):
+    """Where destroyable keys are kept, apart from what they encrypt."""
+
+    def find(self, name: str) -> bytes | None: ...
+
+    def find_or_make(self, name: str, new: bytes) -> bytes | None:
+        """Return the key of this name, which is `new` if there was none, or nothing if it was destroyed."""
+        ...
+
+    def destroy(self, name: str) -> bool:
+        """Overwrite a key for good. Its name never gets another. Returns whether there was one."""
+        ...
+
+    def flush(self) -> None:
+        """Return once all keys are on disk."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class SqliteKeys:
+    """Keys in a SQLite file of their own. A destroyed key leaves neither the file nor the write-ahead log behind."""
+
+    def __init__(self, path: Path) -> None:
+        path.touch(mode=0o600, exist_ok=True)
+        try:
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
+            for pragma in ("journal_mode = wal", "synchronous = normal", "secure_delete = on"):
+                self._db.execute(f"pragma {pragma}")
+            self._db.execute("create table if not exists key (name text primary key, key blob) without rowid")
+            self._db.execute("create table if not exists flushed (one integer primary key, times integer)")
+            self._db.execute("insert or ignore into flushed values (1, 0)")
+        except sqlite3.Error as error:
+            raise StoreClosed(f"the keys in `{path}` cannot be read", fix="restore the file from a backup") from error
+        self._known: dict[str, bytes] = {}
+        self._version = self._data_version()
+        self._dirty = False
+        self._turn = Lock()  # `flush` comes from the writer's thread
+
+    def find(self, name: str) -> bytes | None:
+        version = self._data_version()
+        if version != self._version:  # another process wrote: it may have destroyed a key
+            self._known.clear()
+            self._version = version
+        known = self._known.get(name)
+        if known is None:
+            row = self._db.execute("select key from key where name = ?", [name]).fetchone()
+            known = row[0] if row else None
+            if known is not None:
+                self._known[name] = known
+        return known
+
+    def find_or_make(self, name: str, new: bytes) -> bytes | None:
+        known = self.find(name)
+        if known is None:
+            with self._turn:
+                self._db.execute("insert or ignore into key values (?, ?)", [name, new])
+                self._dirty = True
+            known = self.find(name)
+        return known
+
+    def destroy(self, name: str) -> bool:
+        there = self.find(name) is not None
+        self._known.pop(name, None)
+        with self._turn:
+            self._db.execute("pragma synchronous = full")
+            self._db.execute("insert into key values (?, null) on conflict do update set key = null", [name])
+            self._db.execute("pragma wal_checkpoint(truncate)")
+            self._db.execute("pragma synchronous = normal")
+        return there
+
+    def flush(self) -> None:
+        if not self._dirty:
+            return
+        with self._turn:
+            # A commit that waits for the disk takes everything before it along.
+            self._dirty = False
+            self._db.execute("pragma synchronous = full")
+            self._db.execute("update flushed set times = times + 1")
+            self._db.execute("pragma synchronous = normal")
+
+    def close(self) -> None:
+        self._db.close()
+
+    def _data_version(self) -> int:
+        return self._db.execute("pragma data_version").fetchone()[0]

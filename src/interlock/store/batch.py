@@ -1,0 +1,207 @@
+"""One batch: lock, load, run the functions one after the other, write in bulk, sign the heads, commit."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from interlock.core.errors import LedgerBroken, StoreTampered
+from interlock.core.ids import Instant, TenantId
+from interlock.core.outcome import Receipt
+from interlock.ledger.note import Verifier, opened, signed
+from interlock.ledger.seal import ActionEntry, seal
+from interlock.ledger.tree import Tree, leaf_hash
+from interlock.ports import Change, Changes, Clock, Halt, Needs, Secrets, Written
+from interlock.store.database import Database
+from interlock.store.load import Loaded, Stored, load, mac_of
+from interlock.store.schema import TABLES, UPSERT, encode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Write:
+    """A write that waits for its turn."""
+
+    tenant: TenantId
+    needs: Needs
+    change: Change[Any]
+    durable: bool
+    answer: "Future[Written[Any]]"
+
+
+Told = Written[Any] | Exception
+"""What a caller is told once the batch is committed."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Batcher:
+    """Runs batches on one connection, and remembers the heads that it has seen."""
+
+    secrets: Secrets
+    clock: Clock
+    halted: Callable[[Instant, Instant], Halt | None]
+    """Given the time and when an operator last vouched for the clock, what keeps this machine from starting."""
+    seen: dict[TenantId, Tree] = field(default_factory=dict[TenantId, Tree])
+
+    def run(self, db: Database, writes: Sequence[Write]) -> list[Told]:
+        """Run the writes in one transaction and return what each caller is told, in the same order.
+
+        Raises:
+            StoreError: the batch as a whole was not written, or nobody knows.
+        """
+        by_tenant: dict[TenantId, list[int]] = {}
+        for n, write in enumerate(writes):
+            by_tenant.setdefault(write.tenant, []).append(n)
+        told: dict[int, Told] = {}
+        moved: dict[TenantId, Tree] = {}
+        db.begin(durable=any(write.durable for write in writes))
+        try:
+            db.lock(sorted(by_tenant))
+            for tenant, turns in sorted(by_tenant.items()):
+                part = _Part(db=db, batcher=self, tenant=tenant)
+                told |= dict(zip(turns, part.run([writes[n] for n in turns]), strict=True))
+                moved[tenant] = part.tree
+            self.secrets.flush()
+        except BaseException:
+            db.rollback()
+            raise
+        db.commit()
+        self.seen |= moved
+        return [told[n] for n in range(len(writes))]
+
+    def trusted(self, stored: Stored) -> tuple[Tree, Instant]:
+        """Return the stored head, which must be ours: signed, and not older than one that this process has seen.
+
+        Raises:
+            StoreTampered: it is not.
+        """
+        tree, at, note = stored.tree()
+        known = self.seen.get(stored.tenant, Tree())
+        if tree == known:
+            return tree, at
+        try:
+            head = opened(note, verifier_of(self.secrets, stored.tenant), self._signature_fits(stored.tenant))
+        except LedgerBroken as broken:
+            raise _not_ours(stored.tenant, "its head is not signed by this installation") from broken
+        if head != tree.head():
+            raise _not_ours(stored.tenant, "its head is not the one that was signed")
+        if tree.size < known.size:
+            raise _not_ours(stored.tenant, f"it has {tree.size} entries, and had {known.size} before")
+        return tree, at
+
+    def _signature_fits(self, tenant: TenantId) -> Callable[[bytes, bytes], bool]:
+        # Ed25519 is deterministic (RFC 8032): who holds the key checks by signing again.
+        return lambda signature, text: self.secrets.sign(tenant, text) == signature
+
+
+@dataclass(slots=True, kw_only=True)
+class _Part:
+    """What a batch does for one tenant."""
+
+    db: Database
+    batcher: Batcher
+    tenant: TenantId
+    tree: Tree = field(default_factory=Tree)
+    lines: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    kept: list[Changes] = field(default_factory=list[Changes])
+
+    def run(self, writes: Sequence[Write]) -> list[Told]:
+        stored = Stored(self.db, self.batcher.secrets, self.tenant)
+        self.tree, at = self.batcher.trusted(stored)
+        now = Instant(max(self.db.now() or self.batcher.clock.now(), at))
+        loaded = load(stored, Needs.joined(write.needs for write in writes), tree=self.tree, now=now, halt=None)
+        loaded.halt = self.batcher.halted(now, loaded.door.clock_accepted)
+        epoch = loaded.door.epoch
+        told = [self._turn(loaded, write) for write in writes]
+        if not self.kept:
+            return [result for result, _ in told]
+        note = self._save(loaded, door_changed=loaded.door.epoch != epoch)
+        return [
+            replace(result, receipt=replace(receipt, head=note)) if isinstance(result, Written) and receipt else result
+            for result, receipt in told
+        ]
+
+    def _turn(self, loaded: Loaded, write: Write) -> tuple[Told, Receipt | None]:
+        try:
+            changes, answer = write.change(loaded.only(write.needs))
+        except Exception as bug:  # noqa: BLE001  a bug in one function is that caller's alone
+            return bug, None
+        if changes == Changes():
+            return Written(answer=answer, receipt=None), None
+        loaded.apply(changes)
+        self.kept.append(changes)
+        receipt = None
+        for entry in changes.entries:
+            line = seal(entry)
+            about = entry.action.id if isinstance(entry, ActionEntry) else ""
+            self.lines.append({"tenant": self.tenant, "index": self.tree.size, "action": about, "line": line})
+            receipt = Receipt(leaf=leaf_hash(line).hex(), index=self.tree.size, head="")
+            self.tree = self.tree.add(line)
+        loaded.tree = self.tree
+        return Written(answer=answer, receipt=None), receipt if write.durable else None
+
+    def _save(self, loaded: Loaded, *, door_changed: bool) -> str:
+        secrets, tenant = self.batcher.secrets, self.tenant
+        for table in TABLES:
+            rows: list[dict[str, Any]] = []
+            for id, row in loaded.put.get(table.name, {}).items():
+                body = encode(row)
+                derived = {name: value(row) for name, value in table.columns.items()}
+                mac = mac_of(secrets, tenant, table.name, id, body)
+                rows.append({"tenant": tenant, "id": id, "body": body, "mac": mac, **derived})
+            self.db.run_many(UPSERT[table.name], rows)
+        if door_changed:
+            body = encode(loaded.door)
+            mac = mac_of(secrets, tenant, "door", tenant, body)
+            self.db.run_many(_PUT_DOOR, [{"tenant": tenant, "body": body, "mac": mac}])
+        self.db.run_many(_PUT_PAYLOAD, [{"tenant": tenant, "id": p.id, "sealed": p.sealed} for p in self._payloads()])
+        self.db.run_many(_PUT_CONTRACT, self._contracts())
+        self.db.run_many(_PUT_ENTRY, self.lines)
+        return self._save_head(loaded.now)
+
+    def _save_head(self, now: Instant) -> str:
+        tree, tenant, secrets = self.tree, self.tenant, self.batcher.secrets
+        note = signed(verifier_of(secrets, tenant), tree.head(), lambda text: secrets.sign(tenant, text))
+        values = {"tenant": tenant, "size": tree.size, "peaks": tree.to_bytes(), "at": now, "note": note}
+        self.db.run_many(_PUT_HEAD, [values])
+        return note
+
+    def _payloads(self) -> dict[Any, None]:
+        return {payload: None for changes in self.kept for payload in changes.payloads}
+
+    def _contracts(self) -> list[dict[str, Any]]:
+        return [
+            {"tenant": self.tenant, "hash": hash, "body": body}
+            for changes in self.kept
+            for hash, body in changes.contracts.items()
+        ]
+
+
+def verifier_of(secrets: Secrets, tenant: TenantId) -> Verifier:
+    """Name who signs for a tenant's ledger."""
+    return Verifier(origin=f"interlock/{tenant}", public_key=secrets.public_key(tenant))
+
+
+def _not_ours(tenant: TenantId, why: str) -> StoreTampered:
+    return StoreTampered(
+        f"the ledger of `{tenant}` is not as this installation left it: {why}",
+        fix="run `interlock ledger verify`, and restore the database from before the change",
+    )
+
+
+_PUT_DOOR = """
+insert into door (tenant, body, mac) values (:tenant, :body, :mac)
+on conflict (tenant) do update set body = excluded.body, mac = excluded.mac"""
+
+_PUT_PAYLOAD = """
+insert into payload (tenant, id, sealed) values (:tenant, :id, :sealed)
+on conflict (tenant, id) do update set sealed = excluded.sealed"""
+
+_PUT_CONTRACT = """
+insert into contract (tenant, hash, body) values (:tenant, :hash, :body) on conflict (tenant, hash) do nothing"""
+
+_PUT_ENTRY = 'insert into entry (tenant, "index", action, line) values (:tenant, :index, :action, :line)'
+
+_PUT_HEAD = """
+insert into head (tenant, size, peaks, at, note) values (:tenant, :size, :peaks, :at, :note)
+on conflict (tenant) do update set size = excluded.size, peaks = excluded.peaks, at = excluded.at,
+  note = excluded.note"""

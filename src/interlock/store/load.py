@@ -1,0 +1,153 @@
+"""From the database to the rows that a write named. A row whose MAC does not fit is a no, not a row."""
+
+import hmac
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from interlock.approval.grant import Grant
+from interlock.budget.hold import Balance
+from interlock.core.door import Door
+from interlock.core.errors import StoreTampered
+from interlock.core.ids import ActionId, BudgetId, ClaimId, Instant, Key, RunId, TenantId
+from interlock.ledger.tree import Tree
+from interlock.ports import ActionRow, Changes, Claim, Halt, Needs, Rows, RunRow, Secrets
+from interlock.store.database import Database
+from interlock.store.schema import ACTION, BUDGET, CLAIM, GRANT, RUN, Table, decode_door, holds_key
+
+Row = TypeVar("Row")
+
+
+def mac_of(secrets: Secrets, tenant: TenantId, table: str, id: str, body: bytes) -> bytes:
+    """Authenticate a row in its place, so that no row can stand in for another."""
+    return secrets.mac(tenant, b"row\0" + table.encode() + b"\0" + id.encode() + b"\0" + body)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Reads rows of one tenant, each checked."""
+
+    db: Database
+    secrets: Secrets
+    tenant: TenantId
+
+    def checked(self, table: str, id: str, body: bytes, mac: bytes) -> bytes:
+        if not hmac.compare_digest(bytes(mac), mac_of(self.secrets, self.tenant, table, id, body)):
+            raise StoreTampered(
+                f"row `{id}` of `{table}` was not written by this installation",
+                fix="run `interlock ledger verify --state` to see what differs, and restore it",
+            )
+        return body
+
+    def rows(self, table: Table[Row], column: str, names: Iterable[str]) -> list[tuple[str, Row]]:
+        """Return id and row for each row whose `column` is one of `names`."""
+        wanted = sorted(names)
+        if not wanted:
+            return []
+        sql = f"select id, body, mac from {table.name} where tenant = :tenant and {column} {self.db.within}"  # noqa: S608
+        found = self.db.query(sql, {"tenant": self.tenant, "names": self.db.names(wanted)})
+        return [(id, table.decode(self.checked(table.name, id, bytes(body), mac))) for id, body, mac in found]
+
+    def door(self) -> Door:
+        found = self.db.query("select body, mac from door where tenant = :tenant", {"tenant": self.tenant})
+        for body, mac in found:
+            return decode_door(self.checked("door", self.tenant, bytes(body), mac))
+        return Door()
+
+    def tree(self) -> tuple[Tree, Instant, str]:
+        """Return the stored tree, the time of the last entry and the signed note over it."""
+        sql = "select size, peaks, at, note from head where tenant = :tenant"
+        for size, peaks, at, note in self.db.query(sql, {"tenant": self.tenant}):
+            return Tree.from_bytes(size, bytes(peaks)), Instant(at), note
+        return Tree(), Instant(0), ""
+
+
+@dataclass(slots=True)
+class Loaded:
+    """The rows of a batch while its functions run one after the other. Each finds what the one before it left."""
+
+    now: Instant
+    door: Door
+    tree: Tree
+    halt: Halt | None
+    actions: dict[ActionId, ActionRow | None]
+    keys: dict[Key, ActionRow | None]
+    budgets: dict[BudgetId, Balance | None]
+    grants: dict[ActionId, dict[str, Grant]]
+    claims: dict[ClaimId, Claim | None]
+    runs: dict[RunId, RunRow | None]
+    put: dict[str, dict[str, object]] = field(default_factory=dict[str, dict[str, object]])
+    """By table and id, the last version of each row that was changed."""
+
+    def only(self, needs: Needs) -> Rows:
+        """Hide what others in the batch named, or a forgotten need would work by luck."""
+        return Rows(
+            now=self.now,
+            door=self.door,
+            entries=self.tree.size,
+            halt=self.halt,
+            actions={id: self.actions[id] for id in needs.actions},
+            keys={key: self.keys[key] for key in needs.keys},
+            budgets={id: self.budgets[id] for id in needs.budgets},
+            grants={id: tuple(self.grants[id].values()) for id in needs.grants},
+            claims={id: self.claims[id] for id in needs.claims},
+            runs={id: self.runs[id] for id in needs.runs},
+        )
+
+    def apply(self, changes: Changes) -> None:
+        for row in changes.actions:
+            self._put("action", row.action.id, row)
+            self.actions[row.action.id] = row
+            held = self.keys.get(row.action.key)
+            if holds_key(row):
+                self.keys[row.action.key] = row
+            elif held is not None and held.action.id == row.action.id:
+                self.keys[row.action.key] = None
+        for id, balance in changes.budgets.items():
+            self._put("budget", id, balance)
+            self.budgets[id] = balance
+        for grant in changes.grants:
+            self._put("granted", grant.id, grant)
+            self.grants.setdefault(grant.action, {})[grant.id] = grant
+        for claim in changes.claims:
+            self._put("claim", claim.id, claim)
+            self.claims[claim.id] = claim
+        for run in changes.runs:
+            self._put("run", run.id, run)
+            self.runs[run.id] = run
+        for notice in changes.notices:
+            self._put("notice", notice.id, notice)
+        if changes.door is not None:
+            assert changes.door.epoch == self.door.epoch + 1, "each change of a door is a new epoch"
+            self.door = changes.door
+
+    def _put(self, table: str, id: str, row: object) -> None:
+        self.put.setdefault(table, {})[id] = row
+
+
+def load(stored: Stored, needs: Needs, *, tree: Tree, now: Instant, halt: Halt | None) -> Loaded:
+    """Load each named row once."""
+    by_id = {row.action.id: row for _, row in stored.rows(ACTION, "id", needs.actions)}
+    by_key = {row.action.key: row for _, row in stored.rows(ACTION, "held_key", needs.keys)}
+    budgets = _by_id(stored.rows(BUDGET, "id", needs.budgets))
+    claims = _by_id(stored.rows(CLAIM, "id", needs.claims))
+    runs = _by_id(stored.rows(RUN, "id", needs.runs))
+    grants: dict[ActionId, dict[str, Grant]] = {id: {} for id in needs.grants}
+    for id, grant in stored.rows(GRANT, "action", needs.grants):
+        grants.get(grant.action, {})[id] = grant
+    return Loaded(
+        now=now,
+        door=stored.door(),
+        tree=tree,
+        halt=halt,
+        actions={id: by_id.get(id) for id in needs.actions},
+        keys={key: by_key.get(key) for key in needs.keys},
+        budgets={id: budgets.get(id) for id in needs.budgets},
+        grants=grants,
+        claims={id: claims.get(id) for id in needs.claims},
+        runs={id: runs.get(id) for id in needs.runs},
+    )
+
+
+def _by_id(found: list[tuple[str, Row]]) -> Mapping[str, Row]:
+    return dict(found)

@@ -1,0 +1,179 @@
+"""The store in Postgres (14 or newer), for any number of processes."""
+
+import re
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, LiteralString, cast
+
+import psycopg
+from psycopg import errors
+
+from interlock.core.errors import StoreBusy, StoreClosed, StoreUnsure
+from interlock.core.ids import TenantId
+from interlock.core.limits import BATCH_TRIES_MAX
+from interlock.ports import Clock, Secrets
+from interlock.store.database import Params
+from interlock.store.machine import Machine
+from interlock.store.schema import DDL, VERSION
+from interlock.store.tenant import SqlStore
+
+_READER_THREADS = 4  # a snapshot takes less than a millisecond, so few serve many callers
+_SETTINGS = {
+    # A frozen process holds nobody for longer than this.
+    "lock_timeout": "2s",
+    "statement_timeout": "5s",
+    "idle_in_transaction_session_timeout": "3s",
+    "default_transaction_isolation": "read committed",
+    "client_encoding": "utf8",
+}
+_SCHEMA_LOCK = 0x1A7E210C  # any fixed number will do: it keeps two processes from making the tables at once
+
+
+class PostgresDatabase:
+    """One connection."""
+
+    within = "= any(:names)"
+
+    def __init__(self, url: str, *, durable: bool = True, server_time: bool = True) -> None:
+        self._durable = durable
+        self._server_time = server_time
+        options = " ".join(f"-c {name}={value.replace(' ', chr(92) + ' ')}" for name, value in _SETTINGS.items())
+        try:
+            self._db = psycopg.connect(url, autocommit=True, options=options, connect_timeout=5, tcp_user_timeout=5_000)
+        except psycopg.OperationalError as error:
+            raise StoreBusy("the database does not answer", fix="start Postgres, or correct the address") from error
+        self._db.prepare_threshold = 2
+
+    def begin(self, *, durable: bool) -> None:
+        self._run("begin")
+        if not (durable and self._durable):
+            self._run("set local synchronous_commit = off")
+
+    def begin_snapshot(self) -> None:
+        self._run("begin isolation level repeatable read read only")
+
+    def lock(self, tenants: Sequence[TenantId]) -> None:
+        # In statements of their own, before anything is read: under READ COMMITTED each later statement then
+        # sees all that the holders before us have committed.
+        for tenant in tenants:
+            if not self.query("select 1 from head where tenant = :tenant for update", {"tenant": tenant}):
+                self._run(_FIRST_HEAD, {"tenant": tenant})
+                self._run("select 1 from head where tenant = :tenant for update", {"tenant": tenant})
+
+    def now(self) -> int | None:
+        if not self._server_time:
+            return None
+        return self._run("select (extract(epoch from clock_timestamp()) * 1000000)::bigint").fetchall()[0][0]
+
+    def names(self, names: Sequence[str]) -> list[str]:
+        return list(names)
+
+    def query(self, sql: str, params: Params) -> list[Any]:
+        return self._run(sql, params).fetchall()
+
+    def run_many(self, sql: str, params: Sequence[Params]) -> None:
+        if not params:
+            return
+        try:
+            with self._db.cursor() as cursor:
+                cursor.executemany(_translated(sql), params)
+        except psycopg.Error as error:
+            raise _in_our_words(error) from error
+
+    def commit(self) -> None:
+        try:
+            self._db.execute("commit")
+        except psycopg.Error as error:
+            raise StoreUnsure(
+                "the connection went away during a commit", fix="look at the action: `interlock action show ID`"
+            ) from error
+
+    def rollback(self) -> None:
+        try:
+            self._db.execute("rollback")
+        except psycopg.Error:
+            self._db.close()  # the server rolls back what is left
+
+    def close(self) -> None:
+        self._db.close()
+
+    def _run(self, sql: str, params: Params | None = None) -> psycopg.Cursor[Any]:
+        try:
+            return self._db.execute(_translated(sql), params)
+        except psycopg.Error as error:
+            raise _in_our_words(error) from error
+
+
+@cache
+def _translated(sql: str) -> LiteralString:
+    # All SQL here is our own text, never made from what callers sent.
+    return cast("LiteralString", re.sub(r"(?<!:):(\w+)", r"%(\1)s", sql))
+
+
+def _in_our_words(error: psycopg.Error) -> StoreBusy | StoreClosed:
+    match error:
+        case errors.LockNotAvailable() | errors.DeadlockDetected() | errors.SerializationFailure():
+            return StoreBusy("another process holds this tenant for too long", fix="try again")
+        case errors.DiskFull() | errors.DataCorrupted() | errors.IndexCorrupted():
+            return StoreClosed("the database has no room or is damaged", fix="mend the database, then start again")
+        case psycopg.OperationalError() | psycopg.InterfaceError():
+            # Nothing is committed yet, so the batch may be run again on a new connection.
+            return StoreBusy("the connection to the database was lost", fix="try again once Postgres is back")
+        case _:
+            return StoreClosed(f"the database refused a statement ({error.sqlstate})", fix="report this with the code")
+
+
+_FIRST_HEAD = """
+insert into head (tenant, size, peaks, at, note) values (:tenant, 0, '', 0, '') on conflict (tenant) do nothing"""
+
+
+def make_tables(url: str) -> None:
+    """Make what is missing.
+
+    Raises:
+        StoreBusy: the database does not answer.
+        StoreClosed: its tables are of another version.
+    """
+    db = PostgresDatabase(url)
+    try:
+        db.begin(durable=True)
+        db.query("select pg_advisory_xact_lock(:lock)", {"lock": _SCHEMA_LOCK})
+        for statement in DDL.format(blob="bytea", bigint="bigint").split(";"):
+            db.run_many(statement, [{}])
+        db.run_many("insert into version values (:number) on conflict do nothing", [{"number": VERSION}])
+        found = db.query("select max(number) from version", {})[0][0]
+        db.commit()
+    finally:
+        db.close()
+    if found != VERSION:
+        raise StoreClosed(
+            f"the database has version {found}, and this program knows version {VERSION}",
+            fix="use the version of Interlock that wrote it",
+        )
+
+
+def open_postgres(
+    url: str, *, clock: Clock, secrets: Secrets, durable: bool = True, server_time: bool = True
+) -> SqlStore:
+    """Open the store at `url`, and make its tables where there are none.
+
+    Args:
+        url: a connection string as libpq takes it.
+        clock: the boot clock that the database's time is held against.
+        secrets: the keys, which are not in the database.
+        durable: whether durable writes wait for the disk (`synchronous_commit`).
+        server_time: whether transactions take their time from the server; tests bring a clock of their own.
+
+    Raises:
+        StoreBusy: the database does not answer.
+        StoreClosed: its tables are of another version.
+    """
+    make_tables(url)
+    return SqlStore(
+        connect=lambda: PostgresDatabase(url, durable=durable, server_time=server_time),
+        secrets=secrets,
+        clock=clock,
+        machine=Machine(clock, lambda: None),
+        reader_threads=_READER_THREADS,
+        tries=BATCH_TRIES_MAX,
+    )

@@ -1,0 +1,92 @@
+"""What doors and reapers ask of the store, beside the rows of a write."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from interlock.budget.hold import Balance
+from interlock.core.ids import ActionId, BudgetId, ContractHash, Instant, PayloadId, TenantId
+from interlock.ports import ActionRow, Notice, Wanted
+from interlock.store.database import Database
+from interlock.store.load import Stored
+from interlock.store.schema import ACTION, BUDGET, NOTICE, Table
+
+
+def tenants(db: Database) -> tuple[TenantId, ...]:
+    """Return every tenant that has an entry."""
+    return tuple(TenantId(tenant) for (tenant,) in db.query("select tenant from head order by tenant", {}))
+
+
+def contract(stored: Stored, hash: ContractHash) -> bytes | None:
+    """Return the body that is kept under this hash, unchecked."""
+    sql = "select body from contract where tenant = :tenant and hash = :hash"
+    found = stored.db.query(sql, {"tenant": stored.tenant, "hash": hash})
+    return bytes(found[0][0]) if found else None
+
+
+def payload(stored: Stored, id: PayloadId) -> bytes | None:
+    """Return the sealed bytes of a payload."""
+    sql = "select sealed from payload where tenant = :tenant and id = :id"
+    found = stored.db.query(sql, {"tenant": stored.tenant, "id": id})
+    return bytes(found[0][0]) if found else None
+
+
+def actions(stored: Stored, wanted: Wanted) -> tuple[ActionRow, ...]:
+    """Return the actions that are wanted, newest first."""
+    conditions, params = ["true"], dict[str, Any]()
+    if wanted.states:
+        conditions.append(f"state {stored.db.within}")
+        params["names"] = stored.db.names(sorted(state.value for state in wanted.states))
+    for column, value in (("run", wanted.run), ("undo_of", wanted.undo_of)):
+        if value is not None:
+            conditions.append(f"{column} = :{column}")
+            params[column] = value
+    if wanted.lease_before is not None:
+        conditions.append("lease_until < :lease_before")
+        params["lease_before"] = wanted.lease_before
+    return _rows(stored, ACTION, " and ".join(conditions), "order by changed_at desc, id desc", params, wanted.limit)
+
+
+def actions_like(stored: Stored, prefix: str) -> tuple[ActionRow, ...]:
+    """Return at most two actions whose id begins with `prefix`."""
+    params = {"low": prefix, "high": prefix + "\U0010ffff"}
+    return _rows(stored, ACTION, "id >= :low and id < :high", "order by id", params, 2)
+
+
+def budgets(stored: Stored) -> Mapping[BudgetId, Balance]:
+    """Return every balance that was ever touched."""
+    found = stored.db.query(
+        "select id, body, mac from budget where tenant = :tenant order by id", {"tenant": stored.tenant}
+    )
+    return {BudgetId(id): BUDGET.decode(stored.checked("budget", id, bytes(body), mac)) for id, body, mac in found}
+
+
+def signed_head(stored: Stored) -> str:
+    """Return the note over the stored head; empty while nothing is entered."""
+    return stored.tree()[2]
+
+
+def notices(stored: Stored, before: Instant) -> tuple[Notice, ...]:
+    """Return the undone lines of the outbox that are due."""
+    return _rows(stored, NOTICE, "done = 0 and at <= :before", "order by at, id", {"before": before}, 1_000)
+
+
+def entries(stored: Stored, after: int, limit: int) -> tuple[bytes, ...]:
+    """Return up to `limit` entries as they were written, from index `after` on."""
+    sql = 'select line from entry where tenant = :tenant and "index" >= :after order by "index" limit :limit'
+    found = stored.db.query(sql, {"tenant": stored.tenant, "after": after, "limit": limit})
+    return tuple(bytes(line) for (line,) in found)
+
+
+def entries_of(stored: Stored, action: ActionId) -> tuple[tuple[int, bytes], ...]:
+    """Return index and bytes of each entry about an action, oldest first."""
+    sql = 'select "index", line from entry where tenant = :tenant and action = :action order by "index"'
+    found = stored.db.query(sql, {"tenant": stored.tenant, "action": action})
+    return tuple((index, bytes(line)) for index, line in found)
+
+
+def _rows(
+    stored: Stored, table: Table[Any], condition: str, order: str, params: Mapping[str, Any], limit: int
+) -> tuple[Any, ...]:
+    sql = f"select id, body, mac from {table.name} where tenant = :tenant and {condition} {order} limit :limit"  # noqa: S608
+    found = stored.db.query(sql, {"tenant": stored.tenant, "limit": limit, **params})
+    return tuple(table.decode(stored.checked(table.name, id, bytes(body), mac)) for id, body, mac in found)

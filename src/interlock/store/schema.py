@@ -1,0 +1,113 @@
+"""The tables, the same on both databases.
+
+A row is its canonical body and a MAC over it. Every other column is derived from the body and serves to find it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from interlock.approval.grant import Grant
+from interlock.budget.hold import Balance
+from interlock.core.action import ActionState
+from interlock.core.door import Door
+from interlock.ports import ActionRow, Claim, Notice, RunRow
+
+VERSION = 1
+
+_KEYLESS = frozenset({ActionState.REFUSED, ActionState.SUGGESTED})
+"""States in which an action leaves its key to whoever calls next."""
+
+DDL = """
+create table if not exists head (
+  tenant text primary key, size {bigint} not null, peaks {blob} not null, at {bigint} not null, note text not null);
+create table if not exists door (
+  tenant text primary key, body {blob} not null, mac {blob} not null);
+create table if not exists action (
+  tenant text not null, id text not null, held_key text, run text not null, state text not null,
+  lease_until {bigint} not null, undo_of text, changed_at {bigint} not null, body {blob} not null, mac {blob} not null,
+  primary key (tenant, id));
+create unique index if not exists action_key on action (tenant, held_key) where held_key is not null;
+create index if not exists action_run on action (tenant, run);
+create index if not exists action_state on action (tenant, state, changed_at);
+create index if not exists action_undo on action (tenant, undo_of) where undo_of is not null;
+create table if not exists budget (
+  tenant text not null, id text not null, body {blob} not null, mac {blob} not null, primary key (tenant, id));
+create table if not exists granted (
+  tenant text not null, id text not null, action text not null, body {blob} not null, mac {blob} not null,
+  primary key (tenant, id));
+create index if not exists granted_action on granted (tenant, action);
+create table if not exists claim (
+  tenant text not null, id text not null, body {blob} not null, mac {blob} not null, primary key (tenant, id));
+create table if not exists run (
+  tenant text not null, id text not null, body {blob} not null, mac {blob} not null, primary key (tenant, id));
+create table if not exists notice (
+  tenant text not null, id text not null, at {bigint} not null, done {bigint} not null,
+  body {blob} not null, mac {blob} not null, primary key (tenant, id));
+create index if not exists notice_due on notice (tenant, at) where done = 0;
+create table if not exists payload (
+  tenant text not null, id text not null, sealed {blob} not null, primary key (tenant, id));
+create table if not exists contract (
+  tenant text not null, hash text not null, body {blob} not null, primary key (tenant, hash));
+create table if not exists entry (
+  tenant text not null, "index" {bigint} not null, action text not null, line {blob} not null,
+  primary key (tenant, "index"));
+create index if not exists entry_action on entry (tenant, action);
+create table if not exists version (number {bigint} primary key)
+"""
+
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table(Generic[Row]):
+    """How rows of one kind are kept: what they are, and the columns that are derived from them."""
+
+    name: str
+    type: type[Row]
+    columns: Mapping[str, Callable[[Row], str | int | None]]
+    decode: Callable[[bytes], Row]
+
+    def upsert(self) -> str:
+        """Write the statement that puts a row, whether it is there already or not."""
+        names = ["id", *self.columns, "body", "mac"]
+        values = ", ".join(f":{name}" for name in names)
+        changed = ", ".join(f"{name} = excluded.{name}" for name in names[1:])
+        return (
+            f"insert into {self.name} (tenant, {', '.join(names)}) values (:tenant, {values})"  # noqa: S608  our own names
+            f" on conflict (tenant, id) do update set {changed}"
+        )
+
+
+def _table(name: str, type: type[Row], **columns: Callable[[Row], str | int | None]) -> Table[Row]:
+    return Table(name=name, type=type, columns=columns, decode=msgspec.json.Decoder(type).decode)
+
+
+ACTION = _table(
+    "action",
+    ActionRow,
+    held_key=lambda row: None if row.state in _KEYLESS else row.action.key,
+    run=lambda row: row.action.run,
+    state=lambda row: row.state.value,
+    lease_until=lambda row: row.lease_until,
+    undo_of=lambda row: row.action.undo_of,
+    changed_at=lambda row: row.changed_at,
+)
+BUDGET = _table("budget", Balance)
+GRANT = _table("granted", Grant, action=lambda row: row.action)
+CLAIM = _table("claim", Claim)
+RUN = _table("run", RunRow)
+NOTICE = _table("notice", Notice, at=lambda row: row.at, done=lambda row: int(row.done))
+
+TABLES: tuple[Table[Any], ...] = (ACTION, BUDGET, GRANT, CLAIM, RUN, NOTICE)
+UPSERT = {table.name: table.upsert() for table in TABLES}
+
+encode = msgspec.json.Encoder(order="deterministic").encode
+decode_door = msgspec.json.Decoder(Door).decode
+
+
+def holds_key(row: ActionRow) -> bool:
+    """Whether a call with the key of this action is answered by it."""
+    return row.state not in _KEYLESS

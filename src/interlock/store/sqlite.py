@@ -1,0 +1,160 @@
+"""The store in one SQLite file (WAL). Any process may write; only one may perform."""
+
+import fcntl
+import json
+import os
+import shutil
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from interlock.core.errors import StoreBusy, StoreClosed
+from interlock.core.ids import TenantId
+from interlock.core.limits import BUSY_SECONDS_MAX, DISK_FREE_BYTES_MIN
+from interlock.ports import Clock, Halt, Secrets
+from interlock.store.database import Params
+from interlock.store.machine import Machine
+from interlock.store.schema import DDL, VERSION
+from interlock.store.tenant import SqlStore
+
+Answer = TypeVar("Answer")
+
+_BUSY = ("database is locked", "database table is locked")
+
+
+class SqliteDatabase:
+    """One connection to the file."""
+
+    within: str = "in (select value from json_each(:names))"
+
+    def __init__(self, path: Path, *, durable: bool = True) -> None:
+        self._db = _connect(path)
+        self._durable = durable
+        self._waits = True
+
+    def begin(self, *, durable: bool) -> None:
+        waits = durable and self._durable
+        if waits != self._waits:
+            self._run(f"pragma synchronous = {'full' if waits else 'normal'}")
+            self._waits = waits
+        self._run("begin immediate")
+
+    def begin_snapshot(self) -> None:
+        self._run("begin")
+
+    def lock(self, tenants: Sequence[TenantId]) -> None:
+        pass  # `begin immediate` has locked the file
+
+    def now(self) -> int | None:
+        return None
+
+    def names(self, names: Sequence[str]) -> str:
+        return json.dumps(names)
+
+    def query(self, sql: str, params: Params) -> list[Any]:
+        return self._run(sql, params).fetchall()
+
+    def run_many(self, sql: str, params: Sequence[Params]) -> None:
+        if params:
+            try:
+                self._db.executemany(sql, params)
+            except sqlite3.Error as error:
+                raise _in_our_words(error) from error
+
+    def commit(self) -> None:
+        try:
+            self._db.execute("commit")
+        except sqlite3.Error as error:
+            raise StoreClosed(
+                "the disk did not take a commit",
+                fix="make room or replace the disk, then start again and run `interlock ledger verify`",
+            ) from error
+
+    def rollback(self) -> None:
+        if self._db.in_transaction:
+            self._db.execute("rollback")
+
+    def close(self) -> None:
+        self._db.close()
+
+    def _run(self, sql: str, params: Params | None = None) -> sqlite3.Cursor:
+        try:
+            return self._db.execute(sql, params or {})
+        except sqlite3.Error as error:
+            raise _in_our_words(error) from error
+
+
+def _in_our_words(error: sqlite3.Error) -> StoreBusy | StoreClosed:
+    if isinstance(error, sqlite3.OperationalError) and str(error) in _BUSY:
+        return StoreBusy("another process has been writing for too long", fix="try again; `lsof` shows who has it open")
+    return StoreClosed(
+        f"the database cannot be used ({error.sqlite_errorname if hasattr(error, 'sqlite_errorname') else 'unknown'})",
+        fix="run `interlock ledger verify`, and restore the file from a backup if that fails",
+    )
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    try:
+        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=BUSY_SECONDS_MAX)
+        for pragma in ("journal_mode = wal", "synchronous = full", "secure_delete = on"):
+            db.execute(f"pragma {pragma}")
+        if not db.execute("select 1 from sqlite_schema where name = 'version'").fetchone():
+            db.executescript("begin immediate;" + DDL.format(blob="blob", bigint="integer") + ";commit")
+            db.execute("insert or ignore into version values (?)", [VERSION])
+        found = db.execute("select max(number) from version").fetchone()[0]
+    except sqlite3.Error as error:
+        raise _in_our_words(error) from error
+    if found != VERSION:
+        raise StoreClosed(
+            f"the database has version {found}, and this program knows version {VERSION}",
+            fix="use the version of Interlock that wrote it",
+        )
+    return db
+
+
+def open_sqlite(path: Path, *, clock: Clock, secrets: Secrets, durable: bool = True) -> SqlStore:
+    """Open the store at `path`, and make it where there is none.
+
+    Args:
+        path: the file; `PATH.stop` beside it stops all starts.
+        clock: the time of transactions, and the boot clock it is held against.
+        secrets: the keys, which are not in the file.
+        durable: whether durable writes wait for the disk (`synchronous = FULL`).
+
+    Raises:
+        StoreClosed: it is not one of our databases, or it is damaged.
+        StoreBusy: another process has it locked.
+    """
+    stop_file = path.with_name(path.name + ".stop")
+
+    def short_of_disk() -> Halt | None:
+        if stop_file.exists():
+            return Halt.STOP_FILE
+        return Halt.DISK_SHORT if shutil.disk_usage(path.parent).free < DISK_FREE_BYTES_MIN else None
+
+    return SqlStore(
+        connect=lambda: SqliteDatabase(path, durable=durable),
+        secrets=secrets,
+        clock=clock,
+        machine=Machine(clock, short_of_disk),
+        reader_threads=0,
+    )
+
+
+def lock_for_performing(path: Path) -> int:
+    """Take the right to perform on the file at `path`, and keep it until the process ends or closes the descriptor.
+
+    Raises:
+        StoreBusy: another process performs on it.
+    """
+    descriptor = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        raise StoreBusy(
+            f"another process performs on `{path}`",
+            fix="send the call to it, or stop it; switches, approvals and budgets work beside it",
+        ) from error
+    return descriptor

@@ -1,0 +1,149 @@
+"""The store as the spine sees it: writes go to the one writer, reads have connections of their own."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from hashlib import sha256
+from threading import local
+from typing import Any, TypeVar
+
+from interlock.budget.hold import Balance
+from interlock.core.errors import StoreBusy, StoreTampered
+from interlock.core.ids import ActionId, BudgetId, ContractHash, Instant, PayloadId, TenantId
+from interlock.ports import ActionRow, Answer, Change, Clock, Needs, Notice, Rows, Secrets, Wanted, Written
+from interlock.store import queries
+from interlock.store.batch import Batcher, Write
+from interlock.store.database import Database
+from interlock.store.load import Stored, load
+from interlock.store.machine import Machine
+from interlock.store.writer import Writer
+
+Found = TypeVar("Found")
+
+
+class SqlStore:
+    """A store on either database."""
+
+    def __init__(
+        self,
+        *,
+        connect: Callable[[], Database],
+        secrets: Secrets,
+        clock: Clock,
+        machine: Machine,
+        reader_threads: int,
+        tries: int = 1,
+    ) -> None:
+        self.secrets = secrets
+        self.clock = clock
+        self._connect = connect
+        self.writer = Writer(connect, Batcher(secrets=secrets, clock=clock, halted=machine.halted), tries=tries)
+        self.writer.start()
+        # A read of a few rows of a local file is shorter than the way to a thread and back, so it stays on the loop.
+        self._readers = ThreadPoolExecutor(reader_threads, "interlock-reader") if reader_threads else None
+        self._of_thread = local()
+        self._opened: list[Database] = []
+
+    def for_tenant(self, tenant: TenantId) -> "TenantPart":
+        return TenantPart(self, tenant)
+
+    def tenants(self) -> Sequence[TenantId]:
+        return self.look(queries.tenants)
+
+    async def ask(self, question: Callable[[Database], Found]) -> Found:
+        """Answer a question in one snapshot."""
+        if self._readers is None:
+            return self.look(question)
+        return await asyncio.wrap_future(self._readers.submit(self.look, question))
+
+    def look(self, question: Callable[[Database], Found]) -> Found:
+        db = self._reader()
+        try:
+            db.begin_snapshot()
+            try:
+                return question(db)
+            finally:
+                db.rollback()
+        except StoreBusy:
+            self._of_thread.db = None
+            raise
+
+    def close(self) -> None:
+        """Finish what is queued, then let go."""
+        self.writer.close()
+        if self._readers is not None:
+            self._readers.shutdown()
+        for db in self._opened:
+            db.close()
+        self._opened.clear()
+
+    def _reader(self) -> Database:
+        db: Database | None = getattr(self._of_thread, "db", None)
+        if db is None:
+            db = self._of_thread.db = self._connect()
+            self._opened.append(db)
+        return db
+
+
+@dataclass(frozen=True, slots=True)
+class TenantPart:
+    """One tenant's part of a store."""
+
+    store: SqlStore
+    tenant: TenantId
+
+    async def write(self, needs: Needs, change: Change[Answer], *, durable: bool = True) -> Written[Answer]:
+        answer: Future[Written[Any]] = Future()
+        self.store.writer.put(
+            Write(tenant=self.tenant, needs=needs, change=change, durable=durable, answer=answer),
+        )
+        return await asyncio.wrap_future(answer)
+
+    async def read(self, needs: Needs) -> Rows:
+        def snapshot(db: Database) -> Rows:
+            stored = self._stored(db)
+            tree, at, _ = stored.tree()
+            now = Instant(max(db.now() or self.store.clock.now(), at))
+            return load(stored, needs, tree=tree, now=now, halt=None).only(needs)
+
+        return await self.store.ask(snapshot)
+
+    async def contract(self, hash: ContractHash) -> bytes:
+        body = await self._ask(queries.contract, hash)
+        if body is None or sha256(body).hexdigest() != hash:
+            raise StoreTampered(
+                f"contract `{hash[:12]}` is not as it was published",
+                fix="publish it again: `interlock contract publish`",
+            )
+        return body
+
+    async def payload(self, id: PayloadId) -> bytes | None:
+        return await self._ask(queries.payload, id)
+
+    async def actions(self, wanted: Wanted) -> tuple[ActionRow, ...]:
+        return await self._ask(queries.actions, wanted)
+
+    async def actions_like(self, prefix: str) -> tuple[ActionRow, ...]:
+        return await self._ask(queries.actions_like, prefix)
+
+    async def budgets(self) -> Mapping[BudgetId, Balance]:
+        return await self._ask(queries.budgets)
+
+    async def entries(self, *, after: int = 0, limit: int = 1_000) -> tuple[bytes, ...]:
+        return await self._ask(queries.entries, after, limit)
+
+    async def entries_of(self, action: ActionId) -> tuple[tuple[int, bytes], ...]:
+        return await self._ask(queries.entries_of, action)
+
+    async def signed_head(self) -> str:
+        return await self._ask(queries.signed_head)
+
+    async def notices(self, *, before: Instant) -> tuple[Notice, ...]:
+        return await self._ask(queries.notices, before)
+
+    def _stored(self, db: Database) -> Stored:
+        return Stored(db, self.store.secrets, self.tenant)
+
+    async def _ask(self, question: Callable[..., Found], *args: object) -> Found:
+        return await self.store.ask(lambda db: question(self._stored(db), *args))

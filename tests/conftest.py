@@ -1,0 +1,56 @@
+"""Real stores for every test: a SQLite file, and a Postgres that the suite starts and stops."""
+
+from collections.abc import Callable, Generator
+from pathlib import Path
+from secrets import token_hex
+
+import pytest
+
+from interlock.app import Opened, open_store
+from interlock.core.ids import TenantId
+from postgres import Server
+from world import HandClock, World
+
+STORES = ("sqlite", "postgres")
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Generator[Server]:
+    server = Server.start(tmp_path_factory.mktemp("postgres"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=STORES)
+def where(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where the store of this test is. The whole suite runs on both databases."""
+    if request.param == "sqlite":
+        return str(tmp_path / "interlock.db")
+    server: Server = request.getfixturevalue("postgres_server")
+    return server.url
+
+
+@pytest.fixture
+def opens(where: str, tmp_path: Path) -> Generator[Callable[[HandClock], Opened]]:
+    """Open the store, as often as a test needs it."""
+    opened: list[Opened] = []
+
+    def open_one(clock: HandClock) -> Opened:
+        opened.append(open_store(where, tmp_path / "keys", clock=clock, durable=False))
+        return opened[-1]
+
+    yield open_one
+    for one in opened:
+        one.close()
+
+
+@pytest.fixture
+async def world(opens: Callable[[HandClock], Opened], anyio_backend: str) -> World:
+    """A tenant of its own in a real store, with a gateway and one scripted tool."""
+    clock = HandClock()
+    return World.on(opens(clock), clock, TenantId(f"acme-{token_hex(4)}"))

