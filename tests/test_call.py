@@ -176,7 +176,7 @@ async def test_a_caller_that_leaves_stops_waiting_but_never_the_work(world: Worl
 @pytest.mark.promise("once")
 async def test_a_known_key_returns_the_recorded_outcome(world: World) -> None:
     await world.publish()
-    first, again = await world.call(key="k", run="r1"), await world.call(key="k", run="r1")
+    first, again = await world.call(key="k"), await world.call(key="k")
     assert isinstance(first, Done)
     assert isinstance(again, Done)
     assert (again.action, again.result, again.recalled) == (first.action, "sent", True)

@@ -151,7 +151,7 @@ class World:
             workflow=WorkflowId("support"),
             tenant=self.tenant,
             place=HERE,
-            modes={PROD: Mode.ACT},
+            modes=fields.pop("modes", {PROD: Mode.ACT}),
             tools={tool.name: tool for tool in tools},
             rules=rules or (ALLOW,),
             **fields,

@@ -12,7 +12,7 @@ from interlock.gateway import fresh
 from interlock.gateway.call import Gateway
 from interlock.ports import Clock, Observer, Performers, Store
 from interlock.secret.keyring import Keyring, load_seed
-from interlock.secret.keys import SqliteKeys
+from interlock.secret.keys import PostgresKeys, SqliteKeys
 from interlock.store.postgres import open_postgres
 from interlock.store.sqlite import lock_for_performing, open_sqlite
 from interlock.tool.python import PythonTools
@@ -53,7 +53,7 @@ def open_store(where: str, keys: Path, *, clock: Clock | None = None, durable: b
 
     Args:
         where: the path of a SQLite file, or a `postgresql://` address.
-        keys: a folder for the master seed and the destroyable keys, apart from the database.
+        keys: a folder for the master seed, apart from the database. Beside SQLite it has the destroyable keys too.
         clock: the clock of this machine, if nothing else is given. A clock that is given counts on Postgres too.
         durable: whether commits wait for the disk.
 
@@ -61,11 +61,13 @@ def open_store(where: str, keys: Path, *, clock: Clock | None = None, durable: b
         StoreError: the database or the keys cannot be used.
     """
     keys.mkdir(mode=0o700, parents=True, exist_ok=True)
-    secrets = Keyring(load_seed(keys / "master.seed"), SqliteKeys(keys / "keys.db"))
+    seed = load_seed(keys / "master.seed")
     known = clock or SystemClock()
     if where.startswith(("postgresql://", "postgres://")):
+        secrets = Keyring(seed, PostgresKeys(where))
         store = open_postgres(where, clock=known, secrets=secrets, durable=durable, server_time=clock is None)
     else:
+        secrets = Keyring(seed, SqliteKeys(keys / "keys.db"))
         store = open_sqlite(Path(where), clock=known, secrets=secrets, durable=durable)
     return Opened(store=store, secrets=secrets, clock=known)
 

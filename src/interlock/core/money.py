@@ -1,5 +1,6 @@
 """Money is a count of micro-dollars. Floats never touch it."""
 
+import re
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import total_ordering
@@ -35,14 +36,14 @@ def micros_of(text: str) -> int | None:
 
     `"49.99"` is 49,990,000; `"0.0000001"` is nothing, because it would have to be rounded.
     """
-    try:
-        number = Decimal(text)
-    except ArithmeticError:
+    if not _DECIMAL.fullmatch(text):
         return None
+    number = Decimal(text)
     if not number.is_finite() or abs(number.adjusted()) > _DIGITS_MAX or len(number.as_tuple().digits) > _DIGITS_MAX:
         return None
     scaled = number.scaleb(6)
     return int(scaled) if scaled == scaled.to_integral_value() else None
 
 
+_DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?", re.ASCII)
 _DIGITS_MAX = 24  # Decimal keeps 28 digits; beyond this, scaling would round

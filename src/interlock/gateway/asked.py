@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 
+from interlock.budget.period import civil
 from interlock.contract.arguments import Arguments, Schema
 from interlock.contract.ir import InForce, Tool
 from interlock.core.action import Action, Caller
@@ -68,6 +69,8 @@ class Asked:
     tool: Tool
     force: InForce
     result: PayloadId
+    given_run: bool
+    """Whether the caller named the run, so that there may be more of it."""
     given_key: bool
     """Whether the caller brought a key of its own."""
 
@@ -82,8 +85,13 @@ class Asked:
         return self.tool.effect is EffectClass.READ and not self.tool.price and not self.tool.outside
 
     def subjects(self) -> frozenset[SubjectId]:
-        """Name whose data the arguments and the result are."""
-        return frozenset({SubjectId(f"run:{self.action.run}")})
+        """Name whose data the arguments and the result are, and the month in which they came.
+
+        Without a subject that the contract names it is the run, if the caller named one.
+        """
+        year, month, _ = civil(self.action.asked_at)
+        run = {SubjectId(f"run:{self.action.run}")} if self.given_run else frozenset[SubjectId]()
+        return frozenset({SubjectId(f"month:{year:04}-{month:02}"), *run})
 
     def sealed(self, secrets: Secrets) -> Payload:
         """Encrypt the arguments with their salt, as they are kept."""
@@ -171,7 +179,7 @@ def asked(
     action = Action(
         id=drawn.id,
         key=scoped_key(caller, proposal, run, tool, arguments, drawn, secrets),
-        digest=digest(caller, run, tool.name, arguments.text, secrets),
+        digest=digest(caller, tool.name, arguments.text, secrets),
         what=commitment(drawn.salt, arguments.text),
         caller=caller,
         run=run,
@@ -188,6 +196,7 @@ def asked(
         tool=tool,
         force=force,
         result=drawn.result,
+        given_run=proposal.run is not None,
         given_key=proposal.key is not None,
     )
 
@@ -214,15 +223,14 @@ def scoped_key(
     return Key(secrets.mac(caller.tenant, b"key\0" + canonical({**who, **what})).hex())
 
 
-def digest(caller: Caller, run: RunId, tool: ToolName, arguments: bytes, secrets: Secrets) -> Digest:
-    """Name all that an approval binds to."""
+def digest(caller: Caller, tool: ToolName, arguments: bytes, secrets: Secrets) -> Digest:
+    """Name all that an approval binds to, and that a repetition under the same key must agree with."""
     what = {
         "tenant": caller.tenant,
         "workflow": caller.workflow,
         "environment": caller.environment,
         "agent": caller.agent,
         "principal": caller.principal,
-        "run": run,
         "tool": tool,
         "arguments": arguments.decode(),
     }

@@ -33,13 +33,14 @@ class Verifier:
         Raises:
             LedgerBroken: it is not a key, or its id is not that of the key.
         """
-        origin, _, rest = text.strip().rpartition("+")[0].rpartition("+")
+        origin, _, rest = text.strip().partition("+")
+        key_id, _, encoded = rest.partition("+")
         try:
-            key = base64.b64decode(text.strip().rpartition("+")[2], validate=True)
+            key = base64.b64decode(encoded, validate=True)
         except binascii.Error as error:
             raise _bad_key() from error
         verifier = cls(origin=origin, public_key=key[1:])
-        if key[:1] != _ED25519 or len(key) != 33 or verifier.key_id().hex() != rest:
+        if key[:1] != _ED25519 or len(key) != 33 or verifier.key_id().hex() != key_id:
             raise _bad_key()
         return verifier
 

@@ -1,11 +1,17 @@
-"""The keys that are made and destroyed one by one: one a subject, one a month. Destroying one is what erasing means."""
+"""The keys that are made and destroyed one by one: one a subject, one a month. Destroying one is what erasing means.
+
+Beside a SQLite store they are a file of their own; several processes on one Postgres share a table of their own.
+"""
 
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
-from typing import Protocol
+from typing import Any, LiteralString, Protocol
 
-from interlock.core.errors import StoreClosed
+import psycopg
+
+from interlock.core.errors import StoreBusy, StoreClosed
 
 
 class Keys(Protocol):
@@ -54,7 +60,7 @@ class SqliteKeys:
             self._version = version
         known = self._known.get(name)
         if known is None:
-            row = self._db.execute("select key from key where name = ?", [name]).fetchone()
+            row = self._run("select key from key where name = ?", [name]).fetchone()
             known = row[0] if row else None
             if known is not None:
                 self._known[name] = known
@@ -64,7 +70,7 @@ class SqliteKeys:
         known = self.find(name)
         if known is None:
             with self._turn:
-                self._db.execute("insert or ignore into key values (?, ?)", [name, new])
+                self._run("insert or ignore into key values (?, ?)", [name, new])
                 self._dirty = True
             known = self.find(name)
         return known
@@ -73,10 +79,10 @@ class SqliteKeys:
         there = self.find(name) is not None
         self._known.pop(name, None)
         with self._turn:
-            self._db.execute("pragma synchronous = full")
-            self._db.execute("insert into key values (?, null) on conflict do update set key = null", [name])
-            self._db.execute("pragma wal_checkpoint(truncate)")
-            self._db.execute("pragma synchronous = normal")
+            self._run("pragma synchronous = full")
+            self._run("insert into key values (?, null) on conflict do update set key = null", [name])
+            self._run("pragma wal_checkpoint(truncate)")
+            self._run("pragma synchronous = normal")
         return there
 
     def flush(self) -> None:
@@ -84,13 +90,73 @@ class SqliteKeys:
             return
         with self._turn:
             # A commit that waits for the disk takes everything before it along.
+            self._run("pragma synchronous = full")
+            self._run("update flushed set times = times + 1")
+            self._run("pragma synchronous = normal")
             self._dirty = False
-            self._db.execute("pragma synchronous = full")
-            self._db.execute("update flushed set times = times + 1")
-            self._db.execute("pragma synchronous = normal")
 
     def close(self) -> None:
         self._db.close()
 
     def _data_version(self) -> int:
-        return self._db.execute("pragma data_version").fetchone()[0]
+        return self._run("pragma data_version").fetchone()[0]
+
+    def _run(self, sql: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
+        try:
+            return self._db.execute(sql, values)
+        except sqlite3.OperationalError as error:
+            raise StoreBusy("the keys are busy", fix="try again") from error
+
+
+class PostgresKeys:
+    """Keys in a table of their own, shared by every process on that database."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._db: psycopg.Connection | None = None
+        self._turn = Lock()
+        self._known: dict[str, bytes] = {}
+        self._run("create table if not exists interlock_key (name text primary key, key bytea)")
+
+    def find(self, name: str) -> bytes | None:
+        # Another process may have destroyed it, so whoever reads asks each time.
+        found = self._run("select key from interlock_key where name = %s", [name])
+        return bytes(found[0][0]) if found and found[0][0] is not None else None
+
+    def find_or_make(self, name: str, new: bytes) -> bytes | None:
+        # What is sealed under a key that was destroyed meanwhile is erased from its birth, so writers may remember.
+        known = self._known.get(name)
+        if known is None:
+            self._run("insert into interlock_key values (%s, %s) on conflict do nothing", [name, new])
+            known = self.find(name)
+            if known is not None:
+                self._known[name] = known
+        return known
+
+    def destroy(self, name: str) -> bool:
+        there = self.find(name) is not None
+        self._known.pop(name, None)
+        self._run(_DESTROY, [name])
+        return there
+
+    def flush(self) -> None:
+        pass  # the write-ahead log is one for all: whoever waits for a later commit has waited for these
+
+    def close(self) -> None:
+        if self._db is not None:
+            self._db.close()
+
+    def _run(self, sql: LiteralString, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        with self._turn:
+            try:
+                if self._db is None or self._db.closed:
+                    self._db = psycopg.connect(self._url, autocommit=True, connect_timeout=5)
+                cursor = self._db.execute(sql, values)
+                return cursor.fetchall() if cursor.description else []
+            except psycopg.Error as error:
+                self._db = None
+                raise StoreBusy("the keys cannot be reached", fix="try again once Postgres is back") from error
+
+
+_DESTROY: LiteralString = """
+insert into interlock_key values (%s, null) on conflict (name) do update set key = null"""

@@ -38,8 +38,9 @@ class Batcher:
 
     secrets: Secrets
     clock: Clock
-    halted: Callable[[Instant, Instant], Halt | None]
-    """Given the time and when an operator last vouched for the clock, what keeps this machine from starting."""
+    time: Callable[[Instant, Instant], tuple[Instant, Halt | None]]
+    """Given the wall clock and when an operator last vouched for it: the time to believe, and what keeps this machine
+    from starting anything."""
     seen: dict[TenantId, Tree] = field(default_factory=dict[TenantId, Tree])
 
     def run(self, db: Database, writes: Sequence[Write]) -> list[Told]:
@@ -107,9 +108,12 @@ class _Part:
     def run(self, writes: Sequence[Write]) -> list[Told]:
         stored = Stored(self.db, self.batcher.secrets, self.tenant)
         self.tree, at = self.batcher.trusted(stored)
-        now = Instant(max(self.db.now() or self.batcher.clock.now(), at))
-        loaded = load(stored, Needs.joined(write.needs for write in writes), tree=self.tree, now=now, halt=None)
-        loaded.halt = self.batcher.halted(now, loaded.door.clock_accepted)
+        door = stored.door()
+        wall = Instant(self.db.now() or self.batcher.clock.now())
+        believed, halt = self.batcher.time(wall, door.clock_accepted)
+        now = Instant(max(believed, at))
+        needs = Needs.joined(write.needs for write in writes)
+        loaded = load(stored, needs, tree=self.tree, now=now, halt=halt, door=door)
         epoch = loaded.door.epoch
         told = [self._turn(loaded, write) for write in writes]
         if not self.kept:

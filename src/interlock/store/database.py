@@ -11,8 +11,10 @@ Params = Mapping[str, Any]
 class Database(Protocol):
     """One connection, used by one thread at a time. Errors are those of `core.errors`."""
 
-    within: str
-    """The rest of a condition that holds when a column is one of `:names`."""
+    @property
+    def within(self) -> str:
+        """The rest of a condition that holds when a column is one of `:names`."""
+        ...
 
     def begin(self, *, durable: bool) -> None:
         """Open a transaction that writes.

@@ -8,7 +8,7 @@ from typing import TypeVar
 from interlock.approval.grant import Grant
 from interlock.budget.hold import Balance
 from interlock.core.door import Door
-from interlock.core.errors import StoreTampered
+from interlock.core.errors import LedgerBroken, StoreTampered
 from interlock.core.ids import ActionId, BudgetId, ClaimId, Instant, Key, RunId, TenantId
 from interlock.ledger.tree import Tree
 from interlock.ports import ActionRow, Changes, Claim, Halt, Needs, Rows, RunRow, Secrets
@@ -31,13 +31,19 @@ class Stored:
     secrets: Secrets
     tenant: TenantId
 
-    def checked(self, table: str, id: str, body: bytes, mac: bytes) -> bytes:
-        if not hmac.compare_digest(bytes(mac), mac_of(self.secrets, self.tenant, table, id, body)):
-            raise StoreTampered(
-                f"row `{id}` of `{table}` was not written by this installation",
-                fix="run `interlock ledger verify --state` to see what differs, and restore it",
-            )
-        return body
+    def checked(self, table: str, id: str, body: object, mac: object) -> bytes:
+        """Return the body of a row that carries its MAC.
+
+        Raises:
+            StoreTampered: it does not.
+        """
+        if isinstance(body, bytes) and isinstance(mac, bytes):
+            if hmac.compare_digest(mac, mac_of(self.secrets, self.tenant, table, id, body)):
+                return body
+        raise StoreTampered(
+            f"row `{id}` of `{table}` was not written by this installation",
+            fix="run `interlock ledger verify --state` to see what differs, and restore it",
+        )
 
     def rows(self, table: Table[Row], column: str, names: Iterable[str]) -> list[tuple[str, Row]]:
         """Return id and row for each row whose `column` is one of `names`."""
@@ -46,19 +52,22 @@ class Stored:
             return []
         sql = f"select id, body, mac from {table.name} where tenant = :tenant and {column} {self.db.within}"  # noqa: S608
         found = self.db.query(sql, {"tenant": self.tenant, "names": self.db.names(wanted)})
-        return [(id, table.decode(self.checked(table.name, id, bytes(body), mac))) for id, body, mac in found]
+        return [(id, table.decode(self.checked(table.name, id, body, mac))) for id, body, mac in found]
 
     def door(self) -> Door:
         found = self.db.query("select body, mac from door where tenant = :tenant", {"tenant": self.tenant})
         for body, mac in found:
-            return decode_door(self.checked("door", self.tenant, bytes(body), mac))
+            return decode_door(self.checked("door", self.tenant, body, mac))
         return Door()
 
     def tree(self) -> tuple[Tree, Instant, str]:
         """Return the stored tree, the time of the last entry and the signed note over it."""
         sql = "select size, peaks, at, note from head where tenant = :tenant"
         for size, peaks, at, note in self.db.query(sql, {"tenant": self.tenant}):
-            return Tree.from_bytes(size, bytes(peaks)), Instant(at), note
+            try:
+                return Tree.from_bytes(size, bytes(peaks)), Instant(at), note
+            except LedgerBroken as broken:
+                raise StoreTampered(str(broken), fix=broken.fix) from broken
         return Tree(), Instant(0), ""
 
 
@@ -125,7 +134,7 @@ class Loaded:
         self.put.setdefault(table, {})[id] = row
 
 
-def load(stored: Stored, needs: Needs, *, tree: Tree, now: Instant, halt: Halt | None) -> Loaded:
+def load(stored: Stored, needs: Needs, *, door: Door, tree: Tree, now: Instant, halt: Halt | None) -> Loaded:
     """Load each named row once."""
     by_id = {row.action.id: row for _, row in stored.rows(ACTION, "id", needs.actions)}
     by_key = {row.action.key: row for _, row in stored.rows(ACTION, "held_key", needs.keys)}
@@ -137,7 +146,7 @@ def load(stored: Stored, needs: Needs, *, tree: Tree, now: Instant, halt: Halt |
         grants.get(grant.action, {})[id] = grant
     return Loaded(
         now=now,
-        door=stored.door(),
+        door=door,
         tree=tree,
         halt=halt,
         actions={id: by_id.get(id) for id in needs.actions},

@@ -17,15 +17,21 @@ class Machine:
     _offset: int | None = None
     _accepted: Instant = Instant(0)
 
-    def halted(self, now: Instant, accepted: Instant) -> Halt | None:
-        """Return why nothing may start, or nothing.
+    def time(self, wall: Instant, accepted: Instant) -> tuple[Instant, Halt | None]:
+        """Return the time to write down, and why nothing may start, or nothing.
 
-        Small drift is followed; a jump stays one until the clocks agree again or an operator vouches for the time.
+        Small drift is followed. A jump is not believed until the clocks agree again or an operator vouches for the
+        new time; meanwhile the boot clock carries the old time on, so that no entry lies in the future.
+
+        Args:
+            wall: the wall clock of whoever keeps the time of the store.
+            accepted: when an operator last vouched for it.
         """
-        offset = now - self.clock.boot()
+        boot = self.clock.boot()
+        offset = wall - boot
         if self._offset is None or accepted > self._accepted:
             self._offset, self._accepted = offset, accepted
         if abs(offset - self._offset) > CLOCK_DRIFT_MICROS_MAX:
-            return Halt.CLOCK_JUMPED
+            return Instant(boot + self._offset), Halt.CLOCK_JUMPED
         self._offset = offset
-        return self.other()
+        return wall, self.other()

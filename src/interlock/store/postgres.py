@@ -138,7 +138,7 @@ def make_tables(url: str) -> None:
     try:
         db.begin(durable=True)
         db.query("select pg_advisory_xact_lock(:lock)", {"lock": _SCHEMA_LOCK})
-        for statement in DDL.format(blob="bytea", bigint="bigint").split(";"):
+        for statement in DDL.format(blob="bytea", bigint="bigint", strict="").split(";"):
             db.run_many(statement, [{}])
         db.run_many("insert into version values (:number) on conflict do nothing", [{"number": VERSION}])
         found = db.query("select max(number) from version", {})[0][0]

@@ -57,7 +57,7 @@ def budgets(stored: Stored) -> Mapping[BudgetId, Balance]:
     found = stored.db.query(
         "select id, body, mac from budget where tenant = :tenant order by id", {"tenant": stored.tenant}
     )
-    return {BudgetId(id): BUDGET.decode(stored.checked("budget", id, bytes(body), mac)) for id, body, mac in found}
+    return {BudgetId(id): BUDGET.decode(stored.checked("budget", id, body, mac)) for id, body, mac in found}
 
 
 def signed_head(stored: Stored) -> str:
@@ -89,4 +89,4 @@ def _rows(
 ) -> tuple[Any, ...]:
     sql = f"select id, body, mac from {table.name} where tenant = :tenant and {condition} {order} limit :limit"  # noqa: S608
     found = stored.db.query(sql, {"tenant": stored.tenant, "limit": limit, **params})
-    return tuple(table.decode(stored.checked(table.name, id, bytes(body), mac)) for id, body, mac in found)
+    return tuple(table.decode(stored.checked(table.name, id, body, mac)) for id, body, mac in found)

@@ -22,40 +22,41 @@ _KEYLESS = frozenset({ActionState.REFUSED, ActionState.SUGGESTED})
 
 DDL = """
 create table if not exists head (
-  tenant text primary key, size {bigint} not null, peaks {blob} not null, at {bigint} not null, note text not null);
+  tenant text primary key, size {bigint} not null, peaks {blob} not null, at {bigint} not null,
+  note text not null){strict};
 create table if not exists door (
-  tenant text primary key, body {blob} not null, mac {blob} not null);
+  tenant text primary key, body {blob} not null, mac {blob} not null){strict};
 create table if not exists action (
   tenant text not null, id text not null, held_key text, run text not null, state text not null,
   lease_until {bigint} not null, undo_of text, changed_at {bigint} not null, body {blob} not null, mac {blob} not null,
-  primary key (tenant, id));
+  primary key (tenant, id)){strict};
 create unique index if not exists action_key on action (tenant, held_key) where held_key is not null;
 create index if not exists action_run on action (tenant, run);
 create index if not exists action_state on action (tenant, state, changed_at);
 create index if not exists action_undo on action (tenant, undo_of) where undo_of is not null;
 create table if not exists budget (
-  tenant text not null, id text not null, body {blob} not null, mac {blob} not null, primary key (tenant, id));
+  tenant text not null, id text not null, body {blob} not null, mac {blob} not null, primary key (tenant, id)){strict};
 create table if not exists granted (
   tenant text not null, id text not null, action text not null, body {blob} not null, mac {blob} not null,
-  primary key (tenant, id));
+  primary key (tenant, id)){strict};
 create index if not exists granted_action on granted (tenant, action);
 create table if not exists claim (
-  tenant text not null, id text not null, body {blob} not null, mac {blob} not null, primary key (tenant, id));
+  tenant text not null, id text not null, body {blob} not null, mac {blob} not null, primary key (tenant, id)){strict};
 create table if not exists run (
-  tenant text not null, id text not null, body {blob} not null, mac {blob} not null, primary key (tenant, id));
+  tenant text not null, id text not null, body {blob} not null, mac {blob} not null, primary key (tenant, id)){strict};
 create table if not exists notice (
   tenant text not null, id text not null, at {bigint} not null, done {bigint} not null,
-  body {blob} not null, mac {blob} not null, primary key (tenant, id));
+  body {blob} not null, mac {blob} not null, primary key (tenant, id)){strict};
 create index if not exists notice_due on notice (tenant, at) where done = 0;
 create table if not exists payload (
-  tenant text not null, id text not null, sealed {blob} not null, primary key (tenant, id));
+  tenant text not null, id text not null, sealed {blob} not null, primary key (tenant, id)){strict};
 create table if not exists contract (
-  tenant text not null, hash text not null, body {blob} not null, primary key (tenant, hash));
+  tenant text not null, hash text not null, body {blob} not null, primary key (tenant, hash)){strict};
 create table if not exists entry (
   tenant text not null, "index" {bigint} not null, action text not null, line {blob} not null,
-  primary key (tenant, "index"));
+  primary key (tenant, "index")){strict};
 create index if not exists entry_action on entry (tenant, action);
-create table if not exists version (number {bigint} primary key)
+create table if not exists version (number {bigint} primary key){strict}
 """
 
 Row = TypeVar("Row")

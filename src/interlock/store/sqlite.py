@@ -100,7 +100,9 @@ def _connect(path: Path) -> sqlite3.Connection:
         for pragma in ("journal_mode = wal", "synchronous = full", "secure_delete = on"):
             db.execute(f"pragma {pragma}")
         if not db.execute("select 1 from sqlite_schema where name = 'version'").fetchone():
-            db.executescript("begin immediate;" + DDL.format(blob="blob", bigint="integer") + ";commit")
+            db.executescript(
+                "begin immediate;" + DDL.format(blob="blob", bigint="integer", strict=" strict") + ";commit"
+            )
             db.execute("insert or ignore into version values (?)", [VERSION])
         found = db.execute("select max(number) from version").fetchone()[0]
     except sqlite3.Error as error:

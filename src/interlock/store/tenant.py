@@ -38,7 +38,7 @@ class SqlStore:
         self.secrets = secrets
         self.clock = clock
         self._connect = connect
-        self.writer = Writer(connect, Batcher(secrets=secrets, clock=clock, halted=machine.halted), tries=tries)
+        self.writer = Writer(connect, Batcher(secrets=secrets, clock=clock, time=machine.time), tries=tries)
         self.writer.start()
         # A read of a few rows of a local file is shorter than the way to a thread and back, so it stays on the loop.
         self._readers = ThreadPoolExecutor(reader_threads, "interlock-reader") if reader_threads else None
@@ -105,7 +105,7 @@ class TenantPart:
             stored = self._stored(db)
             tree, at, _ = stored.tree()
             now = Instant(max(db.now() or self.store.clock.now(), at))
-            return load(stored, needs, tree=tree, now=now, halt=None).only(needs)
+            return load(stored, needs, door=stored.door(), tree=tree, now=now, halt=None).only(needs)
 
         return await self.store.ask(snapshot)
 

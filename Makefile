@@ -1,0 +1,39 @@
+# Every command makes its own virtual environment. Python 3.11 or newer and GNU make are all it asks for.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: check test crash bench format clean
+
+$(READY): pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+check: $(READY)  ## format, lint, types, ladder, fast tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q
+
+test: $(READY)  ## the whole suite, on both stores, with the short forms of the matrices
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q -m "slow or not slow"
+
+crash: $(READY)  ## the long form of the crash matrix
+	$(BIN)/python tests/crash.py --kills 2000
+
+bench: $(READY)  ## the table of figures
+	$(BIN)/python bench/spine.py
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache

@@ -1,0 +1,129 @@
+"""The spine: a guarded write through all steps, one at a time and fifty at once, on both stores.
+
+`python bench/spine.py` prints the first rows of the table of figures. The tool does nothing, so what is left is ours.
+"""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).parent.parent / name) for name in ("src", "tests", "bench")]
+
+from interlock.app import gateway_on, open_store  # noqa: E402
+from interlock.core.ids import TenantId  # noqa: E402
+from table import Row, p, show  # noqa: E402
+from world import HandClock, ScriptedTool, Scripts, World, a_budget, a_tool  # noqa: E402
+
+DOLLAR = 1_000_000
+
+
+async def a_world(where: str, keys: Path, tenant: str, *, durable: bool) -> World:
+    clock = HandClock()
+    opened = open_store(where, keys, clock=None, durable=durable)
+    world = World.on(opened, clock, TenantId(tenant))
+    world.gateway = gateway_on(opened, Scripts(ScriptedTool()))
+    return world
+
+
+async def one_by_one(where: str, keys: Path, *, durable: bool, calls: int) -> tuple[list[float], list[float]]:
+    """Return wall and CPU time of each call, in milliseconds."""
+    world = await a_world(where, keys, "bench", durable=durable)
+    await world.publish(tools=[a_tool(price=7)], budgets=[a_budget(1_000 * DOLLAR)])
+    wall, cpu = list[float](), list[float]()
+    for n in range(calls + 50):
+        begun, begun_cpu = time.perf_counter(), time.process_time()
+        await world.call({"to": "sam", "n": n}, run="r1")
+        if n >= 50:
+            wall.append((time.perf_counter() - begun) * 1e3)
+            cpu.append((time.process_time() - begun_cpu) * 1e3)
+    world.opened.close()
+    return wall, cpu
+
+
+async def at_once(where: str, keys: Path, tenant: str, *, callers: int, calls: int, publish: bool) -> float:
+    """Return guarded writes a second."""
+    world = await a_world(where, keys, tenant, durable=True)
+    if publish:
+        await world.publish(tools=[a_tool(price=7)], budgets=[a_budget(1_000 * DOLLAR)])
+
+    async def caller(which: int) -> None:
+        for n in range(calls):
+            await world.call({"to": "sam", "n": n, "who": which, "pid": os.getpid()})
+
+    begun = time.perf_counter()
+    await asyncio.gather(*map(caller, range(callers)))
+    took = time.perf_counter() - begun
+    world.opened.close()
+    return callers * calls / took
+
+
+def replicas(where: str, keys: Path, *, processes: int, callers: int, calls: int) -> float:
+    """Return guarded writes a second of several processes on one hot budget."""
+
+    async def publish() -> None:
+        world = await a_world(where, keys, "hot", durable=True)
+        await world.publish(tools=[a_tool(price=7)], budgets=[a_budget(1_000 * DOLLAR)])
+        world.opened.close()
+
+    asyncio.run(publish())
+    command = [sys.executable, __file__, "--replica", where, str(keys), str(callers), str(calls)]
+    started = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(processes)]
+    return sum(json.loads(each.communicate()[0]) for each in started)
+
+
+def fdatasync_ms(folder: Path) -> float:
+    """Return the median of appending half a kilobyte and waiting for the disk."""
+    times = list[float]()
+    with (folder / "raw").open("wb") as file:
+        for _ in range(200):
+            begun = time.perf_counter()
+            file.write(bytes(512))
+            file.flush()
+            os.fdatasync(file.fileno())
+            times.append((time.perf_counter() - begun) * 1e3)
+    return p(times, 50)
+
+
+def main() -> None:
+    from postgres import Server
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        disk = Row(what="append 512 bytes and fdatasync", value=fdatasync_ms(folder), unit="ms", note="baseline")
+        wall, cpu = asyncio.run(one_by_one(str(folder / "n.db"), folder / "k1", durable=False, calls=1_500))
+        full, _ = asyncio.run(one_by_one(str(folder / "f.db"), folder / "k2", durable=True, calls=300))
+        rows = [
+            disk,
+            Row(what="guarded write, SQLite NORMAL, CPU p50", value=p(cpu, 50), unit="ms", reach="<= 0.80 ms"),
+            Row(what="guarded write, SQLite NORMAL, wall p50", value=p(wall, 50), unit="ms"),
+            Row(what="guarded write, SQLite NORMAL, wall p99", value=p(wall, 99), unit="ms"),
+            Row(what="guarded write, SQLite FULL, wall p50", value=p(full, 50), unit="ms", note="two durable commits"),
+        ]
+        show("one at a time", rows)
+        sqlite = asyncio.run(at_once(str(folder / "c.db"), folder / "k3", "t", callers=50, calls=60, publish=True))
+        server = Server.start(folder / "postgres")
+        one = replicas(server.url, folder / "k4", processes=1, callers=50, calls=60)
+        two = replicas(server.url, folder / "k4", processes=2, callers=25, calls=120)
+        server.stop()
+        show(
+            "guarded writes a second, all callers on one budget",
+            [
+                Row(what="SQLite FULL, 50 callers, one process", value=sqlite, unit="/s", reach=">= 1,200 /s"),
+                Row(what="Postgres, 50 callers, one process", value=one, unit="/s"),
+                Row(what="Postgres, 50 callers, two processes", value=two, unit="/s", reach=">= 800 /s"),
+            ],
+        )
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--replica"]:
+        where, keys, callers, calls = sys.argv[2:]
+        speed = asyncio.run(at_once(where, Path(keys), "hot", callers=int(callers), calls=int(calls), publish=False))
+        print(json.dumps(speed))
+    else:
+        main()

@@ -1,0 +1,304 @@
+"""What the store promises to whoever writes."""
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from interlock.app import Opened
+from interlock.budget.hold import Balance
+from interlock.core.action import ActionState
+from interlock.core.effect import Mode
+from interlock.core.errors import StoreClosed, StoreTampered
+from interlock.core.ids import BudgetId, ContractHash, TenantId
+from interlock.core.outcome import Done, Refused
+from interlock.core.reason import Reason
+from interlock.gateway.doors import publish
+from interlock.ledger.note import opened as opened_note
+from interlock.ledger.tree import leaf_hash, verify
+from interlock.ports import Changes, Needs, Rows, Wanted
+from interlock.store.batch import verifier_of
+from interlock.store.tenant import SqlStore
+from world import KIM, NOON, PROD, HandClock, World, a_budget, a_tool
+
+pytestmark = pytest.mark.anyio
+
+TEAM = BudgetId("team")
+NEEDS = Needs(budgets=frozenset({TEAM}))
+
+
+def commits(world: World) -> int:
+    assert isinstance(world.opened.store, SqlStore)
+    return world.opened.store.writer.commits
+
+
+def execute(where: str, sql: str, *values: Any) -> None:
+    """Edit the database as someone without the keys would."""
+    if where.endswith(".db"):
+        with sqlite3.connect(where) as db:
+            db.execute(sql, values)
+        db.close()
+    else:
+        with psycopg.connect(where) as postgres:
+            postgres.execute(sql.replace("?", "%s"), values)  # pyright: ignore[reportArgumentType]  our own text
+
+
+def one(where: str, sql: str, *values: Any) -> Any:
+    """Look one value up."""
+    if where.endswith(".db"):
+        with sqlite3.connect(where) as db:
+            found = db.execute(sql, values).fetchone()[0]
+        db.close()
+        return found
+    with psycopg.connect(where) as postgres:
+        row = postgres.execute(sql.replace("?", "%s"), values).fetchone()  # pyright: ignore[reportArgumentType]
+        assert row is not None
+        return row[0]
+
+
+def raise_by_one(rows: Rows) -> tuple[Changes, int]:
+    limit = (rows.budgets[TEAM] or Balance(limit=0)).limit + 1
+    return Changes(budgets={TEAM: Balance(limit=limit)}), limit
+
+
+async def test_fifty_calls_at_once_need_far_fewer_than_a_hundred_commits(world: World) -> None:
+    await world.publish()
+    before = commits(world)
+    outcomes = await asyncio.gather(*(world.call({"n": n}) for n in range(50)))
+    assert {type(outcome) for outcome in outcomes} == {Done}
+    assert len(await world.store.entries()) == 101
+    assert commits(world) - before < 60
+
+
+async def test_each_write_sees_the_one_before_it_also_within_a_batch(world: World) -> None:
+    before = commits(world)
+    seen = await asyncio.gather(*(world.store.write(NEEDS, raise_by_one) for _ in range(30)))
+    assert [written.answer for written in seen] == list(range(1, 31))
+    assert commits(world) - before < 30
+
+
+async def test_a_row_that_was_not_named_is_a_bug_of_that_write_alone(world: World) -> None:
+    await world.store.write(NEEDS, raise_by_one)
+    named = world.store.write(NEEDS, lambda rows: (Changes(), rows.budgets[TEAM]))
+    unnamed = world.store.write(Needs(), lambda rows: (Changes(), rows.budgets[TEAM]))
+    good, bad = await asyncio.gather(named, unnamed, return_exceptions=True)
+    assert not isinstance(good, BaseException)
+    assert good.answer == Balance(limit=1)
+    assert isinstance(bad, KeyError)
+
+
+@pytest.mark.promise("tenant")
+async def test_tenants_share_a_batch_and_nothing_else(world: World) -> None:
+    other = world.opened.store.for_tenant(TenantId(world.tenant + "-other"))
+    mine, theirs = await asyncio.gather(world.store.write(NEEDS, raise_by_one), other.write(NEEDS, raise_by_one))
+    assert (mine.answer, theirs.answer) == (1, 1)
+    await world.publish()
+    assert await other.entries() == ()
+    assert (await other.read(Needs())).door.epoch == 0
+
+
+@pytest.mark.promise("ledger")
+async def test_a_receipt_names_its_leaf_its_place_and_a_head_that_covers_it(world: World) -> None:
+    await world.publish()
+    outcome = await world.call()
+    assert outcome.receipt is not None
+    lines = await world.store.entries()
+    assert leaf_hash(lines[outcome.receipt.index]).hex() == outcome.receipt.leaf
+    secrets = world.opened.secrets
+    verifier = verifier_of(secrets, world.tenant)
+    head = opened_note(outcome.receipt.head, verifier, lambda s, t: secrets.sign(world.tenant, t) == s)
+    assert head.size > outcome.receipt.index
+    assert verify(lines, older=head).size == len(lines)
+
+
+async def test_a_start_that_did_not_wait_for_the_disk_gives_no_receipt(world: World) -> None:
+    written = await world.store.write(NEEDS, raise_by_one, durable=False)
+    assert written.receipt is None
+
+
+@pytest.mark.promise("ledger", "door")
+@pytest.mark.parametrize(
+    ("table", "old", "new"),
+    [("budget", b'"limit":100', b'"limit":999'), ("door", b'"ask"', b'"act"'), ("action", b'"done"', b'"failed"')],
+)
+async def test_a_row_that_was_edited_without_the_keys_is_a_no(
+    world: World, where: str, table: str, old: bytes, new: bytes
+) -> None:
+    await world.publish(tools=[a_tool(price=7)], budgets=[a_budget(100)], modes={PROD: Mode.ASK})
+    await world.call(key="k")
+    body = one(where, f"select body from {table} where tenant = ?", world.tenant)
+    assert old in body
+    execute(where, f"update {table} set body = ? where tenant = ?", body.replace(old, new), world.tenant)
+    outcome = await world.call(key="k" if table == "action" else "other")
+    assert isinstance(outcome, Refused)
+    assert (outcome.reason, len(world.tool.performed)) == (Reason.INTERNAL, 1)
+
+
+@pytest.mark.promise("ledger", "door")
+@pytest.mark.parametrize(
+    "edit",
+    ["update head set size = 0, peaks = ?", "update head set peaks = ?", "update head set size = size - 1, peaks = ?"],
+)
+async def test_a_head_that_was_edited_without_the_keys_is_a_no(world: World, where: str, edit: str) -> None:
+    await world.publish()
+    await world.call()
+    execute(where, edit + " where tenant = ?", bytes(32 * ("size - 1" in edit)), world.tenant)
+    outcome = await world.call()
+    assert isinstance(outcome, Refused)
+    assert (outcome.reason, len(world.tool.performed)) == (Reason.INTERNAL, 1)
+
+
+@pytest.mark.promise("ledger")
+async def test_a_contract_that_was_edited_is_a_no(world: World, where: str) -> None:
+    await world.publish()
+    execute(where, "update contract set body = ? where tenant = ?", b"{}", world.tenant)
+    outcome = await world.call()
+    assert isinstance(outcome, Refused)
+    assert outcome.reason is Reason.INTERNAL
+    with pytest.raises(StoreTampered):
+        await world.store.contract(ContractHash("0" * 64))
+
+
+@pytest.mark.promise("ledger")
+async def test_a_head_that_went_back_is_noticed_by_who_saw_the_later_one(
+    world: World, where: str, opens: Callable[[HandClock], Opened]
+) -> None:
+    await world.publish()
+    old = await world.store.signed_head()
+    size, peaks = 1, leaf_hash((await world.store.entries())[0])
+    await world.call()
+    execute(where, "update head set size = ?, peaks = ?, note = ? where tenant = ?", size, peaks, old, world.tenant)
+    with pytest.raises(StoreTampered, match="had 3 before"):
+        await world.store.write(NEEDS, raise_by_one)
+
+
+@pytest.mark.promise("secret", "forget")
+async def test_neither_arguments_nor_results_can_be_read_in_the_database(world: World, where: str) -> None:
+    world.tool.result = {"note": "the result in plain words"}
+    await world.publish()
+    await world.call({"to": "somebody@example.org"})
+    for canary in (b"somebody@example.org", b"the result in plain words"):
+        assert canary not in b"".join(await world.store.entries())
+        rows = await world.store.actions(Wanted())
+        assert canary not in repr(rows).encode()
+        if where.endswith(".db"):
+            files = Path(where).parent.glob("interlock.db*")
+            assert all(canary not in file.read_bytes() for file in files)
+
+
+@pytest.mark.promise("forget")
+async def test_who_destroys_the_key_of_a_run_erases_what_it_said_and_the_ledger_still_stands(world: World) -> None:
+    await world.publish()
+    outcome = await world.call({"to": "sam"}, run="r1", key="k")
+    assert isinstance(outcome, Done)
+    from interlock.core.ids import SubjectId
+
+    assert world.opened.secrets.destroy(world.tenant, SubjectId("run:r1"))
+    again = await world.call({"to": "sam"}, run="r1", key="k")
+    assert isinstance(again, Done)
+    assert again.result is None
+    assert outcome.receipt is not None
+    assert leaf_hash((await world.store.entries())[outcome.receipt.index]).hex() == outcome.receipt.leaf
+
+
+async def test_a_second_gateway_sees_what_the_first_one_did(world: World, opens: Callable[[HandClock], Opened]) -> None:
+    await world.publish()
+    first = await world.call(key="k")
+    other = World.on(opens(world.clock), world.clock, world.tenant)
+    again = await other.call(key="k")
+    assert isinstance(again, Done)
+    assert (again.action, again.recalled) == (first.action, True)
+    await publish(other.store, other.contract(tools=[a_tool(price=None)]), PROD, KIM)
+    assert isinstance(await world.call(), Refused)
+
+
+async def test_actions_are_found_by_state_run_and_the_beginning_of_their_id(world: World) -> None:
+    await world.publish()
+    done = await world.call(run="r1")
+    world.clock.forward(seconds=1)
+    refused = await world.call("[]", run="r2")
+    store = world.store
+    assert [row.action.id for row in await store.actions(Wanted())] == [refused.action, done.action]
+    wanted = Wanted(states=frozenset({ActionState.DONE}))
+    assert [row.action.id for row in await store.actions(wanted)] == [done.action]
+    assert [row.action.run for row in await store.actions_like(done.action[:14])] == ["r1"]
+    assert len(await store.actions_like("a")) == 2
+    told = [json.loads(line)["kind"] for _, line in await store.entries_of(done.action)]
+    assert told == ["started", "ended"]
+
+
+async def test_a_closed_store_says_so(world: World) -> None:
+    world.opened.store.close()
+    with pytest.raises(StoreClosed):
+        await world.store.write(NEEDS, raise_by_one)
+
+
+async def test_a_clock_that_goes_back_never_writes_before_the_last_entry(world: World) -> None:
+    await world.publish()
+    await world.call()
+    world.clock.jump(seconds=-2)
+    await world.call({"n": 2})
+    times = [json.loads(line)["at"] for line in await world.store.entries()]
+    assert times == sorted(times)
+
+
+@pytest.mark.parametrize("seconds", [3_600, -3_600])
+async def test_a_clock_that_jumps_starts_nothing_until_it_agrees_again(world: World, seconds: float) -> None:
+    await world.publish()
+    assert isinstance(await world.call(), Done)
+    world.clock.jump(seconds=seconds)
+    outcome = await world.call({"n": 2})
+    assert isinstance(outcome, Refused)
+    assert outcome.reason is Reason.STOPPED
+    world.clock.jump(seconds=-seconds)
+    assert isinstance(await world.call({"n": 3}), Done)
+    assert {json.loads(line)["at"] for line in await world.store.entries()} == {NOON}
+
+
+async def test_a_stop_file_beside_the_database_stops_every_start(world: World, where: str) -> None:
+    if not where.endswith(".db"):
+        return
+    await world.publish()
+    stop = Path(where + ".stop")
+    stop.touch()
+    outcome = await world.call()
+    assert isinstance(outcome, Refused)
+    assert outcome.reason is Reason.STOPPED
+    stop.unlink()
+    assert isinstance(await world.call(), Done)
+
+
+async def test_a_database_that_another_process_holds_refuses_and_starts_nothing(world: World, where: str) -> None:
+    await world.publish()
+    assert isinstance(world.opened.store, SqlStore)
+    world.opened.store.writer.tries = 1
+    if where.endswith(".db"):
+        holder: Any = sqlite3.connect(where, isolation_level=None)
+        holder.execute("begin immediate")
+    else:
+        holder = psycopg.connect(where)
+        holder.execute("select 1 from head where tenant = %s for update", [world.tenant])
+    outcome = await world.call()
+    assert isinstance(outcome, Refused)
+    assert (outcome.reason, world.tool.performed) == (Reason.OVERLOADED, [])
+    holder.rollback()
+    holder.close()
+    assert isinstance(await world.call(), Done)
+
+
+async def test_a_function_that_may_run_again_is_run_again_after_a_lost_connection(world: World, where: str) -> None:
+    if where.endswith(".db"):
+        return
+    await world.publish()
+    with psycopg.connect(where, autocommit=True) as admin:
+        admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid()")
+    # Reading connections are found out as they are used.
+    outcomes = [await world.call({"n": n}) for n in range(6)]
+    assert isinstance(outcomes[-1], Done)
+    assert all(isinstance(o, Done) or o.reason is Reason.OVERLOADED for o in outcomes if isinstance(o, Done | Refused))
+    assert len(world.tool.performed) == sum(isinstance(o, Done) for o in outcomes)
