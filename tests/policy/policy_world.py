@@ -124,13 +124,13 @@ def question(
     undo: bool = False,
     by_operator: bool = False,
     started_by_person: bool = False,
+    named: Mapping[str, Json] | None = None,
     **args: Json,
 ) -> Question:
-    """Ask for a call; of a refund, unless a shape is given."""
+    """Ask for a call; of a refund, unless a shape is given. `named` are arguments that Python has no name for."""
     tool = of or shape()
-    arguments: dict[str, object] = (
-        {"customer_id": "C1", "amount_usd": 30, **args} if tool.kind == "refund" else {**args}
-    )
+    refund: dict[str, Json] = {"customer_id": "C1", "amount_usd": 30} if tool.kind == "refund" else {}
+    arguments = {**refund, **args, **(named or {})}
     return Question(
         caller=CALLER,
         tool=tool.name,

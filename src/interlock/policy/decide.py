@@ -15,8 +15,8 @@ from interlock.core.reason import Reason
 from interlock.policy.engine import Asked, Evaluation, PolicySet, evaluate
 from interlock.policy.load import Policies, Slice
 from interlock.policy.rule import RuleEffect
-from interlock.policy.schema import asked, callers
-from interlock.policy.table import Said, glass_over, lifting, switched, tabled
+from interlock.policy.schema import asked
+from interlock.policy.table import Said, glass_over, lifting, mode_in_force, switched, tabled
 from interlock.policy.vocabulary import Question, question_of
 
 
@@ -48,7 +48,7 @@ def decide(policies: Policies, question: Question) -> Judgement:
         decision = Deny(rules=(), why=why, reason=Reason.TOOL_NOT_ALLOWED)
         return Judgement(decision=decision, slice=SliceHash(""), fix=_declare(question.tool))
     glass = glass_over(question)
-    mode = Mode.ACT if glass else question.mode
+    mode = mode_in_force(question)
     steps = [switched(question, glass)]
     if not isinstance(steps[-1].decision, Deny):
         steps.append(tabled(question, mode, policies.consents, asks=slice.asks))
@@ -91,35 +91,34 @@ def ruled(slice: Slice, question: Question, mode: Mode) -> Said:
     if (question.effect, question.tier) != (slice.shape.effect, slice.shape.tier):
         return _internal("the call's effect class or tier is not the tool's", "publish the contract again")
     if not slice.permitted:
-        return _not_allowed(question.tool)
+        return _not_allowed(slice)
     try:
         request = asked(question, slice.shape, frozenset(slice.facts), mode)
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         return _internal(str(error), "send the canonical arguments")
-    entities = callers(question.caller)
-    said = _weigh(slice, question.tool, request, entities)
+    said = _weigh(slice, request)
     return said if isinstance(said.decision, Deny) else _known(slice, question, said)
 
 
-def _weigh(slice: Slice, tool: ToolName, request: Asked, entities: str) -> Said:
-    found = _evaluated(slice, slice.every, request, entities)
+def _weigh(slice: Slice, request: Asked) -> Said:
+    found = _evaluated(slice, slice.every, request)
     if found.errors:
         return _failed(found)
     if found.allowed:
         return Said(decision=Allow(rules=found.rules))
     effects = {rule: slice.policies[rule].effect for rule in found.rules}
     if not effects:
-        return _not_allowed(tool)
+        return _not_allowed(slice)
     hard = tuple(rule for rule, effect in effects.items() if effect not in {RuleEffect.ASK, RuleEffect.SUGGEST})
     if hard:
         places = ", ".join(f"`{rule}` ({slice.policies[rule].place})" for rule in hard)
         fix = f"`interlock policy explain` shows why; the rule stands at {slice.policies[hard[0]].place}"
         return Said(decision=Deny(rules=hard, why=f"denied by {places}"), fix=fix)
     # A rule that asks never permits: without it, the rest must allow.
-    rest = _evaluated(slice, slice.opening, request, entities)
+    rest = _evaluated(slice, slice.opening, request)
     if rest.errors:
         return _failed(rest)
-    return _softly(slice, found.rules) if rest.allowed else _not_allowed(tool)
+    return _softly(slice, found.rules) if rest.allowed else _not_allowed(slice)
 
 
 def _softly(slice: Slice, rules: tuple[RuleId, ...]) -> Said:
@@ -154,8 +153,8 @@ def _known(slice: Slice, question: Question, said: Said) -> Said:
     return Said(decision=Deny(rules=rules, why=why), fix="look at the tool that the fact comes from")
 
 
-def _evaluated(slice: Slice, policies: PolicySet, request: Asked, entities: str) -> Evaluation:
-    return evaluate(policies, slice.schema, slice.base, entities, request)
+def _evaluated(slice: Slice, policies: PolicySet, request: Asked) -> Evaluation:
+    return evaluate(policies, slice.schema, slice.base, request)
 
 
 def _judgement(
@@ -174,9 +173,11 @@ def _internal(why: str, fix: str) -> Said:
     return Said(decision=Deny(rules=(), why=why, reason=Reason.INTERNAL), fix=fix)
 
 
-def _not_allowed(tool: ToolName) -> Said:
+def _not_allowed(slice: Slice) -> Said:
+    tool = slice.shape.name
     decision = Deny(rules=(), why=f"no rule allows `{tool}`", reason=Reason.TOOL_NOT_ALLOWED)
-    return Said(decision=decision, fix=f"add `{tool}` to `permissions.allowed_tools`")
+    here = "`interlock policy explain` shows which rule comes nearest to allowing this call"
+    return Said(decision=decision, fix=here if slice.permitted else f"add `{tool}` to `permissions.allowed_tools`")
 
 
 def _declare(tool: ToolName) -> str:

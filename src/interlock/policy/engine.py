@@ -22,12 +22,14 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """A request as Cedar takes it."""
+    """A request as Cedar takes it: three names, and two JSON texts."""
 
     principal: str
     action: str
     resource: str
-    context: Mapping[str, object]
+    context: str
+    entities: str
+    """The caller and what it belongs to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,16 +85,16 @@ def wrong_with(text: str, schema: Schema) -> tuple[tuple[str, str], ...]:
     return findings if findings or result.validation_passed else (("", "the policies do not fit the schema"),)
 
 
-def evaluate(policies: PolicySet, schema: Schema, base: Entities, callers: str, asked: Asked) -> Evaluation:
+def evaluate(policies: PolicySet, schema: Schema, base: Entities, asked: Asked) -> Evaluation:
     """Evaluate once. The schema checks the request; whatever goes wrong is in `errors`, and nothing is allowed."""
     try:
         request = {
             "principal": {"type": "Agent", "id": asked.principal},
             "action": {"type": "Action", "id": asked.action},
             "resource": {"type": "Tenant", "id": asked.resource},
-            "context": orjson.dumps(asked.context).decode(),
+            "context": asked.context,
         }
-        result = cedarpy.is_authorized(request, policies, base.with_added_json_str(callers), schema)
+        result = cedarpy.is_authorized(request, policies, base.with_added_json_str(asked.entities), schema)
     except (ValueError, TypeError) as error:
         return Evaluation(allowed=False, rules=(), errors=(str(error),))
     errors = tuple(sorted(result.diagnostics.errors))

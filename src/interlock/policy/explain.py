@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator
 from difflib import get_close_matches
-from typing import assert_never
+from typing import assert_never, cast
 
+import orjson
+
+from interlock.core.canonical import JsonObject
 from interlock.core.decision import Allow, Ask, Decision, Deny, Requirement, Suggest
 from interlock.core.ids import RuleId, ToolName
 from interlock.core.reason import Reason
@@ -12,6 +15,8 @@ from interlock.policy.decide import Judgement
 from interlock.policy.load import Policies, Slice
 from interlock.policy.reading import Policy
 from interlock.policy.rule import RuleEffect
+from interlock.policy.schema import asked
+from interlock.policy.table import mode_in_force
 from interlock.policy.vocabulary import Question
 from interlock.policy.words import condition_words, value_at
 
@@ -53,23 +58,22 @@ def _outcome(question: Question, decision: Decision) -> str:
 
 def _rule(policies: Policies, question: Question, judgement: Judgement, rule: RuleId) -> Iterator[str]:
     policy = policies.policies.get(rule)
-    asked = _requirement(judgement.decision, rule)
+    whom = _requirement(judgement.decision, rule)
     if policy is not None:
-        yield f"rule `{rule}` at {policy.place} {_DOES[policy.effect]}{asked}: {_says(policy, question)}"
-        if policy.rule is None:
-            yield from (f"  {line}" for line in policy.text.splitlines())
+        yield f"rule `{rule}` at {policy.place} {_DOES[policy.effect]}{whom}"
+        yield from _met(policies, policy, question)
         return
-    yield _standing(question, rule, asked)
+    yield _standing(question, rule, whom)
 
 
-def _standing(question: Question, rule: RuleId, asked: str) -> str:
+def _standing(question: Question, rule: RuleId, whom: str) -> str:
     """Say what decided that stands in no file: a mode, a tier, a switch, break-glass."""
     kind, _, name = rule.partition(":")
     match kind:
         case "mode":
-            return f"mode `{name}` is in force{asked}"
+            return f"mode `{name}` is in force{whom}"
         case "tier":
-            return f"tier `{name}` in mode `act`{asked or ' never starts by itself'}"
+            return f"tier `{name}` in mode `act`{whom or ' never starts by itself'}"
         case "switch":
             switch = next(switch for switch in question.switches if switch.id == name)
             return f"switch `{name}` ({switch.kind.value}) was thrown by {switch.by} for {switch.scope}"
@@ -89,15 +93,21 @@ def _requirement(decision: Decision, rule: RuleId) -> str:
 def _whom(requirement: Requirement) -> str:
     people = "one person" if requirement.quorum == 1 else f"{requirement.quorum} people"
     roles = (" and " if requirement.each else " or ").join(sorted(requirement.approvers))
-    proof = ", proving again who they are" if requirement.step_up else ""
+    proof = ", with step-up" if requirement.step_up else ""
     return f"{people} of {roles} within {span_text(requirement.expires)}{proof}"
 
 
-def _says(policy: Policy, question: Question) -> str:
+def _met(policies: Policies, policy: Policy, question: Question) -> Iterator[str]:
+    """Say what a rule looks at and what was there; of an organisation's own policy, its text too."""
     if policy.rule is not None:
-        return condition_words(policy.rule.when, question)
-    values = "; ".join(value_at(path, question) for path in sorted(policy.looks_at) if path)
-    return "; ".join(part for part in (policy.note, values) if part) or "it is about every call"
+        yield f"  {condition_words(policy.rule.when, question)}"
+        return
+    slice = policies.slices[question.tool]
+    request = asked(question, slice.shape, frozenset(slice.facts), mode_in_force(question))
+    context = cast("JsonObject", orjson.loads(request.context))
+    values = (value_at(path, context, question) for path in sorted(policy.looks_at) if path)
+    yield from (f"  {part}" for part in (policy.note, "; ".join(values)) if part)
+    yield from (f"  {line}" for line in policy.text.splitlines())
 
 
 def _nearest(policies: Policies, question: Question) -> Iterator[str]:
@@ -105,9 +115,8 @@ def _nearest(policies: Policies, question: Question) -> Iterator[str]:
     slice = policies.slices.get(question.tool)
     permits = [] if slice is None else _permits(slice)
     for policy in permits:
-        yield f"nearest permit `{policy.id}` at {policy.place} does not hold: {_says(policy, question)}"
-        if policy.rule is None:
-            yield from (f"  {line}" for line in policy.text.splitlines())
+        yield f"nearest permit `{policy.id}` at {policy.place} does not hold"
+        yield from _met(policies, policy, question)
     allowed = [name for name, other in policies.slices.items() if _permits(other)]
     for name in get_close_matches(question.tool, allowed, n=1) if not permits else ():
         nearest = _permits(policies.slices[ToolName(name)])[0]

@@ -130,7 +130,7 @@ def _contract_policies(rules: tuple[Rule, ...], tools: Mapping[ToolName, ToolSha
 def _validate(policies: tuple[Policy, ...], schema: Mapping[str, object]) -> None:
     try:
         handle = engine.schema_handle(schema)
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         place = Place(file="contract")
         raise invalid(place, f"Cedar refuses the vocabulary: {error}", "rename the tool, argument or fact") from error
     places = {policy.id: policy.place for policy in policies}

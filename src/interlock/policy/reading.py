@@ -63,7 +63,7 @@ def read(text: str, file: str, rules: tuple[Rule, ...] | None = None) -> tuple[P
     if rules is not None:
         assert len(found) == len(rules), "one rule is one policy"
         return tuple(_policy(policy, rule.place, rule) for policy, rule in zip(found, rules, strict=True))
-    return tuple(_policy(policy, Place(file=file, line=_line(text, policy)), None) for policy in found)
+    return tuple(_policy(policy, _place(file, text, policy), None) for policy in found)
 
 
 def _policy(policy: JsonObject, place: Place, rule: Rule | None) -> Policy:
@@ -201,11 +201,14 @@ def _path(expression: Mapping[str, object]) -> tuple[str, ...] | None:
             return None
 
 
-def _line(text: str, policy: JsonObject) -> int:
-    """Find where a policy begins: the line of its `@id`, or nothing where that is spelt in another way."""
+def _place(file: str, text: str, policy: JsonObject) -> Place:
+    """Find where a policy says its `@id`; of one that is spelt in an unusual way, only the file is known."""
     id = _annotations(policy).get("id") or ""
-    found = re.search(rf'^[^/\n]*@id\s*\(\s*"{re.escape(id)}"', text, re.MULTILINE) if id else None
-    return text.count("\n", 0, found.end()) + 1 if found else 0
+    found = re.search(rf'^[^/\n]*(@id\s*\(\s*"{re.escape(id)}")', text, re.MULTILINE) if id else None
+    if found is None:
+        return Place(file=file)
+    at = found.start(1)
+    return Place(file=file, line=text.count("\n", 0, at) + 1, column=at - text.rfind("\n", 0, at))
 
 
 def invalid(place: Place, message: str, fix: str) -> ContractInvalid:

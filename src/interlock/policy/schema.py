@@ -113,6 +113,7 @@ def asked(question: Question, shape: ToolShape, facts: frozenset[str], mode: Mod
 
     Raises:
         ValueError: the arguments are not a JSON object.
+        TypeError: a value has no form as JSON.
     """
     arguments = orjson.loads(question.arguments)
     if not isinstance(arguments, dict):
@@ -136,10 +137,16 @@ def asked(question: Question, shape: ToolShape, facts: frozenset[str], mode: Mod
         "undo": question.undo,
     }
     caller = question.caller
-    return Asked(principal=caller.agent, action=shape.name, resource=caller.tenant, context=context)
+    return Asked(
+        principal=caller.agent,
+        action=shape.name,
+        resource=caller.tenant,
+        context=orjson.dumps(context).decode(),
+        entities=_entities(caller),
+    )
 
 
-def callers(caller: Caller) -> str:
+def _entities(caller: Caller) -> str:
     """Write the caller as Cedar entities: an agent in a workflow in a tenant."""
     agent = {"type": "Agent", "id": caller.agent}
     workflow = {"type": "Workflow", "id": caller.workflow}

@@ -38,6 +38,11 @@ def glass_over(question: Question) -> tuple[BreakGlass, ...]:
     return tuple(glass for glass in covering if glass.scope.covers(question.caller, question.tool, question.effect))
 
 
+def mode_in_force(question: Question) -> Mode:
+    """Return how far the workflow may go with this call, break-glass included."""
+    return Mode.ACT if glass_over(question) else question.mode
+
+
 def switched(question: Question, glass: tuple[BreakGlass, ...]) -> Said:
     """Say what the thrown switches leave. An operator's undo passes, unless the switch was thrown against undos too."""
     passes = question.undo and question.by_operator
@@ -50,7 +55,7 @@ def switched(question: Question, glass: tuple[BreakGlass, ...]) -> Said:
     if closing:
         ids = tuple(RuleId(f"switch:{switch.id}") for switch in closing)
         why = f"{closing[0].by} threw switch `{closing[0].id}` ({closing[0].kind.value}) for {closing[0].scope}"
-        fix = f"take it back with `interlock switch release {closing[0].id}`"
+        fix = f"take it back with `interlock switch lift {closing[0].id}`"
         return Said(decision=Deny(rules=ids, why=why, reason=Reason.STOPPED), fix=fix)
     showing = [switch for switch in thrown if switch.kind is SwitchKind.SUGGEST and not glass]
     if showing and question.effect is not EffectClass.READ:

@@ -1,9 +1,11 @@
 """A condition in words, with the value that met it. For operators: an agent never sees these lines."""
 
+from collections.abc import Mapping
 from typing import assert_never, cast
 
 import orjson
 
+from interlock.core.canonical import JsonObject
 from interlock.core.fact import Known
 from interlock.policy.arguments import dotted, parts_of
 from interlock.policy.rule import (
@@ -35,7 +37,7 @@ def condition_words(condition: Condition, question: Question) -> str:
         case FactIsNot(name=name, value=value):
             return f"{fact_words(name, question)}; it speaks of anything but {as_text(value)}"
         case Before(instant=instant):
-            return f"it is {question.now}; it speaks of the time before {instant} (microseconds since 1970, UTC)"
+            return f"it is {question.now}; the end is {instant} (microseconds since 1970)"
         case AsUndo():
             return f"the call {'reverses' if question.undo else 'does not reverse'} an earlier one; it speaks of undos"
         case Uncorroborated():
@@ -67,17 +69,11 @@ def as_text(value: object) -> str:
     return orjson.dumps(value, default=repr).decode()
 
 
-def value_at(path: tuple[str, ...], question: Question) -> str:
-    """Write what stood in Cedar's context at a path, as well as the question tells."""
-    match path:
-        case ("facts", name, *_):
-            return fact_words(name, question)
-        case ("args", *parts) if ".".join(parts) in question.quantities:
-            return f"`{'.'.join(parts)}` is {decimal(question.quantities['.'.join(parts)])}"
-        case ("args", first, *rest):
-            return f"`{'.'.join((first, *rest))}` is {_argument('.'.join((first, *rest)), question)}"
-        case _:
-            return f"it looks at `{'.'.join(path)}`"
+def value_at(path: tuple[str, ...], context: JsonObject, question: Question) -> str:
+    """Say what Cedar found at a path of the context. Quantities stand there in millionths, as policies count them."""
+    if path[0] == "facts" and len(path) > 1:
+        return fact_words(path[1], question)
+    return f"`context.{'.'.join(path)}` is {_found(path, context)}"
 
 
 def _quantity(path: str, question: Question) -> str:
@@ -86,9 +82,12 @@ def _quantity(path: str, question: Question) -> str:
 
 
 def _argument(path: str, question: Question) -> str:
-    here: object = orjson.loads(question.arguments)
-    for part in parts_of(path):
-        if not isinstance(here, dict) or part not in here:
+    return _found(parts_of(path), orjson.loads(question.arguments))
+
+
+def _found(path: tuple[str, ...], here: object) -> str:
+    for part in path:
+        if not isinstance(here, Mapping) or part not in here:
             return "not there"
-        here = cast("dict[str, object]", here)[part]
+        here = cast("JsonObject", here)[part]
     return as_text(here)
