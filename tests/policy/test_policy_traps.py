@@ -6,7 +6,7 @@ import pytest
 from policy_world import CALLER, NOON, PERMIT, REFUND, REFUND_ARGS, known, loaded, question, rule, shape
 
 from interlock.core.canonical import Json
-from interlock.core.decision import Allow, Ask, Deny
+from interlock.core.decision import Allow, Ask, Deny, Suggest
 from interlock.core.errors import ContractInvalid
 from interlock.core.fact import Known, Unknown
 from interlock.core.ids import RuleId
@@ -209,6 +209,16 @@ def test_a_policy_that_may_look_at_every_fact_needs_them_all() -> None:
 def test_a_rule_that_asks_never_permits() -> None:
     for effect in (RuleEffect.ASK, RuleEffect.SUGGEST):
         decision = decide(loaded(rule("soft", effect)), question()).decision
+        assert isinstance(decision, Deny)
+        assert decision.reason is Reason.TOOL_NOT_ALLOWED
+
+
+def test_a_rule_that_asks_opens_no_permit_that_does_not_hold() -> None:
+    permit = rule("small.allow", RuleEffect.PERMIT, OneOf(path="channel", values=("#a",)))
+    for effect in (RuleEffect.ASK, RuleEffect.SUGGEST):
+        policies = loaded(permit, rule("soft", effect))
+        assert isinstance(decide(policies, question(channel="#a")).decision, Ask | Suggest)
+        decision = decide(policies, question(channel="#b")).decision
         assert isinstance(decision, Deny)
         assert decision.reason is Reason.TOOL_NOT_ALLOWED
 

@@ -116,8 +116,6 @@ def _weigh(slice: Slice, request: Asked) -> Said:
         return Said(decision=Deny(rules=hard, why=f"denied by {places}"), fix=fix)
     # A rule that asks never permits: without it, the rest must allow.
     rest = _evaluated(slice, slice.opening, request)
-    if rest.errors:
-        return _failed(rest)
     return _softly(slice, found.rules) if rest.allowed else _not_allowed(slice)
 
 
