@@ -92,7 +92,7 @@ def _unknown_facts(root: Row, findings: Findings) -> frozenset[str]:
     for name in unknown:
         findings.assume(
             section.place_of(name),
-            f"nobody can look up the fact `{name}`: it is unknown, which is a no, until `facts` says how",
+            f"nobody can look up the fact `{name}`: it is unknown, and unknown is a no",
         )
     return frozenset(unknown)
 

@@ -62,13 +62,12 @@ class _Checks:
             return
         fact = rule.when.name
         hook = self.contract.facts.get(fact)
-        if hook is None and fact not in self.contract.unknown_facts:
+        known = self.contract.facts.keys() | self.contract.unknown_facts
+        if fact not in known:
             yield _problem(
                 rule.place,
                 f"the rule `{rule.id}` asks for the fact `{fact}`, and no fact has that name",
-                nearest(fact, self.contract.facts)
-                if self.contract.facts
-                else f"add `facts: {{{fact}: {{tool: ...}}}}`",
+                nearest(fact, known) if known else f"add `facts: {{{fact}: {{tool: ...}}}}`",
             )
         tool = self.contract.tools.get(rule.tool) if rule.tool else None
         if hook is not None and tool is not None:

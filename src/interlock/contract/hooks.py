@@ -72,7 +72,7 @@ def assumed_price(tool: str, source: str, *, outside: bool, place: Place, findin
     if source.startswith("python:") and not outside:
         findings.assume(place, f"`{tool}` says no price: it stays in this process and costs $0.00")
         return 0
-    findings.assume(place, f"`{tool}` says no price: unknown, so a call is refused; `price: 0` is a statement")
+    findings.assume(place, f"`{tool}` says no price: unknown, so its calls are refused (`0` is a price)")
     return None
 
 

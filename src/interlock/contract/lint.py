@@ -1,10 +1,13 @@
 """What a contract may say, and what its owner should know all the same."""
 
 from collections.abc import Iterator
+from typing import cast
 
+from interlock.contract.expr import ExpressionInvalid, parse
 from interlock.contract.hooks import is_source
 from interlock.contract.ir import Assumption, Consent, Contract, Tool
 from interlock.contract.unenforced import holding_back
+from interlock.core.canonical import Json
 from interlock.core.charge import Unit
 from interlock.core.effect import EffectClass, Mode, Tier
 from interlock.core.ids import Environment, ToolName
@@ -20,6 +23,7 @@ def lint(contract: Contract) -> tuple[Assumption, ...]:
     tools = [tool for tool in contract.tools.values() if not is_source(tool.name)]
     return (
         *_of_contract(contract),
+        *_of_conditions(contract),
         *(warning for tool in tools for warning in _of_tool(tool)),
         *(warning for tool in tools if tool.name in allowed for warning in _of_allowed(tool, asking)),
         *_of_consent(contract),
@@ -38,6 +42,30 @@ def _of_contract(contract: Contract) -> Iterator[Assumption]:
             text=f"`{section.section}` protects something and is not enforced: `prod` cannot run in mode `act`"
             f" unless `accept_unenforced` names it",
         )
+
+
+def _of_conditions(contract: Contract) -> Iterator[Assumption]:
+    """Name the conditions that are plain words. They are allowed in two sections, and may be a slip of the pen."""
+    kept = contract.kept
+    done = cast("Json", kept.get("done"))
+    lists = [("escalate_when", cast("Json", kept.get("escalate_when")))]
+    lists += [("done", each) for each in (done.values() if isinstance(done, dict) else ())]
+    places = {section.section: section.place for section in contract.unenforced}
+    for section, texts in lists:
+        for text in texts if isinstance(texts, list) else ():
+            if not _is_expression(str(text)):
+                yield Assumption(
+                    place=places.get(section, contract.place),
+                    text=f"`{text}` in `{section}` is no expression: somebody has to judge it by its words",
+                )
+
+
+def _is_expression(text: str) -> bool:
+    try:
+        parse(text)
+    except ExpressionInvalid:
+        return False
+    return True
 
 
 def _of_tool(tool: Tool) -> Iterator[Assumption]:

@@ -52,9 +52,12 @@ class Findings:
 def nearest(word: str, known: Iterable[str]) -> str:
     """Say which known word was probably meant, or which there are."""
     words = sorted(known)
-    close = get_close_matches(word, words, n=1)
+    close = get_close_matches(word, words[:_COMPARED_MAX], n=1)
     if close:
         return f"did you mean `{close[0]}`?"
     if not words:
         return "remove it"
     return f"use one of {', '.join(f'`{each}`' for each in words[:30])}"
+
+
+_COMPARED_MAX = 200  # comparing spellings is slow, and a file may have thousands of both

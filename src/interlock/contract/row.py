@@ -1,7 +1,7 @@
 """A table that has passed its shape, read by kind. What is not there is the default; nothing here can be wrong."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from interlock.contract.node import Map, Node, Scalar, Seq
@@ -42,9 +42,9 @@ class Row:
         return self.get(key, TEXT, "")
 
     def row(self, key: str) -> "Row":
-        """Return the table at `key`; an empty one where there is none."""
-        node = self.node(key)
-        return Row(node if isinstance(node, Map) else Map(entries={}, place=self.place_of(key)))
+        """Return the table at `key`, which begins at its key; an empty one where there is none."""
+        node, place = self.node(key), self.place_of(key)
+        return Row(replace(node, place=place) if isinstance(node, Map) else Map(entries={}, place=place))
 
     def rows(self) -> Iterator[tuple[str, "Row"]]:
         """Return every name with its table."""

@@ -63,7 +63,10 @@ class Rules:
                     "say when to ask: above an amount, or always",
                     "write `threshold_usd: 200` or `any: true`",
                 )
-            yield ClassAsk(kind=row.get("action", NAME, ""), place=row.place, over=over)
+            kind = row.get("action", NAME, "")
+            if not self.tools:
+                self.findings.assume(row.place, f"no tool is named, so none is of the class `{kind}` that asks")
+            yield ClassAsk(kind=kind, place=row.place, over=over)
 
     def _permits(self) -> Iterator[Rule]:
         if not self.permissions.items("allowed_tools"):
@@ -98,7 +101,7 @@ class Rules:
             return key
         if singular not in declared:
             self.findings.assume(
-                place, f"`{key}` is read as values of the argument `{singular}` of `{tool}`; a call without it asks"
+                place, f"`{key}` is read as the argument `{singular}` of `{tool}`; a call without it asks"
             )
         return singular
 

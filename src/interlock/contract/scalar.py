@@ -10,6 +10,7 @@ from interlock.contract.expr import parse as parse_expression
 from interlock.contract.node import Scalar, flag_of
 from interlock.contract.path import parse as parse_path
 from interlock.contract.path import parse_label
+from interlock.contract.problem import nearest
 from interlock.core.canonical import Json
 from interlock.core.errors import ContractInvalid
 from interlock.core.ids import Instant, Micros
@@ -73,7 +74,7 @@ def one_of(*words: W) -> Leaf[W]:
     def read(scalar: Scalar) -> W | Wrong:
         # YAML reads a bare `no` or `on` as a flag; in a closed list its text is what was meant.
         if scalar.kind in {"number", "nothing"} or scalar.text not in named:
-            return Wrong(f"expected {says}, found {scalar}", f"write {says}")
+            return Wrong(f"unknown word {scalar}", nearest(scalar.text, named))
         return named[scalar.text]
 
     return Leaf(says=says, read=read, schema={"enum": list(words)})
