@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from policy_world import CALLER, NOON, READ, known, loaded, question, rule, shape
 
@@ -43,6 +43,7 @@ def _plain(name: str) -> bool:
     return all(not 0xD800 <= ord(sign) <= 0xDFFF for sign in name)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_a_quoted_text_is_read_back_as_it_was(text: str) -> None:
     policies, templates = parsed(f"@id({quoted(text)}) permit(principal, action == Action::{quoted(text)}, resource);")
@@ -51,6 +52,7 @@ def test_a_quoted_text_is_read_back_as_it_was(text: str) -> None:
     assert [policy["action"]["entity"]["id"] for policy in policies] == [text]
 
 
+@settings(deadline=None)
 @given(tool=names, id=names, kind=names, fact=names, value=names)
 def test_no_name_reaches_further_than_itself(tool: str, id: str, kind: str, fact: str, value: str) -> None:
     hostile, innocent = replace(READ, name=ToolName(tool), kind=kind), shape("innocent", kind="")
@@ -84,6 +86,7 @@ def test_an_argument_of_any_name_is_typed_or_hidden(name: str) -> None:
         assert isinstance(decide(policies, question(tool, named={name: "good"})).decision, Allow)
 
 
+@settings(deadline=None)
 @given(agent=names, workflow=names, tenant=names)
 def test_a_caller_of_any_name_is_only_itself(agent: str, workflow: str, tenant: str) -> None:
     native = '@id("n") forbid(principal, action, resource) unless { principal in Workflow::"support-refunds" };'
@@ -95,12 +98,14 @@ def test_a_caller_of_any_name_is_only_itself(agent: str, workflow: str, tenant: 
     assert isinstance(decide(policies, inside).decision, Allow) is (_plain(agent) and _plain(tenant))
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_no_text_is_taken_for_a_span_unless_it_is_one(text: str) -> None:
     span = span_of(text)
     assert span is None or span_of(span_text(span)) == span
 
 
+@settings(deadline=None)
 @given(st.integers(min_value=1, max_value=10**12))
 def test_a_span_is_read_back_as_it_was(micros: int) -> None:
     assert span_of(span_text(Micros(micros))) == micros

@@ -12,6 +12,7 @@ from interlock.core.fact import Known, Unknown
 from interlock.core.ids import RuleId
 from interlock.core.reason import Reason
 from interlock.policy.decide import decide
+from interlock.policy.explain import explain
 from interlock.policy.rule import Above, FactIsNot, OneOf, RuleEffect
 from interlock.policy.vocabulary import Question
 
@@ -200,10 +201,13 @@ def test_a_misspelt_name_that_cedar_would_hold_false_for_ever_is_refused(conditi
         loaded(PERMIT, native=native, facts={"vip": "bool"})
 
 
-def test_a_policy_that_may_look_at_every_fact_needs_them_all() -> None:
-    native = '@id("all") forbid(principal, action, resource) when { context.facts == context.facts && false };'
+@pytest.mark.parametrize("whole", ["context.facts == context.facts", "context == context", "{a: context}.a.hour > 1"])
+def test_a_policy_that_may_look_at_every_fact_needs_them_all(whole: str) -> None:
+    native = f'@id("all") forbid(principal, action, resource) when {{ {whole} }};'
     policies = loaded(PERMIT, native=native, facts={"vip": "bool", "age": "long"})
     assert policies.facts_of(REFUND) == {"vip", "age"}
+    lines = explain(policies, question(), decide(policies, question()))
+    assert '  @id("all")' in lines
 
 
 def test_a_rule_that_asks_never_permits() -> None:

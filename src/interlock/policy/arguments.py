@@ -162,7 +162,7 @@ def shown(
                 pass
             case Plain.QUANTITY:
                 micros = quantities.get(".".join((*path, name)))
-                if micros is not None and abs(micros) <= LONG_MAX:
+                if micros is not None:
                     seen[name] = micros
             case Record() as inner if isinstance(value, dict):
                 seen[name] = shown(inner, cast("JsonObject", value), quantities, (*path, name))
