@@ -1,0 +1,31 @@
+"""A contract as bytes under the name of their hash: what a store keeps and every call runs under."""
+
+from hashlib import sha256
+
+import msgspec
+
+from interlock.contract.ir import Contract
+from interlock.core.errors import ContractInvalid
+from interlock.core.ids import ContractHash
+
+
+def encode(contract: Contract) -> tuple[ContractHash, bytes]:
+    """Write a contract: the same bytes for the same contract, whatever the order of its names."""
+    written = _ENCODER.encode(contract)
+    return ContractHash(sha256(written).hexdigest()), written
+
+
+def decode(written: bytes) -> Contract:
+    """Read a contract back.
+
+    Raises:
+        ContractInvalid: these are not the bytes of a contract that this version can read.
+    """
+    try:
+        return _DECODER.decode(written)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ContractInvalid("the bytes are no contract", fix="publish the contract again from its file") from error
+
+
+_ENCODER = msgspec.json.Encoder(order="sorted")
+_DECODER = msgspec.json.Decoder(Contract)
