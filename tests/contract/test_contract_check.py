@@ -86,7 +86,7 @@ def test_permissions_of_a_tool_that_is_not_there_are_refused() -> None:
         ("before: nothing", "no tool is named `nothing`"),
         (
             "reconcile: { tool: look, args: { a: $.before.x } }",
-            "`reconcile` of `pay` looks at `$.before.x`; it sees `$.args` and `$.result`",
+            "`reconcile` of `pay` looks at `$.before.x`; it sees `$.args`",
         ),
         ("serialize: result.id", "`serialize` names an argument, found `result.id`"),
         ("serialize: args.ud", "`serialize` looks at the argument `ud`, which `pay` does not declare"),
@@ -95,6 +95,8 @@ def test_permissions_of_a_tool_that_is_not_there_are_refused() -> None:
         ("check: ['results.ok']", "`check` looks at `results.ok`; it sees `args` and `result`"),
         ("check: ['result.ok == args.ud']", "`check` looks at the argument `ud`, which `pay` does not declare"),
         ("check: ['result.ok = 1']", "`= 1` is no part of an expression (column 11 of the expression)"),
+        ("after: { tool: look, args: { a: args.usd } }", "`args.usd` would be sent as a text"),
+        ("after: { tool: look, args: { a: $args.usd } }", "`$args.usd` would be sent as a text"),
         ("expect: [etag]", "`pay` expects fields of a preview and has none"),
     ],
 )

@@ -119,7 +119,7 @@ def test_every_value_comes_back(most: int, price: int, millis: int, within: int,
         HEAD
         + f'owner: "{quoted}"\n'
         + f"tools: {{ pay: {WRITE.replace('price: 0', f'price: {price / 10**6:.6f}, timeout: {millis}ms')} }}\n"
-        + f"facts: {{ f: {{ tool: 'python:a:b', args: {{ a: \"{quoted}\" }}, within: {within}ms, price: 0 }} }}\n"
+        + f"facts: {{ f: {{ tool: 'python:a:b', args: {{ a: \"x{quoted}\" }}, within: {within}ms, price: 0 }} }}\n"
         + f"permissions: {{ pay: {{ max_amount_usd: {most // 10**6}.{most % 10**6:06d} }} }}\n"
         + f"budgets: {{ limits: {{ pay: {{ rate: {rate}/h }} }} }}\n"
     )

@@ -104,8 +104,8 @@ class _Checks:
         if tool.name in RESERVED:
             yield _problem(tool.place, f"`{tool.name}` is a key of `permissions`", "give the tool another name")
         for key, hook in hooks_of(tool).items():
-            # What comes before the effect cannot look at its result.
-            roots = {"args", "result"} if key in {"after", "reconcile"} else {"args"}
+            # Only what comes after an effect whose end is known can look at its result.
+            roots = {"args", "result"} if key == "after" else {"args"}
             yield from self._hook(hook, ("tools", tool.name, key), f"`{key}` of `{tool.name}`", roots)
             yield from _declared(hook.args.values(), tool, self.where("tools", tool.name, key), f"`{key}`")
         yield from self._undo(tool)

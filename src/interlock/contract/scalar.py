@@ -162,6 +162,9 @@ def _read_date(scalar: Scalar) -> Instant | Wrong:
 def _read_hook_argument(scalar: Scalar) -> str | Wrong:
     if scalar.kind == "text" and scalar.text.startswith("$."):
         return PATH.read(scalar)
+    if scalar.kind == "text" and _MEANT_AS_PATH.match(scalar.text):
+        # Sent as it is written, it would be a wrong value that nobody notices.
+        return Wrong(f"{scalar} would be sent as a text", "write a path as `$.args.customer_id`")
     return _read_text(scalar)
 
 
@@ -186,6 +189,7 @@ _PLAIN = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
 _DURATION = re.compile(r"(?P<count>0|[1-9][0-9]{0,9})(?P<unit>ms|[smhdy])")
 _RATE = re.compile(r"(?P<count>[1-9][0-9]{0,8})/(?P<unit>[hd])")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_MEANT_AS_PATH = re.compile(r"\$|(?:args|result)[.\[]")
 _A_DURATION = "a duration such as `6s`"
 _A_PERCENTAGE = "a percentage such as `0.5%`"
 _A_RATE = "a rate such as `30/h`"

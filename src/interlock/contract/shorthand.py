@@ -213,11 +213,11 @@ def _breaker(row: Row, findings: Findings) -> Node:
     if not window:
         window = "5m"
         findings.assume(row.place_of("action_error_rate_max"), "the breaker says no window: read as 5m")
-    rate = row.find("action_error_rate_max", PERCENT) is not None and row.text("action_error_rate_max")
+    rate = row.text("action_error_rate_max") or "0%"
     trigger = row.get("on_trigger", _TRIGGERS, "downgrade_to_read_only").removeprefix("downgrade_to_")
     place = row.place_of("action_error_rate_max")
     breaker: dict[str, Node | None] = {
-        "when": text(f"action_error_rate > {rate or '0%'} over {window}", place),
+        "when": text(f"action_error_rate > {rate} over {window}", place),
         "do": text(trigger, row.place_of("on_trigger")),
     }
     return Seq(items=(table(breaker, place),), place=place)
