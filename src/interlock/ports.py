@@ -26,6 +26,7 @@ from interlock.core.ids import (
     Key,
     Micros,
     PayloadId,
+    PersonId,
     ProcessId,
     RunId,
     SliceHash,
@@ -56,12 +57,23 @@ class ActionRow:
     seen: str = ""
     """The hash of what a person is shown while it is parked."""
     expires_at: Instant = Instant(0)
+    asked_digest: Digest = Digest("")
+    """What the agent asked for, where a person has edited it since."""
+    authors: tuple[PersonId, ...] = ()
+    """Everybody who edited it. None of them can approve it."""
     holds: tuple[Charge, ...] = ()
     claims: tuple[ClaimId, ...] = ()
+    """The records that nobody else may change while it is under way."""
+    gathered: int = 0
+    """What looking up facts and previews has cost, in micro-dollars."""
     cost: Money = Money(0)
     overrun: bool = False
-    result: PayloadId | None = None
+    question: PayloadId | None = None
+    """Everything that policy was asked with."""
     preview: PayloadId | None = None
+    result: PayloadId | None = None
+    undo: PayloadId | None = None
+    """The arguments with which it would be undone."""
     check: str = ""
     draft: bool = False
     reason: Reason | None = None
@@ -79,6 +91,8 @@ class Claim:
     id: ClaimId
     action: ActionId
     until: Instant
+    serial: bool = False
+    """Whether it is given back as soon as the action has ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

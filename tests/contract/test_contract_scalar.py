@@ -1,6 +1,6 @@
 import pytest
-from contract_files import HEAD, READ, full, problems_of, wrong
 
+from contract_files import HEAD, READ, full, problems_of, wrong
 from interlock.contract.node import Scalar
 from interlock.contract.scalar import (
     COUNT,

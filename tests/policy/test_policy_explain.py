@@ -173,7 +173,7 @@ def test_modes_tiers_switches_and_break_glass() -> None:
             [
                 "`create_refund` is refused as `stopped`: eve threw switch `s1` (stop) for tool=create_refund",
                 "switch `s1` (stop) was thrown by eve for tool=create_refund",
-                "fix: take it back with `interlock switch lift s1`",
+                "fix: take it back with `interlock switch resume s1`",
             ],
             [
                 "`create_refund` goes on",

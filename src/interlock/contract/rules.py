@@ -10,7 +10,19 @@ from interlock.contract.problem import Findings
 from interlock.contract.row import Row
 from interlock.contract.scalar import DATE, DURATION_UNITS, FLAG, MONEY, NAME, TEXT
 from interlock.core.ids import Instant, RuleId, ToolName
-from interlock.policy.rule import Above, Always, Before, Condition, FactIsNot, OneOf, Outside, Place, Rule, RuleEffect
+from interlock.policy.rule import (
+    Above,
+    Always,
+    AsUndo,
+    Before,
+    Condition,
+    FactIsNot,
+    OneOf,
+    Outside,
+    Place,
+    Rule,
+    RuleEffect,
+)
 
 RESERVED = frozenset({"allowed_tools", "approval_required_tools", "require_approval_for", "policy_files"})
 """Keys of `permissions` that name no tool."""
@@ -76,6 +88,10 @@ class Rules:
             if isinstance(item, Scalar):
                 tool = ToolName(item.text)
                 yield Rule(id=RuleId(f"allow.{tool}"), effect=RuleEffect.PERMIT, place=item.place, tool=tool)
+        for tool in self.tools.values():
+            if tool.only_as_undo:
+                id = RuleId(f"allow.{tool.name}.as_undo")
+                yield Rule(id=id, effect=RuleEffect.PERMIT, place=tool.place, tool=tool.name, when=AsUndo())
 
     def _approval_required(self) -> Iterator[Rule]:
         for item in self.permissions.items("approval_required_tools"):

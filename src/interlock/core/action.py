@@ -96,4 +96,8 @@ class Action:
     """Where the canonical arguments and their salt are kept, encrypted."""
     asked_at: Instant
     undo_of: ActionId | None = None
+    """The action that this one reverses."""
     retry_of: ActionId | None = None
+    """The action that this one does again, because a person said that it did not happen."""
+    draft_of: ActionId | None = None
+    """The suggestion that a person started."""

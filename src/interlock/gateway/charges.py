@@ -33,7 +33,7 @@ def charges(asked: Asked, now: Instant) -> tuple[Charge, ...] | None:
         owner = asked.owner if budget.tool is None else f"{asked.owner}:{budget.tool}"
         name = budget_id(owner, budget.unit.value, budget.period, run=asked.action.run, now=now)
         found.append(Charge(budget=name, unit=budget.unit, amount=amount, limit=budget.limit))
-    return tuple(found) if asked.tool.price is not None else None
+    return tuple(found) if _price(asked) is not None else None
 
 
 def costs_of(taken: Sequence[Charge], *, usd: int, attempts: int, took: Micros) -> dict[BudgetId, int]:
@@ -57,7 +57,7 @@ def _amount(asked: Asked, budget: Budget) -> int | None:
     tool = asked.tool
     match budget.unit:
         case Unit.USD:
-            return tool.price
+            return _price(asked)
         case Unit.USD_OF_ARGS:
             amounts = list(_money(asked))
             return None if any(amount is None or amount < 0 for amount in amounts) else sum(a or 0 for a in amounts)
@@ -69,6 +69,17 @@ def _amount(asked: Asked, budget: Budget) -> int | None:
             return tool.retries
         case Unit.SECONDS:
             return tool.timeout * (1 + tool.retries)
+
+
+def _price(asked: Asked) -> int | None:
+    """Return what the call and everything that is looked up for it may cost."""
+    contract = asked.force.contract
+    hooks = [contract.facts.get(name) for name in asked.force.policies.facts_of(asked.action.tool)]
+    hooks.append(asked.tool.preview)
+    tools = [asked.tool, *(contract.tools.get(hook.tool) for hook in hooks if hook is not None)]
+    prices = [tool.price if tool is not None else None for tool in tools]
+    known = [price for price in prices if price is not None]
+    return sum(known) if len(known) == len(prices) else None
 
 
 def _money(asked: Asked) -> Iterator[int | None]:

@@ -6,7 +6,7 @@ from interlock.core.action import ActionState
 from interlock.core.ids import ActionId, ProcessId
 from interlock.core.outcome import Outcome
 from interlock.gateway.perform import Unheard
-from interlock.gateway.settle import end
+from interlock.gateway.settle import End, end
 from interlock.ports import ActionRow, Changes, Needs, Rows, TenantStore, Wanted
 
 
@@ -32,4 +32,5 @@ def give_up(rows: Rows, *, row: ActionRow, process: ProcessId) -> tuple[Changes,
     if rows.halt is not None or found is None or found.state is not ActionState.STARTED or rows.now < found.lease_until:
         return Changes(), None
     unheard = Unheard(why="its lease passed and its owner did not say how it ended")
-    return end(rows, id=row.action.id, fence=found.fence, ending=unheard, result=None, process=process)
+    how = End(id=row.action.id, fence=found.fence, ending=unheard, checked=None, process=process)
+    return end(rows, end=how)

@@ -55,7 +55,7 @@ def switched(question: Question, glass: tuple[BreakGlass, ...]) -> Said:
     if closing:
         ids = tuple(RuleId(f"switch:{switch.id}") for switch in closing)
         why = f"{closing[0].by} threw switch `{closing[0].id}` ({closing[0].kind.value}) for {closing[0].scope}"
-        fix = f"take it back with `interlock switch lift {closing[0].id}`"
+        fix = f"take it back with `interlock switch resume {closing[0].id}`"
         return Said(decision=Deny(rules=ids, why=why, reason=Reason.STOPPED), fix=fix)
     showing = [switch for switch in thrown if switch.kind is SwitchKind.SUGGEST and not glass]
     if showing and question.effect is not EffectClass.READ:
