@@ -61,6 +61,7 @@ class ActionRow:
     """What the agent asked for, where a person has edited it since."""
     authors: tuple[PersonId, ...] = ()
     """Everybody who edited it. None of them can approve it."""
+    started_at: Instant = Instant(0)
     holds: tuple[Charge, ...] = ()
     claims: tuple[ClaimId, ...] = ()
     """The records that nobody else may change while it is under way."""

@@ -44,7 +44,7 @@ def needs_of(asked: Asked, names: Names, now: Instant) -> Needs:
         budgets=frozenset(charge.budget for charge in charges(asked, now) or ()),
         grants=frozenset({asked.action.id}),
         claims=names.all(),
-        runs=frozenset({asked.action.run}) if asked.given_run else frozenset(),
+        runs=frozenset() if asked.action.own_run else frozenset({asked.action.run}),
     )
 
 

@@ -7,7 +7,7 @@ from interlock.contract.arguments import quantity
 from interlock.contract.ir import Budget
 from interlock.core.charge import Charge, Unit
 from interlock.core.ids import BudgetId, Instant, Micros
-from interlock.core.limits import LEASE_MARGIN_SECONDS
+from interlock.core.limits import LEASE_MARGIN_SECONDS, SAFE_INTEGER
 from interlock.core.money import micros_of
 from interlock.core.reason import Reason
 from interlock.gateway.asked import Asked
@@ -23,6 +23,8 @@ REASON = {
 
 def charges(asked: Asked, now: Instant) -> tuple[Charge, ...] | None:
     """Return an upper bound for each budget of the contract, or nothing if one cannot be known."""
+    if asked.action.undo_of is not None:
+        return _of_the_tenant(asked, now)
     found: list[Charge] = []
     for budget in asked.force.contract.budgets:
         if budget.tool is not None and budget.tool != asked.action.tool:
@@ -34,6 +36,13 @@ def charges(asked: Asked, now: Instant) -> tuple[Charge, ...] | None:
         name = budget_id(owner, budget.unit.value, budget.period, run=asked.action.run, now=now)
         found.append(Charge(budget=name, unit=budget.unit, amount=amount, limit=budget.limit))
     return tuple(found) if _price(asked) is not None else None
+
+
+def _of_the_tenant(asked: Asked, now: Instant) -> tuple[Charge, ...] | None:
+    """Charge an undo to the tenant: an empty budget of the run must not stand in its way."""
+    price = _price(asked)
+    name = budget_id("tenant", "usd", "month", run="", now=now)
+    return None if price is None else (Charge(budget=name, unit=Unit.USD, amount=price, limit=SAFE_INTEGER),)
 
 
 def costs_of(taken: Sequence[Charge], *, usd: int, attempts: int, took: Micros) -> dict[BudgetId, int]:
@@ -75,7 +84,7 @@ def _price(asked: Asked) -> int | None:
     """Return what the call and everything that is looked up for it may cost."""
     contract = asked.force.contract
     hooks = [contract.facts.get(name) for name in asked.force.policies.facts_of(asked.action.tool)]
-    hooks.append(asked.tool.preview)
+    hooks += [asked.tool.preview, asked.tool.before, asked.tool.after]
     tools = [asked.tool, *(contract.tools.get(hook.tool) for hook in hooks if hook is not None)]
     prices = [tool.price if tool is not None else None for tool in tools]
     known = [price for price in prices if price is not None]

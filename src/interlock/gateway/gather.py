@@ -27,6 +27,7 @@ class Gathered:
 
     facts: dict[str, Fact] = field(default_factory=dict[str, Fact])
     preview: Json = None
+    before: dict[str, Json] = field(default_factory=dict[str, Json])
     cost: int = 0
 
 
@@ -50,6 +51,12 @@ class Facts:
         if asked.tool.preview is not None:
             found = await self._look(asked, asked.tool.preview, now, gathered, inherit=True)
             gathered.preview = found.value if isinstance(found, Known) else {"unavailable": found.why}
+
+    async def before(self, asked: Asked, gathered: Gathered, now: Instant) -> None:
+        """Look up how the record is before the effect, where the contract asks for it."""
+        if asked.tool.before is not None:
+            found = await self._look(asked, asked.tool.before, now, gathered, inherit=True)
+            gathered.before["before"] = found.value if isinstance(found, Known) else None
 
     async def look(self, asked: Asked, hook: Hook, now: Instant, **more: Json) -> Fact:
         """Carry out one read of the contract under an action."""

@@ -35,6 +35,8 @@ class Writing:
     """The preview as the agent sees it where nothing is done."""
     gathered: int
     """What facts and previews have cost, in micro-dollars."""
+    before: Mapping[str, Json]
+    """How the record was before, where the contract asks for it."""
     process: ProcessId
     handoff: bool = False
     """Whether a person takes over what is refused."""
@@ -97,6 +99,7 @@ class Writing:
             self._moved(rows, row, ActionState.STARTED),
             fence=row.fence + 1,
             owner=self.process,
+            started_at=rows.now,
             lease_until=Instant(rows.now + lease_micros(self.asked)),
             holds=tuple(charges),
             claims=tuple(claim.id for claim in claims),
