@@ -35,12 +35,12 @@ def charges(asked: Asked, now: Instant) -> tuple[Charge, ...] | None:
         owner = asked.owner if budget.tool is None else f"{asked.owner}:{budget.tool}"
         name = budget_id(owner, budget.unit.value, budget.period, run=asked.action.run, now=now)
         found.append(Charge(budget=name, unit=budget.unit, amount=amount, limit=budget.limit))
-    return tuple(found) if _price(asked) is not None else None
+    return tuple(found) if price_of(asked) is not None else None
 
 
 def _of_the_tenant(asked: Asked, now: Instant) -> tuple[Charge, ...] | None:
     """Charge an undo to the tenant: an empty budget of the run must not stand in its way."""
-    price = _price(asked)
+    price = price_of(asked)
     name = budget_id("tenant", "usd", "month", run="", now=now)
     return None if price is None else (Charge(budget=name, unit=Unit.USD, amount=price, limit=SAFE_INTEGER),)
 
@@ -66,7 +66,7 @@ def _amount(asked: Asked, budget: Budget) -> int | None:
     tool = asked.tool
     match budget.unit:
         case Unit.USD:
-            return _price(asked)
+            return price_of(asked)
         case Unit.USD_OF_ARGS:
             amounts = list(_money(asked))
             return None if any(amount is None or amount < 0 for amount in amounts) else sum(a or 0 for a in amounts)
@@ -80,7 +80,7 @@ def _amount(asked: Asked, budget: Budget) -> int | None:
             return tool.timeout * (1 + tool.retries)
 
 
-def _price(asked: Asked) -> int | None:
+def price_of(asked: Asked) -> int | None:
     """Return what the call and everything that is looked up for it may cost."""
     contract = asked.force.contract
     hooks = [contract.facts.get(name) for name in asked.force.policies.facts_of(asked.action.tool)]

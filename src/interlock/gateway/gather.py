@@ -70,7 +70,9 @@ class Facts:
         if isinstance(found, Unknown):
             return found
         value = fact_value(found.value)
-        return found if value is None else Known(value=value, as_of=found.as_of)
+        if value is None:
+            return Unknown(why=f"what `{hook.tool}` answered says neither yes nor no")
+        return Known(value=value, as_of=found.as_of)
 
     async def _look(
         self,

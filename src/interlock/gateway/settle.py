@@ -145,9 +145,8 @@ def _step(rows: Rows, row: ActionRow, new: ActionState) -> ActionRow:
 
 
 def _usd(row: ActionRow, ending: Happened) -> int:
-    held = max((charge.amount for charge in row.holds if charge.unit is Unit.USD), default=0)
     said = ending.costs.get(Unit.USD.value)
-    return held if said is None else said + row.gathered
+    return row.price if said is None else said + row.gathered
 
 
 def _claims(rows: Rows, row: ActionRow, end: End) -> tuple[Claim, ...]:

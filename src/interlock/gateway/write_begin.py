@@ -12,7 +12,7 @@ from interlock.core.decision import Ask, Suggest
 from interlock.core.ids import BudgetId, Digest, Instant, ProcessId
 from interlock.core.outcome import Parked, Refused, Suggested
 from interlock.gateway.asked import Asked
-from interlock.gateway.charges import lease_micros
+from interlock.gateway.charges import lease_micros, price_of
 from interlock.gateway.claims import Names, taken
 from interlock.gateway.judge import Judged
 from interlock.ledger.seal import ActionEntry, Kind, Used
@@ -100,6 +100,7 @@ class Writing:
             fence=row.fence + 1,
             owner=self.process,
             started_at=rows.now,
+            price=price_of(self.asked) or 0,
             lease_until=Instant(rows.now + lease_micros(self.asked)),
             holds=tuple(charges),
             claims=tuple(claim.id for claim in claims),
