@@ -43,7 +43,8 @@ PROMISES: Mapping[str, Promise] = {
     ),
     "undo": Promise(
         source="docs/promises.md#undo",
-        says="what is declared undoable can be undone within its window, by policy, also under a stop or without budget",
+        says="what is declared undoable can be undone within its window, by policy, also under a stop, or without a "
+        "budget",
     ),
     "explain": Promise(
         source="docs/promises.md#explain",

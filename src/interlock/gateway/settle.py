@@ -132,7 +132,8 @@ def _moved(rows: Rows, row: ActionRow, end: End) -> tuple[ActionRow, dict[Budget
         case Unheard() if row.action.effect is EffectClass.READ:
             # A read that nobody answered changed nothing; what it may have cost is charged.
             costs = {charge.budget: charge.amount for charge in row.holds if charge.unit in (*_COUNTED, Unit.USD)}
-            return replace(_step(rows, row, ActionState.FAILED), why=ending.why), costs
+            failed = _step(rows, row, ActionState.FAILED)
+            return replace(failed, why=ending.why, cost=Money(row.price)), costs
         case Unheard():
             # The hold stays: money for an effect that may have happened is not free again.
             return replace(_step(rows, row, ActionState.UNCERTAIN), why=ending.why, fence=row.fence + 1), {}
