@@ -23,7 +23,7 @@ class TrustingDoor:
     async def call(self, run: str, tool: str, arguments: Mapping[str, Json], *, key: str | None = None) -> Reply:
         """Call the tool and tell how it ended."""
         self.calls += 1
-        action = f"call-{self.calls}"
+        action = f"{run}.{self.calls}"
         function = TOOLS.get(tool)
         if function is None:
             return Reply(status="failed", action=action)
