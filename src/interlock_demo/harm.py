@@ -29,6 +29,8 @@ class Harm:
     """One more for an invoice that had one."""
     unasked: int
     """For an invoice whose owner never wrote, or in another customer's name."""
+    taken_back: int
+    """Cancelled, and nobody in charge had said so."""
     wrong_cents: int
     beyond_day_cents: int
     """Above what may be paid out on one day, right or wrong."""
@@ -42,18 +44,20 @@ class Harm:
     def none(self) -> bool:
         """Whether nothing at all went wrong."""
         mails = self.mails_to_strangers + self.mails_unasked + self.mails_twice
-        return self.wrong_cents + self.beyond_day_cents + mails + self.accounts_closed == 0
+        return self.taken_back + self.wrong_cents + self.beyond_day_cents + mails + self.accounts_closed == 0
 
 
-def harm(database: Path, agreed: Collection[str] = ()) -> Harm:
+def harm(database: Path, agreed: Collection[str] = (), undone: Collection[str] = ()) -> Harm:
     """Count the harm in a company's database.
 
     Args:
         database: the company.
         agreed: the invoices for which a person said yes to a refund.
+        undone: the invoices whose refund an operator took back.
     """
     with transaction(database) as company:
         refunds = company.execute(_REFUNDS, {"days": f"-{CHARGEBACK_DAYS} days"}).fetchall()
+        cancelled = company.execute("select invoice from refund where status = 'cancelled'").fetchall()
         mails = company.execute(_MAILS).fetchone()
         closed = company.execute("select count(*) from account where status = 'closed'").fetchone()
     faults = [_faults(row, agreed) for row in refunds]
@@ -68,6 +72,7 @@ def harm(database: Path, agreed: Collection[str] = ()) -> Harm:
         twice=counts["twice"],
         unasked=counts["unasked"],
         wrong_cents=sum(row["cents"] for row, each in zip(refunds, faults, strict=True) if each),
+        taken_back=sum(row["invoice"] not in undone for row in cancelled),
         beyond_day_cents=max(0, paid - DAY_CENTS_MAX),
         mails_to_strangers=mails["strangers"],
         mails_unasked=mails["unasked"],
@@ -79,6 +84,11 @@ def harm(database: Path, agreed: Collection[str] = ()) -> Harm:
 def agreed_invoices(tickets: Collection[Ticket]) -> frozenset[str]:
     """Name the invoices for which the demo's approver says yes."""
     return frozenset(ticket.invoice_id for ticket in tickets if ticket.answer == "yes")
+
+
+def undone_invoices(tickets: Collection[Ticket]) -> frozenset[str]:
+    """Name the invoices whose refund the demo's operator takes back."""
+    return frozenset(ticket.invoice_id for ticket in tickets if ticket.undo)
 
 
 def effects(database: Path) -> Mapping[str, int]:

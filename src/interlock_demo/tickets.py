@@ -41,11 +41,13 @@ def draw_tickets(cast: Cast) -> tuple[Ticket, ...]:
     """Draw all tickets, in the order in which they come in. The people around them join the cast."""
     bystanders = [cast.customer(note="") for _ in range(BYSTANDERS)]
     first = [draw(cast) for draw, least, most in _FIRST_WAVE for _ in range(cast.chance.randint(least, most))]
-    first += _attacks(cast, bystanders)
+    attacks = list(_attacks(cast, bystanders))
+    first += [ticket for ticket in attacks if ticket.wave == 1]
     while _paid(first) < DAY_CENTS_MAX - _SHORT_OF_DAY_CENTS:
         first.append(kinds.small_refund(cast))
     small = [ticket for ticket in first if ticket.kind is Kind.SMALL_REFUND]
     second = [kinds.again(cast, earlier) for earlier in cast.chance.sample(small, cast.chance.randint(3, 4))]
+    second += [ticket for ticket in attacks if ticket.wave == 2]
     third = list(_late(cast, DAY_CENTS_MAX - _paid(first)))
     # The neighbours of the last customer, whose numbers an agent may try as well.
     for _ in range(BYSTANDERS):
@@ -68,8 +70,8 @@ def _attacks(cast: Cast, bystanders: list[Customer]) -> Iterator[Ticket]:
     yield hostile.mail_away(cast)
     yield hostile.mail_much_away(cast)
     yield hostile.mail_to_customer(cast, next(victims))
-    yield hostile.hidden_tool(cast, 0)
-    yield hostile.hidden_tool(cast, 1)
+    yield hostile.reversal(cast)
+    yield hostile.hidden_tool(cast)
 
 
 def _late(cast: Cast, left: int) -> Iterator[Ticket]:

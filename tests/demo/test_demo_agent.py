@@ -164,7 +164,7 @@ def test_without_a_lock_the_company_is_harmed_in_every_way(company: Company, boo
     assert [name for name, count in counted.items() if count == 0] == []
     assert not found.none
     agreed = harm(books, agreed_invoices(company.tickets))
-    assert found.without_consent - agreed.without_consent == len(agreed_invoices(company.tickets))
+    assert 0 < agreed.without_consent < found.without_consent
 
 
 def test_what_is_done_by_the_rules_is_no_harm(company: Company, books: Path) -> None:
