@@ -34,7 +34,7 @@ from interlock.gateway.asked import Proposal  # noqa: E402
 from interlock.gateway.recover import reap  # noqa: E402
 from interlock.ledger.note import opened as opened_note  # noqa: E402
 from interlock.ledger.tree import verify  # noqa: E402
-from interlock.ports import Errand, Performed, Performer, Wanted  # noqa: E402
+from interlock.ports import Errand, Performed, Performer, Terms, Wanted  # noqa: E402
 from interlock.secret.keyring import Keyring  # noqa: E402
 from interlock.secret.keys import SqliteKeys  # noqa: E402
 from interlock.store.batch import verifier_of  # noqa: E402
@@ -161,7 +161,7 @@ class World2:
     def free(self) -> bool:
         return True
 
-    def find(self, source: str) -> Performer | None:
+    def find(self, source: str, terms: Terms) -> Performer | None:
         return self
 
     async def perform(self, errand: Errand) -> Performed:

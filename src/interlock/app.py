@@ -83,7 +83,7 @@ def gateway_on(opened: Opened, performers: Performers, observer: Observer | None
         secrets=opened.secrets,
         observer=observer or Silence(),
         process=fresh.process_id(),
-        forces=Forces(),
+        forces=Forces(performers),
         facts=Facts(performers),
         under_way={},
     )

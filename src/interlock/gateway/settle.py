@@ -123,7 +123,8 @@ def _moved(rows: Rows, row: ActionRow, end: End) -> tuple[ActionRow, dict[Budget
             counted = (Unit.TOOL_CALLS, Unit.CALLS)
             costs = {charge.budget: charge.amount for charge in row.holds if charge.unit in counted}
             costs |= {charge.budget: row.gathered for charge in row.holds if charge.unit is Unit.USD and row.gathered}
-            return replace(_step(rows, row, ActionState.FAILED), why=ending.why, cost=Money(row.gathered)), costs
+            failed = _step(rows, row, ActionState.FAILED)
+            return replace(failed, why=ending.why, reason=ending.reason, cost=Money(row.gathered)), costs
         case Unheard():
             # The hold stays: money for an effect that may have happened is not free again.
             return replace(_step(rows, row, ActionState.UNCERTAIN), why=ending.why, fence=row.fence + 1), {}
@@ -181,6 +182,7 @@ def _entry(rows: Rows, row: ActionRow, end: End) -> ActionEntry:
         state=row.state,
         fence=row.fence,
         contract=row.contract,
+        reason=row.reason,
         result=end.checked.commitment if end.checked else "",
         label=LABEL if end.checked else "",
     )
