@@ -61,9 +61,12 @@ class ActionRow:
     """What the agent asked for, where a person has edited it since."""
     authors: tuple[PersonId, ...] = ()
     """Everybody who edited it. None of them can approve it."""
+    started_at: Instant = Instant(0)
     holds: tuple[Charge, ...] = ()
     claims: tuple[ClaimId, ...] = ()
     """The records that nobody else may change while it is under way."""
+    price: int = 0
+    """What it may cost at most, in micro-dollars, with all that is looked up for it."""
     gathered: int = 0
     """What looking up facts and previews has cost, in micro-dollars."""
     cost: Money = Money(0)

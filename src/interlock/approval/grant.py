@@ -36,7 +36,7 @@ def opening(
     Args:
         ask: what is required, as policy says now.
         grants: every yes that was given to the action.
-        digest: what is asked for at present; an edit makes it another one.
+        digest: what stands there by now; an edit makes it another one.
         slice: the policies and the tool that decide now.
         seen: the hash of what a person would be shown now.
         now: a grant that has expired by then opens nothing.

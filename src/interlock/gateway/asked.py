@@ -92,10 +92,6 @@ class Asked:
     tool: Tool
     force: Force
     drawn: Fresh
-    given_run: bool
-    """Whether the caller named the run, so that there may be more of it."""
-    by_operator: bool = False
-    """A person asks for it, not an agent."""
 
     @cached_property
     def owner(self) -> str:
@@ -122,7 +118,7 @@ class Asked:
         who = frozenset[SubjectId]()
         if isinstance(named, str):
             who = frozenset({SubjectId(f"subject:{named}")})
-        elif self.given_run:
+        elif not self.action.own_run:
             who = frozenset({SubjectId(f"run:{self.action.run}")})
         return frozenset({SubjectId(f"month:{year:04}-{month:02}")}) | who
 
@@ -207,6 +203,8 @@ def asked(
         tier=tool.tier,
         arguments=drawn.arguments,
         asked_at=drawn.at,
+        own_run=proposal.run is None,
+        by=proposal.by,
         undo_of=proposal.undo_of,
         retry_of=proposal.retry_of,
         draft_of=proposal.draft_of,
@@ -218,8 +216,6 @@ def asked(
         tool=tool,
         force=force,
         drawn=drawn,
-        given_run=proposal.run is not None,
-        by_operator=proposal.by is not None,
     )
 
 

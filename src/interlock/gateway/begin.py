@@ -44,7 +44,7 @@ def needs_of(asked: Asked, names: Names, now: Instant) -> Needs:
         budgets=frozenset(charge.budget for charge in charges(asked, now) or ()),
         grants=frozenset({asked.action.id}),
         claims=names.all(),
-        runs=frozenset({asked.action.run}) if asked.given_run else frozenset(),
+        runs=frozenset() if asked.action.own_run else frozenset({asked.action.run}),
     )
 
 
@@ -130,6 +130,10 @@ def _in_the_way(rows: Rows, asked: Asked, names: Names) -> tuple[Reason, str, st
     if serial is not None:
         why = f"`{serial.action}` is changing the same record"
         return Reason.OVERLOADED, why, f"wait for it, or resolve it: `interlock action show {serial.action}`"
+    reversal = holder(rows.claims[names.reversal], asked, rows.now) if names.reversal else None
+    if reversal is not None:
+        why = f"`{reversal.action}` undoes it already, or may have"
+        return Reason.DUPLICATE, why, f"look at it: `interlock action show {reversal.action}`"
     equal_calls = asked.force.contract.loop.equal_calls
     if rows.actions[asked.action.id] is None and looping(
         rows.runs.get(asked.action.run), asked.action.digest, equal_calls

@@ -19,16 +19,17 @@ from functools import partial
 from typing import Any
 
 from interlock.core.action import Action, ActionState, Caller
-from interlock.core.canonical import canonical
+from interlock.core.canonical import Unreadable, canonical
 from interlock.core.decision import Ask, Suggest
 from interlock.core.errors import ContractInvalid, StoreBusy, StoreClosed, StoreError, StoreUnsure
+from interlock.core.fact import Known
 from interlock.core.ids import ActionId, Micros, ProcessId
 from interlock.core.limits import DECIDE_TRIES_MAX, LEASE_MARGIN_SECONDS
 from interlock.core.outcome import Outcome, Receipt, Refused, Uncertain
 from interlock.core.reason import Reason
 from interlock.gateway.asked import Asked, Fresh, Proposal, asked, identify, unreadable, validate
 from interlock.gateway.begin import Stale, Started, begin, lease_ends, needs_of, turned_away
-from interlock.gateway.check import checked
+from interlock.gateway.check import Checked, checked
 from interlock.gateway.claims import Names, names_of
 from interlock.gateway.force import Forces, terms_of
 from interlock.gateway.gather import Facts, Gathered, seen_by_a_person
@@ -69,7 +70,7 @@ class Gateway:
     forces: Forces
     facts: Facts
     under_way: dict[ActionId, Task]
-    late: set[asyncio.Task[Outcome]] = field(default_factory=set[asyncio.Task[Outcome]])
+    late: set[asyncio.Task[object]] = field(default_factory=set[asyncio.Task[object]])
     """Ends that came after they were given up, while they are written down."""
 
     async def call(self, caller: Caller, proposal: Proposal) -> Outcome:
@@ -94,11 +95,11 @@ class Gateway:
         force = await self.forces.of(store, door, caller)
         tool = identify(caller, proposal, force, drawn)  # (1)
         if isinstance(tool, Refused):
-            return await self._turn_away(store, unreadable(caller, proposal, drawn, None), tool)
+            return await self.turn_away(store, unreadable(caller, proposal, drawn, None), tool)
         assert force is not None, "without a contract there is no tool"
         arguments = validate(proposal, tool, force, drawn)  # (2)
         if isinstance(arguments, Refused):
-            return await self._turn_away(store, unreadable(caller, proposal, drawn, tool), arguments)
+            return await self.turn_away(store, unreadable(caller, proposal, drawn, tool), arguments)
         return await self.carry(store, asked(caller, proposal, drawn, tool, arguments, force, self.secrets))
 
     async def carry(self, store: TenantStore, asked: Asked) -> Outcome | Stale:
@@ -120,6 +121,7 @@ class Gateway:
         if isinstance(judged.decision, Ask | Suggest):
             await self.facts.preview(asked, gathered, seen.now)
             judged = replace(judged, seen=seen_by_a_person(asked, gathered))
+        await self.facts.before(asked, gathered, seen.now)
         writing = self._writing(asked, judged, names, gathered)
         return await asyncio.shield(self._in_own_task(id, lambda: self._from_start_to_end(store, writing)))
 
@@ -127,10 +129,10 @@ class Gateway:
         asked = writing.asked
         unfit = asked.force.unfit.get(asked.tool.name)
         if unfit is not None:
-            return await self._turn_away(store, asked.action, replace(unfit, action=asked.action.id))
+            return await self.turn_away(store, asked.action, replace(unfit, action=asked.action.id))
         performer = self.performers.find(asked.tool.source, terms_of(asked.force.contract, asked.tool))
         if performer is None or not performer.free():
-            return await self._turn_away(store, asked.action, _cannot_perform(asked, performer))
+            return await self.turn_away(store, asked.action, _cannot_perform(asked, performer))
         ends = lease_ends(self.clock.boot(), asked)
         needs = needs_of(asked, writing.names, self.clock.now())
         self.observer.at("start", asked.action.id)
@@ -150,21 +152,27 @@ class Gateway:
         self.observer.at("performed", asked.action.id)
         outcome = await self._settle(store, needs, writing, fence=fence, ending=ending, until=ends)
         if isinstance(ending, Unheard):
-            late.settle(lambda ending: self._settle_late(store, needs, writing, fence, ending))
+            until = ends + LEASE_MARGIN_SECONDS * 1_000_000
+            self.when_late(
+                late, lambda came: self._settle(store, needs, writing, fence=fence, ending=came, until=until)
+            )
         return outcome
 
-    def _settle_late(self, store: TenantStore, needs: Needs, writing: Writing, fence: int, ending: Ending) -> None:
-        # The lease is over or nearly so: it is tried for as long as a settling write is given at the end of a lease.
-        until = self.clock.boot() + LEASE_MARGIN_SECONDS * 1_000_000
-        task = asyncio.create_task(self._settle(store, needs, writing, fence=fence, ending=ending, until=until))
-        self.late.add(task)
-        task.add_done_callback(self.late.discard)
+    def when_late(self, late: Late, settle: Callable[[Ending], Coroutine[Any, Any, object]]) -> None:
+        """Settle what comes after it was given up, in a task of our own. The giving up must be written down by now."""
+
+        def begin(ending: Ending) -> None:
+            task = asyncio.create_task(settle(ending))
+            self.late.add(task)
+            task.add_done_callback(self.late.discard)
+
+        late.settle(begin)
 
     async def _settle(
         self, store: TenantStore, needs: Needs, writing: Writing, *, fence: int, ending: Ending, until: int
     ) -> Outcome:
         asked = writing.asked
-        result = checked(asked, ending.result, self.secrets) if isinstance(ending, Happened) else None  # (9)
+        result = await self._checked(writing, ending) if isinstance(ending, Happened) else None  # (9)
         how = End(
             id=asked.action.id,
             fence=fence,
@@ -187,6 +195,14 @@ class Gateway:
             self.observer.at("settled", asked.action.id)
             return _with_receipt(written.answer, written.receipt)
 
+    async def _checked(self, writing: Writing, ending: Happened) -> Checked:
+        asked, around = writing.asked, dict(writing.before)
+        if asked.tool.after is not None:
+            result = None if isinstance(ending.result, Unreadable) else ending.result
+            found = await self.facts.look(asked, asked.tool.after, self.clock.now(), result=result)
+            around["after"] = found.value if isinstance(found, Known) else None
+        return checked(asked, ending.result, self.secrets, around=around)
+
     def _writing(self, asked: Asked, judged: Judged, names: Names, gathered: Gathered) -> Writing:
         shown = asked.tool.preview is not None and judged.seen
         preview = canonical(gathered.preview) if shown else b""
@@ -198,11 +214,13 @@ class Gateway:
             preview=asked.sealed(self.secrets, asked.drawn.preview, preview) if shown else None,
             shown=gathered.preview,
             gathered=gathered.cost,
+            before=gathered.before,
             process=self.process,
             handoff=asked.force.contract.fallback.get("on_policy_violation") == "human_handoff",
         )
 
-    async def _turn_away(self, store: TenantStore, action: Action, refused: Refused) -> Outcome:
+    async def turn_away(self, store: TenantStore, action: Action, refused: Refused) -> Outcome:
+        """Write down a refusal that no rule had to make."""
         change = partial(turned_away, action=action, refused=refused, process=self.process)
         written = await store.write(Needs(actions=frozenset({action.id})), change)
         return _with_receipt(written.answer, written.receipt)

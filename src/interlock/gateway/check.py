@@ -28,14 +28,23 @@ class Checked:
     """The arguments with which it would be undone."""
 
 
-def checked(asked: Asked, came: Json | Unreadable, secrets: Secrets) -> Checked:
-    """(9) Look at what came back. Whatever is wrong with it, the effect has happened: the outcome stays done."""
+def checked(
+    asked: Asked, came: Json | Unreadable, secrets: Secrets, *, around: Mapping[str, Json] | None = None
+) -> Checked:
+    """(9) Look at what came back. Whatever is wrong with it, the effect has happened: the outcome stays done.
+
+    Args:
+        asked: the action.
+        came: what came back.
+        secrets: encrypts what is kept.
+        around: what was read `before` and `after`, where the contract asks for it.
+    """
     result = None if isinstance(came, Unreadable) else came
     text = None if isinstance(came, Unreadable) else _readable(result)
     known = text is not None
     fits = known and _fits_schema(asked, result)
     shown = projected(result, asked.tool.keep) if known else None
-    kept: dict[str, Json] = {"shown": shown}
+    kept: dict[str, Json] = {"shown": shown, **(around or {})}
     if known and asked.tool.keep:
         kept["full"] = result
     return Checked(

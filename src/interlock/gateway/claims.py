@@ -25,9 +25,12 @@ class Names:
     """Moved to whoever started last, so that an older request is not sent again after a newer one."""
     cache: ClaimId | None = None
     """Where the last answer of a read is found."""
+    reversal: ClaimId | None = None
+    """The effect that is undone: one undo at a time, and none after one that may have happened."""
 
     def all(self) -> frozenset[ClaimId]:
-        return frozenset(name for name in (self.unique, self.serial, self.target, self.cache) if name is not None)
+        names = (self.unique, self.serial, self.target, self.cache, self.reversal)
+        return frozenset(name for name in names if name is not None)
 
 
 def names_of(asked: Asked, secrets: Secrets) -> Names:
@@ -41,6 +44,7 @@ def names_of(asked: Asked, secrets: Secrets) -> Names:
         if tool.effect is EffectClass.IDEMPOTENT
         else None,
         cache=_cache(asked, secrets) if tool.cache_ttl and tool.effect is EffectClass.READ else None,
+        reversal=_name(asked, secrets, "undo", [asked.action.undo_of], []) if asked.action.undo_of else None,
     )
 
 
@@ -70,6 +74,8 @@ def taken(asked: Asked, names: Names, now: Instant) -> tuple[Claim, ...]:
         claims.append(Claim(id=names.serial, action=id, until=FOREVER, serial=True))
     if names.target is not None:
         claims.append(Claim(id=names.target, action=id, until=FOREVER))
+    if names.reversal is not None:
+        claims.append(Claim(id=names.reversal, action=id, until=FOREVER))
     return tuple(claims)
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from interlock.contract.bundle import decode, encode
 from interlock.contract.ir import Contract
 from interlock.contract.unenforced import relied_on
-from interlock.core.door import Door, Published, Switch
+from interlock.core.door import BreakGlass, Door, Published, Switch
 from interlock.core.effect import Mode
 from interlock.core.errors import ContractInvalid
-from interlock.core.ids import ContractHash, Environment, PersonId, ProcessId, WorkflowId
+from interlock.core.ids import ContractHash, Environment, Instant, PersonId, ProcessId, WorkflowId
 from interlock.ledger.seal import ChangeEntry, Kind
 from interlock.ports import Changes, Needs, Rows, TenantStore
 
@@ -101,6 +101,28 @@ async def resume_switch(store: TenantStore, id: str, by: Operator) -> bool:
         return changed(rows, door, by, Kind.SWITCH, {"switch": id, "to": "taken back"}), True
 
     return (await store.write(Needs(), change)).answer
+
+
+async def break_glass(store: TenantStore, glass: BreakGlass, by: Operator) -> None:
+    """Let a scope act for a while in spite of a mode or a switch. A stop stays a stop."""
+
+    def change(rows: Rows) -> tuple[Changes, None]:
+        kept = tuple(one for one in rows.door.glass if rows.now < one.until)
+        door = replace(rows.door, epoch=rows.door.epoch + 1, glass=(*kept, replace(glass, at=rows.now)))
+        detail = {"glass": glass.id, "scope": str(glass.scope), "until": glass.until}
+        return changed(rows, door, by, Kind.GLASS, detail), None
+
+    await store.write(Needs(), change)
+
+
+async def accept_clock(store: TenantStore, by: Operator) -> None:
+    """Vouch for a clock that has jumped, so that actions start again."""
+
+    def change(rows: Rows) -> tuple[Changes, None]:
+        door = replace(rows.door, epoch=rows.door.epoch + 1, clock_accepted=Instant(rows.now + 1))
+        return changed(rows, door, by, Kind.CLOCK, {"accepted": rows.now}), None
+
+    await store.write(Needs(), change)
 
 
 def changed(

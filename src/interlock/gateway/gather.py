@@ -29,6 +29,7 @@ class Gathered:
 
     facts: dict[str, Fact] = field(default_factory=dict[str, Fact])
     preview: Json = None
+    before: dict[str, Json] = field(default_factory=dict[str, Json])
     cost: int = 0
 
 
@@ -53,6 +54,12 @@ class Facts:
             found = await self._look(asked, asked.tool.preview, now, gathered, inherit=True)
             gathered.preview = found.value if isinstance(found, Known) else {"unavailable": found.why}
 
+    async def before(self, asked: Asked, gathered: Gathered, now: Instant) -> None:
+        """Look up how the record is before the effect, where the contract asks for it."""
+        if asked.tool.before is not None:
+            found = await self._look(asked, asked.tool.before, now, gathered, inherit=True)
+            gathered.before["before"] = found.value if isinstance(found, Known) else None
+
     async def look(self, asked: Asked, hook: Hook, now: Instant, **more: Json) -> Fact:
         """Carry out one read of the contract under an action."""
         return await self._look(asked, hook, now, Gathered(), more, inherit=True)
@@ -65,7 +72,9 @@ class Facts:
         if isinstance(found, Unknown):
             return found
         value = fact_value(found.value)
-        return found if value is None else Known(value=value, as_of=found.as_of)
+        if value is None:
+            return Unknown(why=f"what `{hook.tool}` answered says neither yes nor no")
+        return Known(value=value, as_of=found.as_of)
 
     async def _look(
         self,

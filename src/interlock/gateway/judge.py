@@ -62,6 +62,6 @@ def question_of(asked: Asked, rows: Rows, facts: Mapping[str, Fact]) -> Question
         switches=rows.door.switches,
         glass=rows.door.glass,
         undo=asked.action.undo_of is not None,
-        by_operator=asked.by_operator,
+        by_operator=asked.action.by is not None,
         started_by_person=asked.action.draft_of is not None,
     )

@@ -11,7 +11,6 @@ from interlock.core.effect import EffectClass
 from interlock.core.errand import Errand, Performed
 from interlock.core.errors import UpstreamFailed, UpstreamSilent
 from interlock.core.ids import Micros
-from interlock.core.reason import Reason
 from interlock.gateway.asked import Asked
 from interlock.ports import Clock, Performer
 
@@ -34,7 +33,6 @@ class NeverHappened:
     """It is sure that there was no effect."""
 
     why: str
-    reason: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,19 +107,14 @@ async def perform(asked: Asked, performer: Performer, clock: Clock, *, lease_end
                 return _happened(ending, sent, clock.boot() - begun)
             case NeverHappened():
                 # An earlier attempt that stayed unanswered may have had the effect all the same.
-                return _unheard(asked, ending.why) if sent > 1 else ending
+                return Unheard(why=ending.why) if sent > 1 else ending
             case Unheard():
                 if sent == tries or not await _pause(asked, sent):
-                    return _unheard(asked, ending.why)
+                    return ending
 
 
 def _happened(performed: Performed, attempts: int, took: int) -> Happened:
     return Happened(result=performed.result, costs=performed.costs, attempts=attempts, took=Micros(took))
-
-
-def _unheard(asked: Asked, why: str) -> Ending:
-    # A plain read has no effect that anybody could be unsure of: it brought nothing, and that is all.
-    return NeverHappened(why=why, reason=Reason.TOOL_ERROR) if asked.plain_read else Unheard(why=why)
 
 
 async def _attempt(

@@ -1,4 +1,4 @@
-"""Publishing: a contract is resolved against the world and then put in force, and what changed by it is told."""
+"""Publishing: a contract is held against the world and then put in force, and what changed by it is told."""
 
 import asyncio
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from interlock.core.effect import Mode
 from interlock.core.errors import ContractInvalid
 from interlock.core.ids import ContractHash, Environment, ToolName
 from interlock.gateway.doors import Operator, publish
-from interlock.gateway.resolve import Describe, resolve
+from interlock.gateway.publishable import Describe, publishable
 from interlock.ports import Needs, TenantStore
 
 
@@ -32,10 +32,10 @@ class Publication:
     """What is in the contract and not enforced, accepted or not."""
 
 
-async def publish_resolved(
+async def publish_contract(
     store: TenantStore, contract: Contract, environment: Environment, by: Operator, *, folder: Path, describe: Describe
 ) -> Publication:
-    """Resolve a contract and put it in force for its workflow in one environment, from the next start on.
+    """Hold a contract against the world and put it in force in one environment, from the next start on.
 
     Args:
         store: the tenant's.
@@ -49,7 +49,7 @@ async def publish_resolved(
         ContractProblems: it cannot be honoured. Nothing was changed.
         StoreError: the store did not do what it was told.
     """
-    resolved = await asyncio.to_thread(resolve, contract, environment, folder=folder, describe=describe)
+    resolved = await asyncio.to_thread(publishable, contract, environment, folder=folder, describe=describe)
     found = (await store.read(Needs())).door.of(contract.workflow, environment)
     known = await _tools(store, found)
     hash = await publish(store, resolved, environment, by)

@@ -6,15 +6,20 @@ from typing import assert_never
 from interlock.budget.hold import overrun, settle
 from interlock.core.action import ActionState, step
 from interlock.core.charge import Unit
+from interlock.core.effect import EffectClass
 from interlock.core.ids import ActionId, BudgetId, ClaimId, Instant, Micros, ProcessId
 from interlock.core.money import Money
 from interlock.core.outcome import Done, Failed, Outcome, Uncertain
+from interlock.core.reason import Reason
 from interlock.gateway.charges import costs_of
 from interlock.gateway.check import Checked
 from interlock.gateway.claims import given_back
 from interlock.gateway.perform import Ending, Happened, NeverHappened, Unheard
 from interlock.ledger.seal import ActionEntry, Kind
 from interlock.ports import ActionRow, Changes, Claim, Payload, Rows
+
+_COUNTED = (Unit.TOOL_CALLS, Unit.CALLS)
+"""What is charged for having called at all."""
 
 LABEL = "untrusted"
 """What a result may be trusted with, until a judge of trust says more."""
@@ -97,6 +102,8 @@ def told(row: ActionRow, end: End) -> Outcome:
             )
         case NeverHappened():
             return Failed(action=row.action.id, why=end.ending.why)
+        case Unheard() if row.state is ActionState.FAILED:
+            return Failed(action=row.action.id, why=end.ending.why)
         case Unheard():
             return Uncertain(action=row.action.id)
 
@@ -120,11 +127,14 @@ def _moved(rows: Rows, row: ActionRow, end: End) -> tuple[ActionRow, dict[Budget
             ), costs
         case NeverHappened():
             # It was called: that counts, and costs nothing but what was looked up for it.
-            counted = (Unit.TOOL_CALLS, Unit.CALLS)
-            costs = {charge.budget: charge.amount for charge in row.holds if charge.unit in counted}
+            costs = {charge.budget: charge.amount for charge in row.holds if charge.unit in _COUNTED}
             costs |= {charge.budget: row.gathered for charge in row.holds if charge.unit is Unit.USD and row.gathered}
+            return replace(_step(rows, row, ActionState.FAILED), why=ending.why, cost=Money(row.gathered)), costs
+        case Unheard() if row.action.effect is EffectClass.READ:
+            # A read that nobody answered changed nothing; what it may have cost is charged.
+            costs = {charge.budget: charge.amount for charge in row.holds if charge.unit in (*_COUNTED, Unit.USD)}
             failed = _step(rows, row, ActionState.FAILED)
-            return replace(failed, why=ending.why, reason=ending.reason, cost=Money(row.gathered)), costs
+            return replace(failed, why=ending.why, reason=Reason.TOOL_ERROR, cost=Money(row.price)), costs
         case Unheard():
             # The hold stays: money for an effect that may have happened is not free again.
             return replace(_step(rows, row, ActionState.UNCERTAIN), why=ending.why, fence=row.fence + 1), {}
@@ -137,9 +147,8 @@ def _step(rows: Rows, row: ActionRow, new: ActionState) -> ActionRow:
 
 
 def _usd(row: ActionRow, ending: Happened) -> int:
-    held = max((charge.amount for charge in row.holds if charge.unit is Unit.USD), default=0)
     said = ending.costs.get(Unit.USD.value)
-    return held if said is None else said + row.gathered
+    return row.price if said is None else said + row.gathered
 
 
 def _claims(rows: Rows, row: ActionRow, end: End) -> tuple[Claim, ...]:

@@ -12,7 +12,7 @@ from interlock.core.decision import Ask, Suggest
 from interlock.core.ids import BudgetId, Digest, Instant, ProcessId
 from interlock.core.outcome import Parked, Refused, Suggested
 from interlock.gateway.asked import Asked
-from interlock.gateway.charges import lease_micros
+from interlock.gateway.charges import lease_micros, price_of
 from interlock.gateway.claims import Names, taken
 from interlock.gateway.judge import Judged
 from interlock.ledger.seal import ActionEntry, Kind, Used
@@ -35,6 +35,8 @@ class Writing:
     """The preview as the agent sees it where nothing is done."""
     gathered: int
     """What facts and previews have cost, in micro-dollars."""
+    before: Mapping[str, Json]
+    """How the record was before, where the contract asks for it."""
     process: ProcessId
     handoff: bool = False
     """Whether a person takes over what is refused."""
@@ -97,6 +99,8 @@ class Writing:
             self._moved(rows, row, ActionState.STARTED),
             fence=row.fence + 1,
             owner=self.process,
+            started_at=rows.now,
+            price=price_of(self.asked) or 0,
             lease_until=Instant(rows.now + lease_micros(self.asked)),
             holds=tuple(charges),
             claims=tuple(claim.id for claim in claims),

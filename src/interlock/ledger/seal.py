@@ -117,6 +117,7 @@ def _who(action: Action) -> Line:
         "action": action.id,
         "agent": caller.agent,
         "asked_at": action.asked_at,
+        "asked_by": action.by or "",
         "draft_of": action.draft_of or "",
         "effect": action.effect.value,
         "environment": caller.environment,
