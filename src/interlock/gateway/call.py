@@ -110,7 +110,7 @@ class Gateway:
         seen = await store.read(needs_of(asked, names, self.clock.now()))
         known = recall(seen, asked)  # (3)
         if known is not None:
-            return await self._await_if_under_way(store, known)
+            return await self.outcome_of(store, known)
         answer = await remembered(seen, names, store, self.secrets)
         if answer is not None:
             return answer
@@ -233,7 +233,8 @@ class Gateway:
             self.under_way[id].add_done_callback(lambda _: self.under_way.pop(id))
         return self.under_way[id]
 
-    async def _await_if_under_way(self, store: TenantStore, known: ActionRow) -> Outcome:
+    async def outcome_of(self, store: TenantStore, known: ActionRow) -> Outcome:
+        """Tell how a known action ended; wait for its end if it is under way."""
         task = self.under_way.get(known.action.id)
         if task is not None:
             ended = await asyncio.shield(task)
