@@ -35,7 +35,9 @@ from interlock.core.ids import (
 from interlock.core.money import Money
 from interlock.core.outcome import Receipt
 from interlock.core.reason import Reason
+from interlock.ledger.proof import Proof
 from interlock.ledger.seal import Entry
+from interlock.ledger.tree import Head
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,6 +258,24 @@ class TenantStore(Protocol):
 
     async def signed_head(self) -> str:
         """Return the signed note that holds the ledger as it is now."""
+        ...
+
+    async def inclusion(self, index: int) -> Proof:
+        """Prove that the entry with this index is in the ledger as it is now.
+
+        Raises:
+            LedgerBroken: there is no such entry.
+            StoreTampered: the stored hashes do not lead to the signed head.
+        """
+        ...
+
+    async def consistency(self, old: Head) -> Proof:
+        """Prove that the ledger as it is now begins with the entries under an older head.
+
+        Raises:
+            LedgerBroken: it does not, or the head is of a larger ledger.
+            StoreTampered: the stored hashes do not lead to the signed head.
+        """
         ...
 
     async def notices(self, *, before: Instant) -> tuple[Notice, ...]:

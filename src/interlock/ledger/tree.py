@@ -1,6 +1,6 @@
 """The ledger is a Merkle tree as in RFC 6962: a head is its size and root, and no two histories share one."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from hashlib import sha256
@@ -26,6 +26,21 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return sha256(b"\x01" + left + right).digest()
 
 
+def root_of(peaks: Sequence[bytes]) -> bytes:
+    """Hash subtrees that stand side by side, widest first, into the root over them all."""
+    if not peaks:
+        return sha256().digest()
+    return reduce(lambda right, left: node_hash(left, right), reversed(peaks))
+
+
+def full_root(hashes: Sequence[bytes]) -> bytes:
+    """Hash a row of equal subtrees, as many as a power of two, into the root over them all."""
+    row = hashes
+    while len(row) > 1:
+        row = [node_hash(row[n], row[n + 1]) for n in range(0, len(row), 2)]
+    return row[0]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tree:
     """All that is needed to go on: the roots of the full subtrees, one for each bit set in `size`."""
@@ -42,9 +57,7 @@ class Tree:
         return Tree(size=self.size + 1, peaks=(*peaks, top))
 
     def head(self) -> Head:
-        if not self.peaks:
-            return Head(size=0, root=sha256().digest())
-        return Head(size=self.size, root=reduce(lambda right, left: node_hash(left, right), reversed(self.peaks)))
+        return Head(size=self.size, root=root_of(self.peaks))
 
     def to_bytes(self) -> bytes:
         """Write the peaks one after the other, 32 bytes each."""
