@@ -121,9 +121,9 @@ async def test_a_forged_tile_proves_nothing(world: World, where: str, column: st
 async def test_what_stands_on_a_tile_that_is_gone_is_not_proved(world: World, where: str) -> None:
     await fill(world, 600)
     execute(where, 'delete from tile where tenant = ? and "index" = 0', world.tenant)
-    assert await holds(world, 0), "made again from the entries"
-    with pytest.raises(StoreTampered):
-        await world.store.inclusion(599)
+    for index in (0, 599):
+        with pytest.raises(StoreTampered):
+            await world.store.inclusion(index)
 
 
 async def test_an_edited_entry_is_not_proved(world: World, where: str) -> None:
