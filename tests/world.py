@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from interlock.app import Opened, gateway_on
@@ -33,10 +33,11 @@ from interlock.core.ids import (
 )
 from interlock.core.outcome import Outcome
 from interlock.gateway.asked import Proposal
+from interlock.gateway.budgets import raise_budget
 from interlock.gateway.call import Gateway
 from interlock.gateway.doors import Operator, publish
 from interlock.policy.rule import Place, Rule, RuleEffect
-from interlock.ports import Errand, Needs, Performed, Performer, TenantStore
+from interlock.ports import Errand, Performed, Performer, TenantStore
 
 NOON = Instant(1_767_268_800_000_000)
 HERE = Place(file="contract.yaml", line=1, column=1)
@@ -195,14 +196,4 @@ class World:
         ]
 
     async def raise_by(self, budget: str, amount: int) -> None:
-        await _raise(self.store, BudgetId(budget), amount)
-
-
-async def _raise(store: TenantStore, id: BudgetId, amount: int) -> None:
-    from interlock.ports import Changes, Rows
-
-    def change(rows: Rows) -> tuple[Changes, None]:
-        balance = rows.budgets[id] or Balance(limit=0)
-        return Changes(budgets={id: replace(balance, raised=balance.raised + amount)}), None
-
-    await store.write(Needs(budgets=frozenset({id})), change)
+        await raise_budget(self.store, BudgetId(budget), amount, KIM)

@@ -22,6 +22,7 @@ from interlock.core.ids import (
     ClaimId,
     ContractHash,
     Digest,
+    GrantId,
     Instant,
     Key,
     Micros,
@@ -206,6 +207,30 @@ class Wanted:
     limit: int = 100
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """Something that is stored and is not as it must be."""
+
+    where: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """All that is stored of a tenant at one moment, for whoever compares it with the ledger."""
+
+    lines: tuple[bytes, ...]
+    door: Door
+    actions: Mapping[ActionId, ActionRow]
+    budgets: Mapping[BudgetId, Balance]
+    grants: Mapping[GrantId, Grant]
+    claims: Mapping[ClaimId, Claim]
+    contracts: frozenset[ContractHash]
+    differences: tuple[Difference, ...]
+    """What the store found out by itself: rows that it did not write, columns that say other than their row, hashes
+    that do not lead to the signed head. A row that is named here is not among the others."""
+
+
 class TenantStore(Protocol):
     """What one tenant's part of the store remembers. No method takes a tenant."""
 
@@ -258,6 +283,10 @@ class TenantStore(Protocol):
 
     async def signed_head(self) -> str:
         """Return the signed note that holds the ledger as it is now."""
+        ...
+
+    async def kept(self) -> Kept:
+        """Return all rows in one snapshot. It raises for none of them: what is wrong with them is in the answer."""
         ...
 
     async def inclusion(self, index: int) -> Proof:

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from interlock.approval.grant import Grant, consume, opening
-from interlock.budget.hold import Balance, Shortfall, hold, settle
+from interlock.budget.hold import Balances, Shortfall, hold, settle
 from interlock.core.action import Action, ActionState, step
 from interlock.core.charge import Charge, Unit
 from interlock.core.decision import Allow, Ask, Decision, Deny, Suggest, rules_of
-from interlock.core.ids import BudgetId, Instant, Micros, ProcessId, RuleId, SliceHash
+from interlock.core.ids import BudgetId, Instant, Micros, PayloadId, ProcessId, RuleId, SliceHash
 from interlock.core.outcome import Parked, Refused, Suggested
 from interlock.core.reason import Reason
 from interlock.gateway.asked import Asked
@@ -157,12 +157,9 @@ class _Writing:
 
     def refused(self, stop: Refused, taken: Sequence[Charge]) -> Changes:
         row = replace(self._moved(ActionState.REFUSED), reason=stop.reason, why=f"{stop.why}\n{stop.fix}")
-        return Changes(
-            actions=(row,),
-            budgets=_counted(self.rows, taken) if self.row.state is ActionState.ASKED else {},
-            payloads=self._payloads(),
-            entries=(self.entry(Kind.REFUSED, row),),
-        )
+        counted, budgets = _counted(self.rows, taken if self.row.state is ActionState.ASKED else ())
+        entry = replace(self.entry(Kind.REFUSED, row), holds=counted, costs=_amounts(counted))
+        return Changes(actions=(row,), budgets=budgets, payloads=self._payloads(), entries=(entry,))
 
     def suggested(self) -> Changes:
         assert isinstance(self.judged.decision, Suggest), "only a suggestion is suggested"
@@ -230,13 +227,15 @@ class _Writing:
         return (self.payload,) if self.row.state is ActionState.ASKED else ()
 
 
-def _counted(rows: Rows, taken: Sequence[Charge]) -> dict[BudgetId, Balance]:
+def _counted(rows: Rows, taken: Sequence[Charge]) -> tuple[tuple[Charge, ...], Balances]:
     """Count a refused proposal as a tool call, so that nobody can flood the ledger and the sources of facts."""
-    calls = [charge for charge in taken if charge.unit is Unit.TOOL_CALLS]
+    calls = tuple(charge for charge in taken if charge.unit is Unit.TOOL_CALLS)
     held = hold(rows.budgets, calls)
-    if isinstance(held, Shortfall):
-        return {}
-    return dict(settle(held, calls, {charge.budget: charge.amount for charge in calls}))
+    return ((), {}) if isinstance(held, Shortfall) else (calls, settle(held, calls, _amounts(calls)))
+
+
+def _amounts(taken: Sequence[Charge]) -> dict[BudgetId, int]:
+    return {charge.budget: charge.amount for charge in taken}
 
 
 def lease_ends(boot_before: Micros, asked: Asked) -> Micros:
@@ -249,7 +248,8 @@ def turned_away(rows: Rows, *, action: Action, refused: Refused, process: Proces
     known = rows.actions[action.id]
     if known is not None and known.state is not ActionState.PARKED:
         return Changes(), refused
-    row = known or ActionRow(action=action, state=ActionState.ASKED)
+    # Its arguments are kept only where it was parked before: nobody judged them.
+    row = known or ActionRow(action=replace(action, arguments=PayloadId("")), state=ActionState.ASKED)
     row = replace(
         row,
         state=step(row.state, ActionState.REFUSED),

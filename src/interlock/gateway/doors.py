@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 
 from interlock.contract.bundle import encode
 from interlock.contract.ir import Contract
-from interlock.core.door import Door, Published, Switch
+from interlock.core.door import BreakGlass, Door, Published, Switch
 from interlock.core.effect import Mode
 from interlock.core.ids import ContractHash, Environment, PersonId, ProcessId, WorkflowId
+from interlock.ledger import change
 from interlock.ledger.seal import ChangeEntry, Kind
 from interlock.ports import Changes, Needs, Rows, TenantStore
 
@@ -27,14 +28,13 @@ async def publish(store: TenantStore, contract: Contract, environment: Environme
     hash, body = encode(contract)
     mode = contract.modes.get(environment, Mode.READ_ONLY)
 
-    def change(rows: Rows) -> tuple[Changes, None]:
+    def turn(rows: Rows) -> tuple[Changes, None]:
         name = f"{contract.workflow}/{environment}"
-        published = {**rows.door.published, name: Published(contract=hash, mode=mode)}
-        door = replace(rows.door, epoch=rows.door.epoch + 1, published=published)
-        detail = {"workflow": name, "contract": hash, "mode": mode.value}
-        return changed(rows, door, by, Kind.PUBLISHED, detail, contracts={hash: body}), None
+        new = Published(contract=hash, mode=mode)
+        door = replace(rows.door, epoch=rows.door.epoch + 1, published={**rows.door.published, name: new})
+        return changed(rows, door, by, Kind.PUBLISHED, change.published(name, new), contracts={hash: body}), None
 
-    await store.write(Needs(), change)
+    await store.write(Needs(), turn)
     return hash
 
 
@@ -43,7 +43,7 @@ async def set_mode(
 ) -> None:
     """Say how far a workflow may go from the next start on."""
 
-    def change(rows: Rows) -> tuple[Changes, None]:
+    def turn(rows: Rows) -> tuple[Changes, None]:
         name = f"{workflow}/{environment}"
         known = rows.door.published[name]
         door = replace(
@@ -51,34 +51,54 @@ async def set_mode(
             epoch=rows.door.epoch + 1,
             published={**rows.door.published, name: replace(known, mode=mode)},
         )
-        return changed(rows, door, by, Kind.MODE, {"workflow": name, "mode": mode.value}), None
+        return changed(rows, door, by, Kind.MODE, change.mode(name, mode)), None
 
-    await store.write(Needs(), change)
+    await store.write(Needs(), turn)
 
 
 async def throw(store: TenantStore, switch: Switch, by: Operator) -> None:
     """Throw a switch. Once this returns, nothing of its scope starts."""
 
-    def change(rows: Rows) -> tuple[Changes, None]:
+    def turn(rows: Rows) -> tuple[Changes, None]:
         thrown = replace(switch, at=rows.now)
         door = replace(rows.door, epoch=rows.door.epoch + 1, switches=(*rows.door.switches, thrown))
-        detail = {"switch": switch.id, "kind": switch.kind.value, "scope": str(switch.scope), "to": "thrown"}
-        return changed(rows, door, by, Kind.SWITCH, detail), None
+        return changed(rows, door, by, Kind.SWITCH, change.thrown(thrown)), None
 
-    await store.write(Needs(), change)
+    await store.write(Needs(), turn)
 
 
 async def resume_switch(store: TenantStore, id: str, by: Operator) -> bool:
     """Take a switch back. Returns whether there was one."""
 
-    def change(rows: Rows) -> tuple[Changes, bool]:
+    def turn(rows: Rows) -> tuple[Changes, bool]:
         left = tuple(switch for switch in rows.door.switches if switch.id != id)
         if len(left) == len(rows.door.switches):
             return Changes(), False
         door = replace(rows.door, epoch=rows.door.epoch + 1, switches=left)
-        return changed(rows, door, by, Kind.SWITCH, {"switch": id, "to": "taken back"}), True
+        return changed(rows, door, by, Kind.SWITCH, change.taken_back(id)), True
 
-    return (await store.write(Needs(), change)).answer
+    return (await store.write(Needs(), turn)).answer
+
+
+async def break_glass(store: TenantStore, glass: BreakGlass, by: Operator) -> None:
+    """Let a scope act until a moment in spite of a mode or a read-only switch."""
+
+    def turn(rows: Rows) -> tuple[Changes, None]:
+        broken = replace(glass, at=rows.now)
+        door = replace(rows.door, epoch=rows.door.epoch + 1, glass=(*rows.door.glass, broken))
+        return changed(rows, door, by, Kind.GLASS, change.broken(broken)), None
+
+    await store.write(Needs(), turn)
+
+
+async def accept_clock(store: TenantStore, by: Operator) -> None:
+    """Vouch for a clock that had jumped."""
+
+    def turn(rows: Rows) -> tuple[Changes, None]:
+        door = replace(rows.door, epoch=rows.door.epoch + 1, clock_accepted=rows.now)
+        return changed(rows, door, by, Kind.CLOCK, {}), None
+
+    await store.write(Needs(), turn)
 
 
 def changed(

@@ -13,10 +13,11 @@ from interlock.core.errors import StoreBusy, StoreTampered
 from interlock.core.ids import ActionId, BudgetId, ContractHash, Instant, PayloadId, TenantId
 from interlock.ledger.proof import Proof
 from interlock.ledger.tree import Head
-from interlock.ports import ActionRow, Answer, Change, Clock, Needs, Notice, Rows, Secrets, Wanted, Written
+from interlock.ports import ActionRow, Answer, Change, Clock, Kept, Needs, Notice, Rows, Secrets, Wanted, Written
 from interlock.store import proofs, queries
 from interlock.store.batch import Batcher, Write
 from interlock.store.database import Database
+from interlock.store.kept import kept
 from interlock.store.load import Stored, load
 from interlock.store.machine import Machine
 from interlock.store.writer import Writer
@@ -140,6 +141,9 @@ class TenantPart:
 
     async def signed_head(self) -> str:
         return await self._ask(queries.signed_head)
+
+    async def kept(self) -> Kept:
+        return await self._ask(kept)
 
     async def inclusion(self, index: int) -> Proof:
         return await self._ask(proofs.inclusion, index)
