@@ -75,6 +75,21 @@ class Tree:
         return cls(size=size, peaks=tuple(peaks[i : i + 32] for i in range(0, len(peaks), 32)))
 
 
+def roots(leaves: Iterable[bytes], sizes: Iterable[int]) -> dict[int, bytes]:
+    """Return the root after each of `sizes` leaves that there are, in one pass over the leaf hashes."""
+    wanted = set(sizes)
+    found = {0: root_of(())} if 0 in wanted else dict[int, bytes]()
+    peaks: list[bytes] = []
+    for size, leaf in enumerate(leaves, start=1):
+        top, carry = leaf, size
+        while not carry & 1:
+            top, carry = sha256(b"\x01" + peaks.pop() + top).digest(), carry >> 1
+        peaks.append(top)
+        if size in wanted:
+            found[size] = root_of(peaks)
+    return found
+
+
 def verify(lines: Iterable[bytes], *, older: Head) -> Head:
     """Check that `lines` still begin with the history behind `older`, and return the head of them all.
 
