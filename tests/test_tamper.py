@@ -20,7 +20,9 @@ from world import KIM, HandClock, World
 
 pytestmark = [pytest.mark.anyio, pytest.mark.promise("ledger")]
 
-Cases = dict[str, set[frozenset[str]]]
+Cases = dict[tuple[str, str], set[frozenset[str]]]
+"""By what was done and to what: who noticed, each time."""
+EVERYONE = frozenset({"audit", "refused", "state"})
 
 
 @pytest.fixture
@@ -49,18 +51,21 @@ def sample(rows: list[Row]) -> list[Row]:
     return rows if len(rows) <= 3 else [rows[0], rows[len(rows) // 2], rows[-1]]
 
 
-async def seen(world: Watched, case: str, found: Cases) -> None:
-    found.setdefault(case, set()).add(await world.noticed())
+async def seen(watching: Watched, found: Cases, case: str, where: str) -> None:
+    found.setdefault((case, where), set()).add(await watching.noticed())
 
 
 def unnoticed(found: Cases) -> list[str]:
-    return sorted(case for case, ways in found.items() if frozenset[str]() in ways)
+    return sorted(": ".join(case) for case, ways in found.items() if frozenset[str]() in ways)
 
 
-def least(found: Cases) -> dict[str, list[str]]:
-    """By case, who noticed it every time."""
-    everyone = frozenset({"audit", "refused", "state"})
-    return {case: sorted(everyone.intersection(*ways)) for case, ways in found.items()}
+def by_whom(found: Cases) -> dict[str, dict[str, str]]:
+    """Group the cases by who noticed them every time."""
+    told: dict[str, dict[str, str]] = {}
+    for (case, where), ways in sorted(found.items()):
+        whom = told.setdefault(" + ".join(sorted(EVERYONE.intersection(*ways))) or "nobody", {})
+        whom[case] = f"{whom.get(case, '')} {where}".strip()
+    return told
 
 
 async def test_nothing_is_wrong_with_a_ledger_that_nobody_touched(watching: Watched) -> None:
@@ -83,70 +88,36 @@ async def test_every_column_of_every_table(watching: Watched) -> None:
                         continue
                     moved = intruder.having(table, new, tenant=intruder.other) if column == "tenant" else new
                     if intruder.replace(table, row, moved):
-                        await seen(watching, f"{table}.{column}", found)
+                        await seen(watching, found, table, column)
                         intruder.replace(table, moved, row)
     assert await watching.noticed() == frozenset()
     assert unnoticed(found) == []
-    assert least(found) == snapshot(
+    assert by_whom(found) == snapshot(
         {
-            "action.tenant": ["state"],
-            "action.id": ["refused", "state"],
-            "action.held_key": ["state"],
-            "action.run": ["state"],
-            "action.state": ["state"],
-            "action.lease_until": ["state"],
-            "action.undo_of": ["state"],
-            "action.changed_at": ["state"],
-            "action.body": ["refused", "state"],
-            "action.mac": ["refused", "state"],
-            "budget.tenant": ["state"],
-            "budget.id": ["refused", "state"],
-            "budget.body": ["refused", "state"],
-            "budget.mac": ["refused", "state"],
-            "claim.tenant": ["state"],
-            "claim.id": ["refused", "state"],
-            "claim.body": ["refused", "state"],
-            "claim.mac": ["refused", "state"],
-            "contract.tenant": ["refused", "state"],
-            "contract.hash": ["refused", "state"],
-            "contract.body": ["refused", "state"],
-            "door.tenant": ["refused", "state"],
-            "door.body": ["refused", "state"],
-            "door.mac": ["refused", "state"],
-            "entry.tenant": ["audit", "state"],
-            "entry.index": ["state"],
-            "entry.action": ["state"],
-            "entry.line": ["audit", "state"],
-            "granted.tenant": ["state"],
-            "granted.id": ["refused", "state"],
-            "granted.action": ["state"],
-            "granted.body": ["refused", "state"],
-            "granted.mac": ["refused", "state"],
-            "head.tenant": ["audit", "refused", "state"],
-            "head.size": ["refused", "state"],
-            "head.peaks": ["refused", "state"],
-            "head.at": ["refused", "state"],
-            "head.epoch": ["refused", "state"],
-            "head.note": ["refused", "state"],
-            "head.mac": ["refused", "state"],
-            "notice.tenant": ["state"],
-            "notice.id": ["state"],
-            "notice.at": ["state"],
-            "notice.done": ["state"],
-            "notice.body": ["state"],
-            "notice.mac": ["state"],
-            "payload.tenant": ["state"],
-            "payload.id": ["state"],
-            "payload.sealed": ["refused", "state"],
-            "run.tenant": ["state"],
-            "run.id": ["refused", "state"],
-            "run.body": ["refused", "state"],
-            "run.mac": ["refused", "state"],
-            "tile.tenant": ["state"],
-            "tile.level": ["state"],
-            "tile.index": ["state"],
-            "tile.root": ["state"],
-            "tile.hashes": ["state"],
+            "refused + state": {
+                "action": "body id mac",
+                "budget": "body id mac",
+                "claim": "body id mac",
+                "contract": "body hash tenant",
+                "door": "body mac tenant",
+                "granted": "body id mac",
+                "head": "at epoch mac note peaks size",
+                "payload": "sealed",
+                "run": "body id mac",
+            },
+            "state": {
+                "action": "changed_at held_key lease_until run state tenant undo_of",
+                "budget": "tenant",
+                "claim": "tenant",
+                "entry": "action index",
+                "granted": "action tenant",
+                "notice": "at body done id mac tenant",
+                "payload": "id tenant",
+                "run": "tenant",
+                "tile": "hashes index level root tenant",
+            },
+            "audit + state": {"entry": "line tenant"},
+            "audit + refused + state": {"head": "tenant"},
         }
     )
 
@@ -157,72 +128,45 @@ async def test_rows_that_are_gone_doubled_or_swapped(watching: Watched) -> None:
         rows = intruder.rows(table)
         for row in sample(rows):
             intruder.delete(table, row)
-            await seen(watching, f"{table}: one is gone", found)
+            await seen(watching, found, "one is gone", table)
             intruder.insert(table, row)
             copy = doubled(intruder, table, row)
             if intruder.add(table, copy):
-                await seen(watching, f"{table}: one is doubled", found)
+                await seen(watching, found, "one is doubled", table)
                 intruder.delete(table, copy)
         for one, two in zip(sample(rows), sample(rows)[1:], strict=False):
             intruder.restore(table, {*rows, *swapped(intruder, table, one, two)} - {one, two})
-            await seen(watching, f"{table}: two are swapped", found)
+            await seen(watching, found, "two are swapped", table)
             intruder.restore(table, rows)
         intruder.restore(table, [])
-        await seen(watching, f"{table}: all are gone", found)
+        await seen(watching, found, "all are gone", table)
         intruder.restore(table, rows)
     assert await watching.noticed() == frozenset()
     assert unnoticed(found) == snapshot(
         [
-            "notice: all are gone",
-            "notice: one is gone",
-            "payload: one is doubled",
-            "run: all are gone",
-            "run: one is gone",
+            "all are gone: notice",
+            "all are gone: run",
+            "one is doubled: payload",
+            "one is gone: notice",
+            "one is gone: run",
         ]
     )
-    assert least(found) == snapshot(
+    assert by_whom(found) == snapshot(
         {
-            "action: one is gone": ["state"],
-            "action: one is doubled": ["refused", "state"],
-            "action: two are swapped": ["refused", "state"],
-            "action: all are gone": ["state"],
-            "budget: one is gone": ["state"],
-            "budget: one is doubled": ["refused", "state"],
-            "budget: all are gone": ["state"],
-            "claim: one is gone": ["state"],
-            "claim: one is doubled": ["refused", "state"],
-            "claim: all are gone": ["state"],
-            "contract: one is gone": ["refused", "state"],
-            "contract: one is doubled": ["state"],
-            "contract: all are gone": ["refused", "state"],
-            "door: one is gone": ["refused", "state"],
-            "door: one is doubled": ["state"],
-            "door: all are gone": ["refused", "state"],
-            "entry: one is gone": ["audit", "state"],
-            "entry: one is doubled": ["state"],
-            "entry: two are swapped": ["audit", "state"],
-            "entry: all are gone": ["audit", "state"],
-            "granted: one is gone": ["state"],
-            "granted: one is doubled": ["refused", "state"],
-            "granted: two are swapped": ["refused", "state"],
-            "granted: all are gone": ["state"],
-            "head: one is gone": ["audit", "refused", "state"],
-            "head: one is doubled": ["state"],
-            "head: all are gone": ["audit", "refused", "state"],
-            "notice: one is gone": [],
-            "notice: one is doubled": ["state"],
-            "notice: all are gone": [],
-            "payload: one is gone": ["state"],
-            "payload: one is doubled": [],
-            "payload: two are swapped": ["refused", "state"],
-            "payload: all are gone": ["state"],
-            "run: one is gone": [],
-            "run: one is doubled": ["refused", "state"],
-            "run: two are swapped": ["refused", "state"],
-            "run: all are gone": [],
-            "tile: one is gone": ["state"],
-            "tile: one is doubled": ["state"],
-            "tile: all are gone": ["state"],
+            "state": {
+                "all are gone": "action budget claim granted payload tile",
+                "one is doubled": "contract door entry head notice tile",
+                "one is gone": "action budget claim granted payload tile",
+            },
+            "refused + state": {
+                "all are gone": "contract door",
+                "one is doubled": "action budget claim granted run",
+                "one is gone": "contract door",
+                "two are swapped": "action granted payload run",
+            },
+            "audit + state": {"all are gone": "entry", "one is gone": "entry", "two are swapped": "entry"},
+            "audit + refused + state": {"all are gone": "head", "one is gone": "head"},
+            "nobody": {"all are gone": "notice run", "one is doubled": "payload", "one is gone": "notice run"},
         }
     )
 
@@ -232,7 +176,8 @@ def doubled(intruder: Intruder, table: str, row: Row) -> Row:
     name = intruder.keys[table][-1]
     key = intruder.value(table, row, name)
     other = intruder.other if name == "tenant" else key + 1_000 if isinstance(key, int) else f"{key}x"
-    return intruder.having(table, row, **{name: other})
+    # No key is held twice: without one, the database has nothing against it.
+    return intruder.having(table, row, **{name: other, "held_key": None})
 
 
 def swapped(intruder: Intruder, table: str, one: Row, two: Row) -> set[Row]:
@@ -283,31 +228,22 @@ async def test_history_that_was_rewritten(watching: Watched, repaired: bool) -> 
             intruder.restore("entry", rows)
             if repaired:
                 intruder.repair()
-            await seen(watching, case, found)
+            await seen(watching, found, case, "entry")
             for table in ("entry", "tile", "head"):
                 intruder.restore(table, before[table])
     assert await watching.noticed() == frozenset()
     assert unnoticed(found) == []
-    assert least(found) == (WITH_REPAIR if repaired else WITHOUT)
+    assert by_whom(found) == (WITH_REPAIR if repaired else WITHOUT)
 
 
 WITHOUT = snapshot(
     {
-        "edited": ["audit", "state"],
-        "inserted": ["state"],
-        "deleted": ["audit", "state"],
-        "cut": ["audit", "state"],
-        "moved": ["audit", "state"],
+        "audit + state": {"cut": "entry", "deleted": "entry", "edited": "entry", "moved": "entry"},
+        "state": {"inserted": "entry"},
     }
 )
 WITH_REPAIR = snapshot(
-    {
-        "edited": ["refused", "state"],
-        "inserted": ["refused", "state"],
-        "deleted": ["refused", "state"],
-        "cut": ["refused", "state"],
-        "moved": ["refused", "state"],
-    }
+    {"refused + state": {"cut": "entry", "deleted": "entry", "edited": "entry", "inserted": "entry", "moved": "entry"}}
 )
 
 
@@ -322,40 +258,31 @@ async def test_rows_that_were_true_once_and_are_put_back(watching: Watched) -> N
             ]
             if stands != row:
                 intruder.replace(table, stands, row)
-                await seen(watching, f"{table}: one is as it was", found)
+                await seen(watching, found, "one is as it was", table)
                 intruder.replace(table, row, stands)
         if then != now:
             intruder.restore(table, then)
-            await seen(watching, f"{table}: all are as they were", found)
+            await seen(watching, found, "all are as they were", table)
             intruder.restore(table, now)
     assert await watching.noticed() == frozenset()
     assert unnoticed(found) == snapshot(
         [
-            "notice: all are as they were",
-            "notice: one is as it was",
-            "run: all are as they were",
-            "run: one is as it was",
+            "all are as they were: notice",
+            "all are as they were: run",
+            "one is as it was: notice",
+            "one is as it was: run",
         ]
     )
-    assert least(found) == snapshot(
+    assert by_whom(found) == snapshot(
         {
-            "action: one is as it was": ["state"],
-            "action: all are as they were": ["state"],
-            "budget: one is as it was": ["state"],
-            "budget: all are as they were": ["state"],
-            "door: one is as it was": ["refused", "state"],
-            "door: all are as they were": ["refused", "state"],
-            "entry: all are as they were": ["audit", "state"],
-            "granted: one is as it was": ["state"],
-            "granted: all are as they were": ["state"],
-            "head: one is as it was": ["audit", "refused", "state"],
-            "head: all are as they were": ["audit", "refused", "state"],
-            "notice: one is as it was": [],
-            "notice: all are as they were": [],
-            "payload: all are as they were": ["state"],
-            "run: one is as it was": [],
-            "run: all are as they were": [],
-            "tile: all are as they were": ["state"],
+            "state": {
+                "all are as they were": "action budget granted payload tile",
+                "one is as it was": "action budget granted",
+            },
+            "refused + state": {"all are as they were": "door", "one is as it was": "door"},
+            "audit + state": {"all are as they were": "entry"},
+            "audit + refused + state": {"all are as they were": "head", "one is as it was": "head"},
+            "nobody": {"all are as they were": "notice run", "one is as it was": "notice run"},
         }
     )
 
@@ -384,16 +311,14 @@ async def test_two_tables_that_are_put_back_together(watching: Watched) -> None:
     ):
         for table in together:
             intruder.restore(table, watching.early[table])
-        await seen(watching, " + ".join(together), found)
+        await seen(watching, found, "put back together", "+".join(together))
         for table in together:
             intruder.restore(table, now[table])
     assert await watching.noticed() == frozenset()
-    assert least(found) == snapshot(
+    assert by_whom(found) == snapshot(
         {
-            "head + door": ["audit", "refused", "state"],
-            "head + entry + tile": ["audit", "refused", "state"],
-            "head + entry + tile + door": ["audit", "refused", "state"],
-            "action + budget": ["state"],
+            "state": {"put back together": "action+budget"},
+            "audit + refused + state": {"put back together": "head+door head+entry+tile head+entry+tile+door"},
         }
     )
 
@@ -407,7 +332,7 @@ async def test_rows_of_another_tenant_open_nothing(watching: Watched, where: str
         theirs = [intruder.having(table, row, tenant=watching.world.tenant) for row in stranger.rows(table)]
         assert theirs
         intruder.restore(table, theirs)
-        await seen(watching, table, found)
+        await seen(watching, found, "of another tenant", table)
         intruder.restore(table, mine)
     stranger.close()
     assert unnoticed(found) == []

@@ -37,6 +37,7 @@ from interlock.core.money import Money
 from interlock.core.outcome import Receipt
 from interlock.core.reason import Reason
 from interlock.ledger.proof import Proof
+from interlock.ledger.rebuild import Difference
 from interlock.ledger.seal import Entry
 from interlock.ledger.tree import Head
 
@@ -208,16 +209,8 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
-    """Something that is stored and is not as it must be."""
-
-    where: str
-    what: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """All that is stored of a tenant at one moment, for whoever compares it with the ledger."""
+    """All that is stored of a tenant at one moment, and `differences` that show without the meaning of an entry."""
 
     lines: tuple[bytes, ...]
     door: Door
@@ -227,8 +220,6 @@ class Kept:
     claims: Mapping[ClaimId, Claim]
     contracts: frozenset[ContractHash]
     differences: tuple[Difference, ...]
-    """What the store found out by itself: rows that it did not write, columns that say other than their row, hashes
-    that do not lead to the signed head. A row that is named here is not among the others."""
 
 
 class TenantStore(Protocol):
@@ -285,27 +276,11 @@ class TenantStore(Protocol):
         """Return the signed note that holds the ledger as it is now."""
         ...
 
-    async def kept(self) -> Kept:
-        """Return all rows in one snapshot. It raises for none of them: what is wrong with them is in the answer."""
-        ...
+    async def kept(self) -> Kept: ...
 
-    async def inclusion(self, index: int) -> Proof:
-        """Prove that the entry with this index is in the ledger as it is now.
+    async def inclusion(self, index: int) -> Proof: ...
 
-        Raises:
-            LedgerBroken: there is no such entry.
-            StoreTampered: the stored hashes do not lead to the signed head.
-        """
-        ...
-
-    async def consistency(self, old: Head) -> Proof:
-        """Prove that the ledger as it is now begins with the entries under an older head.
-
-        Raises:
-            LedgerBroken: it does not, or the head is of a larger ledger.
-            StoreTampered: the stored hashes do not lead to the signed head.
-        """
-        ...
+    async def consistency(self, old: Head) -> Proof: ...
 
     async def notices(self, *, before: Instant) -> tuple[Notice, ...]:
         """Return the undone lines of the outbox that are due."""

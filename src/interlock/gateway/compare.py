@@ -10,8 +10,8 @@ from interlock.core.errors import LedgerBroken, PayloadErased, StoreTampered
 from interlock.core.ids import ContractHash, PayloadId
 from interlock.gateway.asked import commitment
 from interlock.ledger.reading import HoldLine
-from interlock.ledger.rebuild import Account, Standing, State, rebuild
-from interlock.ports import ActionRow, Difference, Kept, Secrets, TenantStore
+from interlock.ledger.rebuild import Account, Difference, Standing, State, rebuild
+from interlock.ports import ActionRow, Kept, Secrets, TenantStore
 
 
 async def verify_state(store: TenantStore, secrets: Secrets) -> tuple[Difference, ...]:

@@ -50,6 +50,14 @@ class Given:
     used: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """Something that is stored and is not what the entries lead to."""
+
+    where: str
+    what: str
+
+
 @dataclass(slots=True, kw_only=True)
 class State:
     """What the rows of a tenant must say."""

@@ -8,8 +8,9 @@ from interlock.core.door import Door
 from interlock.core.errors import LedgerBroken, StoreTampered
 from interlock.core.ids import ContractHash
 from interlock.ledger.reading import ActionLine, read
+from interlock.ledger.rebuild import Difference
 from interlock.ledger.tree import Tree, full_root, leaf_hash
-from interlock.ports import Difference, Kept
+from interlock.ports import Kept
 from interlock.store.load import Stored, StoredHead
 from interlock.store.schema import ACTION, BUDGET, CLAIM, GRANT, NOTICE, RUN, Table
 from interlock.store.tiles import WIDTH
@@ -20,13 +21,17 @@ Row = TypeVar("Row")
 def kept(stored: Stored) -> Kept:
     """Read every row, and list what does not hold."""
     found: list[Difference] = []
-    lines = _lines(stored, found)
-    head = _head(stored, lines, found)
-    _tiles(stored, [leaf_hash(line) for line in lines], found)
+    lines, leaves, tree = list[bytes](), list[bytes](), Tree()
+    for line in _lines(stored, found):
+        lines.append(line)
+        leaves.append(leaf_hash(line))
+        tree = tree.add(line)
+    head = _head(stored, tree, found)
+    _tiles(stored, leaves, found)
     _rows(stored, RUN, found)
     _rows(stored, NOTICE, found)
     return Kept(
-        lines=lines,
+        lines=tuple(lines),
         door=_door(stored, head, found),
         actions=_rows(stored, ACTION, found),
         budgets=_rows(stored, BUDGET, found),
@@ -37,36 +42,36 @@ def kept(stored: Stored) -> Kept:
     )
 
 
-def _lines(stored: Stored, found: list[Difference]) -> tuple[bytes, ...]:
-    sql = 'select "index", action, line from entry where tenant = :tenant order by "index"'
-    lines: list[bytes] = []
-    for index, action, raw in stored.db.query(sql, {"tenant": stored.tenant}):
-        if index != len(lines):
-            found.append(Difference(where=f"entry {index}", what=f"it stands where entry {len(lines)} must be"))
-        line = bytes(raw)
-        lines.append(line)
-        try:
-            entry = read(line)
-        except LedgerBroken as broken:
-            found.append(Difference(where=f"entry {index}", what=str(broken)))
-            continue
-        if action != (entry.action if isinstance(entry, ActionLine) else ""):
-            found.append(_column("entry", str(index), "action"))
-    return tuple(lines)
+def _lines(stored: Stored, found: list[Difference]) -> Iterator[bytes]:
+    # In pages: Postgres cuts off a statement that takes long, and a transaction that rests between two.
+    last, count = -1, 0
+    while page := stored.db.query(_PAGE, {"tenant": stored.tenant, "last": last}):
+        for index, action, line in page:
+            if index != count:
+                found.append(Difference(where=f"entry {index}", what=f"it stands where entry {count} must be"))
+            found += _entry(index, action, bytes(line))
+            yield bytes(line)
+            last, count = index, count + 1
 
 
-def _head(stored: Stored, lines: tuple[bytes, ...], found: list[Difference]) -> StoredHead:
-    tree = Tree()
-    for line in lines:
-        tree = tree.add(line)
+def _entry(index: int, action: str, line: bytes) -> Iterator[Difference]:
+    try:
+        entry = read(line)
+    except LedgerBroken as broken:
+        yield Difference(where=f"entry {index}", what=str(broken))
+        return
+    if action != (entry.action if isinstance(entry, ActionLine) else ""):
+        yield _column("entry", str(index), "action")
+
+
+def _head(stored: Stored, tree: Tree, found: list[Difference]) -> StoredHead:
     try:
         head = stored.vouched(stored.head())
     except StoreTampered as tampered:
         found.append(Difference(where="head", what=str(tampered)))
         return StoredHead()
     if head.tree != tree:
-        signed, stands = head.tree.size, tree.size
-        what = f"the {stands} entries do not lead to the signed head, which is over {signed}"
+        what = f"the {tree.size} entries do not lead to the signed head, which is over {head.tree.size}"
         found.append(Difference(where="head", what=what))
     return head
 
@@ -133,3 +138,7 @@ def _full_tiles(row: list[bytes]) -> Iterator[tuple[tuple[int, int], tuple[bytes
 
 def _column(table: str, id: str, column: str) -> Difference:
     return Difference(where=f"`{id}` of `{table}`", what=f"column `{column}` says something else than the row")
+
+
+_PAGE = """
+select "index", action, line from entry where tenant = :tenant and "index" > :last order by "index" limit 10000"""
