@@ -3,7 +3,7 @@
 Run it by hand for the long form: `python tests/crash.py --kills 2000`.
 
 What must hold after every kill: no effect happened twice, every effect was started in the ledger, the budget holds
-exactly what unfinished actions hold, and the ledger leads to its signed head.
+exactly what unfinished actions hold, the ledger leads to its signed head, and the entries to the rows.
 """
 
 import argparse
@@ -31,6 +31,7 @@ from interlock.core.effect import EffectClass  # noqa: E402
 from interlock.core.ids import ActionId, PayloadId, ProcessId, TenantId, ToolName  # noqa: E402
 from interlock.core.outcome import Done, Uncertain  # noqa: E402
 from interlock.gateway.asked import Proposal  # noqa: E402
+from interlock.gateway.compare import verify_state  # noqa: E402
 from interlock.gateway.recover import reap  # noqa: E402
 from interlock.ledger.note import opened as opened_note  # noqa: E402
 from interlock.ledger.tree import verify  # noqa: E402
@@ -265,6 +266,7 @@ async def check(case: Case, world: World) -> None:
     note = await world.store.signed_head()
     head = opened_note(note, verifier_of(secrets, world.tenant), lambda s, t: secrets.sign(world.tenant, t) == s)
     assert verify(await world.store.entries(), older=head) == head
+    assert await verify_state(world.store, secrets) == (), "the rows are not what the entries lead to"
 
 
 def effects_of(case: Case) -> Counter[str]:

@@ -1,5 +1,7 @@
 """Proofs from stored hashes: they hold for who has only the public key, and a forged hash never becomes one."""
 
+from functools import partial
+
 import pytest
 
 from interlock.core.errors import LedgerBroken, StoreTampered
@@ -15,37 +17,33 @@ from world import World
 pytestmark = [pytest.mark.anyio, pytest.mark.promise("ledger")]
 
 
-def entered(count: int, first: int = 0) -> "tuple[Needs, object]":
-    """A write of so many entries."""
-
-    def change(rows: Rows) -> tuple[Changes, None]:
-        entries = tuple(
-            ChangeEntry(
-                kind=Kind.CLOCK,
-                at=rows.now,
-                epoch=rows.door.epoch,
-                process=ProcessId("ptest"),
-                by="kim",
-                known_by="os:1000",
-                detail={"n": first + n},
-            )
-            for n in range(count)
-        )
-        return Changes(entries=entries), None
-
-    return Needs(), change
-
-
 async def fill(world: World, *counts: int) -> None:
+    """Write so many entries, each number in one write."""
     for count in counts:
-        await world.store.write(*entered(count))  # pyright: ignore[reportArgumentType]
+        await world.store.write(Needs(), partial(entered, count=count))
+
+
+def entered(rows: Rows, *, count: int) -> tuple[Changes, None]:
+    entries = tuple(
+        ChangeEntry(
+            kind=Kind.CLOCK,
+            at=rows.now,
+            epoch=rows.door.epoch,
+            process=ProcessId("ptest"),
+            by="kim",
+            known_by="os:1000",
+            detail={"n": n},
+        )
+        for n in range(count)
+    )
+    return Changes(entries=entries), None
 
 
 def verifier(world: World) -> Verifier:
     return Verifier.of(world.tenant, world.opened.secrets.public_key(world.tenant))
 
 
-def head_of(lines: "tuple[bytes, ...]") -> Head:
+def head_of(lines: tuple[bytes, ...]) -> Head:
     tree = Tree()
     for line in lines:
         tree = tree.add(line)

@@ -122,7 +122,16 @@ def test_a_forged_line_does_not_pass_as_what_it_quotes() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{}", '{"export":1}', "\udcff", "[1]", '{"export":2,"key":"","origin":"","size":0}']
+    "text",
+    [
+        "",
+        "{}",
+        '{"export":1}',
+        "\udcff",
+        "[1]",
+        '{"export":2,"key":"","origin":"","size":0}',
+        f'{{"export":1,"key":"{SIGNER}","origin":"interlock/other","size":0}}',
+    ],
 )
 def test_what_is_not_an_export_is_refused(text: str) -> None:
     with pytest.raises(LedgerBroken):

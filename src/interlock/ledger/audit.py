@@ -120,7 +120,7 @@ def _heads(by_size: dict[int, bytes], heads: Iterable[Head], size: int, which: s
 
 def _receipts(receipts: Iterable[Receipt], leaves: Sequence[bytes]) -> Iterable[Finding]:
     for receipt in receipts:
-        if receipt.index >= len(leaves):
+        if not 0 <= receipt.index < len(leaves):
             yield Finding(index=receipt.index, what="it was receipted, and it is gone")
         elif leaves[receipt.index].hex() != receipt.leaf:
             yield Finding(index=receipt.index, what="it is not the entry that was receipted")

@@ -87,8 +87,11 @@ def read(lines: Iterable[str]) -> Export:
     head = _head(entries[-1]) if entries else None
     if head is not None:
         entries.pop()
+    signer = Verifier.parse(header.key)
+    if signer.origin != header.origin:
+        raise LedgerBroken("the key of this export is that of another ledger", fix="make it again")
     return Export(
-        signer=Verifier.parse(header.key),
+        signer=signer,
         size=header.size,
         lines=tuple(map(_as_bytes, entries)),
         head=head or "",
