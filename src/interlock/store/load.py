@@ -14,7 +14,7 @@ from interlock.ledger.note import Verifier, opened
 from interlock.ledger.tree import Tree
 from interlock.ports import ActionRow, Changes, Claim, Halt, Needs, Rows, RunRow, Secrets
 from interlock.store.database import Database
-from interlock.store.schema import ACTION, BUDGET, CLAIM, GRANT, RUN, Table, decode_door, encode, holds_key
+from interlock.store.schema import ACTION, BUDGET, CLAIM, GRANT, RUN, Table, decode_door, holds_key
 
 Row = TypeVar("Row")
 
@@ -45,8 +45,8 @@ class StoredHead:
         }
 
     def body(self) -> bytes:
-        """Write down what the MAC of the head is over."""
-        return encode({**self.columns(), "peaks": self.tree.to_bytes().hex()})
+        """Write down what the MAC of the head is over. The size says how long the peaks are."""
+        return f"{self.tree.size}/{self.at}/{self.epoch}/".encode() + self.tree.to_bytes() + self.note.encode()
 
 
 @dataclass(frozen=True, slots=True)
