@@ -32,6 +32,20 @@ PROMISES: Mapping[str, Promise] = {
         says="no action is admitted beyond a budget, whatever the concurrency; a charge above its hold is booked, "
         "shown as an overrun and closes the budget",
     ),
+    "consent": Promise(
+        source="docs/promises.md#consent",
+        says="a grant opens exactly the digest that the person saw; every asking rule has approvers and a quorum of "
+        "its own; who asked and who edited cannot approve",
+    ),
+    "stop": Promise(
+        source="docs/promises.md#stop",
+        says="once a switch's change has committed, no `started` entry of its scope commits",
+    ),
+    "undo": Promise(
+        source="docs/promises.md#undo",
+        says="what is declared undoable can be undone within its window, by policy, also under a stop, or without a "
+        "budget",
+    ),
     "explain": Promise(
         source="docs/promises.md#explain",
         says="operators learn which rule decided and why; an agent learns a reason code, and kind and path for "

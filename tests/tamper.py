@@ -3,41 +3,40 @@
 import asyncio
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
 
-from interlock.approval.grant import Grant, consume
-from interlock.core.action import ActionState
+from interlock.contract.ir import Approvals, Unique
 from interlock.core.door import Scope, Switch, SwitchKind
 from interlock.core.effect import Mode
 from interlock.core.errors import InterlockError, UpstreamSilent
 from interlock.core.ids import (
     ActionId,
     ClaimId,
-    GrantId,
     Instant,
+    Micros,
+    PayloadId,
     PersonId,
     Role,
-    RuleId,
     RunId,
-    SliceHash,
     TenantId,
     WorkflowId,
 )
-from interlock.core.outcome import Done, Receipt
+from interlock.core.outcome import Done, Parked, Receipt
 from interlock.gateway.budgets import raise_budget
 from interlock.gateway.compare import verify_state
-from interlock.gateway.doors import resume_switch, set_mode, throw
+from interlock.gateway.consent import agree
+from interlock.gateway.doors import Operator, resume_switch, set_mode, throw
 from interlock.gateway.history import exported, signer_of, to_anchor
-from interlock.ledger import change
+from interlock.gateway.recover import attend
+from interlock.gateway.resume import resume
 from interlock.ledger.anchor import Anchor
 from interlock.ledger.audit import audit
 from interlock.ledger.export import read
-from interlock.ledger.seal import ActionEntry, ChangeEntry, Kind, Used
 from interlock.ledger.tree import Tree, full_root, leaf_hash
-from interlock.ports import Changes, Claim, Needs, Notice, Rows, RunRow, TenantStore, Wanted
+from interlock.ports import Changes, Needs, TenantStore, Wanted
 from interlock.store.tiles import WIDTH
 from world import ALLOW, KIM, PROD, World, a_budget, a_rule, a_tool
 
@@ -179,6 +178,8 @@ class Watched:
     intruder: Intruder
     receipts: list[Receipt] = field(default_factory=list[Receipt])
     anchors: list[Anchor] = field(default_factory=list[Anchor])
+    payloads: list[PayloadId] = field(default_factory=list[PayloadId])
+    """What may be asked for."""
     early: dict[str, list[Row]] = field(default_factory=dict[str, list[Row]])
     """All rows as they were in the middle of it."""
 
@@ -220,12 +221,11 @@ class Watched:
         for published in door.published.values():
             await store.contract(published.contract)
         await store.notices(before=Instant(2**62))
-        secrets = self.world.opened.secrets
-        for row in await store.actions(Wanted()):
-            for id in filter(None, (row.action.arguments, row.result)):
-                sealed = await store.payload(id)
-                if sealed is not None:
-                    secrets.open(store.tenant, id, sealed)
+        await store.actions(Wanted())
+        for id in self.payloads:
+            sealed = await store.payload(id)
+            if sealed is not None:
+                self.world.opened.secrets.open(store.tenant, id, sealed)
         return True
 
 
@@ -233,128 +233,52 @@ _WITH_ID = ("action", "budget", "claim", "run")
 
 
 async def watched(world: World, where: str) -> Watched:
-    """Fill a ledger: done, refused, uncertain, parked; doors, a budget, a grant; one tile full and some more."""
-    tools = [a_tool(price=7), a_tool("pay", price=7)]
+    """Fill a ledger: done, refused, uncertain, parked; doors, a budget, a yes; one tile full and some more."""
+    tools = [a_tool(price=7), a_tool("pay", price=7, unique=Unique(on=("$.args.when",), within=Micros(2**50)))]
     rules = (ALLOW, a_rule("permit.pay", "permit", "pay"), a_rule("ask.pay", "ask", "pay"))
-    await world.publish(*rules, tools=tools, budgets=[a_budget(1_000)])
+    people = {Role("lead"): frozenset({PersonId("ann")})}
+    await world.publish(*rules, tools=tools, budgets=[a_budget(1_000)], approvals=Approvals(people=people))
     seen = Watched(world, Intruder(where, world.tenant))
-    await _calls(seen, "first")
-    await _beside(world)
+    first, later = await _calls(seen, "first"), await _calls(seen, "a second")
+    await _agree(world, first)
+    await resume(world.gateway, world.store, first)
+    await _agree(world, later)
     seen.early = seen.intruder.everything()
-    await throw(world.store, _switch("s1"), KIM)
-    await throw(world.store, _switch("s2"), KIM)
-    await resume_switch(world.store, "s1", KIM)
-    await resume_switch(world.store, "s2", KIM)
+    for id in ("s1", "s2"):
+        await throw(world.store, _switch(id), KIM)
+        await resume_switch(world.store, id, KIM)
     count = WIDTH - len(await world.store.entries())
     modes = (set_mode(world.store, WorkflowId("support"), PROD, Mode.ACT, KIM) for _ in range(count))
     await asyncio.gather(*modes)
     seen.anchors.append(await to_anchor(world.store, world.clock.now()))
-    await _calls(seen, "second")
+    await attend(world.gateway, world.store)  # carries on what was agreed to, and works the outbox off
+    await _calls(seen, "third")
     (id,) = await world.store.budgets()
     await raise_budget(world.store, id, 5, KIM)
-    await _start_parked(world)
     await throw(world.store, _switch("s3"), KIM)
     seen.anchors.append(await to_anchor(world.store, world.clock.now()))
+    seen.payloads = [seen.intruder.value("payload", row, "id") for row in seen.intruder.rows("payload")]
     return seen
 
 
-async def _calls(seen: Watched, when: str) -> None:
+async def _agree(world: World, id: ActionId) -> None:
+    ann = Operator(person=PersonId("ann"), known_by="os:1001", process=KIM.process)
+    await agree(world.gateway, world.store, id, ann, seen=(await world.row(id)).seen)
+
+
+async def _calls(seen: Watched, when: str) -> ActionId:
+    """Let a run come to each end, and return the action that waits for a person."""
     world = seen.world
-    done = await world.call({"when": when})
+    done = await world.call({"when": when}, run="r1")
     assert isinstance(done, Done)
     assert done.receipt is not None
     seen.receipts.append(done.receipt)
-    await world.call({"when": when}, tool="pay")  # parks
+    parked = await world.call({"when": when}, tool="pay", run=when.replace(" ", "."))
     await world.call("[]", tool="unheard of")  # is refused
     world.tool.breaks = [UpstreamSilent("", fix="")]
     await world.call({"when": when, "silent": True})  # stays uncertain
-
-
-async def _beside(world: World) -> None:
-    """Rows that no call of this contract writes: a grant, a claim, a run, a line of the outbox."""
-    (row,) = [row for row in await world.store.actions(Wanted()) if row.action.tool == "pay"]
-    claim = Claim(id=ClaimId("pay/4711"), action=row.action.id, until=Instant(2**50))
-    grants = [
-        Grant(
-            id=GrantId(f"g{n}"),
-            action=row.action.id,
-            digest=row.action.digest,
-            slice=SliceHash("s"),
-            rules=frozenset({RuleId("ask.pay")}),
-            seen="",
-            person=PersonId(f"person {n}"),
-            roles=frozenset({Role("lead")}),
-            known_by="os:1000",
-            given_at=Instant(0),
-            expires_at=Instant(2**50),
-        )
-        for n in range(2)
-    ]
-
-    def write(rows: Rows) -> tuple[Changes, None]:
-        return Changes(
-            actions=(replace(row, claims=(claim.id,)),),
-            claims=(claim,),
-            runs=(RunRow(id=row.action.run, calls=1), RunRow(id=RunId("r2"), calls=1)),
-            notices=(Notice(id="n1", topic="t", action=row.action.id, at=Instant(1)),),
-            grants=tuple(grants),
-            entries=tuple(_granted(rows, grant) for grant in grants),
-        ), None
-
-    await world.store.write(Needs(), write)
-
-
-def _granted(rows: Rows, grant: Grant) -> ChangeEntry:
-    return ChangeEntry(
-        kind=Kind.GRANTED,
-        at=rows.now,
-        epoch=rows.door.epoch,
-        process=KIM.process,
-        by=grant.person,
-        known_by=grant.known_by,
-        detail=change.granted(
-            grant.id,
-            action=grant.action,
-            slice=grant.slice,
-            rules=grant.rules,
-            roles=grant.roles,
-            seen=grant.seen,
-            expires_at=grant.expires_at,
-        ),
-    )
-
-
-async def _start_parked(world: World) -> None:
-    """Use the grants up as a start does, and go on with the run and the outbox."""
-    (parked,) = [row for row in await world.store.actions(Wanted()) if row.claims]
-    needs = Needs(
-        actions=frozenset({parked.action.id}), grants=frozenset({parked.action.id}), runs=frozenset({RunId("r2")})
-    )
-
-    def write(rows: Rows) -> tuple[Changes, None]:
-        started = replace(parked, state=ActionState.STARTED, fence=1, lease_until=Instant(2**50))
-        grants, run = rows.grants[parked.action.id], rows.runs[RunId("r2")]
-        assert run is not None
-        entry = ActionEntry(
-            kind=Kind.STARTED,
-            at=rows.now,
-            epoch=rows.door.epoch,
-            process=KIM.process,
-            action=parked.action,
-            state=started.state,
-            fence=1,
-            lease_until=started.lease_until,
-            grants=tuple(Used(grant=g.id, person=g.person, known_by=g.known_by) for g in grants),
-        )
-        return Changes(
-            actions=(started,),
-            grants=tuple(consume(grant, parked.action.id) for grant in grants),
-            runs=(replace(run, calls=run.calls + 1),),
-            notices=(Notice(id="n1", topic="t", action=parked.action.id, at=Instant(1), done=True),),
-            entries=(entry,),
-        ), None
-
-    await world.store.write(needs, write)
+    assert isinstance(parked, Parked)
+    return parked.action
 
 
 def _switch(id: str) -> Switch:

@@ -46,7 +46,11 @@ async def test_a_denied_action_never_reaches_the_tool_and_says_what_to_do(world:
     outcome = await world.call()
     assert isinstance(outcome, Refused)
     assert (outcome.reason, outcome.why, outcome.fix) == snapshot(
-        (Reason.POLICY, "rule `no.mail` forbids `mail.send`", "run `interlock policy explain` to see rule `no.mail`")
+        (
+            Reason.POLICY,
+            "denied by `no.mail` (contract.yaml:1:1)",
+            "`interlock policy explain` shows why; the rule stands at contract.yaml:1:1",
+        )
     )
     assert world.tool.performed == []
     assert await world.history() == snapshot(["refused refused: policy"])
@@ -154,7 +158,7 @@ async def test_refused_proposals_count_against_the_calls_of_the_run(world: World
     await world.publish(a_rule("no", "deny"), budgets=[calls])
     reasons = [(await world.call({"n": n}, run="r1")) for n in range(4)]
     assert [r.reason.value for r in reasons if isinstance(r, Refused)] == snapshot(
-        ["policy", "policy", "policy", "policy"]
+        ["tool_not_allowed", "tool_not_allowed", "tool_not_allowed", "tool_not_allowed"]
     )
     assert await world.balance("tool_calls") == Balance(limit=3, spent=3)
 
@@ -230,9 +234,9 @@ async def test_no_agent_can_present_the_key_of_another(world: World) -> None:
 
 async def test_a_read_is_answered_from_memory_only_under_a_key_of_the_caller(world: World) -> None:
     await world.publish(tools=[a_tool(effect=EffectClass.READ)])
-    outcomes = [await world.call(run="r1"), await world.call(run="r1"), await world.call(run="r1", key="k")]
+    outcomes = [await world.call(run="r1"), await world.call(run="r1"), await world.call(run="r2", key="k")]
     assert [o.recalled for o in outcomes] == [False, False, False]
-    assert (await world.call(run="r1", key="k")).recalled
+    assert (await world.call(run="r2", key="k")).recalled
 
 
 async def test_a_refusal_is_judged_again(world: World) -> None:

@@ -13,7 +13,7 @@ CRASH = Path(__file__).parent / "crash.py"
 @pytest.mark.promise("once", "intent", "budget")
 @pytest.mark.parametrize("store", ["sqlite", "postgres"])
 def test_killed_at_any_step_nothing_happens_twice_and_no_hold_is_lost(store: str) -> None:
-    command = [sys.executable, str(CRASH), "--store", store, "--kills", "110"]
+    command = [sys.executable, str(CRASH), "--store", store, "--kills", "165", "--freezes", "30"]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert ran.returncode == 0, ran.stderr[-4_000:]
-    assert "110 kills, 0 duplicates, 0 lost holds" in ran.stdout
+    assert "165 kills, 30 freezes, 0 duplicates, 0 lost holds" in ran.stdout

@@ -63,7 +63,10 @@ async def test_every_ending_leaves_rows_that_the_entries_lead_to(world: World) -
 
 
 async def test_a_refused_proposal_says_in_its_entry_what_it_was_charged(world: World) -> None:
-    await world.publish(a_rule("permit.pay", "permit", "pay"), budgets=[a_budget(2, Unit.TOOL_CALLS, "run")])
+    tools = (a_tool(), a_tool("pay"))
+    await world.publish(
+        a_rule("permit.pay", "permit", "pay"), tools=tools, budgets=[a_budget(2, Unit.TOOL_CALLS, "run")]
+    )
     for n in range(4):
         await world.call({"n": n}, run="r1")
     assert await differences(world) == []

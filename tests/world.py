@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from interlock.app import Opened, gateway_on
@@ -37,7 +37,7 @@ from interlock.gateway.budgets import raise_budget
 from interlock.gateway.call import Gateway
 from interlock.gateway.doors import Operator, publish
 from interlock.policy.rule import Place, Rule, RuleEffect
-from interlock.ports import Errand, Performed, Performer, TenantStore
+from interlock.ports import ActionRow, Errand, Needs, Performed, Performer, TenantStore
 
 NOON = Instant(1_767_268_800_000_000)
 HERE = Place(file="contract.yaml", line=1, column=1)
@@ -101,12 +101,14 @@ class ScriptedTool:
 
 @dataclass
 class Scripts:
-    """Finds the one scripted tool, whatever the source."""
+    """Finds the scripted tool of a name, or the one that most tests are about."""
 
     tool: ScriptedTool
+    others: dict[str, ScriptedTool] = field(default_factory=dict[str, ScriptedTool])
 
     def find(self, source: str) -> Performer | None:
-        return self.tool if source.startswith("script:") else None
+        kind, _, name = source.partition(":")
+        return self.others.get(name, self.tool) if kind == "script" else None
 
 
 def a_tool(name: str = MAIL, **fields: Any) -> Tool:
@@ -139,12 +141,15 @@ class World:
     tool: ScriptedTool
     gateway: Gateway
     store: TenantStore
+    others: dict[str, ScriptedTool]
+    """The tools beside the one that a test is about, by name."""
 
     @classmethod
     def on(cls, opened: Opened, clock: HandClock, tenant: TenantId) -> "World":
         tool = ScriptedTool()
-        gateway = gateway_on(opened, Scripts(tool))
-        return cls(opened, clock, tenant, tool, gateway, opened.store.for_tenant(tenant))
+        scripts = Scripts(tool)
+        gateway = gateway_on(opened, scripts)
+        return cls(opened, clock, tenant, tool, gateway, opened.store.for_tenant(tenant), scripts.others)
 
     def contract(self, *rules: Rule, **fields: Any) -> Contract:
         tools = fields.pop("tools", (a_tool(),))
@@ -169,6 +174,16 @@ class World:
             agent=AgentId(agent),
             principal=PrincipalId(principal),
         )
+
+    def another(self) -> "World":
+        """A second process on the same store, with the same tools."""
+        scripts = Scripts(self.tool, self.others)
+        return replace(self, gateway=gateway_on(self.opened, scripts))
+
+    async def row(self, id: ActionId) -> ActionRow:
+        row = (await self.store.read(Needs(actions=frozenset({id})))).actions[id]
+        assert row is not None
+        return row
 
     async def call(self, arguments: Mapping[str, Any] | str | None = None, **fields: Any) -> Outcome:
         """Call the tool as an agent would."""

@@ -10,6 +10,8 @@ from pathlib import Path
 from interlock.core.ids import ActionId, Instant, Micros
 from interlock.gateway import fresh
 from interlock.gateway.call import Gateway
+from interlock.gateway.force import Forces
+from interlock.gateway.gather import Facts
 from interlock.ports import Clock, Observer, Performers, Store
 from interlock.secret.keyring import Keyring, load_seed
 from interlock.secret.keys import PostgresKeys, SqliteKeys
@@ -85,6 +87,9 @@ def gateway_on(opened: Opened, performers: Performers, observer: Observer | None
         secrets=opened.secrets,
         observer=observer or Silence(),
         process=fresh.process_id(),
+        forces=Forces(),
+        facts=Facts(performers),
+        under_way={},
     )
 
 

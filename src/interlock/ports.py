@@ -13,106 +13,30 @@ from interlock.approval.grant import Grant
 from interlock.budget.hold import Balance
 from interlock.core.action import Action, ActionState
 from interlock.core.canonical import Json
-from interlock.core.charge import Charge
-from interlock.core.decision import Requirement
 from interlock.core.door import Door
 from interlock.core.ids import (
     ActionId,
     BudgetId,
     ClaimId,
     ContractHash,
-    Digest,
-    GrantId,
     Instant,
     Key,
     Micros,
     PayloadId,
-    ProcessId,
     RunId,
-    SliceHash,
     SubjectId,
     TenantId,
 )
-from interlock.core.money import Money
 from interlock.core.outcome import Receipt
-from interlock.core.reason import Reason
 from interlock.ledger.proof import Proof
-from interlock.ledger.rebuild import Difference
 from interlock.ledger.seal import Entry
 from interlock.ledger.tree import Head
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ActionRow:
-    """What is kept of an action while it lives and after."""
-
-    action: Action
-    state: ActionState
-    fence: int = 0
-    """Grows with each owner, so that one who was given up cannot write an end."""
-    owner: ProcessId = ProcessId("")
-    lease_until: Instant = Instant(0)
-    """When whoever performs it must have ended. Fixed at the start, never renewed."""
-    contract: ContractHash = ContractHash("")
-    slice: SliceHash = SliceHash("")
-    requirements: tuple[Requirement, ...] = ()
-    """What it waits for while it is parked."""
-    seen: str = ""
-    """The hash of what a person is shown while it is parked."""
-    expires_at: Instant = Instant(0)
-    holds: tuple[Charge, ...] = ()
-    claims: tuple[ClaimId, ...] = ()
-    cost: Money = Money(0)
-    overrun: bool = False
-    result: PayloadId | None = None
-    preview: PayloadId | None = None
-    check: str = ""
-    draft: bool = False
-    reason: Reason | None = None
-    why: str = ""
-    """Why it was refused or failed, in our words: rules, budgets, kinds of errors, never an argument."""
-    changed_at: Instant = Instant(0)
-    undo_until: Instant = Instant(0)
-    undone_by: ActionId | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
-    """An action's claim on a name: the business key that is unique, the record that is changed one action at a time."""
-
-    id: ClaimId
-    action: ActionId
-    until: Instant
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunRow:
-    """What is kept of a run: the calls it made lately, and whether it has seen text from outside."""
-
-    id: RunId
-    calls: int = 0
-    recent: tuple[Digest, ...] = ()
-    tainted: bool = False
-    last_entry: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Payload:
-    """Bytes that may have to be forgotten, encrypted beside the ledger."""
-
-    id: PayloadId
-    sealed: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
-    """A line of the outbox: somebody is to be woken or told, not before `at`."""
-
-    id: str
-    topic: str
-    action: ActionId
-    at: Instant
-    done: bool = False
+from interlock.rows import ActionRow as ActionRow
+from interlock.rows import Claim as Claim
+from interlock.rows import Kept as Kept
+from interlock.rows import Notice as Notice
+from interlock.rows import Payload as Payload
+from interlock.rows import RunRow as RunRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,20 +132,6 @@ class Wanted:
     limit: int = 100
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
-    """All that is stored of a tenant at one moment, and `differences` that show without the meaning of an entry."""
-
-    lines: tuple[bytes, ...]
-    door: Door
-    actions: Mapping[ActionId, ActionRow]
-    budgets: Mapping[BudgetId, Balance]
-    grants: Mapping[GrantId, Grant]
-    claims: Mapping[ClaimId, Claim]
-    contracts: frozenset[ContractHash]
-    differences: tuple[Difference, ...]
-
-
 class TenantStore(Protocol):
     """What one tenant's part of the store remembers. No method takes a tenant."""
 
@@ -276,11 +186,27 @@ class TenantStore(Protocol):
         """Return the signed note that holds the ledger as it is now."""
         ...
 
-    async def kept(self) -> Kept: ...
+    async def kept(self) -> Kept:
+        """Return all rows in one snapshot. What is wrong with one of them is in the answer."""
+        ...
 
-    async def inclusion(self, index: int) -> Proof: ...
+    async def inclusion(self, index: int) -> Proof:
+        """Prove that the entry with this index is in the ledger as it is now.
 
-    async def consistency(self, old: Head) -> Proof: ...
+        Raises:
+            LedgerBroken: there is no such entry.
+            StoreTampered: the stored hashes do not lead to the signed head.
+        """
+        ...
+
+    async def consistency(self, old: Head) -> Proof:
+        """Prove that the ledger as it is now begins with the entries under an older head.
+
+        Raises:
+            LedgerBroken: it does not, or the head is of a larger ledger.
+            StoreTampered: the stored hashes do not lead to the signed head.
+        """
+        ...
 
     async def notices(self, *, before: Instant) -> tuple[Notice, ...]:
         """Return the undone lines of the outbox that are due."""

@@ -29,9 +29,18 @@ class Grant:
 
 
 def opening(
-    ask: Ask, grants: Sequence[Grant], *, digest: Digest, slice: SliceHash, now: Instant
+    ask: Ask, grants: Sequence[Grant], *, digest: Digest, slice: SliceHash, seen: str, now: Instant
 ) -> tuple[Grant, ...] | None:
-    """Return the grants that together answer every requirement, or nothing if one is left open."""
+    """Return the grants that together answer every requirement, or nothing if one is left open.
+
+    Args:
+        ask: what is required, as policy says now.
+        grants: every yes that was given to the action.
+        digest: what stands there by now; an edit makes it another one.
+        slice: the policies and the tool that decide now.
+        seen: the hash of what a person would be shown now.
+        now: a grant that has expired by then opens nothing.
+    """
     good = [
         grant
         for grant in grants
@@ -39,22 +48,24 @@ def opening(
     ]
     chosen: dict[GrantId, Grant] = {}
     for requirement in ask.requirements:
-        answers = answering(requirement, good)
+        answers = answering(requirement, good, seen=seen)
         if answers is None:
             return None
         chosen |= {grant.id: grant for grant in answers}
     return tuple(chosen.values())
 
 
-def answering(requirement: Requirement, grants: Sequence[Grant]) -> tuple[Grant, ...] | None:
+def answering(requirement: Requirement, grants: Sequence[Grant], *, seen: str) -> tuple[Grant, ...] | None:
     """Return one grant a person that together make the quorum of one requirement, or nothing."""
     by_person = {
         grant.person: grant
         for grant in sorted(grants, key=lambda grant: grant.id)
-        if requirement.rule in grant.rules and grant.roles & requirement.approvers
+        if requirement.rule in grant.rules
+        and grant.roles & requirement.approvers
+        and (grant.seen == seen or requirement.on_change == "go_on")
     }
     answers = tuple(by_person.values())
-    if len(answers) < requirement.quorum or not answers:
+    if len(answers) < max(1, requirement.quorum):
         return None
     held = frozenset[Role]().union(*(grant.roles for grant in answers))
     if requirement.each and not requirement.approvers <= held:

@@ -1,22 +1,31 @@
-"""A contract as bytes, named by their hash: what is published, kept and read back."""
+"""A contract as bytes under the name of their hash: what a store keeps and every call runs under."""
 
 from hashlib import sha256
 
 import msgspec
 
 from interlock.contract.ir import Contract
+from interlock.core.errors import ContractInvalid
 from interlock.core.ids import ContractHash
-
-_encode = msgspec.json.Encoder(order="deterministic").encode
-_decode = msgspec.json.Decoder(Contract).decode
 
 
 def encode(contract: Contract) -> tuple[ContractHash, bytes]:
-    """Write a contract, and name it by what is written."""
-    body = _encode(contract)
-    return ContractHash(sha256(body).hexdigest()), body
+    """Write a contract: the same bytes for the same contract, whatever the order of its names."""
+    written = _ENCODER.encode(contract)
+    return ContractHash(sha256(written).hexdigest()), written
 
 
-def decode(body: bytes) -> Contract:
-    """Read what `encode` wrote."""
-    return _decode(body)
+def decode(written: bytes) -> Contract:
+    """Read a contract back.
+
+    Raises:
+        ContractInvalid: these are not the bytes of a contract that this version can read.
+    """
+    try:
+        return _DECODER.decode(written)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ContractInvalid("the bytes are no contract", fix="publish the contract again from its file") from error
+
+
+_ENCODER = msgspec.json.Encoder(order="sorted")
+_DECODER = msgspec.json.Decoder(Contract)

@@ -7,6 +7,7 @@ from typing import Literal
 from interlock.budget.period import Period
 from interlock.core.canonical import JsonObject
 from interlock.core.charge import Unit
+from interlock.core.decision import OnChange
 from interlock.core.effect import EffectClass, Mode, Tier
 from interlock.core.ids import (
     AgentId,
@@ -53,7 +54,9 @@ class Hook:
     """A read that the gateway makes itself. An argument is a path (`$.args.x`, `$.result.y`) or a literal."""
 
     tool: ToolName
+    """A tool of the contract. A source that was written in place of one is a tool of that name."""
     args: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Nothing said: a fact is looked up without arguments, any other hook gets the arguments of the action."""
     within: Micros = Micros(0)
     """Of a fact: how old it may be."""
 
@@ -151,6 +154,17 @@ class Consent:
     each: bool = False
     expires: Micros = Micros(48 * 3600 * 1_000_000)
     step_up: bool = False
+    on_change: OnChange = "ask"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassAsk:
+    """Calls of every tool of a class ask, above an amount or always. Rules come from it once such tools are there."""
+
+    kind: str
+    place: Place
+    over: int | None = None
+    """In micro-dollars; nothing said is always."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,11 +221,17 @@ class Contract:
     modes: Mapping[Environment, Mode] = field(default_factory=dict[Environment, Mode])
     agents: Mapping[AgentId, str] = field(default_factory=dict[AgentId, str])
     tools: Mapping[ToolName, Tool] = field(default_factory=dict[ToolName, Tool])
+    tool_timeout: Micros = Micros(30_000_000)
+    """Of a tool that says none."""
     rules: tuple[Rule, ...] = ()
+    class_asks: tuple[ClassAsk, ...] = ()
+    """Where the rules that ask for a class of tools come from."""
     cedar: Mapping[str, str] = field(default_factory=dict[str, str])
     """The organisation's own policy files, by name, as text."""
     policy_files: tuple[str, ...] = ()
     facts: Mapping[str, Hook] = field(default_factory=dict[str, Hook])
+    unknown_facts: frozenset[str] = frozenset()
+    """Facts that the contract says nobody can look up. They are always unknown, which is a no."""
     approvals: Approvals = Approvals()
     budgets: tuple[Budget, ...] = ()
     loop: Loop = Loop()

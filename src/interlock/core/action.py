@@ -14,6 +14,7 @@ from interlock.core.ids import (
     Instant,
     Key,
     PayloadId,
+    PersonId,
     PrincipalId,
     RunId,
     TenantId,
@@ -95,5 +96,13 @@ class Action:
     arguments: PayloadId
     """Where the canonical arguments and their salt are kept, encrypted."""
     asked_at: Instant
+    own_run: bool = False
+    """The run was made for this one call, because the caller named none."""
+    by: PersonId | None = None
+    """The person who asks for it, where it is no agent."""
     undo_of: ActionId | None = None
+    """The action that this one reverses."""
     retry_of: ActionId | None = None
+    """The action that this one does again, because a person said that it did not happen."""
+    draft_of: ActionId | None = None
+    """The suggestion that a person started."""

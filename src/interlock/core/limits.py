@@ -13,6 +13,12 @@ LEASE_MARGIN_SECONDS = 10  # between the last possible answer and the reaper: ro
 CLOCK_DRIFT_MICROS_MAX = 5_000_000  # wall clock against boot clock; more than this is a jump, not drift
 DISK_FREE_BYTES_MIN = 64 * 1024 * 1024  # an effect that happened must still fit into the ledger
 SAFE_INTEGER = 2**53 - 1  # beyond it JSON readers disagree about the value (RFC 8785, section 3.2.2.3)
+CONTRACT_BYTES_MAX = 256 * 1024  # the longest contract we saw is 12 kB; whoever needs more splits the workflow
+CONTRACT_DEPTH_MAX = 32  # readers recurse
+CONTRACT_NODES_MAX = 20_000  # counted after aliases are written out, so that nine lines do not become a billion
+CONTRACT_PROBLEMS_MAX = 100  # nobody reads more at once
+EXPRESSION_CHARS_MAX = 1_000  # a condition that is longer belongs into a policy file
+EXPRESSION_DEPTH_MAX = 32  # evaluation recurses
 TENANTS_IN_A_BATCH_MAX = 16  # a batch holds the locks of all its tenants
 
 assert BATCH_PAUSE_SECONDS < BUSY_SECONDS_MAX, "whoever waits must meet a pause"

@@ -7,15 +7,27 @@ from functools import cached_property
 from hashlib import sha256
 
 from interlock.budget.period import civil
-from interlock.contract.arguments import Arguments, Schema
-from interlock.contract.ir import InForce, Tool
+from interlock.contract.arguments import Arguments
+from interlock.contract.ir import Tool
+from interlock.contract.path import Absent, lookup, parse
 from interlock.core.action import Action, Caller
 from interlock.core.canonical import Json, canonical, line_bytes
 from interlock.core.effect import EffectClass, Tier
-from interlock.core.ids import ActionId, Digest, Instant, Key, PayloadId, RunId, SubjectId, ToolName
+from interlock.core.ids import (
+    ActionId,
+    Digest,
+    Instant,
+    Key,
+    PayloadId,
+    PersonId,
+    RunId,
+    SubjectId,
+    ToolName,
+)
 from interlock.core.outcome import Refused, Wrong
 from interlock.core.reason import Reason
 from interlock.gateway import fresh
+from interlock.gateway.force import Force
 from interlock.ports import Payload, Secrets
 
 _NAME = re.compile(r"[A-Za-z0-9._:-]{1,64}")
@@ -23,7 +35,7 @@ _NAME = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 @dataclass(frozen=True, kw_only=True)
 class Proposal:
-    """What an agent says. Nothing in it is believed."""
+    """What is asked for. Nothing that an agent says in it is believed."""
 
     tool: ToolName
     arguments: bytes | str
@@ -34,6 +46,11 @@ class Proposal:
     """The caller's own idempotency key."""
     occurrence: int = 1
     """The how-manyeth equal call of the run this is, counted by the caller in what it replays."""
+    # What follows is never an agent's to say: a door sets it for a person whom it knows.
+    by: PersonId | None = None
+    undo_of: ActionId | None = None
+    retry_of: ActionId | None = None
+    draft_of: ActionId | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,20 +59,26 @@ class Fresh:
 
     id: ActionId
     run: RunId
-    payload: PayloadId
-    result: PayloadId
-    salt: str
     at: Instant
+    salt: str
+    arguments: PayloadId
+    question: PayloadId
+    preview: PayloadId
+    result: PayloadId
+    undo: PayloadId
 
     @classmethod
     def draw(cls, now: Instant) -> "Fresh":
         return cls(
             id=fresh.action_id(now),
             run=fresh.run_id(now),
-            payload=fresh.payload_id(),
-            result=fresh.payload_id(),
-            salt=fresh.salt(),
             at=now,
+            salt=fresh.salt(),
+            arguments=fresh.payload_id(),
+            question=fresh.payload_id(),
+            preview=fresh.payload_id(),
+            result=fresh.payload_id(),
+            undo=fresh.payload_id(),
         )
 
 
@@ -67,12 +90,8 @@ class Asked:
     arguments: Arguments
     salt: str
     tool: Tool
-    force: InForce
-    result: PayloadId
-    given_run: bool
-    """Whether the caller named the run, so that there may be more of it."""
-    given_key: bool
-    """Whether the caller brought a key of its own."""
+    force: Force
+    drawn: Fresh
 
     @cached_property
     def owner(self) -> str:
@@ -84,23 +103,33 @@ class Asked:
         """Whether a crash may forget that it was under way: no money, no effect, no word to outsiders."""
         return self.tool.effect is EffectClass.READ and not self.tool.price and not self.tool.outside
 
+    def at(self, path: str, **more: Json) -> Json | Absent:
+        """Return what stands at a path such as `$.args.id`, with `more` beside `args`."""
+        return lookup(parse(path), {"args": dict(self.arguments.values), **more})
+
+    @cached_property
     def subjects(self) -> frozenset[SubjectId]:
         """Name whose data the arguments and the result are, and the month in which they came.
 
         Without a subject that the contract names it is the run, if the caller named one.
         """
         year, month, _ = civil(self.action.asked_at)
-        run = {SubjectId(f"run:{self.action.run}")} if self.given_run else frozenset[SubjectId]()
-        return frozenset({SubjectId(f"month:{year:04}-{month:02}"), *run})
+        named = self.at(self.tool.subject) if self.tool.subject else Absent.ABSENT
+        who = frozenset[SubjectId]()
+        if isinstance(named, str):
+            who = frozenset({SubjectId(f"subject:{named}")})
+        elif not self.action.own_run:
+            who = frozenset({SubjectId(f"run:{self.action.run}")})
+        return frozenset({SubjectId(f"month:{year:04}-{month:02}")}) | who
 
-    def sealed(self, secrets: Secrets) -> Payload:
-        """Encrypt the arguments with their salt, as they are kept."""
+    def sealed(self, secrets: Secrets, id: PayloadId, text: bytes) -> Payload:
+        """Encrypt a payload of this action, as it is kept."""
+        return Payload(id=id, sealed=secrets.seal(self.action.caller.tenant, id, text, self.subjects))
+
+    def sealed_arguments(self, secrets: Secrets) -> Payload:
+        """Encrypt the arguments with their salt."""
         text = line_bytes({"salt": self.salt, "arguments": self.arguments.text.decode()})
-        tenant = self.action.caller.tenant
-        return Payload(
-            id=self.action.arguments,
-            sealed=secrets.seal(tenant, self.action.arguments, text, self.subjects()),
-        )
+        return self.sealed(secrets, self.action.arguments, text)
 
 
 def commitment(salt: str, text: bytes) -> str:
@@ -108,44 +137,33 @@ def commitment(salt: str, text: bytes) -> str:
     return sha256(salt.encode() + b"\0" + text).hexdigest()
 
 
-def identify(caller: Caller, proposal: Proposal, force: InForce | None, drawn: Fresh) -> Tool | Refused:
+def identify(caller: Caller, proposal: Proposal, force: Force | None, drawn: Fresh) -> Tool | Refused:
     """(1) Find the tool that is meant, in the contract that is in force for the caller."""
+
+    def no(reason: Reason, why: str, fix: str, *wrong: Wrong) -> Refused:
+        return Refused(action=drawn.id, reason=reason, why=why, fix=fix, wrong=wrong)
+
     if force is None:
-        return Refused(
-            action=drawn.id,
-            reason=Reason.TOOL_NOT_ALLOWED,
-            why=f"no contract is published for `{caller.workflow}` in `{caller.environment}`",
-            fix="run `interlock contract publish FILE`",
-        )
+        why = f"no contract is published for `{caller.workflow}` in `{caller.environment}`"
+        return no(Reason.TOOL_NOT_ALLOWED, why, "run `interlock contract publish FILE`")
     if proposal.run is not None and not _NAME.fullmatch(proposal.run):
-        return Refused(
-            action=drawn.id,
-            reason=Reason.INVALID_ARGUMENTS,
-            why="the id of the run is not a name",
-            fix="use at most 64 letters, digits and `._:-`",
-            wrong=(Wrong(path="run", kind="Pattern"),),
-        )
+        fix = "use at most 64 letters, digits and `._:-`"
+        wrong = Wrong(path="run", kind="Pattern")
+        return no(Reason.INVALID_ARGUMENTS, "the id of the run is not a name", fix, wrong)
     contract = force.contract
-    if contract.agents and caller.agent not in contract.agents:
-        return Refused(
-            action=drawn.id,
-            reason=Reason.TOOL_NOT_ALLOWED,
-            why=f"agent `{caller.agent}` is not one of the agents of `{caller.workflow}`",
-            fix="name it under `agents` in the contract",
-        )
+    if contract.agents and caller.agent not in contract.agents and proposal.by is None:
+        why = f"agent `{caller.agent}` is not one of the agents of `{caller.workflow}`"
+        return no(Reason.TOOL_NOT_ALLOWED, why, "name it under `agents` in the contract")
     tool = contract.tools.get(proposal.tool)
-    if tool is None:
-        return Refused(
-            action=drawn.id,
-            reason=Reason.TOOL_NOT_ALLOWED,
-            why="the contract does not know this tool",
-            fix="name it under `tools` and `permissions.allowed_tools` in the contract",
-        )
+    if tool is None or tool.only_for_facts:
+        why = "the contract does not know this tool" if tool is None else f"`{tool.name}` is there for facts alone"
+        return no(Reason.TOOL_NOT_ALLOWED, why, "name it under `tools` and `permissions.allowed_tools` in the contract")
     return tool
 
 
-def validate(proposal: Proposal, tool: Tool, schema: Schema | None, drawn: Fresh) -> Arguments | Refused:
+def validate(proposal: Proposal, tool: Tool, force: Force, drawn: Fresh) -> Arguments | Refused:
     """(2) Check the arguments against the pinned schema and bring them into canonical form."""
+    schema = force.schemas.get(tool.name)
     if schema is None:
         return Refused(
             action=drawn.id,
@@ -166,13 +184,7 @@ def validate(proposal: Proposal, tool: Tool, schema: Schema | None, drawn: Fresh
 
 
 def asked(
-    caller: Caller,
-    proposal: Proposal,
-    drawn: Fresh,
-    tool: Tool,
-    arguments: Arguments,
-    force: InForce,
-    secrets: Secrets,
+    caller: Caller, proposal: Proposal, drawn: Fresh, tool: Tool, arguments: Arguments, force: Force, secrets: Secrets
 ) -> Asked:
     """Put together what the judges see."""
     run = proposal.run or drawn.run
@@ -186,8 +198,13 @@ def asked(
         tool=tool.name,
         effect=tool.effect,
         tier=tool.tier,
-        arguments=drawn.payload,
+        arguments=drawn.arguments,
         asked_at=drawn.at,
+        own_run=proposal.run is None,
+        by=proposal.by,
+        undo_of=proposal.undo_of,
+        retry_of=proposal.retry_of,
+        draft_of=proposal.draft_of,
     )
     return Asked(
         action=action,
@@ -195,9 +212,7 @@ def asked(
         salt=drawn.salt,
         tool=tool,
         force=force,
-        result=drawn.result,
-        given_run=proposal.run is not None,
-        given_key=proposal.key is not None,
+        drawn=drawn,
     )
 
 
@@ -215,8 +230,8 @@ def scoped_key(
     what: Mapping[str, Json]
     if proposal.key is not None:
         what = {"kind": "given", "key": proposal.key}
-    elif tool.effect is EffectClass.READ:
-        what = {"kind": "once", "key": drawn.id}  # a read without a key is never answered from memory
+    elif tool.effect is EffectClass.READ or proposal.by is not None:
+        what = {"kind": "once", "key": drawn.id}  # a read, or a person, without a key is never answered from memory
     else:
         text = arguments.text.decode()
         what = {"kind": "derived", "run": run, "tool": tool.name, "args": text, "n": proposal.occurrence}

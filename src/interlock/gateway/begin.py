@@ -1,31 +1,23 @@
 """Steps 6 and 7, as one pure function: check again what may have changed since the decision, then stop or start."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import assert_never
 
-from interlock.approval.grant import Grant, consume, opening
-from interlock.budget.hold import Balances, Shortfall, hold, settle
+from interlock.approval.grant import opening
+from interlock.budget.hold import Shortfall, hold
 from interlock.core.action import Action, ActionState, step
-from interlock.core.charge import Charge, Unit
-from interlock.core.decision import Allow, Ask, Decision, Deny, Suggest, rules_of
-from interlock.core.ids import BudgetId, Instant, Micros, PayloadId, ProcessId, RuleId, SliceHash
+from interlock.core.charge import Charge
+from interlock.core.decision import Allow, Ask, Deny, Suggest
+from interlock.core.ids import ActionId, Instant, Micros, PayloadId, ProcessId
 from interlock.core.outcome import Parked, Refused, Suggested
 from interlock.core.reason import Reason
 from interlock.gateway.asked import Asked
 from interlock.gateway.charges import REASON, charges, lease_micros
-from interlock.ledger.seal import ActionEntry, Kind, Used
-from interlock.ports import ActionRow, Changes, Halt, Needs, Payload, Rows
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
-    """What policy said, and all that it stands on."""
-
-    decision: Decision
-    epoch: int
-    slice: SliceHash = SliceHash("")
-    facts: str = ""
-    """The commitment to everything that policy was asked with."""
+from interlock.gateway.claims import Names, holder
+from interlock.gateway.judge import Judged
+from interlock.gateway.write_begin import Writing, looping
+from interlock.ledger.seal import ActionEntry, Kind
+from interlock.ports import ActionRow, Changes, Halt, Needs, Rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,90 +35,124 @@ class Stale:
 Begun = Started | Parked | Suggested | Refused | Stale
 
 
-def needs_of(asked: Asked, now: Instant) -> Needs:
+def needs_of(asked: Asked, names: Names, now: Instant) -> Needs:
     """Name the rows that any step of this action reads or writes."""
+    reversed_one = frozenset({asked.action.undo_of}) if asked.action.undo_of else frozenset[ActionId]()
     return Needs(
-        actions=frozenset({asked.action.id}),
+        actions=frozenset({asked.action.id}) | reversed_one,
         keys=frozenset({asked.action.key}),
         budgets=frozenset(charge.budget for charge in charges(asked, now) or ()),
         grants=frozenset({asked.action.id}),
+        claims=names.all(),
+        runs=frozenset() if asked.action.own_run else frozenset({asked.action.run}),
     )
 
 
-def begin(rows: Rows, *, asked: Asked, judged: Judged, payload: Payload, process: ProcessId) -> tuple[Changes, Begun]:
+def begin(rows: Rows, *, writing: Writing) -> tuple[Changes, Begun]:
     """(6) and (7): refuse, park, suggest or start, whatever the rows as they are now allow."""
-    row = rows.actions[asked.action.id] or ActionRow(action=asked.action, state=ActionState.ASKED)
-    holder = rows.keys[asked.action.key]
-    if rows.door.epoch != judged.epoch or row.state not in (ActionState.ASKED, ActionState.PARKED):
-        return Changes(), Stale()
-    if holder is not None and holder.action.id != asked.action.id and holder.action.digest == asked.action.digest:
-        return Changes(), Stale()
+    asked, judged = writing.asked, writing.judged
+    id = asked.action.id
+    row = rows.actions[id] or ActionRow(action=asked.action, state=ActionState.ASKED)
     taken = charges(asked, rows.now)
-    if taken is not None and not {charge.budget for charge in taken} <= rows.budgets.keys():
-        return Changes(), Stale()  # a period ended meanwhile
-    writing = _Writing(rows=rows, asked=asked, judged=judged, row=row, payload=payload, process=process)
-    stop = refuse(rows, asked, judged.decision, holder, taken)
+    if _stale(rows, asked, judged, row, taken):
+        return Changes(), Stale()
+    stop = refuse(rows, writing, row, taken)
     if stop is not None:
-        return writing.refused(stop, taken or ()), stop
+        return writing.refused(rows, row, stop, taken or ()), stop
     assert taken is not None, "an unknown cost was refused"
     match judged.decision:
         case Suggest():
-            suggested = Suggested(action=asked.action.id, preview=None, draft=judged.decision.draft)
-            return writing.suggested(), suggested
+            return writing.suggested(rows, row, taken)
         case Ask():
             grants = opening(
                 judged.decision,
-                rows.grants[asked.action.id],
+                rows.grants[id],
                 digest=asked.action.digest,
                 slice=judged.slice,
+                seen=judged.seen,
                 now=rows.now,
             )
             if grants is None:
-                return writing.parked(judged.decision)
-            return writing.started(taken, grants), Started(fence=row.fence + 1)
-        case Allow() | Deny():
-            return writing.started(taken, ()), Started(fence=row.fence + 1)
+                return writing.parked(rows, row, judged.decision, taken)
+            return writing.started(rows, row, taken, grants), Started(fence=row.fence + 1)
+        case Allow():
+            return writing.started(rows, row, taken, ()), Started(fence=row.fence + 1)
+        case Deny():
+            raise AssertionError("what is denied was refused")
+        case _:
+            assert_never(judged.decision)
 
 
-def refuse(
-    rows: Rows, asked: Asked, decision: Decision, holder: ActionRow | None, taken: tuple[Charge, ...] | None
-) -> Refused | None:
+def _stale(rows: Rows, asked: Asked, judged: Judged, row: ActionRow, taken: tuple[Charge, ...] | None) -> bool:
+    if rows.door.epoch != judged.epoch or row.state not in (ActionState.ASKED, ActionState.PARKED):
+        return True
+    if row.state is ActionState.PARKED and row.action.digest != asked.action.digest:
+        return True  # a person edited it meanwhile
+    known = rows.keys[asked.action.key]
+    if known is not None and known.action.id != asked.action.id and known.action.digest == asked.action.digest:
+        return True  # the same call is there by now
+    # A period may have ended meanwhile.
+    return taken is not None and not {charge.budget for charge in taken} <= rows.budgets.keys()
+
+
+def refuse(rows: Rows, writing: Writing, row: ActionRow, taken: tuple[Charge, ...] | None) -> Refused | None:
     """(6) Say no, the strictest reason first. Whether it could be paid is asked before a person is."""
+    asked, judged = writing.asked, writing.judged
 
     def no(reason: Reason, why: str, fix: str) -> Refused:
         return Refused(action=asked.action.id, reason=reason, why=why, fix=fix)
 
     if rows.halt is not None:
         return no(*_HALTS[rows.halt])
-    if holder is not None and holder.action.id != asked.action.id:
-        why = f"the key belongs to another call, `{holder.action.id}`"
-        return no(Reason.DUPLICATE, why, "use a new key for a new call")
-    if isinstance(decision, Deny):
-        rule = decision.rules[0] if decision.rules else RuleId("default")
-        return no(decision.reason, decision.why, f"run `interlock policy explain` to see rule `{rule}`")
+    if row.state is ActionState.PARKED and rows.now >= row.expires_at:
+        return no(Reason.APPROVAL_EXPIRED, "nobody agreed in time", "call again, and it waits again")
+    taken_by = _in_the_way(rows, asked, writing.names)
+    if taken_by is not None:
+        return no(*taken_by)
+    if isinstance(judged.decision, Deny):
+        return no(judged.decision.reason, judged.decision.why, judged.fix or "run `interlock policy explain`")
     if taken is None:
         why = f"nobody knows what a call of `{asked.tool.name}` may cost"
         return no(Reason.BUDGET_EXCEEDED, why, "give the tool a `price` in the contract; 0 is a statement")
     held = hold(rows.budgets, taken)
-    if isinstance(held, Shortfall):
-        return no(*_lacks(held))
+    return no(*_lacks(held)) if isinstance(held, Shortfall) else None
+
+
+def _in_the_way(rows: Rows, asked: Asked, names: Names) -> tuple[Reason, str, str] | None:
+    known = rows.keys[asked.action.key]
+    if known is not None and known.action.id != asked.action.id:
+        return Reason.DUPLICATE, f"the key belongs to another call, `{known.action.id}`", "use a new key for a new call"
+    unique = holder(rows.claims[names.unique], asked, rows.now) if names.unique else None
+    if unique is not None:
+        why = f"`{unique.action}` had the same effect on the same business key"
+        return Reason.DUPLICATE, why, f"look at it: `interlock action show {unique.action}`"
+    serial = holder(rows.claims[names.serial], asked, rows.now) if names.serial else None
+    if serial is not None:
+        why = f"`{serial.action}` is changing the same record"
+        return Reason.OVERLOADED, why, f"wait for it, or resolve it: `interlock action show {serial.action}`"
+    reversal = holder(rows.claims[names.reversal], asked, rows.now) if names.reversal else None
+    if reversal is not None:
+        why = f"`{reversal.action}` undoes it already, or may have"
+        return Reason.DUPLICATE, why, f"look at it: `interlock action show {reversal.action}`"
+    equal_calls = asked.force.contract.loop.equal_calls
+    if rows.actions[asked.action.id] is None and looping(
+        rows.runs.get(asked.action.run), asked.action.digest, equal_calls
+    ):
+        why = f"the run makes the same calls again and again ({equal_calls} equal ones are a loop)"
+        return Reason.LOOP, why, "end the run, or raise `loop.equal_calls` in the contract"
+    undone = rows.actions[asked.action.undo_of] if asked.action.undo_of else None
+    if undone is not None and (undone.state is not ActionState.DONE or undone.undone_by is not None):
+        why = f"`{undone.action.id}` is not there to be undone (any more)"
+        return Reason.DUPLICATE, why, f"look at it: `interlock action show {undone.action.id}`"
     return None
 
 
 def _lacks(short: Shortfall) -> tuple[Reason, str, str]:
     reason = REASON.get(short.unit, Reason.BUDGET_EXCEEDED)
-    missing = short.unit.show(short.missing)
+    fix = f"run `interlock budget raise {short.budget} --by AMOUNT`"
     if short.closed:
-        return (
-            reason,
-            f"budget `{short.budget}` was closed by an overrun",
-            f"run `interlock budget show {short.budget}`",
-        )
-    return (
-        reason,
-        f"budget `{short.budget}` lacks {missing}",
-        f"run `interlock budget raise {short.budget} --by AMOUNT`",
-    )
+        return reason, f"budget `{short.budget}` was closed by an overrun", fix
+    return reason, f"budget `{short.budget}` lacks {short.unit.show(short.missing)}", fix
 
 
 _HALTS = {
@@ -142,105 +168,6 @@ _HALTS = {
         "run `interlock switch resume`, which removes it",
     ),
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Writing:
-    """Puts together what each way out of the begin writes down."""
-
-    rows: Rows
-    asked: Asked
-    judged: Judged
-    row: ActionRow
-    payload: Payload
-    process: ProcessId
-
-    def refused(self, stop: Refused, taken: Sequence[Charge]) -> Changes:
-        row = replace(self._moved(ActionState.REFUSED), reason=stop.reason, why=f"{stop.why}\n{stop.fix}")
-        counted, budgets = _counted(self.rows, taken if self.row.state is ActionState.ASKED else ())
-        entry = replace(self.entry(Kind.REFUSED, row), holds=counted, costs=_amounts(counted))
-        return Changes(actions=(row,), budgets=budgets, payloads=self._payloads(), entries=(entry,))
-
-    def suggested(self) -> Changes:
-        assert isinstance(self.judged.decision, Suggest), "only a suggestion is suggested"
-        row = replace(self._moved(ActionState.SUGGESTED), draft=self.judged.decision.draft)
-        return Changes(actions=(row,), payloads=self._payloads(), entries=(self.entry(Kind.SUGGESTED, row),))
-
-    def parked(self, ask: Ask) -> tuple[Changes, Parked]:
-        expires_at = Instant(self.rows.now + min(requirement.expires for requirement in ask.requirements))
-        if self.row.state is ActionState.PARKED:
-            return Changes(), Parked(
-                action=self.row.action.id, requirements=self.row.requirements, expires_at=self.row.expires_at
-            )
-        row = replace(self._moved(ActionState.PARKED), requirements=ask.requirements, expires_at=expires_at)
-        parked = Parked(action=row.action.id, requirements=ask.requirements, expires_at=expires_at)
-        return Changes(actions=(row,), payloads=self._payloads(), entries=(self.entry(Kind.PARKED, row),)), parked
-
-    def started(self, taken: Sequence[Charge], grants: Sequence[Grant]) -> Changes:
-        held = hold(self.rows.budgets, taken)
-        assert not isinstance(held, Shortfall), "`refuse` looked at the same rows"
-        row = replace(
-            self._moved(ActionState.STARTED),
-            fence=self.row.fence + 1,
-            owner=self.process,
-            lease_until=Instant(self.rows.now + lease_micros(self.asked)),
-            holds=tuple(taken),
-        )
-        return Changes(
-            actions=(row,),
-            budgets=held,
-            grants=tuple(consume(grant, row.action.id) for grant in grants),
-            payloads=self._payloads(),
-            entries=(self.entry(Kind.STARTED, row, grants),),
-        )
-
-    def entry(self, kind: Kind, row: ActionRow, grants: Sequence[Grant] = ()) -> ActionEntry:
-        return ActionEntry(
-            kind=kind,
-            at=self.rows.now,
-            epoch=self.rows.door.epoch,
-            process=self.process,
-            action=row.action,
-            state=row.state,
-            fence=row.fence,
-            decision=type(self.judged.decision).__name__.lower(),
-            rules=rules_of(self.judged.decision),
-            slice=self.judged.slice,
-            contract=row.contract,
-            facts=self.judged.facts,
-            reason=row.reason,
-            grants=tuple(Used(grant=g.id, person=g.person, known_by=g.known_by) for g in grants),
-            holds=row.holds,
-            lease_until=row.lease_until,
-        )
-
-    def _moved(self, new: ActionState) -> ActionRow:
-        return replace(
-            self.row,
-            state=step(self.row.state, new),
-            contract=self.asked.force.hash,
-            slice=self.judged.slice,
-            changed_at=self.rows.now,
-        )
-
-    def _payloads(self) -> tuple[Payload, ...]:
-        return (self.payload,) if self.row.state is ActionState.ASKED else ()
-
-
-def _counted(rows: Rows, taken: Sequence[Charge]) -> tuple[tuple[Charge, ...], Balances]:
-    """Count a refused proposal as a tool call, so that nobody can flood the ledger and the sources of facts."""
-    calls = tuple(charge for charge in taken if charge.unit is Unit.TOOL_CALLS)
-    held = hold(rows.budgets, calls)
-    return ((), {}) if isinstance(held, Shortfall) else (calls, settle(held, calls, _amounts(calls)))
-
-
-def _amounts(taken: Sequence[Charge]) -> dict[BudgetId, int]:
-    return {charge.budget: charge.amount for charge in taken}
-
-
-def lease_ends(boot_before: Micros, asked: Asked) -> Micros:
-    """Return when, on the boot clock, the lease of a start ends that was asked for at `boot_before`."""
-    return Micros(boot_before + lease_micros(asked))
 
 
 def turned_away(rows: Rows, *, action: Action, refused: Refused, process: ProcessId) -> tuple[Changes, Refused]:
@@ -268,3 +195,8 @@ def turned_away(rows: Rows, *, action: Action, refused: Refused, process: Proces
         reason=refused.reason,
     )
     return Changes(actions=(row,), entries=(entry,)), refused
+
+
+def lease_ends(boot_before: Micros, asked: Asked) -> Micros:
+    """Return when, on the boot clock, the lease of a start ends that was asked for at `boot_before`."""
+    return Micros(boot_before + lease_micros(asked))

@@ -2,31 +2,42 @@
 
  1. Identify   who asks, under which contract                   `identify`
  2. Validate   one canonical form of the arguments              `validate`
- 3. Recall     what is already recorded under this key          `recall`
- 5. Decide     policy, outside any transaction, at one epoch    `decide`
- 6. Ask        refuse, or park until a person agrees            `begin` ┐ one write
+ 3. Recall     what is already recorded under this key          `recall`, `remembered`
+ 4. Gather     facts, looked up by us and never told to us      `facts.gather`
+ 5. Decide     policy, outside any transaction, at one epoch    `judge`
+ 6. Ask        refuse, suggest, or park until a person agrees   `begin` ┐ one write
  7. Start      hold, consume grants, write down that we start   `begin` ┘
  8. Perform    outside any transaction, in a task of our own    `perform`
+ 9. Check      what came back, and what of it the agent sees    `checked`
 10. Settle     charge, and write down how it ended              `end`, one write
 """
 
 import asyncio
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from interlock.core.action import Action, ActionState, Caller
-from interlock.core.errors import StoreBusy, StoreClosed, StoreError, StoreUnsure
+from interlock.core.canonical import canonical
+from interlock.core.decision import Ask, Suggest
+from interlock.core.errors import ContractInvalid, StoreBusy, StoreClosed, StoreError, StoreUnsure
+from interlock.core.fact import Known
 from interlock.core.ids import ActionId, Micros, ProcessId
 from interlock.core.limits import DECIDE_TRIES_MAX
 from interlock.core.outcome import Outcome, Receipt, Refused, Uncertain
 from interlock.core.reason import Reason
 from interlock.gateway.asked import Asked, Fresh, Proposal, asked, identify, unreadable, validate
-from interlock.gateway.begin import Judged, Stale, Started, begin, lease_ends, needs_of, turned_away
+from interlock.gateway.begin import Stale, Started, begin, lease_ends, needs_of, turned_away
+from interlock.gateway.check import Checked, checked
+from interlock.gateway.claims import Names, names_of
 from interlock.gateway.force import Forces
+from interlock.gateway.gather import Facts, Gathered, seen_by_a_person
+from interlock.gateway.judge import Judged, judge
 from interlock.gateway.perform import Ending, Happened, NeverHappened, perform
-from interlock.gateway.recall import outcome_of, recall
-from interlock.gateway.settle import end, sealed_result
-from interlock.policy.decide import decide
+from interlock.gateway.recall import outcome_of, recall, remembered
+from interlock.gateway.settle import End, end
+from interlock.gateway.write_begin import Writing
 from interlock.ports import (
     ActionRow,
     Clock,
@@ -34,6 +45,7 @@ from interlock.ports import (
     Observer,
     Performer,
     Performers,
+    Rows,
     Secrets,
     Store,
     TenantStore,
@@ -41,6 +53,8 @@ from interlock.ports import (
 
 _SETTLE_PAUSE_SECONDS = 0.05  # between attempts to write an end down while the store is away
 _ELSEWHERE_PAUSE_SECONDS = 0.02  # between looks at an action that another process carries out
+
+Task = asyncio.Task[Outcome | Stale]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,10 +67,9 @@ class Gateway:
     secrets: Secrets
     observer: Observer
     process: ProcessId
-    forces: Forces = field(default_factory=Forces)
-    under_way: dict[ActionId, "asyncio.Task[Outcome | Stale]"] = field(
-        default_factory=dict[ActionId, "asyncio.Task[Outcome | Stale]"]
-    )
+    forces: Forces
+    facts: Facts
+    under_way: dict[ActionId, Task]
 
     async def call(self, caller: Caller, proposal: Proposal) -> Outcome:
         """Carry one proposal from the door to the ledger, and say how it ended.
@@ -70,58 +83,60 @@ class Gateway:
                 outcome = await self._call(store, caller, proposal, drawn)
                 if not isinstance(outcome, Stale):
                     return outcome
-        except StoreError as down:
+        except (StoreError, ContractInvalid) as down:
             return Refused(action=drawn.id, reason=_reason_of(down), why=str(down), fix=down.fix)
-        return Refused(
-            action=drawn.id,
-            reason=Reason.OVERLOADED,
-            why=f"the rules changed {DECIDE_TRIES_MAX} times during this call",
-            fix="call again",
-        )
+        return changing(drawn.id)
 
     async def _call(self, store: TenantStore, caller: Caller, proposal: Proposal, drawn: Fresh) -> Outcome | Stale:
         self.observer.at("identify", drawn.id)
         door = (await store.read(Needs())).door
-        found = await self.forces.of(store, door, caller)
-        tool = identify(caller, proposal, found[0] if found else None, drawn)  # (1)
+        force = await self.forces.of(store, door, caller)
+        tool = identify(caller, proposal, force, drawn)  # (1)
         if isinstance(tool, Refused):
-            return await self._turn_away(store, unreadable(caller, proposal, drawn, None), tool)
-        assert found is not None, "without a contract there is no tool"
-        force, compiled = found
-        arguments = validate(proposal, tool, compiled.schemas.get(tool.name), drawn)  # (2)
+            return await self.turn_away(store, unreadable(caller, proposal, drawn, None), tool)
+        assert force is not None, "without a contract there is no tool"
+        arguments = validate(proposal, tool, force, drawn)  # (2)
         if isinstance(arguments, Refused):
-            return await self._turn_away(store, unreadable(caller, proposal, drawn, tool), arguments)
+            return await self.turn_away(store, unreadable(caller, proposal, drawn, tool), arguments)
         return await self.carry(store, asked(caller, proposal, drawn, tool, arguments, force, self.secrets))
 
     async def carry(self, store: TenantStore, asked: Asked) -> Outcome | Stale:
         """Carry an action that has its canonical form, or say that the world moved meanwhile."""
-        action = asked.action
-        self.observer.at("recall", action.id)
-        seen = await store.read(needs_of(asked, self.clock.now()))
+        id = asked.action.id
+        names = names_of(asked, self.secrets)
+        self.observer.at("recall", id)
+        seen = await store.read(needs_of(asked, names, self.clock.now()))
         known = recall(seen, asked)  # (3)
         if known is not None:
             return await self._await_if_under_way(store, known)
-        self.observer.at("decide", action.id)
-        decision = decide(asked.force.contract.rules, action.tool, action.effect)  # (5)
-        judged = Judged(decision=decision, epoch=seen.door.epoch)
-        return await asyncio.shield(self._in_own_task(store, asked, judged))
+        answer = await remembered(seen, names, store, self.secrets)
+        if answer is not None:
+            return answer
+        self.observer.at("gather", id)
+        gathered = await self.facts.gather(asked, seen.now)  # (4)
+        self.observer.at("decide", id)
+        judged = judge(asked, seen, gathered.facts, self.secrets)  # (5)
+        if isinstance(judged.decision, Ask | Suggest):
+            await self.facts.preview(asked, gathered, seen.now)
+            judged = replace(judged, seen=seen_by_a_person(asked, gathered))
+        await self.facts.before(asked, gathered, seen.now)
+        writing = self._writing(asked, judged, names, gathered)
+        return await asyncio.shield(self._in_own_task(id, lambda: self._from_start_to_end(store, writing)))
 
-    async def _from_start_to_end(self, store: TenantStore, asked: Asked, judged: Judged) -> Outcome | Stale:
+    async def _from_start_to_end(self, store: TenantStore, writing: Writing) -> Outcome | Stale:
+        asked = writing.asked
         performer = self.performers.find(asked.tool.source)
         if performer is None or not performer.free():
-            return await self._turn_away(store, asked.action, _cannot_perform(asked, performer))
-        boot_before = self.clock.boot()
-        needs = needs_of(asked, self.clock.now())
-        payload = asked.sealed(self.secrets)
-        change = partial(begin, asked=asked, judged=judged, payload=payload, process=self.process)
-        ends = lease_ends(boot_before, asked)
+            return await self.turn_away(store, asked.action, _cannot_perform(asked, performer))
+        ends = lease_ends(self.clock.boot(), asked)
+        needs = needs_of(asked, writing.names, self.clock.now())
         self.observer.at("start", asked.action.id)
         try:
-            begun = await store.write(needs, change, durable=not asked.plain_read)  # (6) and (7)
+            begun = await store.write(needs, partial(begin, writing=writing), durable=not asked.plain_read)  # (6), (7)
         except StoreUnsure:
             # Nobody knows whether the start is written. So nothing is sent, and that is what gets written.
             never_sent = NeverHappened(why="the answer to the start was lost, so nothing was sent")
-            return await self._settle(store, needs, asked, fence=1, ending=never_sent, until=ends)
+            return await self._settle(store, needs, writing, fence=1, ending=never_sent, until=ends)
         self.observer.at("started", asked.action.id)
         if isinstance(begun.answer, Stale):
             return begun.answer
@@ -129,16 +144,26 @@ class Gateway:
             return _with_receipt(begun.answer, begun.receipt)
         ending = await perform(asked, performer, self.clock, lease_ends=ends)  # (8)
         self.observer.at("performed", asked.action.id)
-        return await self._settle(store, needs, asked, fence=begun.answer.fence, ending=ending, until=ends)
+        return await self._settle(store, needs, writing, fence=begun.answer.fence, ending=ending, until=ends)
 
     async def _settle(
-        self, store: TenantStore, needs: Needs, asked: Asked, *, fence: int, ending: Ending, until: Micros
+        self, store: TenantStore, needs: Needs, writing: Writing, *, fence: int, ending: Ending, until: int
     ) -> Outcome:
-        result = sealed_result(asked, ending.result, self.secrets) if isinstance(ending, Happened) else None
-        change = partial(end, id=asked.action.id, fence=fence, ending=ending, result=result, process=self.process)
+        asked = writing.asked
+        result = await self._checked(writing, ending) if isinstance(ending, Happened) else None  # (9)
+        how = End(
+            id=asked.action.id,
+            fence=fence,
+            ending=ending,
+            checked=result,
+            process=self.process,
+            undo_within=asked.tool.undo.within if asked.tool.undo else Micros(0),
+            cache=writing.names.cache,
+            cache_ttl=asked.tool.cache_ttl,
+        )
         while True:
             try:
-                written = await store.write(needs, change)  # (10)
+                written = await store.write(needs, partial(end, end=how))  # (10)
             except StoreError as down:
                 # Nothing is told that is not written down, so it is tried until the lease ends.
                 if isinstance(down, StoreClosed) or self.clock.boot() >= until:
@@ -148,19 +173,41 @@ class Gateway:
             self.observer.at("settled", asked.action.id)
             return _with_receipt(written.answer, written.receipt)
 
-    async def _turn_away(self, store: TenantStore, action: Action, refused: Refused) -> Outcome:
+    async def _checked(self, writing: Writing, ending: Happened) -> Checked:
+        asked, around = writing.asked, dict(writing.before)
+        if asked.tool.after is not None:
+            found = await self.facts.look(asked, asked.tool.after, self.clock.now(), result=ending.result)
+            around["after"] = found.value if isinstance(found, Known) else None
+        return checked(asked, ending.result, self.secrets, around=around)
+
+    def _writing(self, asked: Asked, judged: Judged, names: Names, gathered: Gathered) -> Writing:
+        shown = asked.tool.preview is not None and judged.seen
+        preview = canonical(gathered.preview) if shown else b""
+        return Writing(
+            asked=asked,
+            judged=judged,
+            names=names,
+            arguments=asked.sealed_arguments(self.secrets),
+            preview=asked.sealed(self.secrets, asked.drawn.preview, preview) if shown else None,
+            shown=gathered.preview,
+            gathered=gathered.cost,
+            before=gathered.before,
+            process=self.process,
+            handoff=asked.force.contract.fallback.get("on_policy_violation") == "human_handoff",
+        )
+
+    async def turn_away(self, store: TenantStore, action: Action, refused: Refused) -> Outcome:
+        """Write down a refusal that no rule had to make."""
         change = partial(turned_away, action=action, refused=refused, process=self.process)
         written = await store.write(Needs(actions=frozenset({action.id})), change)
         return _with_receipt(written.answer, written.receipt)
 
-    def _in_own_task(self, store: TenantStore, asked: Asked, judged: Judged) -> "asyncio.Task[Outcome | Stale]":
+    def _in_own_task(self, id: ActionId, work: Callable[[], Coroutine[Any, Any, Outcome | Stale]]) -> Task:
         # The task is ours, not the caller's: whoever leaves stops waiting, and the work goes on.
         # It begins before the start, so that no action is started with nobody left to perform it.
-        id = asked.action.id
         if id not in self.under_way:
-            task = asyncio.create_task(self._from_start_to_end(store, asked, judged))
-            self.under_way[id] = task
-            task.add_done_callback(lambda _: self.under_way.pop(id))
+            self.under_way[id] = asyncio.create_task(work())
+            self.under_way[id].add_done_callback(lambda _: self.under_way.pop(id))
         return self.under_way[id]
 
     async def _await_if_under_way(self, store: TenantStore, known: ActionRow) -> Outcome:
@@ -172,30 +219,34 @@ class Gateway:
         while known.state is ActionState.STARTED and self.clock.now() < known.lease_until:
             # Another process carries it out.
             await asyncio.sleep(_ELSEWHERE_PAUSE_SECONDS)
-            found = (await store.read(Needs(actions=frozenset({known.action.id})))).actions[known.action.id]
-            assert found is not None, "an action is never deleted"
-            known = found
+            known = await row_of(store, known.action.id) or known
         return await outcome_of(known, store, self.secrets)
+
+
+async def row_of(store: TenantStore, id: ActionId) -> ActionRow | None:
+    """Return the row of an action as it is now."""
+    rows: Rows = await store.read(Needs(actions=frozenset({id})))
+    return rows.actions[id]
+
+
+def changing(id: ActionId) -> Refused:
+    """Refuse because the doors changed during every try."""
+    why = f"the rules changed {DECIDE_TRIES_MAX} times during this call"
+    return Refused(action=id, reason=Reason.OVERLOADED, why=why, fix="call again")
 
 
 def _cannot_perform(asked: Asked, performer: Performer | None) -> Refused:
     tool = asked.tool
     if performer is None:
-        return Refused(
-            action=asked.action.id,
-            reason=Reason.INTERNAL,
-            why=f"nothing here can carry out `{tool.source}`",
-            fix="start the process that has this tool, or correct `from` in the contract",
-        )
-    return Refused(
-        action=asked.action.id,
-        reason=Reason.OVERLOADED,
-        why=f"all {tool.slots} slots of `{tool.name}` are taken",
-        fix="call again later, or raise `slots` in the contract",
-    )
+        why, reason = f"nothing here can carry out `{tool.source}`", Reason.INTERNAL
+        fix = "start the process that has this tool, or correct `from` in the contract"
+    else:
+        why, reason = f"all {tool.slots} slots of `{tool.name}` are taken", Reason.OVERLOADED
+        fix = "call again later, or raise `slots` in the contract"
+    return Refused(action=asked.action.id, reason=reason, why=why, fix=fix)
 
 
-def _reason_of(down: StoreError) -> Reason:
+def _reason_of(down: StoreError | ContractInvalid) -> Reason:
     return Reason.OVERLOADED if isinstance(down, StoreBusy) else Reason.INTERNAL
 
 

@@ -7,7 +7,7 @@ from interlock.contract.arguments import quantity
 from interlock.contract.ir import Budget
 from interlock.core.charge import Charge, Unit
 from interlock.core.ids import BudgetId, Instant, Micros
-from interlock.core.limits import LEASE_MARGIN_SECONDS
+from interlock.core.limits import LEASE_MARGIN_SECONDS, SAFE_INTEGER
 from interlock.core.money import micros_of
 from interlock.core.reason import Reason
 from interlock.gateway.asked import Asked
@@ -23,6 +23,8 @@ REASON = {
 
 def charges(asked: Asked, now: Instant) -> tuple[Charge, ...] | None:
     """Return an upper bound for each budget of the contract, or nothing if one cannot be known."""
+    if asked.action.undo_of is not None:
+        return _of_the_tenant(asked, now)
     found: list[Charge] = []
     for budget in asked.force.contract.budgets:
         if budget.tool is not None and budget.tool != asked.action.tool:
@@ -33,7 +35,14 @@ def charges(asked: Asked, now: Instant) -> tuple[Charge, ...] | None:
         owner = asked.owner if budget.tool is None else f"{asked.owner}:{budget.tool}"
         name = budget_id(owner, budget.unit.value, budget.period, run=asked.action.run, now=now)
         found.append(Charge(budget=name, unit=budget.unit, amount=amount, limit=budget.limit))
-    return tuple(found) if asked.tool.price is not None else None
+    return tuple(found) if price_of(asked) is not None else None
+
+
+def _of_the_tenant(asked: Asked, now: Instant) -> tuple[Charge, ...] | None:
+    """Charge an undo to the tenant: an empty budget of the run must not stand in its way."""
+    price = price_of(asked)
+    name = budget_id("tenant", "usd", "month", run="", now=now)
+    return None if price is None else (Charge(budget=name, unit=Unit.USD, amount=price, limit=SAFE_INTEGER),)
 
 
 def costs_of(taken: Sequence[Charge], *, usd: int, attempts: int, took: Micros) -> dict[BudgetId, int]:
@@ -57,7 +66,7 @@ def _amount(asked: Asked, budget: Budget) -> int | None:
     tool = asked.tool
     match budget.unit:
         case Unit.USD:
-            return tool.price
+            return price_of(asked)
         case Unit.USD_OF_ARGS:
             amounts = list(_money(asked))
             return None if any(amount is None or amount < 0 for amount in amounts) else sum(a or 0 for a in amounts)
@@ -69,6 +78,17 @@ def _amount(asked: Asked, budget: Budget) -> int | None:
             return tool.retries
         case Unit.SECONDS:
             return tool.timeout * (1 + tool.retries)
+
+
+def price_of(asked: Asked) -> int | None:
+    """Return what the call and everything that is looked up for it may cost."""
+    contract = asked.force.contract
+    hooks = [contract.facts.get(name) for name in asked.force.policies.facts_of(asked.action.tool)]
+    hooks += [asked.tool.preview, asked.tool.before, asked.tool.after]
+    tools = [asked.tool, *(contract.tools.get(hook.tool) for hook in hooks if hook is not None)]
+    prices = [tool.price if tool is not None else None for tool in tools]
+    known = [price for price in prices if price is not None]
+    return sum(known) if len(known) == len(prices) else None
 
 
 def _money(asked: Asked) -> Iterator[int | None]:

@@ -1,10 +1,12 @@
 """Whether the rows say what the ledger says. Entries are the truth; a row that differs is listed, never mended."""
 
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
 from interlock.budget.hold import Balance
+from interlock.core.canonical import canonical
 from interlock.core.charge import Charge
 from interlock.core.errors import LedgerBroken, PayloadErased, StoreTampered
 from interlock.core.ids import ContractHash, PayloadId
@@ -49,7 +51,21 @@ def compare(state: State, kept: Kept) -> Iterator[Difference]:
             must = {"action": given.action, "person": given.person, "used": given.used}
             stands = {"action": grant.action, "person": grant.person, "used": grant.consumed_by is not None}
             yield from _unequal(f"grant `{id}`", must, stands)
+    yield from _runs(state, kept)
     yield from _door(state, kept)
+
+
+def _runs(state: State, kept: Kept) -> Iterator[Difference]:
+    """Count the calls of each run that somebody named. What was turned away before it was judged is no call."""
+    calls = Counter(
+        row.action.run
+        for id, row in kept.actions.items()
+        if id in state.actions and state.actions[id].asked.contract and not row.action.own_run
+    )
+    must = {id: {"calls": count} for id, count in calls.items()}
+    yield from _missing("run", must, kept.runs)
+    for id in must.keys() & kept.runs.keys():
+        yield from _unequal(f"run `{id}`", must[id], {"calls": kept.runs[id].calls})
 
 
 def _door(state: State, kept: Kept) -> Iterator[Difference]:
@@ -67,28 +83,43 @@ async def _payloads(
 ) -> AsyncIterator[Difference]:
     """Hold what was kept beside the ledger against the commitments in it. What was erased says nothing."""
     where = f"action `{row.action.id}`"
-    texts: dict[PayloadId, bytes | None] = {}
-    for id in (row.action.arguments, row.result, row.preview):
-        if not id:
-            continue
-        sealed = await store.payload(id)
+    texts: dict[str, bytes] = {}
+    named = (row.action.arguments, row.result, row.undo, *standing.previews, *(id for id, _ in standing.questions))
+    for id in filter(None, named):
+        sealed = await store.payload(PayloadId(id))
         if sealed is None:
             yield Difference(where=where, what=f"payload `{id}` is gone")
             continue
         try:
-            texts[id] = secrets.open(store.tenant, id, sealed)
+            texts[id] = secrets.open(store.tenant, PayloadId(id), sealed)
         except PayloadErased:
             continue
         except StoreTampered as tampered:
             yield Difference(where=where, what=str(tampered))
-    arguments, result = texts.get(row.action.arguments), texts.get(row.result or PayloadId(""))
-    if arguments is None:
-        return
-    said = json.loads(arguments)
-    if commitment(said["salt"], said["arguments"].encode()) != row.action.what:
-        yield Difference(where=where, what="its arguments are not those that the ledger commits to")
-    if result is not None and commitment(said["salt"], result) != standing.result:
-        yield Difference(where=where, what="its result is not the one that the ledger commits to")
+    for what, text, committed in _committed(row, standing, texts):
+        if text != committed:
+            yield Difference(where=where, what=f"{what} not what the ledger commits to")
+
+
+def _committed(row: ActionRow, standing: Standing, texts: Mapping[str, bytes]) -> Iterator[tuple[str, str, str]]:
+    """Make the commitments again, where what they are to can be read: what to, what comes out, what is entered."""
+    if row.action.arguments not in texts:
+        return  # the salt is kept with the arguments
+    said = json.loads(texts[row.action.arguments])
+    salt = said["salt"]
+    yield "its arguments are", commitment(salt, said["arguments"].encode()), standing.what
+    for id, committed in standing.questions:
+        if id in texts:
+            yield "what policy was asked with is", commitment(salt, texts[id]), committed
+    if row.result is not None and row.result in texts:
+        yield "its result is", commitment(salt, _came_back(texts[row.result])), standing.result
+
+
+def _came_back(kept: bytes) -> bytes:
+    """Return what the entry commits to: all that came back, of which an agent may have seen a part."""
+    said = json.loads(kept)
+    came = said.get("full", said["shown"])
+    return b"" if came is None else canonical(came)
 
 
 def _missing(table: str, told: Mapping[Any, object], rows: Mapping[Any, object]) -> Iterator[Difference]:
@@ -127,12 +158,12 @@ def _told(standing: Standing) -> dict[str, object]:
         "reason": standing.reason,
         "contract": standing.contract,
         "lease_until": standing.lease_until,
-        "what": asked.what,
+        "what": standing.what,
         "who": (asked.tenant, asked.workflow, asked.environment, asked.agent, asked.principal),
         "tool": (asked.tool, asked.effect, asked.tier),
         "run": asked.run,
         "asked_at": asked.asked_at,
-        "of": (asked.undo_of, asked.retry_of),
+        "of": (asked.undo_of, asked.retry_of, asked.draft_of, asked.asked_by),
     }
 
 
@@ -152,7 +183,7 @@ def _stands(row: ActionRow) -> dict[str, object]:
         "tool": (action.tool, action.effect, action.tier),
         "run": action.run,
         "asked_at": action.asked_at,
-        "of": (action.undo_of or "", action.retry_of or ""),
+        "of": (action.undo_of or "", action.retry_of or "", action.draft_of or "", action.by or ""),
     }
 
 

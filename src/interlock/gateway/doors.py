@@ -7,7 +7,7 @@ from interlock.contract.bundle import encode
 from interlock.contract.ir import Contract
 from interlock.core.door import BreakGlass, Door, Published, Switch
 from interlock.core.effect import Mode
-from interlock.core.ids import ContractHash, Environment, PersonId, ProcessId, WorkflowId
+from interlock.core.ids import ContractHash, Environment, Instant, PersonId, ProcessId, WorkflowId
 from interlock.ledger import change
 from interlock.ledger.seal import ChangeEntry, Kind
 from interlock.ports import Changes, Needs, Rows, TenantStore
@@ -81,22 +81,24 @@ async def resume_switch(store: TenantStore, id: str, by: Operator) -> bool:
 
 
 async def break_glass(store: TenantStore, glass: BreakGlass, by: Operator) -> None:
-    """Let a scope act until a moment in spite of a mode or a read-only switch."""
+    """Let a scope act for a while in spite of a mode or a switch. A stop stays a stop."""
 
     def turn(rows: Rows) -> tuple[Changes, None]:
+        kept = tuple(one for one in rows.door.glass if rows.now < one.until)
         broken = replace(glass, at=rows.now)
-        door = replace(rows.door, epoch=rows.door.epoch + 1, glass=(*rows.door.glass, broken))
+        door = replace(rows.door, epoch=rows.door.epoch + 1, glass=(*kept, broken))
         return changed(rows, door, by, Kind.GLASS, change.broken(broken)), None
 
     await store.write(Needs(), turn)
 
 
 async def accept_clock(store: TenantStore, by: Operator) -> None:
-    """Vouch for a clock that had jumped."""
+    """Vouch for a clock that has jumped, so that actions start again."""
 
     def turn(rows: Rows) -> tuple[Changes, None]:
-        door = replace(rows.door, epoch=rows.door.epoch + 1, clock_accepted=rows.now)
-        return changed(rows, door, by, Kind.CLOCK, {}), None
+        accepted = Instant(rows.now + 1)
+        door = replace(rows.door, epoch=rows.door.epoch + 1, clock_accepted=accepted)
+        return changed(rows, door, by, Kind.CLOCK, change.accepted(accepted)), None
 
     await store.write(Needs(), turn)
 

@@ -1,56 +1,121 @@
-"""The contract that is in force for a caller, compiled once for each hash."""
+"""The contract that is in force for a caller, with everything that is made from it once for each hash."""
 
+import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from interlock.contract import expr
 from interlock.contract.arguments import Schema
 from interlock.contract.bundle import decode
-from interlock.contract.ir import Contract, InForce
+from interlock.contract.ir import Consent, Contract, Tool
 from interlock.core.action import Caller
+from interlock.core.decision import Requirement
 from interlock.core.door import Door
-from interlock.core.ids import ContractHash, TenantId, ToolName
+from interlock.core.effect import Mode, Tier
+from interlock.core.ids import ContractHash, RuleId, TenantId, ToolName
+from interlock.policy.arguments import arguments_of
+from interlock.policy.load import Policies, load
+from interlock.policy.vocabulary import ToolShape
 from interlock.ports import TenantStore
 
 _KEPT_MAX = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Compiled:
-    """A contract with everything that is made from it once."""
+class Force:
+    """A contract that is in force: how far it may go today, and what was compiled from it."""
 
     contract: Contract
+    hash: ContractHash
+    mode: Mode
     schemas: Mapping[ToolName, Schema]
+    results: Mapping[ToolName, Schema]
+    policies: Policies
+    checks: Mapping[ToolName, tuple[expr.Expr, ...]]
+
+
+def compiled(contract: Contract, hash: ContractHash) -> Force:
+    """Make from a contract what calls need of it. It takes tens of milliseconds.
+
+    Raises:
+        ContractInvalid: the contract cannot be honoured.
+        InterlockError: a schema is not valid.
+    """
+    tools = contract.tools.values()
+    return Force(
+        contract=contract,
+        hash=hash,
+        mode=Mode.READ_ONLY,
+        schemas={tool.name: Schema.compile(tool.schema) for tool in tools if tool.schema is not None},
+        results={tool.name: Schema.compile(tool.result_schema) for tool in tools if tool.result_schema is not None},
+        policies=load(
+            contract.rules,
+            native=contract.cedar,
+            shapes=[shape_of(tool) for tool in tools],
+            facts={},
+            consents=consents_of(contract),
+        ),
+        checks={tool.name: tuple(expr.parse(text) for text in tool.check) for tool in tools},
+    )
+
+
+def shape_of(tool: Tool) -> ToolShape:
+    """Show a tool as rules see it."""
+    quantities = [path for path, argument in tool.arguments.items() if argument.role == "quantity"]
+    return ToolShape(
+        name=tool.name,
+        effect=tool.effect,
+        tier=tool.tier,
+        kind=tool.kind,
+        arguments=arguments_of(tool.schema, quantities),
+    )
+
+
+def consents_of(contract: Contract) -> Mapping[Tier, Requirement]:
+    """Say who agrees to what a tier asks for."""
+    of = {Tier.YELLOW: contract.approvals.yellow, Tier.RED: contract.approvals.red}
+    return {tier: _requirement(consent) for tier, consent in of.items() if consent is not None}
+
+
+def _requirement(consent: Consent) -> Requirement:
+    return Requirement(
+        rule=RuleId(""),
+        approvers=consent.approvers,
+        quorum=consent.quorum,
+        each=consent.each,
+        expires=consent.expires,
+        on_change=consent.on_change,
+        step_up=consent.step_up,
+    )
 
 
 @dataclass(slots=True)
 class Forces:
     """Remembers the contracts that were compiled lately."""
 
-    _kept: dict[tuple[TenantId, ContractHash], Compiled] = field(
-        default_factory=dict[tuple[TenantId, ContractHash], Compiled]
+    _kept: dict[tuple[TenantId, ContractHash], Force] = field(
+        default_factory=dict[tuple[TenantId, ContractHash], Force]
     )
 
-    async def compiled(self, store: TenantStore, hash: ContractHash) -> Compiled:
-        """Return the contract with this hash.
+    async def of(self, store: TenantStore, door: Door, caller: Caller) -> Force | None:
+        """Return what is in force for a caller, or nothing where nothing is published.
 
         Raises:
             StoreTampered: what is stored under the hash is something else.
         """
+        published = door.of(caller.workflow, caller.environment)
+        if published is None:
+            return None
+        force = await self._compiled(store, published.contract)
+        return force if force.mode is published.mode else replace(force, mode=published.mode)
+
+    async def _compiled(self, store: TenantStore, hash: ContractHash) -> Force:
         name = (store.tenant, hash)
         known = self._kept.get(name)
         if known is None:
             contract = decode(await store.contract(hash))
-            schemas = {tool.name: Schema.compile(tool.schema) for tool in contract.tools.values() if tool.schema}
-            known = Compiled(contract=contract, schemas=schemas)
+            known = await asyncio.to_thread(compiled, contract, hash)
             if len(self._kept) >= _KEPT_MAX:
                 self._kept.pop(next(iter(self._kept)))
             self._kept[name] = known
         return known
-
-    async def of(self, store: TenantStore, door: Door, caller: Caller) -> tuple[InForce, Compiled] | None:
-        """Return what is in force for a caller, or nothing where nothing is published."""
-        published = door.of(caller.workflow, caller.environment)
-        if published is None:
-            return None
-        compiled = await self.compiled(store, published.contract)
-        return InForce(contract=compiled.contract, hash=published.contract, mode=published.mode), compiled

@@ -2,7 +2,7 @@
 
 from secrets import randbits, token_hex
 
-from interlock.core.ids import ActionId, Instant, PayloadId, ProcessId, RunId
+from interlock.core.ids import ActionId, GrantId, Instant, PayloadId, ProcessId, RunId
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32, read aloud without mistakes
 _TIME_CHARS = 9
@@ -17,6 +17,11 @@ def action_id(now: Instant) -> ActionId:
 def run_id(now: Instant) -> RunId:
     """Draw the id of a run that nobody named."""
     return RunId("r" + _name(now))
+
+
+def grant_id() -> GrantId:
+    """Draw the id of a grant."""
+    return GrantId("g" + token_hex(8))
 
 
 def payload_id() -> PayloadId:

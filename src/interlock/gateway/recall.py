@@ -1,15 +1,17 @@
 """Step 3: what is already recorded under a key is the answer, so that a repetition has no second effect."""
 
 import json
-from typing import assert_never, cast
+from typing import cast
 
 from interlock.core.action import ActionState
 from interlock.core.canonical import Json
 from interlock.core.errors import PayloadErased
+from interlock.core.ids import PayloadId
 from interlock.core.outcome import Done, Failed, Outcome, Parked, Refused, Suggested, Uncertain
 from interlock.core.reason import Reason
 from interlock.gateway.asked import Asked
-from interlock.ports import ActionRow, Rows, Secrets, TenantStore
+from interlock.gateway.claims import Names
+from interlock.ports import ActionRow, Needs, Rows, Secrets, TenantStore
 
 
 def recall(rows: Rows, asked: Asked) -> ActionRow | None:
@@ -20,9 +22,21 @@ def recall(rows: Rows, asked: Asked) -> ActionRow | None:
     """
     own = rows.actions[asked.action.id]
     row = own or rows.keys[asked.action.key]
-    if row is None or row.action.digest != asked.action.digest:
+    if row is None or asked.action.digest not in (row.action.digest, row.asked_digest):
         return None
     return None if own is not None and own.state is ActionState.PARKED else row
+
+
+async def remembered(rows: Rows, names: Names, store: TenantStore, secrets: Secrets) -> Outcome | None:
+    """(3) Answer a read from what it answered lately, where the contract allows it."""
+    claim = rows.claims[names.cache] if names.cache else None
+    if claim is None or rows.now >= claim.until:
+        return None
+    row = (await store.read(Needs(actions=frozenset({claim.action})))).actions[claim.action]
+    if row is None or row.state is not ActionState.DONE:
+        return None
+    outcome = await outcome_of(row, store, secrets)
+    return outcome if isinstance(outcome, Done) and outcome.result is not None else None
 
 
 async def outcome_of(row: ActionRow, store: TenantStore, secrets: Secrets) -> Outcome:
@@ -30,13 +44,15 @@ async def outcome_of(row: ActionRow, store: TenantStore, secrets: Secrets) -> Ou
     id = row.action.id
     match row.state:
         case ActionState.DONE:
-            result = await result_of(row, store, secrets)
+            shown = await payload_of(row.result, store, secrets)
+            result = shown["shown"] if isinstance(shown, dict) else None
             check = "failed" if row.check == "failed" else "passed" if row.check == "passed" else ""
             return Done(action=id, result=result, cost=row.cost, check=check, overrun=row.overrun, recalled=True)
         case ActionState.PARKED:
             return Parked(action=id, requirements=row.requirements, expires_at=row.expires_at, recalled=True)
         case ActionState.SUGGESTED:
-            return Suggested(action=id, preview=None, draft=row.draft, recalled=True)
+            preview = await payload_of(row.preview, store, secrets)
+            return Suggested(action=id, preview=preview, draft=row.draft, recalled=True)
         case ActionState.FAILED:
             return Failed(action=id, why=row.why, recalled=True)
         case ActionState.STARTED | ActionState.UNCERTAIN | ActionState.ABANDONED:
@@ -46,16 +62,14 @@ async def outcome_of(row: ActionRow, store: TenantStore, secrets: Secrets) -> Ou
             return Refused(action=id, reason=row.reason or Reason.INTERNAL, why=why, fix=fix, recalled=True)
         case ActionState.ASKED:
             raise AssertionError("what is only asked has no row")
-        case _:
-            assert_never(row.state)
 
 
-async def result_of(row: ActionRow, store: TenantStore, secrets: Secrets) -> Json:
-    """Read what an action brought back; nothing if it was erased since."""
-    sealed = await store.payload(row.result) if row.result else None
-    if row.result is None or sealed is None:
+async def payload_of(id: PayloadId | None, store: TenantStore, secrets: Secrets) -> Json:
+    """Read a payload; nothing if there is none, or if it was erased since."""
+    sealed = await store.payload(id) if id else None
+    if id is None or sealed is None:
         return None
     try:
-        return cast("Json", json.loads(secrets.open(store.tenant, row.result, sealed)))
+        return cast("Json", json.loads(secrets.open(store.tenant, id, sealed)))
     except PayloadErased:
         return None

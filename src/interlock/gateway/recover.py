@@ -1,13 +1,38 @@
-"""After a crash: what was started and whose lease has passed is written down as uncertain, by whoever finds it."""
+"""What nobody finished: leases that passed, actions whose end nobody knows, approvals that nobody gave in time.
 
+Any process may look. Every move is compare-and-set on the state and the fence, so that two that look at once agree.
+"""
+
+from dataclasses import replace
 from functools import partial
 
 from interlock.core.action import ActionState
-from interlock.core.ids import ActionId, ProcessId
-from interlock.core.outcome import Outcome
-from interlock.gateway.perform import Unheard
-from interlock.gateway.settle import end
-from interlock.ports import ActionRow, Changes, Needs, Rows, TenantStore, Wanted
+from interlock.core.effect import EffectClass
+from interlock.core.fact import Known
+from interlock.core.ids import ActionId, Instant, Micros, ProcessId
+from interlock.core.outcome import Outcome, Refused
+from interlock.gateway.asked import Asked
+from interlock.gateway.begin import lease_ends
+from interlock.gateway.call import Gateway
+from interlock.gateway.charges import lease_micros
+from interlock.gateway.check import checked
+from interlock.gateway.claims import names_of
+from interlock.gateway.perform import RESENDABLE, Ending, Happened, NeverHappened, Unheard, perform
+from interlock.gateway.resume import resume_or_leave
+from interlock.gateway.revive import revived
+from interlock.gateway.settle import End, end, ended
+from interlock.ledger.seal import ActionEntry, Kind
+from interlock.ports import ActionRow, Changes, Needs, Notice, Rows, TenantStore, Wanted
+
+
+def needs_to_end(row: ActionRow) -> Needs:
+    """Name the rows that the end of an action reads or writes."""
+    undone = frozenset({row.action.undo_of}) if row.action.undo_of else frozenset[ActionId]()
+    return Needs(
+        actions=frozenset({row.action.id}) | undone,
+        budgets=frozenset(charge.budget for charge in row.holds),
+        claims=frozenset(row.claims),
+    )
 
 
 async def reap(store: TenantStore, process: ProcessId) -> tuple[ActionId, ...]:
@@ -19,8 +44,7 @@ async def reap(store: TenantStore, process: ProcessId) -> tuple[ActionId, ...]:
     wanted = Wanted(states=frozenset({ActionState.STARTED}), lease_before=now)
     given_up: list[ActionId] = []
     for row in await store.actions(wanted):
-        needs = Needs(actions=frozenset({row.action.id}), budgets=frozenset(charge.budget for charge in row.holds))
-        written = await store.write(needs, partial(give_up, row=row, process=process))
+        written = await store.write(needs_to_end(row), partial(give_up, row=row, process=process))
         if written.answer is not None:
             given_up.append(row.action.id)
     return tuple(given_up)
@@ -32,4 +56,148 @@ def give_up(rows: Rows, *, row: ActionRow, process: ProcessId) -> tuple[Changes,
     if rows.halt is not None or found is None or found.state is not ActionState.STARTED or rows.now < found.lease_until:
         return Changes(), None
     unheard = Unheard(why="its lease passed and its owner did not say how it ended")
-    return end(rows, id=row.action.id, fence=found.fence, ending=unheard, result=None, process=process)
+    return end(rows, end=End(id=row.action.id, fence=found.fence, ending=unheard, checked=None, process=process))
+
+
+async def attend(gateway: Gateway, store: TenantStore) -> tuple[ActionId, ...]:
+    """Look once after everything that waits: leases, what can be sent again or asked about, notices that are due.
+
+    Returns:
+        The actions that were moved.
+    """
+    moved = [*await take_over(gateway, store), *await reap(store, gateway.process)]
+    for row in await store.actions(Wanted(states=frozenset({ActionState.UNCERTAIN}))):
+        if row.action.effect is EffectClass.QUERYABLE and await reconcile(gateway, store, row) is not None:
+            moved.append(row.action.id)
+    now = (await store.read(Needs())).now
+    for notice in await store.notices(before=now):
+        if notice.topic in ("resume", "expire"):
+            await resume_or_leave(gateway, store, notice.action)
+            moved.append(notice.action)
+            await store.write(Needs(), partial(_told, notice=notice))
+    return tuple(dict.fromkeys(moved))
+
+
+def _told(rows: Rows, *, notice: Notice) -> tuple[Changes, None]:
+    return Changes(notices=(replace(notice, done=True),)), None
+
+
+async def take_over(gateway: Gateway, store: TenantStore) -> tuple[ActionId, ...]:
+    """Send again what its owner left, where its class makes that harmless and the contract still allows it."""
+    now = (await store.read(Needs())).now
+    wanted = Wanted(states=frozenset({ActionState.STARTED}), lease_before=now)
+    taken: list[ActionId] = []
+    for row in await store.actions(wanted):
+        asked = await revived(gateway, store, row) if row.action.effect in RESENDABLE else None
+        if isinstance(asked, Asked) and asked.tool.resend_within and await _resend(gateway, store, row, asked):
+            taken.append(row.action.id)
+    return tuple(taken)
+
+
+async def _resend(gateway: Gateway, store: TenantStore, row: ActionRow, asked: Asked) -> bool:
+    performer = gateway.performers.find(asked.tool.source)
+    if performer is None or not performer.free():
+        return False
+    names = names_of(asked, gateway.secrets)
+    until = lease_ends(gateway.clock.boot(), asked)
+    needs = needs_to_end(row)
+    needs = replace(needs, claims=needs.claims | names.all())
+    within = Micros(asked.tool.resend_within or 0)
+    change = partial(_taken_over, row=row, asked=asked, within=within, process=gateway.process)
+    if not (await store.write(needs, change)).answer:
+        return False
+    ending = await perform(asked, performer, gateway.clock, lease_ends=until)
+    await close(gateway, store, row, asked, ending, fence=row.fence + 1)
+    return True
+
+
+def _taken_over(
+    rows: Rows, *, row: ActionRow, asked: Asked, within: Micros, process: ProcessId
+) -> tuple[Changes, bool]:
+    found = rows.actions[row.action.id]
+    if found != row or rows.halt is not None or not row.lease_until <= rows.now < row.started_at + within:
+        return Changes(), False
+    later = [claim for claim in rows.claims.values() if claim and not claim.serial and claim.action != row.action.id]
+    if row.action.effect is EffectClass.IDEMPOTENT and later:
+        return Changes(), False  # a later action has changed the same target since
+    moved = replace(
+        row,
+        fence=row.fence + 1,
+        owner=process,
+        lease_until=Instant(rows.now + lease_micros(asked)),
+        changed_at=rows.now,
+    )
+    entry = replace(_entry(rows, moved, Kind.RESENT, process), lease_until=moved.lease_until)
+    return Changes(actions=(moved,), entries=(entry,)), True
+
+
+async def reconcile(gateway: Gateway, store: TenantStore, row: ActionRow) -> Outcome | None:
+    """Ask the other side whether it happened, where the contract names a read that can say so.
+
+    The read answers with `happened` (true or false) and, if it did, the `result`. Anything else leaves it uncertain.
+    """
+    asked = await revived(gateway, store, row)
+    if isinstance(asked, Refused) or asked.tool.reconcile is None:
+        return None
+    now = (await store.read(Needs())).now
+    found = await gateway.facts.look(asked, asked.tool.reconcile, now, action=row.action.id)
+    said = found.value if isinstance(found, Known) else None
+    match said:
+        case {"happened": True}:
+            ending: Ending = Happened(result=said.get("result"), costs={}, attempts=1, took=Micros(0))
+        case {"happened": False}:
+            ending = NeverHappened(why="the other side says that it did not happen")
+        case _:
+            return None
+    return await close(gateway, store, row, asked, ending, fence=row.fence, kind=Kind.RESOLVED, by=(("by", "query"),))
+
+
+async def close(
+    gateway: Gateway,
+    store: TenantStore,
+    row: ActionRow,
+    asked: Asked,
+    ending: Ending,
+    *,
+    fence: int,
+    kind: Kind = Kind.ENDED,
+    by: tuple[tuple[str, str], ...] = (),
+) -> Outcome | None:
+    """Write down how an action ended that somebody else had started; nothing if it has ended otherwise meanwhile."""
+    result = checked(asked, ending.result, gateway.secrets) if isinstance(ending, Happened) else None
+    how = End(
+        id=row.action.id,
+        fence=fence,
+        ending=ending,
+        checked=result,
+        process=gateway.process,
+        undo_within=asked.tool.undo.within if asked.tool.undo else Micros(0),
+        kind=kind,
+        by=by,
+    )
+    needs = needs_to_end(row)
+    return (await store.write(needs, partial(_closed, how=how))).answer
+
+
+def _closed(rows: Rows, *, how: End) -> tuple[Changes, Outcome | None]:
+    row = rows.actions[how.id]
+    open_states = (ActionState.STARTED, ActionState.UNCERTAIN)
+    if row is None or row.fence != how.fence or row.state not in open_states:
+        return Changes(), None
+    if row.state is ActionState.UNCERTAIN and isinstance(how.ending, Unheard):
+        return Changes(), None
+    return ended(rows, row, how)
+
+
+def _entry(rows: Rows, row: ActionRow, kind: Kind, process: ProcessId) -> ActionEntry:
+    return ActionEntry(
+        kind=kind,
+        at=rows.now,
+        epoch=rows.door.epoch,
+        process=process,
+        action=row.action,
+        state=row.state,
+        fence=row.fence,
+        slice=row.slice,
+        contract=row.contract,
+    )

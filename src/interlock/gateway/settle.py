@@ -5,142 +5,191 @@ from typing import assert_never
 
 from interlock.budget.hold import overrun, settle
 from interlock.core.action import ActionState, step
-from interlock.core.canonical import Json, canonical
 from interlock.core.charge import Unit
-from interlock.core.ids import ActionId, BudgetId, ProcessId
+from interlock.core.effect import EffectClass
+from interlock.core.ids import ActionId, BudgetId, ClaimId, Instant, Micros, ProcessId
 from interlock.core.money import Money
 from interlock.core.outcome import Done, Failed, Outcome, Uncertain
-from interlock.gateway.asked import Asked, commitment
 from interlock.gateway.charges import costs_of
+from interlock.gateway.check import Checked
+from interlock.gateway.claims import given_back
 from interlock.gateway.perform import Ending, Happened, NeverHappened, Unheard
 from interlock.ledger.seal import ActionEntry, Kind
-from interlock.ports import ActionRow, Changes, Payload, Rows, Secrets
+from interlock.ports import ActionRow, Changes, Claim, Payload, Rows
+
+_COUNTED = (Unit.TOOL_CALLS, Unit.CALLS)
+"""What is charged for having called at all."""
 
 LABEL = "untrusted"
 """What a result may be trusted with, until a judge of trust says more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """What came back, encrypted as it is kept, and what an entry says of it."""
+class End:
+    """How an action ended, as whoever performed it knows."""
 
-    value: Json
-    payload: Payload
-    commitment: str
+    id: ActionId
+    fence: int
+    ending: Ending
+    checked: Checked | None
+    process: ProcessId
+    undo_within: Micros = Micros(0)
+    cache: ClaimId | None = None
+    cache_ttl: Micros = Micros(0)
+    kind: Kind = Kind.ENDED
+    by: tuple[tuple[str, str], ...] = ()
+    """Codes for the entry, such as the verdict of a person and how they were known."""
 
 
-def sealed_result(asked: Asked, value: Json, secrets: Secrets) -> Result:
-    """Encrypt a result beside its arguments, under the same keys."""
-    text = canonical(value)
-    tenant = asked.action.caller.tenant
-    sealed = secrets.seal(tenant, asked.result, text, asked.subjects())
-    return Result(value=value, payload=Payload(id=asked.result, sealed=sealed), commitment=commitment(asked.salt, text))
-
-
-def end(
-    rows: Rows, *, id: ActionId, fence: int, ending: Ending, result: Result | None, process: ProcessId
-) -> tuple[Changes, Outcome]:
+def end(rows: Rows, *, end: End) -> tuple[Changes, Outcome]:
     """(10) Write the end, if the action is still ours to end. Writing it twice writes it once."""
-    row = rows.actions[id]
+    row = rows.actions[end.id]
     if row is None:
-        return Changes(), Failed(action=id, why="the start was never written, so nothing was sent")
-    if row.state is ActionState.STARTED and row.fence == fence:
-        return _ended(rows, row, ending, result, process, kind=Kind.ENDED)
-    if row.fence == fence and row.state in (ActionState.DONE, ActionState.FAILED):
-        return Changes(), told(row, ending, result)
-    return late(rows, row=row, fence=fence, ending=ending, result=result, process=process)
+        return Changes(), Failed(action=end.id, why="the start was never written, so nothing was sent")
+    if row.state is ActionState.STARTED and row.fence == end.fence:
+        return ended(rows, row, end)
+    if row.fence == end.fence and row.state in (ActionState.DONE, ActionState.FAILED):
+        return Changes(), told(row, end)
+    return late(rows, row, end)
 
 
-def late(
-    rows: Rows, *, row: ActionRow, fence: int, ending: Ending, result: Result | None, process: ProcessId
-) -> tuple[Changes, Outcome]:
+def late(rows: Rows, row: ActionRow, end: End) -> tuple[Changes, Outcome]:
     """Take an answer that came after the action was given up: it closes what is still uncertain, or is evidence."""
-    nobody_since = row.fence == fence + 1
-    if row.state is ActionState.UNCERTAIN and nobody_since and not isinstance(ending, Unheard):
-        return _ended(rows, row, ending, result, process, kind=Kind.EVIDENCE)
-    outcome = Uncertain(action=row.action.id)
-    if isinstance(ending, Unheard):
-        return Changes(), outcome
-    entry = ActionEntry(
-        kind=Kind.EVIDENCE,
-        at=rows.now,
-        epoch=rows.door.epoch,
-        process=process,
-        action=row.action,
-        state=row.state,
-        fence=row.fence,
-        contract=row.contract,
-        result=result.commitment if result else "",
-        detail={"late": "done" if isinstance(ending, Happened) else "failed"},
-    )
-    return Changes(entries=(entry,), payloads=(result.payload,) if result else ()), outcome
+    nobody_since = row.fence == end.fence + 1
+    if row.state is ActionState.UNCERTAIN and nobody_since and not isinstance(end.ending, Unheard):
+        return ended(rows, row, replace(end, kind=Kind.EVIDENCE))
+    if isinstance(end.ending, Unheard):
+        return Changes(), Uncertain(action=row.action.id)
+    said = "done" if isinstance(end.ending, Happened) else "failed"
+    entry = replace(_entry(rows, row, end), kind=Kind.EVIDENCE, state=row.state, detail={"late": said})
+    return Changes(entries=(entry,), payloads=_payloads(end)), Uncertain(action=row.action.id)
 
 
-def _ended(
-    rows: Rows, row: ActionRow, ending: Ending, result: Result | None, process: ProcessId, *, kind: Kind
-) -> tuple[Changes, Outcome]:
-    costs: dict[BudgetId, int] = {}
-    match ending:
-        case Happened():
-            assert result is not None, "what happened has a result"
-            usd = _usd(row, ending)
-            costs = costs_of(row.holds, usd=usd, attempts=ending.attempts, took=ending.took)
-            ended = replace(
-                _moved(rows, row, ActionState.DONE),
-                cost=Money(usd),
-                result=result.payload.id,
-                overrun=overrun(row.holds, costs),
-                holds=(),
-            )
-        case NeverHappened():
-            # It was called: that counts, and costs nothing.
-            costs = {c.budget: c.amount for c in row.holds if c.unit in (Unit.TOOL_CALLS, Unit.CALLS)}
-            ended = replace(_moved(rows, row, ActionState.FAILED), why=ending.why, holds=())
-        case Unheard():
-            # The hold stays: money for an effect that may have happened is not free again.
-            ended = replace(_moved(rows, row, ActionState.UNCERTAIN), why=ending.why, fence=row.fence + 1)
-        case _:
-            assert_never(ending)
-    entry = ActionEntry(
-        kind=kind,
-        at=rows.now,
-        epoch=rows.door.epoch,
-        process=process,
-        action=row.action,
-        state=ended.state,
-        fence=ended.fence,
-        contract=row.contract,
+def ended(rows: Rows, row: ActionRow, end: End) -> tuple[Changes, Outcome]:
+    """Write an end that counts: the row, what it cost, the names it lets go, the entry."""
+    moved, costs = _moved(rows, row, end)
+    final = moved.state is not ActionState.UNCERTAIN
+    entry = replace(
+        _entry(rows, moved, end),
         costs=costs,
-        cost=ended.cost,
-        overrun=ended.overrun,
-        result=result.commitment if result else "",
-        label=LABEL if result else "",
+        cost=moved.cost,
+        overrun=moved.overrun,
+        check=moved.check,
+        detail=dict(end.by),
     )
     changes = Changes(
-        actions=(ended,),
-        budgets={} if ended.holds else settle(rows.budgets, row.holds, costs),
-        payloads=(result.payload,) if result else (),
+        actions=(replace(moved, holds=()) if final else moved, *_undone(rows, moved)),
+        budgets=settle(rows.budgets, row.holds, costs) if final else {},
+        claims=_claims(rows, moved, end),
+        payloads=_payloads(end),
         entries=(entry,),
     )
-    return changes, told(ended, ending, result)
+    return changes, told(moved, end)
 
 
-def told(row: ActionRow, ending: Ending, result: Result | None) -> Outcome:
+def told(row: ActionRow, end: End) -> Outcome:
     """Say how it ended, as the row that was written has it."""
-    match ending:
+    match end.ending:
         case Happened():
-            assert result is not None, "what happened has a result"
-            return Done(action=row.action.id, result=result.value, cost=row.cost, overrun=row.overrun)
+            assert end.checked is not None, "what happened has a result"
+            return Done(
+                action=row.action.id,
+                result=end.checked.shown,
+                cost=row.cost,
+                check=end.checked.check,
+                overrun=row.overrun,
+            )
         case NeverHappened():
-            return Failed(action=row.action.id, why=ending.why)
+            return Failed(action=row.action.id, why=end.ending.why)
+        case Unheard() if row.state is ActionState.FAILED:
+            return Failed(action=row.action.id, why=end.ending.why)
         case Unheard():
             return Uncertain(action=row.action.id)
 
 
-def _usd(row: ActionRow, ending: Happened) -> int:
-    price = max((charge.amount for charge in row.holds if charge.unit is Unit.USD), default=0)
-    return ending.costs.get(Unit.USD.value, price)
+def _moved(rows: Rows, row: ActionRow, end: End) -> tuple[ActionRow, dict[BudgetId, int]]:
+    ending = end.ending
+    match ending:
+        case Happened():
+            assert end.checked is not None, "what happened has a result"
+            usd = _usd(row, ending)
+            costs = costs_of(row.holds, usd=usd, attempts=ending.attempts, took=ending.took)
+            undo = end.checked.undo
+            return replace(
+                _step(rows, row, ActionState.DONE),
+                cost=Money(usd),
+                result=end.checked.result.id,
+                undo=undo.id if undo else None,
+                undo_until=Instant(rows.now + end.undo_within) if undo else Instant(0),
+                check=end.checked.check,
+                overrun=overrun(row.holds, costs),
+            ), costs
+        case NeverHappened():
+            # It was called: that counts, and costs nothing but what was looked up for it.
+            costs = {charge.budget: charge.amount for charge in row.holds if charge.unit in _COUNTED}
+            costs |= {charge.budget: row.gathered for charge in row.holds if charge.unit is Unit.USD and row.gathered}
+            return replace(_step(rows, row, ActionState.FAILED), why=ending.why, cost=Money(row.gathered)), costs
+        case Unheard() if row.action.effect is EffectClass.READ:
+            # A read that nobody answered changed nothing; what it may have cost is charged.
+            costs = {charge.budget: charge.amount for charge in row.holds if charge.unit in (*_COUNTED, Unit.USD)}
+            failed = _step(rows, row, ActionState.FAILED)
+            return replace(failed, why=ending.why, cost=Money(row.price)), costs
+        case Unheard():
+            # The hold stays: money for an effect that may have happened is not free again.
+            return replace(_step(rows, row, ActionState.UNCERTAIN), why=ending.why, fence=row.fence + 1), {}
+        case _:
+            assert_never(ending)
 
 
-def _moved(rows: Rows, row: ActionRow, new: ActionState) -> ActionRow:
+def _step(rows: Rows, row: ActionRow, new: ActionState) -> ActionRow:
     return replace(row, state=step(row.state, new), changed_at=rows.now)
+
+
+def _usd(row: ActionRow, ending: Happened) -> int:
+    said = ending.costs.get(Unit.USD.value)
+    return row.price if said is None else said + row.gathered
+
+
+def _claims(rows: Rows, row: ActionRow, end: End) -> tuple[Claim, ...]:
+    """Let go of the records that were held; of the business key only if it is sure that nothing happened."""
+    if row.state is ActionState.UNCERTAIN:
+        return ()
+    claims: list[Claim] = []
+    for id in row.claims:
+        claim = rows.claims[id]
+        mine = claim is not None and claim.action == row.action.id
+        if claim is not None and mine and (claim.serial or row.state is ActionState.FAILED):
+            claims.append(given_back(claim))
+    if row.state is ActionState.DONE and end.cache is not None:
+        claims.append(Claim(id=end.cache, action=row.action.id, until=Instant(rows.now + end.cache_ttl)))
+    return tuple(claims)
+
+
+def _undone(rows: Rows, row: ActionRow) -> tuple[ActionRow, ...]:
+    """Mark the action that this one reversed, and let its business key go."""
+    if row.action.undo_of is None or row.state is not ActionState.DONE:
+        return ()
+    reversed_one = rows.actions[row.action.undo_of]
+    assert reversed_one is not None, "what is undone has a row"
+    return (replace(reversed_one, undone_by=row.action.id, changed_at=rows.now),)
+
+
+def _payloads(end: End) -> tuple[Payload, ...]:
+    if end.checked is None:
+        return ()
+    return (end.checked.result, *((end.checked.undo,) if end.checked.undo else ()))
+
+
+def _entry(rows: Rows, row: ActionRow, end: End) -> ActionEntry:
+    return ActionEntry(
+        kind=end.kind,
+        at=rows.now,
+        epoch=rows.door.epoch,
+        process=end.process,
+        action=row.action,
+        state=row.state,
+        fence=row.fence,
+        contract=row.contract,
+        result=end.checked.commitment if end.checked else "",
+        label=LABEL if end.checked else "",
+    )

@@ -1,23 +1,18 @@
 """What the detail of a change says, written and read in one place, so that a door can be built from entries alone."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 from interlock.core.door import BreakGlass, Door, Published, Scope, Switch, SwitchKind
 from interlock.core.effect import EffectClass, Mode
 from interlock.core.errors import LedgerBroken
 from interlock.core.ids import (
-    ActionId,
     AgentId,
     BudgetId,
     ContractHash,
     Environment,
-    GrantId,
     Instant,
     PersonId,
-    Role,
-    RuleId,
-    SliceHash,
     ToolName,
     WorkflowId,
 )
@@ -67,26 +62,9 @@ def raised(budget: BudgetId, *, by_amount: int, reopen: bool) -> Detail:
     return {"budget": budget, "by_amount": by_amount, "reopen": int(reopen)}
 
 
-def granted(
-    id: GrantId,
-    *,
-    action: ActionId,
-    slice: SliceHash,
-    rules: Iterable[RuleId],
-    roles: Iterable[Role],
-    seen: str,
-    expires_at: Instant,
-) -> Detail:
-    """Say what a person agreed to. Who it was stands in the entry itself."""
-    return {
-        "grant": id,
-        "action": action,
-        "slice": slice,
-        "rules": ",".join(sorted(rules)),
-        "roles": ",".join(sorted(roles)),
-        "seen": seen,
-        "expires_at": expires_at,
-    }
+def accepted(clock: Instant) -> Detail:
+    """Say up to when the clock was vouched for."""
+    return {"accepted": clock}
 
 
 def turned(door: Door, line: ChangeLine) -> Door:
@@ -118,9 +96,10 @@ def _turned(door: Door, line: ChangeLine) -> Door:
                 return replace(door, switches=(*door.switches, _switch_of(line)))
             return replace(door, switches=tuple(s for s in door.switches if s.id != detail["switch"]))
         case Kind.GLASS:
-            return replace(door, glass=(*door.glass, _glass_of(line)))
+            kept = tuple(one for one in door.glass if line.at < one.until)
+            return replace(door, glass=(*kept, _glass_of(line)))
         case Kind.CLOCK:
-            return replace(door, clock_accepted=Instant(line.at))
+            return replace(door, clock_accepted=Instant(int(detail["accepted"])))
         case _:
             return door
 

@@ -41,6 +41,7 @@ class ActionLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     action: str
     agent: str
     asked_at: int
+    asked_by: str
     at: int
     check: str
     contract: str
@@ -48,6 +49,7 @@ class ActionLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     costs: Mapping[str, int]
     decision: str
     detail: Mapping[str, str]
+    draft_of: str
     effect: EffectClass
     environment: str
     epoch: int

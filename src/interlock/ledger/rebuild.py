@@ -18,6 +18,8 @@ class Standing:
 
     asked: ActionLine
     """The first entry about it, which says who asked for what."""
+    what: str = ""
+    """The commitment to its arguments, which a person may have edited."""
     state: ActionState = ActionState.ASKED
     fence: int = 0
     holds: tuple[HoldLine, ...] = ()
@@ -28,6 +30,10 @@ class Standing:
     lease_until: int = 0
     result: str = ""
     """The commitment to what came back."""
+    questions: tuple[tuple[str, str], ...] = ()
+    """Everything that policy was ever asked with about it: payload and commitment."""
+    previews: tuple[str, ...] = ()
+    """The payloads of everything that was shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,9 +81,6 @@ class State:
             self.door = turned(self.door, entry)
         elif entry.kind is Kind.BUDGET:
             self._raised(entry)
-        elif entry.kind is Kind.GRANTED:
-            given = Given(action=ActionId(str(entry.detail["action"])), person=entry.by)
-            self.grants[GrantId(str(entry.detail["grant"]))] = given
 
     def _acted(self, line: ActionLine) -> None:
         id = ActionId(line.action)
@@ -88,8 +91,10 @@ class State:
         if after.state not in HOLDS:
             # What was refused and counted as a call was held and charged in one entry.
             self._settle(before.holds or line.holds, line.costs)
-        for used in line.grants:
-            self.grants[GrantId(used.grant)] = Given(action=id, person=used.person, used=True)
+        if line.kind in _GIVING:
+            for used in line.grants:
+                given = Given(action=id, person=used.person, used=line.kind is Kind.STARTED)
+                self.grants[GrantId(used.grant)] = given
 
     def _hold(self, holds: Iterable[HoldLine]) -> None:
         for hold in holds:
@@ -121,11 +126,16 @@ class State:
         self.budgets[BudgetId(budget)] = account
 
 
+_GIVING = frozenset({Kind.GRANTED, Kind.STARTED})
+"""The kinds whose grants are a yes: given, and used up."""
+
+
 def _moved(before: Standing, line: ActionLine) -> Standing:
     moved = line.state is not before.state
     held = before.holds or line.holds if line.state in HOLDS else ()
     return replace(
         before,
+        what=line.what,
         state=line.state,
         fence=line.fence,
         holds=held,
@@ -136,6 +146,10 @@ def _moved(before: Standing, line: ActionLine) -> Standing:
         result=line.result if moved else before.result,
         contract=line.contract or before.contract,
         lease_until=line.lease_until or before.lease_until,
+        questions=(*before.questions, (line.detail["question"], line.facts))
+        if "question" in line.detail
+        else before.questions,
+        previews=(*before.previews, line.detail["preview"]) if "preview" in line.detail else before.previews,
     )
 
 

@@ -25,9 +25,11 @@ class Kind(Enum):
     RESENT = "resent"  # the same request once more, for a class where that is harmless
     ENDED = "ended"  # done, failed or uncertain: `state` says which
     RESOLVED = "resolved"  # what was uncertain is not any more
+    EDITED = "edited"  # a person changed the arguments of what waits
     GRANTED = "granted"
     DENIED = "denied"
     EVIDENCE = "evidence"  # something became known after the end
+    HANDED_OFF = "handed_off"  # a person takes over
     PUBLISHED = "published"
     MODE = "mode"
     SWITCH = "switch"
@@ -115,6 +117,8 @@ def _who(action: Action) -> Line:
         "action": action.id,
         "agent": caller.agent,
         "asked_at": action.asked_at,
+        "asked_by": action.by or "",
+        "draft_of": action.draft_of or "",
         "effect": action.effect.value,
         "environment": caller.environment,
         "principal": caller.principal,

@@ -60,7 +60,16 @@ class Before(msgspec.Struct, frozen=True, kw_only=True, tag="before"):
     instant: Instant
 
 
-Condition = Always | Above | Outside | OneOf | FactIsNot | Before
+class AsUndo(msgspec.Struct, frozen=True, kw_only=True, tag="as_undo"):
+    """The call reverses an earlier one. It lets a tool be permitted as an undo and as nothing else."""
+
+
+class Uncorroborated(msgspec.Struct, frozen=True, kw_only=True, tag="uncorroborated"):
+    """The run has read text from outside, and not every argument that matters has a trusted source."""
+
+
+Condition = Always | Above | Outside | OneOf | FactIsNot | Before | AsUndo | Uncorroborated
+"""When a rule matches. In a rule that permits, what is not there never matches: missing opens nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,12 +86,13 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """`effect` for calls of `tool`, or of every tool of `group`, when the condition holds."""
+    """`effect` for calls of `tool`, of every tool of `kind`, or of every tool of `group`, when the condition holds."""
 
     id: RuleId
     effect: RuleEffect
     place: Place
     tool: ToolName | None = None
+    kind: str = ""
     group: Group = "any"
     when: Condition = Always()
     # Only an asking rule has a use for the following.

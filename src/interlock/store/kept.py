@@ -28,7 +28,6 @@ def kept(stored: Stored) -> Kept:
         tree = tree.add(line)
     head = _head(stored, tree, found)
     _tiles(stored, leaves, found)
-    _rows(stored, RUN, found)
     _rows(stored, NOTICE, found)
     return Kept(
         lines=tuple(lines),
@@ -37,6 +36,7 @@ def kept(stored: Stored) -> Kept:
         budgets=_rows(stored, BUDGET, found),
         grants=_rows(stored, GRANT, found),
         claims=_rows(stored, CLAIM, found),
+        runs=_rows(stored, RUN, found),
         contracts=_contracts(stored, found),
         differences=tuple(found),
     )

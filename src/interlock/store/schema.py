@@ -13,12 +13,10 @@ from interlock.approval.grant import Grant
 from interlock.budget.hold import Balance
 from interlock.core.action import ActionState
 from interlock.core.door import Door
+from interlock.core.reason import Reason
 from interlock.ports import ActionRow, Claim, Notice, RunRow
 
 VERSION = 1
-
-_KEYLESS = frozenset({ActionState.REFUSED, ActionState.SUGGESTED})
-"""States in which an action leaves its key to whoever calls next."""
 
 DDL = """
 create table if not exists head (
@@ -92,7 +90,7 @@ def _table(name: str, type: type[Row], **columns: Callable[[Row], str | int | No
 ACTION = _table(
     "action",
     ActionRow,
-    held_key=lambda row: None if row.state in _KEYLESS else row.action.key,
+    held_key=lambda row: row.action.key if holds_key(row) else None,
     run=lambda row: row.action.run,
     state=lambda row: row.state.value,
     lease_until=lambda row: row.lease_until,
@@ -113,5 +111,7 @@ decode_door = msgspec.json.Decoder(Door).decode
 
 
 def holds_key(row: ActionRow) -> bool:
-    """Whether a call with the key of this action is answered by it."""
-    return row.state not in _KEYLESS
+    """Whether a call with the key of this action is answered by it. A refusal by rule or budget is judged again."""
+    if row.state is ActionState.REFUSED:
+        return row.reason is Reason.APPROVAL_DENIED
+    return row.state is not ActionState.SUGGESTED

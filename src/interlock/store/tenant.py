@@ -143,25 +143,12 @@ class TenantPart:
         return await self._ask(queries.signed_head)
 
     async def kept(self) -> Kept:
-        """Return all rows in one snapshot. What is wrong with one of them is in the answer."""
         return await self._ask(kept)
 
     async def inclusion(self, index: int) -> Proof:
-        """Prove that the entry with this index is in the ledger as it is now.
-
-        Raises:
-            LedgerBroken: there is no such entry.
-            StoreTampered: the stored hashes do not lead to the signed head.
-        """
         return await self._ask(proofs.inclusion, index)
 
     async def consistency(self, old: Head) -> Proof:
-        """Prove that the ledger as it is now begins with the entries under an older head.
-
-        Raises:
-            LedgerBroken: it does not, or the head is of a larger ledger.
-            StoreTampered: the stored hashes do not lead to the signed head.
-        """
         return await self._ask(proofs.consistency, old)
 
     async def notices(self, *, before: Instant) -> tuple[Notice, ...]:

@@ -1,0 +1,60 @@
+"""Who may say yes or no to what: roles, separation of duties, and a person votes once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from interlock.approval.grant import Grant
+from interlock.core.decision import Requirement
+from interlock.core.ids import Digest, PersonId, Role, RuleId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voter:
+    """The person, and what they may agree to in this workflow."""
+
+    person: PersonId
+    roles: frozenset[Role]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoVote:
+    """Why this person's word does not count here, and what would."""
+
+    why: str
+    fix: str
+
+
+def answerable(
+    voter: Voter,
+    requirements: Sequence[Requirement],
+    *,
+    authors: frozenset[PersonId],
+    separation_of_duties: bool,
+    asked_by: PersonId,
+) -> frozenset[RuleId] | NoVote:
+    """Name the rules that this person may answer.
+
+    Args:
+        voter: who wants to vote.
+        requirements: what is asked for.
+        authors: everybody who edited the arguments; they never approve their own words.
+        separation_of_duties: whether who asked for it may not approve it.
+        asked_by: on whose behalf it was asked for.
+    """
+    if voter.person in authors:
+        return NoVote(why=f"`{voter.person}` wrote these arguments", fix="ask somebody else to approve them")
+    if separation_of_duties and voter.person == asked_by:
+        return NoVote(why=f"`{voter.person}` asked for this action", fix="ask somebody else to approve it")
+    rules = frozenset(requirement.rule for requirement in requirements if requirement.approvers & voter.roles)
+    if rules:
+        return rules
+    wanted = sorted({role for requirement in requirements for role in requirement.approvers})
+    return NoVote(
+        why=f"`{voter.person}` holds none of the roles {', '.join(wanted)}",
+        fix="name the person under `approvals.people` in the contract, or ask one who holds the role",
+    )
+
+
+def voted_already(grants: Sequence[Grant], person: PersonId, digest: Digest, seen: str) -> Grant | None:
+    """Return the yes that a person gave to the very same thing."""
+    return next((g for g in grants if (g.person, g.digest, g.seen) == (person, digest, seen)), None)

@@ -1,0 +1,122 @@
+"""What a contract may say, and what its owner should know all the same."""
+
+from collections.abc import Iterator
+from typing import cast
+
+from interlock.contract.expr import ExpressionInvalid, parse
+from interlock.contract.hooks import is_source
+from interlock.contract.ir import Assumption, Consent, Contract, Tool
+from interlock.contract.unenforced import holding_back
+from interlock.core.canonical import Json
+from interlock.core.charge import Unit
+from interlock.core.effect import EffectClass, Mode, Tier
+from interlock.core.ids import Environment, ToolName
+from interlock.policy.rule import RuleEffect
+
+_RESENT = frozenset({EffectClass.READ, EffectClass.IDEMPOTENT, EffectClass.IDEMPOTENT_KEY})
+
+
+def lint(contract: Contract) -> tuple[Assumption, ...]:
+    """Return warnings, each with its place. None of them keeps a contract from being honoured."""
+    allowed = {rule.tool for rule in contract.rules if rule.effect is RuleEffect.PERMIT}
+    asking = {rule.tool for rule in contract.rules if rule.effect is RuleEffect.ASK}
+    tools = [tool for tool in contract.tools.values() if not is_source(tool.name)]
+    return (
+        *_of_contract(contract),
+        *_of_conditions(contract),
+        *(warning for tool in tools for warning in _of_tool(tool)),
+        *(warning for tool in tools if tool.name in allowed for warning in _of_allowed(tool, asking)),
+        *_of_consent(contract),
+    )
+
+
+def _of_contract(contract: Contract) -> Iterator[Assumption]:
+    if not any(budget.unit is Unit.USD and budget.tool is None for budget in contract.budgets):
+        yield _at(contract, "no budget limits what the workflow costs")
+    if not any(budget.unit is Unit.TOOL_CALLS and budget.period == "run" for budget in contract.budgets):
+        yield _at(contract, "no budget limits the calls of a run")
+    production = contract.modes.get(_PROD)
+    for section in holding_back(contract) if production is Mode.ACT else ():
+        yield Assumption(
+            place=section.place,
+            text=f"`{section.section}` protects something and is not enforced: `prod` cannot run in mode `act`"
+            f" unless `accept_unenforced` names it",
+        )
+
+
+def _of_conditions(contract: Contract) -> Iterator[Assumption]:
+    """Name the conditions that are plain words. They are allowed in two sections, and may be a slip of the pen."""
+    kept = contract.kept
+    done = cast("Json", kept.get("done"))
+    lists = [("escalate_when", cast("Json", kept.get("escalate_when")))]
+    lists += [("done", each) for each in (done.values() if isinstance(done, dict) else ())]
+    places = {section.section: section.place for section in contract.unenforced}
+    for section, texts in lists:
+        for text in texts if isinstance(texts, list) else ():
+            if not _is_expression(str(text)):
+                yield Assumption(
+                    place=places.get(section, contract.place),
+                    text=f"`{text}` in `{section}` is no expression: somebody has to judge it by its words",
+                )
+
+
+def _is_expression(text: str) -> bool:
+    try:
+        parse(text)
+    except ExpressionInvalid:
+        return False
+    return True
+
+
+def _of_tool(tool: Tool) -> Iterator[Assumption]:
+    if tool.retries and tool.effect not in _RESENT:
+        yield _of(tool, f"is `{tool.effect.value}`, so its {tool.retries} retries are never made")
+    if tool.idempotency_header and tool.effect is not EffectClass.IDEMPOTENT_KEY:
+        yield _of(tool, f"names a header for its key, which the effect `{tool.effect.value}` does not send")
+    if tool.effect is EffectClass.QUERYABLE and tool.reconcile is None:
+        yield _of(tool, "is `queryable` and says no `reconcile`: a person has to find out what became of it")
+    if tool.cache_ttl and tool.effect is not EffectClass.READ:
+        yield _of(tool, "writes, so its cache is never used")
+
+
+def _of_allowed(tool: Tool, asking: set[ToolName | None]) -> Iterator[Assumption]:
+    if tool.effect is EffectClass.READ:
+        return
+    # In mode `act`, yellow asks by itself and red is only ever a draft.
+    if tool.undo is None and tool.name not in asking and tool.tier is Tier.GREEN:
+        yield _of(tool, "writes, cannot be undone and asks nobody")
+    if tool.effect is EffectClass.OPAQUE and tool.unique is None and tool.serialize == "" and tool.tier is Tier.GREEN:
+        yield _of(tool, "is `opaque` and `green`: a second call has a second effect; say `unique` or a higher tier")
+
+
+def _of_consent(contract: Contract) -> Iterator[Assumption]:
+    approvals = contract.approvals
+    named = [("yellow", approvals.yellow), ("red", approvals.red)]
+    for tier, consent in named:
+        if consent is not None and approvals.people:
+            yield from _of_people(contract, tier, consent)
+    tiers = {tool.tier for tool in contract.tools.values()}
+    if Tier.RED in tiers and approvals.red is None:
+        yield _at(contract, "tools are `red` and `approvals` names nobody for them: their drafts are never started")
+    if Tier.YELLOW in tiers and approvals.yellow is None:
+        yield _at(contract, "tools are `yellow` and `approvals` names nobody for them: they are never done")
+
+
+def _of_people(contract: Contract, tier: str, consent: Consent) -> Iterator[Assumption]:
+    people = contract.approvals.people
+    for role in sorted(consent.approvers - people.keys()):
+        yield _at(contract, f"nobody holds the role `{role}`, which approves `{tier}`")
+    able = frozenset[str]().union(*(people.get(role, frozenset()) for role in consent.approvers))
+    if len(able) < consent.quorum:
+        yield _at(contract, f"`{tier}` needs {consent.quorum} people to agree, and {len(able)} could")
+
+
+def _at(contract: Contract, text: str) -> Assumption:
+    return Assumption(place=contract.place, text=text)
+
+
+def _of(tool: Tool, text: str) -> Assumption:
+    return Assumption(place=tool.place, text=f"`{tool.name}` {text}")
+
+
+_PROD = Environment("prod")

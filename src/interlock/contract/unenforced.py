@@ -1,0 +1,117 @@
+"""Sections that are checked and kept, and whose judge this version lacks: who will honour them, what they protect."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from interlock.contract.ir import Contract, Unenforced
+from interlock.contract.node import Map, Node, plain
+from interlock.contract.problem import Findings, nearest
+from interlock.contract.row import Row
+from interlock.contract.scalar import NAME
+from interlock.core.canonical import Json
+from interlock.policy.rule import Place
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A section that waits for its judge. `*` stands for any name."""
+
+    path: tuple[str, ...]
+    honoured_by: str
+    protects: bool = False
+    typed: bool = False
+    """It is in the typed contract all the same, so it is not kept as JSON."""
+
+    @property
+    def section(self) -> str:
+        return ".".join(key for key in self.path if key != "*")
+
+
+_WAITING = (
+    _Waiting(("on_call",), "incidents"),
+    _Waiting(("class",), "runs"),
+    _Waiting(("environments", "*", "autonomy"), "releases"),
+    _Waiting(("input",), "runs"),
+    _Waiting(("outcome",), "metrics"),
+    _Waiting(("slo",), "metrics"),
+    _Waiting(("prompts",), "model routing"),
+    _Waiting(("knowledge",), "knowledge"),
+    _Waiting(("providers",), "model routing", protects=True),
+    _Waiting(("models",), "model routing"),
+    _Waiting(("tools", "*", "secret"), "the secret broker", protects=True, typed=True),
+    _Waiting(("tools", "*", "args", "*", "domains"), "trust", protects=True, typed=True),
+    _Waiting(("tools", "*", "args", "*", "templates"), "trust", protects=True, typed=True),
+    _Waiting(("escalate_when",), "runs", protects=True),
+    _Waiting(("budgets", "per_run", "alert_at"), "metrics"),
+    _Waiting(("budgets", "per_hour", "alert_at"), "metrics"),
+    _Waiting(("budgets", "per_day", "alert_at"), "metrics"),
+    _Waiting(("budgets", "per_month", "alert_at"), "metrics"),
+    _Waiting(("budgets", "soft"), "runs"),
+    _Waiting(("budgets", "people"), "metrics"),
+    _Waiting(("trust",), "trust", protects=True),
+    _Waiting(("redaction",), "redaction", protects=True),
+    _Waiting(("breakers",), "breakers", protects=True),
+    _Waiting(("fallback", "handoff", "keep"), "runs"),
+    _Waiting(("done",), "runs", protects=True),
+    _Waiting(("evals",), "evaluations"),
+    _Waiting(("rollout",), "releases", protects=True),
+    _Waiting(("retention",), "retention"),
+)
+
+SECTIONS = frozenset(waiting.section for waiting in _WAITING)
+"""What `accept_unenforced` may name."""
+
+
+def read_unenforced(root: Map) -> tuple[tuple[Unenforced, ...], Mapping[str, Json]]:
+    """List the sections that are not enforced, and keep those that nothing else holds."""
+    listed: list[Unenforced] = []
+    kept: dict[str, Json] = {}
+    for waiting in _WAITING:
+        for path, node, place in _found(waiting.path, root, root.place):
+            listed.append(
+                Unenforced(
+                    section=waiting.section, place=place, honoured_by=waiting.honoured_by, protects=waiting.protects
+                )
+            )
+            if not waiting.typed:
+                _put(kept, path, plain(node))
+    return tuple(listed), kept
+
+
+def read_accepted(root: Row, findings: Findings) -> frozenset[str]:
+    """Read which unenforced sections the owner accepts as such."""
+    for item in root.items("accept_unenforced"):
+        name = str(plain(item))
+        if name not in SECTIONS:
+            findings.wrong(item.place, f"`{name}` is no section that may be unenforced", nearest(name, SECTIONS))
+    return frozenset(root.many("accept_unenforced", NAME))
+
+
+def holding_back(contract: Contract) -> tuple[Unenforced, ...]:
+    """Name the sections that protect something and that nobody accepted as unenforced: no mode `act` in prod."""
+    return tuple(
+        section
+        for section in contract.unenforced
+        if section.protects and section.section not in contract.accept_unenforced
+    )
+
+
+def _found(path: tuple[str, ...], node: Node, place: Place) -> Iterator[tuple[tuple[str, ...], Node, Place]]:
+    if not path:
+        yield (), node, place
+        return
+    if not isinstance(node, Map):
+        return
+    names = list(node.entries) if path[0] == "*" else [path[0]] if path[0] in node.entries else []
+    for name in names:
+        for rest, found, where in _found(path[1:], node.entries[name], node.place_of(name)):
+            yield (name, *rest), found, where
+
+
+def _put(kept: dict[str, Json], path: tuple[str, ...], value: Json) -> None:
+    inner = kept
+    for key in path[:-1]:
+        below = inner.setdefault(key, {})
+        assert isinstance(below, dict), "a section that is kept whole has no kept part"
+        inner = below
+    inner[path[-1]] = value

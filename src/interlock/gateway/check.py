@@ -1,0 +1,99 @@
+"""Step 9: what came back. Its schema and size, the post-conditions of the contract, and what the agent gets to see."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from interlock.contract import expr
+from interlock.contract.arguments import Arguments
+from interlock.contract.path import Absent
+from interlock.core.canonical import Json, canonical
+from interlock.core.errors import InterlockError
+from interlock.core.limits import RESULT_BYTES_MAX
+from interlock.gateway.asked import Asked, commitment
+from interlock.ports import Payload, Secrets
+
+Check = Literal["", "passed", "failed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """A result as it is kept, shown and undone."""
+
+    shown: Json
+    """What the agent gets to see."""
+    check: Check
+    commitment: str
+    result: Payload
+    undo: Payload | None
+    """The arguments with which it would be undone."""
+
+
+def checked(asked: Asked, result: Json, secrets: Secrets, *, around: Mapping[str, Json] | None = None) -> Checked:
+    """(9) Look at what came back. Whatever is wrong with it, the effect has happened: the outcome stays done.
+
+    Args:
+        asked: the action.
+        result: what came back.
+        secrets: encrypts what is kept.
+        around: what was read `before` and `after`, where the contract asks for it.
+    """
+    text = _readable(result)
+    known = text is not None
+    fits = known and _fits_schema(asked, text or b"")
+    shown = projected(result, asked.tool.keep) if known else None
+    kept: dict[str, Json] = {"shown": shown, **(around or {})}
+    if known and asked.tool.keep:
+        kept["full"] = result
+    return Checked(
+        shown=shown,
+        check=_check(asked, result, fits=fits) if known else "failed",
+        commitment=commitment(asked.salt, text or b""),
+        result=asked.sealed(secrets, asked.drawn.result, canonical(kept)),
+        undo=_undo(asked, result, secrets) if known else None,
+    )
+
+
+def projected(result: Json, keep: tuple[str, ...]) -> Json:
+    """Leave only the members that the contract lets an agent see; of a list, of each of its items."""
+    if not keep:
+        return result
+    if isinstance(result, list):
+        return [projected(item, keep) for item in result]
+    if isinstance(result, dict):
+        return {name: result[name] for name in keep if name in result}
+    return None
+
+
+def _readable(result: Json) -> bytes | None:
+    try:
+        text = canonical(result)
+    except (InterlockError, RecursionError):
+        return None
+    return text if len(text) <= RESULT_BYTES_MAX else None
+
+
+def _fits_schema(asked: Asked, text: bytes) -> bool:
+    schema = asked.force.results.get(asked.action.tool)
+    return schema is None or isinstance(schema.read(text), Arguments)
+
+
+def _check(asked: Asked, result: Json, *, fits: bool) -> Check:
+    checks = asked.force.checks.get(asked.action.tool, ())
+    if not checks and asked.tool.result_schema is None:
+        return ""
+    scope: Mapping[str, Json] = {"args": dict(asked.arguments.values), "result": result}
+    return "passed" if fits and all(expr.evaluate(check, scope) for check in checks) else "failed"
+
+
+def _undo(asked: Asked, result: Json, secrets: Secrets) -> Payload | None:
+    undo = asked.tool.undo
+    if undo is None:
+        return None
+    values: dict[str, Json] = {}
+    for name, text in undo.args.items():
+        found = asked.at(text, result=result) if text.startswith("$.") else text
+        if isinstance(found, Absent):
+            return None
+        values[name] = found
+    return asked.sealed(secrets, asked.drawn.undo, canonical({"tool": undo.tool, "arguments": values}))

@@ -1,0 +1,89 @@
+"""The names that an action claims: a business key that is unique, a record that is changed one action at a time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from interlock.contract.path import Absent
+from interlock.core.canonical import Json, canonical
+from interlock.core.effect import EffectClass
+from interlock.core.ids import ClaimId, Instant
+from interlock.gateway.asked import Asked
+from interlock.ports import Claim, Secrets
+
+FOREVER = Instant(2**53 - 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """The names that one action claims, each a MAC, so that no business key stands in the database."""
+
+    unique: ClaimId | None = None
+    """Taken from the start until the window ends; given back when it is sure that nothing happened."""
+    serial: ClaimId | None = None
+    """Taken while the action is under way or uncertain."""
+    target: ClaimId | None = None
+    """Moved to whoever started last, so that an older request is not sent again after a newer one."""
+    cache: ClaimId | None = None
+    """Where the last answer of a read is found."""
+    reversal: ClaimId | None = None
+    """The effect that is undone: one undo at a time, and none after one that may have happened."""
+
+    def all(self) -> frozenset[ClaimId]:
+        names = (self.unique, self.serial, self.target, self.cache, self.reversal)
+        return frozenset(name for name in names if name is not None)
+
+
+def names_of(asked: Asked, secrets: Secrets) -> Names:
+    """Name what this action claims."""
+    tool = asked.tool
+    objects = [path for path, argument in tool.arguments.items() if argument.role in ("id", "target")]
+    return Names(
+        unique=_name(asked, secrets, "unique", [tool.name], tool.unique.on) if tool.unique else None,
+        serial=_name(asked, secrets, "serial", [], [tool.serialize]) if tool.serialize else None,
+        target=_name(asked, secrets, "target", [tool.name], [f"args.{path}" for path in objects])
+        if tool.effect is EffectClass.IDEMPOTENT
+        else None,
+        cache=_cache(asked, secrets) if tool.cache_ttl and tool.effect is EffectClass.READ else None,
+        reversal=_name(asked, secrets, "undo", [asked.action.undo_of], []) if asked.action.undo_of else None,
+    )
+
+
+def _name(asked: Asked, secrets: Secrets, kind: str, more: Sequence[str], paths: Sequence[str]) -> ClaimId:
+    caller = asked.action.caller
+    found = [asked.at(path) for path in paths]
+    values: list[Json] = [None if isinstance(value, Absent) else value for value in found]
+    what: Json = [kind, caller.workflow, caller.environment, *more, *paths, values]
+    return ClaimId(secrets.mac(caller.tenant, b"claim\0" + canonical(what)).hex())
+
+
+def _cache(asked: Asked, secrets: Secrets) -> ClaimId:
+    # Whoever may see something else has another answer: who asks and for whom is part of the name.
+    caller = asked.action.caller
+    who: list[Json] = [caller.workflow, caller.environment, caller.agent, caller.principal]
+    what: Json = ["cache", *who, asked.action.tool, asked.tool.pin, asked.arguments.text.decode()]
+    return ClaimId(secrets.mac(caller.tenant, b"claim\0" + canonical(what)).hex())
+
+
+def taken(asked: Asked, names: Names, now: Instant) -> tuple[Claim, ...]:
+    """Return the claims that a start makes."""
+    id = asked.action.id
+    claims: list[Claim] = []
+    if names.unique is not None and asked.tool.unique is not None:
+        claims.append(Claim(id=names.unique, action=id, until=Instant(now + asked.tool.unique.within)))
+    if names.serial is not None:
+        claims.append(Claim(id=names.serial, action=id, until=FOREVER, serial=True))
+    if names.target is not None:
+        claims.append(Claim(id=names.target, action=id, until=FOREVER))
+    if names.reversal is not None:
+        claims.append(Claim(id=names.reversal, action=id, until=FOREVER))
+    return tuple(claims)
+
+
+def given_back(claim: Claim) -> Claim:
+    """Let go of a name."""
+    return replace(claim, until=Instant(0))
+
+
+def holder(claim: Claim | None, asked: Asked, now: Instant) -> Claim | None:
+    """Return the claim of another action that stands in the way."""
+    return claim if claim is not None and claim.action != asked.action.id and now < claim.until else None

@@ -1,0 +1,249 @@
+"""What people say to actions that wait: yes, no, or yes to something else. Each is a write, by any process."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar
+
+from interlock.approval.grant import Grant, opening
+from interlock.approval.vote import NoVote, Voter, answerable, voted_already
+from interlock.contract.arguments import Arguments
+from interlock.core.action import ActionState, step
+from interlock.core.decision import Ask
+from interlock.core.errors import ActionUnknown, NotPermitted, StoreBusy
+from interlock.core.ids import ActionId, GrantId, PersonId, Role, RuleId
+from interlock.core.limits import DECIDE_TRIES_MAX
+from interlock.core.outcome import Refused
+from interlock.core.reason import Reason
+from interlock.gateway import fresh
+from interlock.gateway.asked import commitment, digest
+from interlock.gateway.begin import Stale
+from interlock.gateway.call import Gateway, row_of
+from interlock.gateway.doors import Operator
+from interlock.gateway.force import Force
+from interlock.gateway.revive import revived
+from interlock.ledger.seal import ActionEntry, Kind, Used
+from interlock.ports import ActionRow, Changes, Needs, Notice, Payload, Rows, TenantStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voted:
+    """What a yes came to."""
+
+    grant: GrantId
+    answered: frozenset[RuleId]
+    complete: bool
+    """Whether every requirement is answered, so that the action can go on."""
+
+
+async def agree(gateway: Gateway, store: TenantStore, id: ActionId, by: Operator, *, seen: str) -> Voted:
+    """Say yes to exactly what was shown.
+
+    Args:
+        gateway: it knows the contract; nothing is carried out here.
+        store: the tenant's part of the store.
+        id: the action that waits.
+        by: the person, and how they are known.
+        seen: the hash of what the person was shown.
+
+    Raises:
+        ActionUnknown: there is no such action.
+        NotPermitted: it does not wait, it shows something else by now, or this person may not say yes to it.
+    """
+    return await _said(gateway, store, id, by, partial(_agree, by=by, seen=seen, new=fresh.grant_id()))
+
+
+async def deny(gateway: Gateway, store: TenantStore, id: ActionId, by: Operator) -> Refused:
+    """Say no. One no is enough, and it stays the answer to this call.
+
+    Raises:
+        ActionUnknown: there is no such action.
+        NotPermitted: it does not wait, or this person has no say in it.
+    """
+    return await _said(gateway, store, id, by, partial(_deny, by=by, new=fresh.grant_id()))
+
+
+async def edit(gateway: Gateway, store: TenantStore, id: ActionId, arguments: str, by: Operator) -> None:
+    """Change the arguments of an action that waits. It waits on, for others than whoever edited it.
+
+    Raises:
+        ActionUnknown: there is no such action.
+        NotPermitted: it does not wait, this person has no say in it, or the arguments do not fit.
+        PayloadErased: what was asked for has been erased.
+    """
+    row = await waiting(store, id)
+    asked = await revived(gateway, store, row)
+    if isinstance(asked, Refused):
+        raise NotPermitted(asked.why, fix=asked.fix)
+    read = asked.force.schemas[asked.action.tool].read(arguments)
+    if not isinstance(read, Arguments):
+        wrong = ", ".join(f"{each.path} ({each.kind})" for each in read)
+        raise NotPermitted(f"the arguments do not fit: {wrong}", fix="compare them with the schema of the tool")
+    action = replace(
+        asked.action,
+        arguments=fresh.payload_id(),
+        digest=digest(asked.action.caller, asked.action.tool, read.text, gateway.secrets),
+        what=commitment(asked.salt, read.text),
+    )
+    changed = replace(asked, action=action, arguments=read)
+    payload = changed.sealed_arguments(gateway.secrets)
+    new = replace(
+        row,
+        action=action,
+        asked_digest=row.asked_digest or row.action.digest,
+        authors=(*row.authors, by.person),
+    )
+    await _said(gateway, store, id, by, partial(_edit, old=row, new=new, payload=payload, by=by))
+
+
+async def waiting(store: TenantStore, id: ActionId) -> ActionRow:
+    """Return an action that waits for a person.
+
+    Raises:
+        ActionUnknown: there is no such action.
+        NotPermitted: it does not wait.
+    """
+    row = await row_of(store, id)
+    if row is None:
+        raise ActionUnknown(f"no action has the id `{id}`", fix="list what waits: `interlock approvals list`")
+    if row.state is not ActionState.PARKED:
+        raise NotPermitted(f"`{id}` does not wait: it is {row.state.value}", fix=f"run `interlock action show {id}`")
+    return row
+
+
+def roles_of(force: Force, by: Operator) -> frozenset[Role]:
+    """Name the roles that a person holds in a workflow, by their name or by the key that they signed with."""
+    people = force.contract.approvals.people
+    return frozenset(role for role, holders in people.items() if {by.person, PersonId(by.known_by)} & holders)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ballot:
+    """The rules that a person may answer for an action, and the roles that let them."""
+
+    rules: frozenset[RuleId]
+    roles: frozenset[Role]
+
+
+Answer = TypeVar("Answer")
+Say = Callable[[Rows, ActionRow, Ballot], tuple[Changes, Answer | NotPermitted]]
+"""What a person's word does, given the rows, the action and what the person may say."""
+
+
+async def _said(gateway: Gateway, store: TenantStore, id: ActionId, by: Operator, say: Say[Answer]) -> Answer:
+    for _ in range(DECIDE_TRIES_MAX):
+        row = await waiting(store, id)
+        door = (await store.read(Needs())).door
+        force = await gateway.forces.of(store, door, row.action.caller)
+        if force is None:
+            raise NotPermitted("the workflow has no contract any more", fix="publish it again")
+        change = partial(_heard, id=id, by=by, force=force, epoch=door.epoch, say=say)
+        needs = Needs(actions=frozenset({id}), grants=frozenset({id}))
+        answer = (await store.write(needs, change)).answer
+        if isinstance(answer, NotPermitted):
+            raise answer
+        if not isinstance(answer, Stale):
+            return answer
+    raise StoreBusy("the rules changed during every try", fix="try again")
+
+
+def _heard(
+    rows: Rows, *, id: ActionId, by: Operator, force: Force, epoch: int, say: Say[Answer]
+) -> tuple[Changes, Answer | Stale | NotPermitted]:
+    row = rows.actions[id]
+    if rows.door.epoch != epoch or row is None or row.state is not ActionState.PARKED:
+        return Changes(), Stale()
+    if rows.now >= row.expires_at:
+        return Changes(), NotPermitted(f"`{id}` expired", fix="the agent may ask again")
+    voter = Voter(person=by.person, roles=roles_of(force, by))
+    rules = answerable(
+        voter,
+        row.requirements,
+        authors=frozenset(row.authors),
+        separation_of_duties=force.contract.approvals.separation_of_duties,
+        asked_by=PersonId(row.action.by or row.action.caller.principal),
+    )
+    if isinstance(rules, NoVote):
+        return Changes(), NotPermitted(rules.why, fix=rules.fix)
+    return say(rows, row, Ballot(rules=rules, roles=voter.roles))
+
+
+def _agree(
+    rows: Rows, row: ActionRow, ballot: Ballot, *, by: Operator, seen: str, new: GrantId
+) -> tuple[Changes, Voted | NotPermitted]:
+    id = row.action.id
+    if seen != row.seen:
+        why = f"what `{id}` shows has changed since you looked"
+        return Changes(), NotPermitted(why, fix=f"look again: `interlock approvals show {id}`")
+    votes = rows.grants[id]
+    known = voted_already(votes, by.person, row.action.digest, seen)
+    grant = known or Grant(
+        id=new,
+        action=id,
+        digest=row.action.digest,
+        slice=row.slice,
+        rules=ballot.rules,
+        seen=seen,
+        person=by.person,
+        roles=ballot.roles,
+        known_by=by.known_by,
+        given_at=rows.now,
+        expires_at=row.expires_at,
+    )
+    everyone = (*votes, grant)
+    ask = Ask(requirements=row.requirements)
+    opened = opening(ask, everyone, digest=grant.digest, slice=grant.slice, seen=seen, now=rows.now)
+    voted = Voted(grant=grant.id, answered=grant.rules, complete=opened is not None)
+    if known is not None:
+        return Changes(), voted
+    entry = replace(
+        _entry(rows, row, Kind.GRANTED, by, grant.id), rules=tuple(sorted(ballot.rules)), detail={"seen": seen}
+    )
+    wake = Notice(id=f"resume:{grant.id}", topic="resume", action=id, at=rows.now)
+    return Changes(grants=(grant,), notices=(wake,), entries=(entry,)), voted
+
+
+def _deny(
+    rows: Rows, row: ActionRow, ballot: Ballot, *, by: Operator, new: GrantId
+) -> tuple[Changes, Refused | NotPermitted]:
+    refused = Refused(
+        action=row.action.id,
+        reason=Reason.APPROVAL_DENIED,
+        why=f"`{by.person}` said no",
+        fix="ask them why, or ask for something else",
+    )
+    moved = replace(
+        row,
+        state=step(row.state, ActionState.REFUSED),
+        reason=refused.reason,
+        why=f"{refused.why}\n{refused.fix}",
+        changed_at=rows.now,
+    )
+    entry = replace(_entry(rows, moved, Kind.DENIED, by, new), rules=tuple(sorted(ballot.rules)), reason=refused.reason)
+    return Changes(actions=(moved,), entries=(entry,)), refused
+
+
+def _edit(
+    rows: Rows, row: ActionRow, ballot: Ballot, *, old: ActionRow, new: ActionRow, payload: Payload, by: Operator
+) -> tuple[Changes, None | NotPermitted]:
+    if row != old:
+        return Changes(), NotPermitted("it changed meanwhile", fix="look again, and edit what stands there now")
+    entry = replace(_entry(rows, new, Kind.EDITED, by, GrantId("")), rules=tuple(sorted(ballot.rules)))
+    moved = replace(new, changed_at=rows.now)
+    wake = Notice(id=f"resume:{payload.id}", topic="resume", action=row.action.id, at=rows.now)
+    return Changes(actions=(moved,), payloads=(payload,), notices=(wake,), entries=(entry,)), None
+
+
+def _entry(rows: Rows, row: ActionRow, kind: Kind, by: Operator, grant: GrantId) -> ActionEntry:
+    return ActionEntry(
+        kind=kind,
+        at=rows.now,
+        epoch=rows.door.epoch,
+        process=by.process,
+        action=row.action,
+        state=row.state,
+        fence=row.fence,
+        slice=row.slice,
+        contract=row.contract,
+        grants=(Used(grant=grant, person=by.person, known_by=by.known_by),),
+    )

@@ -1,0 +1,67 @@
+"""Step 5: put the one question to policy, outside any transaction, and keep all that the answer stands on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from interlock.core.decision import Decision
+from interlock.core.fact import Fact
+from interlock.core.ids import RuleId, SliceHash
+from interlock.gateway.asked import Asked, commitment
+from interlock.policy.arguments import quantities_of
+from interlock.policy.decide import decide
+from interlock.policy.vocabulary import Question, question_bytes
+from interlock.ports import Payload, Rows, Secrets
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What policy said, and all that it stands on."""
+
+    decision: Decision
+    rules: tuple[RuleId, ...]
+    fix: str
+    slice: SliceHash
+    epoch: int
+    question: Payload
+    """Everything that policy was asked with, encrypted, so that the decision can be replayed."""
+    commitment: str
+    seen: str = ""
+    """The hash of what a person would be shown: arguments, facts, preview. Only where a person may be asked."""
+
+
+def judge(asked: Asked, rows: Rows, facts: Mapping[str, Fact], secrets: Secrets) -> Judged:
+    """(5) Decide, at the epoch of `rows`."""
+    question = question_of(asked, rows, facts)
+    judgement = decide(asked.force.policies, question)
+    text = question_bytes(question)
+    return Judged(
+        decision=judgement.decision,
+        rules=judgement.rules,
+        fix=judgement.fix,
+        slice=judgement.slice,
+        epoch=rows.door.epoch,
+        question=asked.sealed(secrets, asked.drawn.question, text),
+        commitment=commitment(asked.salt, text),
+    )
+
+
+def question_of(asked: Asked, rows: Rows, facts: Mapping[str, Fact]) -> Question:
+    """Put together everything that the decision depends on, apart from the policies."""
+    slice = asked.force.policies.slices.get(asked.action.tool)
+    quantities = quantities_of(slice.shape.arguments, asked.arguments.values) if slice else {}
+    return Question(
+        caller=asked.action.caller,
+        tool=asked.action.tool,
+        effect=asked.tool.effect,
+        tier=asked.tool.tier,
+        arguments=asked.arguments.text,
+        quantities=quantities,
+        facts=facts,
+        now=rows.now,
+        mode=asked.force.mode,
+        switches=rows.door.switches,
+        glass=rows.door.glass,
+        undo=asked.action.undo_of is not None,
+        by_operator=asked.action.by is not None,
+        started_by_person=asked.action.draft_of is not None,
+    )

@@ -1,0 +1,152 @@
+"""What a person says of an action whose end nobody knows: it happened, it did not, give up, or do it again."""
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Literal, assert_never
+
+from interlock.budget.hold import settle
+from interlock.core.action import ActionState, step
+from interlock.core.canonical import Json
+from interlock.core.errors import ActionUnknown, NotPermitted
+from interlock.core.ids import ActionId, Micros
+from interlock.core.outcome import Outcome, Refused
+from interlock.gateway.asked import Asked, Proposal
+from interlock.gateway.call import Gateway, row_of
+from interlock.gateway.claims import given_back
+from interlock.gateway.doors import Operator
+from interlock.gateway.perform import Happened, NeverHappened
+from interlock.gateway.recover import close, needs_to_end
+from interlock.gateway.revive import revived
+from interlock.ledger.seal import ActionEntry, Kind
+from interlock.ports import ActionRow, Changes, Rows, TenantStore
+
+Verdict = Literal["happened", "did_not_happen", "abandon", "retry"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolved:
+    """What became of the uncertain action, and of the new one if it was done again."""
+
+    state: ActionState
+    retried: Outcome | None = None
+
+
+async def resolve(
+    gateway: Gateway,
+    store: TenantStore,
+    id: ActionId,
+    verdict: Verdict,
+    by: Operator,
+    *,
+    result: Json = None,
+    may_still_happen: bool = False,
+) -> Resolved:
+    """Put an end to not knowing.
+
+    Args:
+        gateway: carries out a retry.
+        store: the tenant's part of the store.
+        id: the uncertain action.
+        verdict: `retry` gives this one up and makes a new action with a decision, holds and consent of its own.
+        by: the person, whose word it is.
+        result: with `happened`, the fields of the result that an undo needs: evidence of that person.
+        may_still_happen: with `retry`, that the person knows the first one may still happen.
+
+    Raises:
+        ActionUnknown: there is no such action.
+        NotPermitted: nobody doubts how it ended, or a retry needs `may_still_happen`.
+    """
+    row = await _uncertain(store, id)
+    said = (("verdict", verdict), ("by", by.person), ("known_by", by.known_by))
+    if verdict in ("abandon", "retry"):
+        return await _given_up(gateway, store, row, verdict, by, may_still_happen=may_still_happen)
+    asked = await _revived(gateway, store, row)
+    ending = (
+        Happened(result=result, costs={}, attempts=1, took=Micros(0))
+        if verdict == "happened"
+        else NeverHappened(why=f"`{by.person}` says that it did not happen")
+    )
+    outcome = await close(gateway, store, row, asked, ending, fence=row.fence, kind=Kind.RESOLVED, by=said)
+    if outcome is None:
+        raise NotPermitted(f"`{id}` was resolved meanwhile", fix=f"run `interlock action show {id}`")
+    return Resolved(state=ActionState.DONE if verdict == "happened" else ActionState.FAILED)
+
+
+async def _given_up(
+    gateway: Gateway,
+    store: TenantStore,
+    row: ActionRow,
+    verdict: Literal["abandon", "retry"],
+    by: Operator,
+    *,
+    may_still_happen: bool,
+) -> Resolved:
+    match verdict:
+        case "abandon":
+            await store.write(needs_to_end(row), partial(_abandoned, row=row, by=by, verdict=verdict))
+            return Resolved(state=ActionState.ABANDONED)
+        case "retry":
+            if row.owner == gateway.process or not may_still_happen:
+                raise NotPermitted(
+                    f"nobody knows whether the owner of `{row.action.id}` is gone, so it may still happen",
+                    fix="make sure that its process has ended, then say `--first-may-still-happen`",
+                )
+            asked = await _revived(gateway, store, row)
+            await store.write(needs_to_end(row), partial(_abandoned, row=row, by=by, verdict=verdict))
+            again = Proposal(
+                tool=asked.action.tool,
+                arguments=asked.arguments.text,
+                run=None if row.action.own_run else row.action.run,
+                by=by.person,
+                retry_of=row.action.id,
+            )
+            return Resolved(state=ActionState.ABANDONED, retried=await gateway.call(row.action.caller, again))
+        case _:
+            assert_never(verdict)
+
+
+def _abandoned(rows: Rows, *, row: ActionRow, by: Operator, verdict: str) -> tuple[Changes, None]:
+    """Give up finding out: what was held is charged, because it may have happened."""
+    if rows.actions[row.action.id] != row:
+        return Changes(), None
+    costs = {charge.budget: charge.amount for charge in row.holds}
+    moved = replace(row, state=step(row.state, ActionState.ABANDONED), holds=(), changed_at=rows.now)
+    let_go = [given_back(claim) for claim in rows.claims.values() if claim and claim.action == row.action.id]
+    if verdict == "abandon":
+        let_go = [claim for claim in let_go if claim.serial]
+    entry = ActionEntry(
+        kind=Kind.RESOLVED,
+        at=rows.now,
+        epoch=rows.door.epoch,
+        process=by.process,
+        action=row.action,
+        state=moved.state,
+        fence=moved.fence,
+        contract=row.contract,
+        costs=costs,
+        detail={"verdict": verdict, "by": by.person, "known_by": by.known_by},
+    )
+    return Changes(
+        actions=(moved,),
+        budgets=settle(rows.budgets, row.holds, costs),
+        claims=tuple(let_go),
+        entries=(entry,),
+    ), None
+
+
+async def _uncertain(store: TenantStore, id: ActionId) -> ActionRow:
+    row = await row_of(store, id)
+    if row is None:
+        raise ActionUnknown(f"no action has the id `{id}`", fix="list them: `interlock action list --state uncertain`")
+    if row.state is not ActionState.UNCERTAIN:
+        raise NotPermitted(
+            f"nobody doubts how `{id}` ended: it is {row.state.value}", fix=f"run `interlock action show {id}`"
+        )
+    return row
+
+
+async def _revived(gateway: Gateway, store: TenantStore, row: ActionRow) -> Asked:
+    asked = await revived(gateway, store, row)
+    if isinstance(asked, Refused):
+        raise NotPermitted(asked.why, fix="give it up: `interlock action resolve ID abandon`")
+    return asked

@@ -1,0 +1,130 @@
+"""Undo: a new, governed action that reverses an old one. Last in, first out; what cannot be undone is named before."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import cast
+
+from interlock.core.action import ActionState
+from interlock.core.canonical import Json, canonical
+from interlock.core.errors import ActionUnknown, NotPermitted
+from interlock.core.fact import Known
+from interlock.core.ids import ActionId, Instant, PrincipalId, RunId, ToolName
+from interlock.core.outcome import Outcome, Refused
+from interlock.gateway.asked import Proposal
+from interlock.gateway.call import Gateway, row_of
+from interlock.gateway.doors import Operator
+from interlock.gateway.recall import payload_of
+from interlock.gateway.revive import revived
+from interlock.ports import ActionRow, Needs, TenantStore, Wanted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reversal:
+    """One effect of a plan: how it would be undone, or why it cannot be."""
+
+    action: ActionId
+    tool: ToolName
+    undo_tool: ToolName | None = None
+    arguments: bytes = b""
+    until: Instant = Instant(0)
+    why_not: str = ""
+
+
+async def plan(
+    gateway: Gateway, store: TenantStore, *, id: ActionId | None = None, run: RunId | None = None
+) -> tuple[Reversal, ...]:
+    """List the effects of an action or of a whole run, the last one first, each with how it can be undone.
+
+    Raises:
+        ActionUnknown: there is no such action.
+    """
+    rows: Sequence[ActionRow]
+    if id is not None:
+        row = await row_of(store, id)
+        if row is None:
+            raise ActionUnknown(f"no action has the id `{id}`", fix="list them: `interlock action list`")
+        rows = [row]
+    else:
+        rows = await store.actions(Wanted(run=run, limit=1_000))
+    now = (await store.read(Needs())).now
+    effects = [row for row in rows if row.state in _EFFECTS and row.action.effect.value != "read"]
+    effects = [row for row in effects if row.action.undo_of is None and row.undone_by is None]
+    return tuple([await _reversal(gateway, store, row, now) for row in sorted(effects, key=_last_first)])
+
+
+_EFFECTS = (ActionState.DONE, ActionState.UNCERTAIN, ActionState.STARTED, ActionState.ABANDONED)
+
+
+def _last_first(row: ActionRow) -> tuple[int, str]:
+    return -row.started_at, row.action.id
+
+
+async def _reversal(gateway: Gateway, store: TenantStore, row: ActionRow, now: Instant) -> Reversal:
+    def cannot(why: str) -> Reversal:
+        return Reversal(action=row.action.id, tool=row.action.tool, why_not=why)
+
+    if row.state is ActionState.STARTED:
+        return cannot("it is under way")
+    if row.state is not ActionState.DONE:
+        return cannot("nobody knows whether it happened: resolve it first")
+    if row.undo is None:
+        return cannot("the contract does not say how to undo it")
+    if now >= row.undo_until:
+        return cannot("the time in which it could be undone is over")
+    kept = await payload_of(row.undo, store, gateway.secrets)
+    if not isinstance(kept, dict):
+        return cannot("what its undo needs was erased")
+    return Reversal(
+        action=row.action.id,
+        tool=row.action.tool,
+        undo_tool=ToolName(cast("str", kept["tool"])),
+        arguments=canonical(kept["arguments"]),
+        until=row.undo_until,
+    )
+
+
+async def undo(
+    gateway: Gateway, store: TenantStore, id: ActionId, by: Operator, *, even_if_changed: bool = False
+) -> Outcome:
+    """Undo one effect, by policy, under the tenant's own budget.
+
+    Args:
+        gateway: carries the undo out as an action of its own.
+        store: the tenant's part of the store.
+        id: the action to reverse.
+        by: the person who asks for it.
+        even_if_changed: go on although the record has changed since.
+
+    Raises:
+        ActionUnknown: there is no such action.
+        NotPermitted: it cannot be undone, or the record has changed since and nobody said that this is fine.
+    """
+    steps = await plan(gateway, store, id=id)
+    row = await row_of(store, id)
+    if row is None or not steps or steps[0].undo_tool is None:
+        why = steps[0].why_not if steps else "it has no effect that stands"
+        raise NotPermitted(f"`{id}` cannot be undone: {why}", fix=f"run `interlock action show {id}`")
+    if not even_if_changed and await _changed(gateway, store, row):
+        raise NotPermitted(f"what `{id}` left behind has changed since", fix="look at it, then say `--even-if-changed`")
+    proposal = Proposal(
+        tool=steps[0].undo_tool,
+        arguments=steps[0].arguments,
+        run=None if row.action.own_run else row.action.run,
+        by=by.person,
+        undo_of=id,
+    )
+    return await gateway.call(replace(row.action.caller, principal=PrincipalId(by.person)), proposal)
+
+
+async def _changed(gateway: Gateway, store: TenantStore, row: ActionRow) -> bool:
+    """Whether what the action left behind is not there any more as it was."""
+    asked = await revived(gateway, store, row)
+    if isinstance(asked, Refused) or asked.tool.after is None:
+        return False
+    kept = await payload_of(row.result, store, gateway.secrets)
+    if not isinstance(kept, dict) or "after" not in kept:
+        return False
+    result: Json = kept.get("full", kept["shown"])
+    now = (await store.read(Needs())).now
+    found = await gateway.facts.look(asked, asked.tool.after, now, result=result)
+    return not isinstance(found, Known) or found.value != kept["after"]

@@ -1,0 +1,223 @@
+"""What each way out of the begin writes down: the row, the holds, the claims, the payloads, the entry."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from interlock.approval.grant import Grant, consume
+from interlock.budget.hold import Balance, Shortfall, hold, settle
+from interlock.core.action import ActionState, step
+from interlock.core.canonical import Json
+from interlock.core.charge import Charge, Unit
+from interlock.core.decision import Ask, Suggest
+from interlock.core.ids import BudgetId, Digest, Instant, ProcessId
+from interlock.core.outcome import Parked, Refused, Suggested
+from interlock.gateway.asked import Asked
+from interlock.gateway.charges import lease_micros, price_of
+from interlock.gateway.claims import Names, taken
+from interlock.gateway.judge import Judged
+from interlock.ledger.seal import ActionEntry, Kind, Used
+from interlock.ports import ActionRow, Changes, Notice, Payload, Rows, RunRow
+
+_RECENT_MAX = 16
+"""How many calls of a run are remembered to notice a loop."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Writing:
+    """Everything that was found out before the write, so that the write is a function of the rows alone."""
+
+    asked: Asked
+    judged: Judged
+    names: Names
+    arguments: Payload
+    preview: Payload | None
+    shown: Json
+    """The preview as the agent sees it where nothing is done."""
+    gathered: int
+    """What facts and previews have cost, in micro-dollars."""
+    before: Mapping[str, Json]
+    """How the record was before, where the contract asks for it."""
+    process: ProcessId
+    handoff: bool = False
+    """Whether a person takes over what is refused."""
+
+    def refused(self, rows: Rows, row: ActionRow, stop: Refused, charges: Sequence[Charge]) -> Changes:
+        calls = 1 if row.state is ActionState.ASKED else 0
+        balances, booked = _booked(rows, charges, usd=self.gathered, calls=calls)
+        moved = replace(self._moved(rows, row, ActionState.REFUSED), reason=stop.reason, why=f"{stop.why}\n{stop.fix}")
+        return Changes(
+            actions=(moved,),
+            budgets=balances,
+            runs=self._run(rows),
+            payloads=self._payloads(row),
+            notices=self._handoff(rows) if self.handoff else (),
+            entries=(replace(self._entry(rows, Kind.REFUSED, moved, booked=booked), reason=stop.reason),),
+        )
+
+    def suggested(self, rows: Rows, row: ActionRow, charges: Sequence[Charge]) -> tuple[Changes, Suggested]:
+        assert isinstance(self.judged.decision, Suggest), "only a suggestion is suggested"
+        draft = self.judged.decision.draft
+        balances, booked = _booked(rows, charges, usd=self.gathered, calls=1)
+        moved = replace(self._moved(rows, row, ActionState.SUGGESTED), draft=draft)
+        changes = Changes(
+            actions=(moved,),
+            budgets=balances,
+            runs=self._run(rows),
+            payloads=self._payloads(row),
+            entries=(self._entry(rows, Kind.SUGGESTED, moved, booked=booked),),
+        )
+        return changes, Suggested(action=row.action.id, preview=self.shown, draft=draft)
+
+    def parked(self, rows: Rows, row: ActionRow, ask: Ask, charges: Sequence[Charge]) -> tuple[Changes, Parked]:
+        """Wait for a person. One that waits already waits on, unless what it waits for or what is shown has changed."""
+        if row.state is ActionState.PARKED and (row.requirements, row.seen) == (ask.requirements, self.judged.seen):
+            return Changes(), Parked(action=row.action.id, requirements=row.requirements, expires_at=row.expires_at)
+        first = row.state is ActionState.ASKED
+        balances, booked = _booked(rows, charges, usd=self.gathered, calls=0)
+        expires_at = Instant(rows.now + min(requirement.expires for requirement in ask.requirements))
+        moved = replace(
+            self._moved(rows, row, ActionState.PARKED) if first else self._same(rows, row),
+            requirements=ask.requirements,
+            seen=self.judged.seen,
+            expires_at=expires_at if first else row.expires_at,
+        )
+        changes = Changes(
+            actions=(moved,),
+            budgets=balances,
+            runs=self._run(rows),
+            payloads=self._payloads(row),
+            notices=_reminders(self.asked, moved, rows.now),
+            entries=(self._entry(rows, Kind.PARKED, moved, booked=booked),),
+        )
+        return changes, Parked(action=row.action.id, requirements=ask.requirements, expires_at=moved.expires_at)
+
+    def started(self, rows: Rows, row: ActionRow, charges: Sequence[Charge], grants: Sequence[Grant]) -> Changes:
+        held = hold(rows.budgets, charges)
+        assert not isinstance(held, Shortfall), "`refuse` looked at the same rows"
+        claims = taken(self.asked, self.names, rows.now)
+        moved = replace(
+            self._moved(rows, row, ActionState.STARTED),
+            fence=row.fence + 1,
+            owner=self.process,
+            started_at=rows.now,
+            price=price_of(self.asked) or 0,
+            lease_until=Instant(rows.now + lease_micros(self.asked)),
+            holds=tuple(charges),
+            claims=tuple(claim.id for claim in claims),
+        )
+        return Changes(
+            actions=(moved,),
+            budgets=held,
+            grants=tuple(consume(grant, row.action.id) for grant in grants),
+            claims=claims,
+            runs=self._run(rows),
+            payloads=self._payloads(row),
+            entries=(self._entry(rows, Kind.STARTED, moved, grants=grants),),
+        )
+
+    def _entry(
+        self,
+        rows: Rows,
+        kind: Kind,
+        row: ActionRow,
+        *,
+        grants: Sequence[Grant] = (),
+        booked: tuple[Charge, ...] = (),
+    ) -> ActionEntry:
+        return ActionEntry(
+            kind=kind,
+            at=rows.now,
+            epoch=rows.door.epoch,
+            process=self.process,
+            action=row.action,
+            state=row.state,
+            fence=row.fence,
+            decision=type(self.judged.decision).__name__.lower(),
+            rules=self.judged.rules,
+            slice=self.judged.slice,
+            contract=row.contract,
+            facts=self.judged.commitment,
+            grants=tuple(Used(grant=g.id, person=g.person, known_by=g.known_by) for g in grants),
+            # What is booked at once was held and charged: the entry says both.
+            holds=row.holds or booked,
+            costs=_amounts(booked),
+            lease_until=row.lease_until,
+            detail=self._named(row, kind),
+        )
+
+    def _named(self, row: ActionRow, kind: Kind) -> Mapping[str, str]:
+        """Name the payloads that this decision stands on, and what a person is shown."""
+        named = {"question": self.judged.question.id, "preview": self.preview.id if self.preview else ""}
+        named |= {"seen": row.seen} if kind is Kind.PARKED else {}
+        return {name: value for name, value in named.items() if value}
+
+    def _moved(self, rows: Rows, row: ActionRow, new: ActionState) -> ActionRow:
+        return replace(self._same(rows, row), state=step(row.state, new))
+
+    def _same(self, rows: Rows, row: ActionRow) -> ActionRow:
+        return replace(
+            row,
+            contract=self.asked.force.hash,
+            slice=self.judged.slice,
+            question=self.judged.question.id,
+            preview=self.preview.id if self.preview else None,
+            gathered=row.gathered + self.gathered,
+            changed_at=rows.now,
+        )
+
+    def _payloads(self, row: ActionRow) -> tuple[Payload, ...]:
+        arguments = (self.arguments,) if row.state is ActionState.ASKED else ()
+        return (*arguments, self.judged.question, *((self.preview,) if self.preview else ()))
+
+    def _run(self, rows: Rows) -> tuple[RunRow, ...]:
+        return tuple(
+            called(rows.runs[id] or RunRow(id=id), self.asked.action.digest)
+            for id in rows.runs
+            if rows.actions[self.asked.action.id] is None
+        )
+
+    def _handoff(self, rows: Rows) -> tuple[Notice, ...]:
+        id = self.asked.action.id
+        return (Notice(id=f"handoff:{id}", topic="handoff", action=id, at=rows.now),)
+
+
+def called(run: RunRow, digest: Digest) -> RunRow:
+    """Remember one more call of a run."""
+    return replace(run, calls=run.calls + 1, recent=(*run.recent, digest)[-_RECENT_MAX:])
+
+
+def _reminders(asked: Asked, row: ActionRow, now: Instant) -> tuple[Notice, ...]:
+    approvals = asked.force.contract.approvals
+    wait = row.expires_at - now
+    times = {f"remind:{percent}": Instant(now + wait * percent // 100) for percent in approvals.remind}
+    times |= {"asked": now, "expire": row.expires_at}
+    return tuple(
+        Notice(id=f"{topic}:{row.action.id}", topic=topic.partition(":")[0], action=row.action.id, at=at)
+        for topic, at in times.items()
+    )
+
+
+def _booked(
+    rows: Rows, charges: Sequence[Charge], *, usd: int, calls: int
+) -> tuple[Mapping[BudgetId, Balance], tuple[Charge, ...]]:
+    """Book what was looked up before nothing was done, and count the proposal as a call of its run.
+
+    Otherwise nobody would pay for facts, and a hijacked agent could flood the ledger and the sources of facts.
+    """
+    amount = {Unit.USD: usd, Unit.TOOL_CALLS: calls}
+    mine = tuple(replace(charge, amount=amount[charge.unit]) for charge in charges if amount.get(charge.unit))
+    held = hold(rows.budgets, mine)
+    return ({}, ()) if isinstance(held, Shortfall) else (settle(held, mine, _amounts(mine)), mine)
+
+
+def _amounts(charges: Sequence[Charge]) -> dict[BudgetId, int]:
+    return {charge.budget: charge.amount for charge in charges}
+
+
+def looping(run: RunRow | None, digest: Digest, equal_calls: int) -> bool:
+    """Whether one more call would be a loop: the n-th equal one, or two calls that take turns for as long."""
+    recent = run.recent if run is not None else ()
+    if (*recent, digest).count(digest) >= equal_calls:
+        return True
+    turns = (*recent, digest)[-2 * equal_calls :]
+    return len(turns) == 2 * equal_calls and len(set(turns)) == 2 and turns[::2].count(turns[0]) == equal_calls

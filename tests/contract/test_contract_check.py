@@ -1,0 +1,188 @@
+import pytest
+
+from contract_files import HEAD, READ, WRITE, file, full, problems_of, wrong
+from interlock.contract.bundle import decode, encode
+from interlock.contract.check import check
+from interlock.contract.ir import Contract
+from interlock.contract.lint import lint
+from interlock.contract.read import loads
+
+
+def tools(**named: str) -> str:
+    return "tools: { " + ", ".join(f"{name}: {text}" for name, text in named.items()) + " }\n"
+
+
+def loaded(text: str) -> Contract:
+    return loads(text, "c.yaml")
+
+
+def with_(tool: str, more: str) -> str:
+    return f"{tool.removesuffix('}')}, {more} }}"
+
+
+def test_what_is_well_has_no_problem() -> None:
+    contract = file("support-refunds.yaml")
+
+    assert check(contract) == ()
+    assert check(decode(encode(contract)[1])) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("permissions: { allowed_tools: [py] }\n", ["no tool is named `py`"]),
+        ("permissions: { approval_required_tools: [py] }\n", ["no tool is named `py`"]),
+        ("budgets: { limits: { py: { calls_per_run: 5 } } }\n", ["no tool is named `py`"]),
+        (
+            "budgets: { limits: { look: { usd_of_args: 5, per: day } } }\n",
+            ["no argument of `look` says how much money it moves"],
+        ),
+        ("budgets: { limits: { pay: { usd_of_args: 5 } } }\n", ["`usd_of_args` and `per` belong together"]),
+        ("budgets: { limits: { pay: {} } }\n", ["the limit of `pay` limits nothing"]),
+        ("facts: { f: { tool: loo } }\n", ["no tool is named `loo`"]),
+        ("facts: { f: { tool: pay } }\n", ["the fact `f` names `pay`, whose effect is `opaque`; a hook only reads"]),
+        ("facts: { f: { tool: look, price: 0 } }\n", ["the price belongs to the tool `look`"]),
+        (
+            "facts: { f: { tool: look, args: { a: $.result.id } } }\n",
+            ["the fact `f` looks at `$.result.id`; it sees `$.args`"],
+        ),
+        (
+            "permissions: { pay: { deny_if_f: true } }\n",
+            ["the rule `pay.f` asks for the fact `f`, and no fact has that name"],
+        ),
+        (
+            "permissions: { pay: { deny_if_f: true } }\nfacts: { f: { tool: look, args: { a: $.args.usdd } } }\n",
+            ["the fact `f` looks at the argument `usdd`, which `pay` does not declare"],
+        ),
+        ("accept_unenforced: [trusty]\n", ["`trusty` is no section that may be unenforced"]),
+    ],
+)
+def test_names_lead_somewhere(text: str, said: list[str]) -> None:
+    assert wrong(tools(pay=WRITE, look=READ) + text) == said
+
+
+def test_permissions_of_a_tool_that_is_not_there_are_refused() -> None:
+    assert wrong(tools(look=READ) + "permissions: { pay: { deny_if_f: true } }\nfacts: { f: unknown }\n") == [
+        "no tool is named `pay`"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("undo: { tool: pay, args: {}, within: 1h }", "`pay` undoes itself"),
+        ("undo: { tool: look, args: {}, within: 1h }", "`look` only reads, so it undoes nothing"),
+        ("undo: { tool: bak, args: {}, within: 1h }", "no tool is named `bak`"),
+        (
+            "undo: { tool: back, args: { id: $.args.ud }, within: 1h }",
+            "`undo` looks at the argument `ud`, which `pay` does not declare",
+        ),
+        ("undo: { tool: back, args: { id: $.reslt.id }, within: 1h }", "`undo` looks at `$.reslt.id`"),
+        (
+            "undo: { tool: turn, args: {}, within: 1h }",
+            "`turn` undoes `pay` and has an undo of its own: undoing could go in circles",
+        ),
+        ("preview: back", "`preview` of `pay` names `back`, whose effect is `opaque`; a hook only reads"),
+        ("before: nothing", "no tool is named `nothing`"),
+        (
+            "reconcile: { tool: look, args: { a: $.before.x } }",
+            "`reconcile` of `pay` looks at `$.before.x`; it sees `$.args`",
+        ),
+        ("serialize: result.id", "`serialize` names an argument, found `result.id`"),
+        ("serialize: args.ud", "`serialize` looks at the argument `ud`, which `pay` does not declare"),
+        ("unique: { on: [args.ud], within: 1h }", "`unique` looks at the argument `ud`, which `pay` does not declare"),
+        ("subject: args.ud", "`subject` looks at the argument `ud`, which `pay` does not declare"),
+        ("check: ['results.ok']", "`check` looks at `results.ok`; it sees `args` and `result`"),
+        ("check: ['result.ok == args.ud']", "`check` looks at the argument `ud`, which `pay` does not declare"),
+        ("check: ['result.ok = 1']", "`= 1` is no part of an expression (column 11 of the expression)"),
+        ("after: { tool: look, args: { a: args.usd } }", "`args.usd` would be sent as a text"),
+        ("after: { tool: look, args: { a: $args.usd } }", "`$args.usd` would be sent as a text"),
+        ("expect: [etag]", "`pay` expects fields of a preview and has none"),
+    ],
+)
+def test_a_tool_does_not_contradict_itself(more: str, said: str) -> None:
+    turn = with_(WRITE, "undo: { tool: back, args: {}, within: 1h }")
+    text = tools(pay=with_(WRITE, more), look=READ, back=WRITE, turn=turn)
+
+    assert wrong(text) == [said]
+
+
+@pytest.mark.parametrize("kind", ["only_as_undo", "only_for_facts"])
+def test_tools_that_are_not_for_agents_are_not_allowed(kind: str) -> None:
+    said = wrong(tools(look=with_(READ, f"{kind}: true")) + "permissions: { allowed_tools: [look] }\n")
+
+    assert len(said) == 1
+    assert said[0].startswith("`look` is for")
+
+
+def test_a_tool_is_not_named_like_a_key_of_permissions() -> None:
+    assert wrong(tools(allowed_tools=READ)) == ["`allowed_tools` is a key of `permissions`"]
+
+
+def test_a_problem_names_the_place_of_what_is_wrong() -> None:
+    text = HEAD + tools(pay=with_(WRITE, "undo: { tool: bak, args: {}, within: 1h }"))
+
+    assert problems_of(text) == [
+        f"c.yaml:8:{text.splitlines()[7].index('tool: bak') + 1}: no tool is named `bak`\nfix: use one of `pay`"
+    ]
+
+
+def lints(text: str) -> list[str]:
+    return [warning.text for warning in lint(full(text + "budgets: { per_run: { usd: 1, tool_calls: 8 } }\n"))]
+
+
+def test_a_careful_contract_has_no_warning() -> None:
+    assert lints(tools(pay=WRITE, look=READ) + "permissions: { allowed_tools: [pay, look] }\n") == []
+
+
+@pytest.mark.parametrize(
+    ("tool", "said"),
+    [
+        (WRITE.replace("yellow", "green"), "`pay` writes, cannot be undone and asks nobody"),
+        (with_(WRITE, "retries: 3"), "`pay` is `opaque`, so its 3 retries are never made"),
+        (
+            with_(WRITE, "idempotency_header: Key"),
+            "`pay` names a header for its key, which the effect `opaque` does not send",
+        ),
+        (
+            WRITE.replace("opaque", "queryable"),
+            "`pay` is `queryable` and says no `reconcile`: a person has to find out what became of it",
+        ),
+        (with_(WRITE, "cache: { ttl: 5m }"), "`pay` writes, so its cache is never used"),
+    ],
+)
+def test_what_an_owner_should_know_is_said(tool: str, said: str) -> None:
+    assert said in lints(tools(pay=tool) + "permissions: { allowed_tools: [pay] }\n")
+
+
+def test_words_that_are_no_expression_are_named() -> None:
+    assert lints("escalate_when: ['a lawyer writes', 'args.usd > 5']\ndone: { all: ['no action uncertain'] }\n") == [
+        "`a lawyer writes` in `escalate_when` is no expression: somebody has to judge it by its words",
+        "`no action uncertain` in `done` is no expression: somebody has to judge it by its words",
+    ]
+
+
+def test_a_contract_without_limits_is_named() -> None:
+    assert [warning.text for warning in lint(full(""))] == [
+        "no budget limits what the workflow costs",
+        "no budget limits the calls of a run",
+    ]
+
+
+def test_people_who_could_not_agree_are_named() -> None:
+    text = HEAD.replace("approvals:\n", "approvals:\n  people: { lead: [ada] }\n")
+    warnings = {warning.text for warning in lint(loaded(text))}
+
+    assert "nobody holds the role `boss`, which approves `red`" in warnings
+    assert "`red` needs 2 people to agree, and 1 could" in warnings
+
+
+def test_mode_act_in_prod_is_held_back_by_what_protects_and_is_not_enforced() -> None:
+    act = HEAD.replace("mode: ask", "mode: act")
+    trust = "trust: { urls: { allow: [] } }\n"
+    held = [warning.text for warning in lint(loaded(act + trust)) if "mode `act`" in warning.text]
+
+    assert len(held) == 1
+    assert [
+        each for each in lint(loaded(act + trust + "accept_unenforced: [trust]\n")) if "mode `act`" in each.text
+    ] == []
