@@ -3,7 +3,7 @@
 Run it by hand for the long form: `python tests/crash.py --kills 2000`.
 
 What must hold after every case: no effect happened twice, every effect was started in the ledger, the budget holds
-exactly what unfinished actions hold, and the ledger leads to its signed head.
+exactly what unfinished actions hold, the ledger leads to its signed head, and the entries to the rows.
 """
 
 import argparse

@@ -18,6 +18,7 @@ from interlock.core.action import HOLDS, ActionState  # noqa: E402
 from interlock.core.effect import EffectClass  # noqa: E402
 from interlock.core.errand import Terms  # noqa: E402
 from interlock.core.ids import ActionId, Instant, Micros, PayloadId, TenantId  # noqa: E402
+from interlock.gateway.compare import verify_state  # noqa: E402
 from interlock.ledger.note import opened as opened_note  # noqa: E402
 from interlock.ledger.tree import verify  # noqa: E402
 from interlock.ports import Errand, Performed, Performer, Wanted  # noqa: E402
@@ -248,6 +249,7 @@ async def check(case: Case, world: World) -> None:
     note = await world.store.signed_head()
     head = opened_note(note, verifier_of(secrets, world.tenant), lambda s, t: secrets.sign(world.tenant, t) == s)
     assert verify(await world.store.entries(), older=head) == head
+    assert await verify_state(world.store, secrets) == (), "the rows are not what the entries lead to"
 
 
 def effects_of(case: Case) -> Counter[str]:

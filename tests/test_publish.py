@@ -143,7 +143,7 @@ async def test_a_narrower_schema_of_the_contract_wins(world: World, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("change", "to", "where"),
+    ("change", "to", "at"),
     [
         ("{ type: number, maximum: 100 }", "{ type: [number, string] }", "$.amount_usd"),
         ("required: [invoice_id, amount_usd]", "required: [invoice_id]", "$.amount_usd"),
@@ -152,11 +152,11 @@ async def test_a_narrower_schema_of_the_contract_wins(world: World, tmp_path: Pa
     ],
 )
 async def test_a_schema_that_accepts_more_than_the_function_takes_is_refused(
-    world: World, tmp_path: Path, change: str, to: str, where: str
+    world: World, tmp_path: Path, change: str, to: str, at: str
 ) -> None:
     contract = written(REFUND + INLINE.replace(change, to, 1))
     says = "of `refund` accepts more at `{}` than `python:tools.sample_tools:refund` takes"
-    assert await refused(world, contract, tmp_path) == ["the schema " + says.format(where)]
+    assert await refused(world, contract, tmp_path) == ["the schema " + says.format(at)]
 
 
 @pytest.mark.parametrize(

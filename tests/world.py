@@ -33,6 +33,7 @@ from interlock.core.ids import (
 )
 from interlock.core.outcome import Outcome
 from interlock.gateway.asked import Proposal
+from interlock.gateway.budgets import raise_budget
 from interlock.gateway.call import Gateway
 from interlock.gateway.doors import Operator, publish
 from interlock.policy.rule import Place, Rule, RuleEffect
@@ -210,14 +211,4 @@ class World:
         ]
 
     async def raise_by(self, budget: str, amount: int) -> None:
-        await _raise(self.store, BudgetId(budget), amount)
-
-
-async def _raise(store: TenantStore, id: BudgetId, amount: int) -> None:
-    from interlock.ports import Changes, Rows
-
-    def change(rows: Rows) -> tuple[Changes, None]:
-        balance = rows.budgets[id] or Balance(limit=0)
-        return Changes(budgets={id: replace(balance, raised=balance.raised + amount)}), None
-
-    await store.write(Needs(budgets=frozenset({id})), change)
+        await raise_budget(self.store, BudgetId(budget), amount, KIM)

@@ -68,12 +68,16 @@ def open_store(where: str, keys: Path, *, clock: Clock | None = None, durable: b
     keys.mkdir(mode=0o700, parents=True, exist_ok=True)
     seed = load_seed(keys / "master.seed")
     known = clock or SystemClock()
-    if where.startswith(("postgresql://", "postgres://")):
-        secrets = Keyring(seed, PostgresKeys(where))
-        store = open_postgres(where, clock=known, secrets=secrets, durable=durable, server_time=clock is None)
-    else:
-        secrets = Keyring(seed, SqliteKeys(keys / "keys.db"))
-        store = open_sqlite(Path(where), clock=known, secrets=secrets, durable=durable)
+    on_postgres = where.startswith(("postgresql://", "postgres://"))
+    secrets = Keyring(seed, PostgresKeys(where) if on_postgres else SqliteKeys(keys / "keys.db"))
+    try:
+        if on_postgres:
+            store = open_postgres(where, clock=known, secrets=secrets, durable=durable, server_time=clock is None)
+        else:
+            store = open_sqlite(Path(where), clock=known, secrets=secrets, durable=durable)
+    except BaseException:
+        secrets.close()
+        raise
     return Opened(store=store, secrets=secrets, clock=known)
 
 

@@ -11,9 +11,7 @@ from typing import Generic, Protocol, TypeVar
 
 from interlock.approval.grant import Grant
 from interlock.budget.hold import Balance
-from interlock.core.action import Action, ActionState
-from interlock.core.charge import Charge
-from interlock.core.decision import Requirement
+from interlock.core.action import ActionState
 from interlock.core.door import Door
 from interlock.core.errand import Errand, Performed, Terms
 from interlock.core.ids import (
@@ -21,111 +19,24 @@ from interlock.core.ids import (
     BudgetId,
     ClaimId,
     ContractHash,
-    Digest,
     Instant,
     Key,
     Micros,
     PayloadId,
-    PersonId,
-    ProcessId,
     RunId,
-    SliceHash,
     SubjectId,
     TenantId,
 )
-from interlock.core.money import Money
 from interlock.core.outcome import Receipt
-from interlock.core.reason import Reason
+from interlock.ledger.proof import Proof
 from interlock.ledger.seal import Entry
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ActionRow:
-    """What is kept of an action while it lives and after."""
-
-    action: Action
-    state: ActionState
-    fence: int = 0
-    """Grows with each owner, so that one who was given up cannot write an end."""
-    owner: ProcessId = ProcessId("")
-    lease_until: Instant = Instant(0)
-    """When whoever performs it must have ended. Fixed at the start, never renewed."""
-    contract: ContractHash = ContractHash("")
-    slice: SliceHash = SliceHash("")
-    requirements: tuple[Requirement, ...] = ()
-    """What it waits for while it is parked."""
-    seen: str = ""
-    """The hash of what a person is shown while it is parked."""
-    expires_at: Instant = Instant(0)
-    asked_digest: Digest = Digest("")
-    """What the agent asked for, where a person has edited it since."""
-    authors: tuple[PersonId, ...] = ()
-    """Everybody who edited it. None of them can approve it."""
-    started_at: Instant = Instant(0)
-    holds: tuple[Charge, ...] = ()
-    claims: tuple[ClaimId, ...] = ()
-    """The records that nobody else may change while it is under way."""
-    price: int = 0
-    """What it may cost at most, in micro-dollars, with all that is looked up for it."""
-    gathered: int = 0
-    """What looking up facts and previews has cost, in micro-dollars."""
-    cost: Money = Money(0)
-    overrun: bool = False
-    question: PayloadId | None = None
-    """Everything that policy was asked with."""
-    preview: PayloadId | None = None
-    result: PayloadId | None = None
-    undo: PayloadId | None = None
-    """The arguments with which it would be undone."""
-    check: str = ""
-    draft: bool = False
-    reason: Reason | None = None
-    why: str = ""
-    """Why it was refused or failed, in our words: rules, budgets, kinds of errors, never an argument."""
-    changed_at: Instant = Instant(0)
-    undo_until: Instant = Instant(0)
-    undone_by: ActionId | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
-    """An action's claim on a name: the business key that is unique, the record that is changed one action at a time."""
-
-    id: ClaimId
-    action: ActionId
-    until: Instant
-    serial: bool = False
-    """Whether it is given back as soon as the action has ended."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunRow:
-    """What is kept of a run: the calls it made lately, and whether it has seen text from outside."""
-
-    id: RunId
-    calls: int = 0
-    recent: tuple[Digest, ...] = ()
-    tainted: bool = False
-    last_entry: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Payload:
-    """Bytes that may have to be forgotten, encrypted beside the ledger."""
-
-    id: PayloadId
-    sealed: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
-    """A line of the outbox: somebody is to be woken or told, not before `at`."""
-
-    id: str
-    topic: str
-    action: ActionId
-    at: Instant
-    done: bool = False
+from interlock.ledger.tree import Head
+from interlock.rows import ActionRow as ActionRow
+from interlock.rows import Claim as Claim
+from interlock.rows import Kept as Kept
+from interlock.rows import Notice as Notice
+from interlock.rows import Payload as Payload
+from interlock.rows import RunRow as RunRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,6 +184,28 @@ class TenantStore(Protocol):
 
     async def signed_head(self) -> str:
         """Return the signed note that holds the ledger as it is now."""
+        ...
+
+    async def kept(self) -> Kept:
+        """Return all rows in one snapshot. What is wrong with one of them is in the answer."""
+        ...
+
+    async def inclusion(self, index: int) -> Proof:
+        """Prove that the entry with this index is in the ledger as it is now.
+
+        Raises:
+            LedgerBroken: there is no such entry.
+            StoreTampered: the stored hashes do not lead to the signed head.
+        """
+        ...
+
+    async def consistency(self, old: Head) -> Proof:
+        """Prove that the ledger as it is now begins with the entries under an older head.
+
+        Raises:
+            LedgerBroken: it does not, or the head is of a larger ledger.
+            StoreTampered: the stored hashes do not lead to the signed head.
+        """
         ...
 
     async def notices(self, *, before: Instant) -> tuple[Notice, ...]:

@@ -8,7 +8,7 @@ from interlock.budget.hold import Shortfall, hold
 from interlock.core.action import Action, ActionState, step
 from interlock.core.charge import Charge
 from interlock.core.decision import Allow, Ask, Deny, Suggest
-from interlock.core.ids import ActionId, Instant, Micros, ProcessId
+from interlock.core.ids import ActionId, Instant, Micros, PayloadId, ProcessId
 from interlock.core.outcome import Parked, Refused, Suggested
 from interlock.core.reason import Reason
 from interlock.gateway.asked import Asked
@@ -175,7 +175,8 @@ def turned_away(rows: Rows, *, action: Action, refused: Refused, process: Proces
     known = rows.actions[action.id]
     if known is not None and known.state is not ActionState.PARKED:
         return Changes(), refused
-    row = known or ActionRow(action=action, state=ActionState.ASKED)
+    # Its arguments are kept only where it was parked before: nobody judged them.
+    row = known or ActionRow(action=replace(action, arguments=PayloadId("")), state=ActionState.ASKED)
     row = replace(
         row,
         state=step(row.state, ActionState.REFUSED),

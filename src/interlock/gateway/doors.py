@@ -10,6 +10,7 @@ from interlock.core.door import BreakGlass, Door, Published, Switch
 from interlock.core.effect import Mode
 from interlock.core.errors import ContractInvalid
 from interlock.core.ids import ContractHash, Environment, Instant, PersonId, ProcessId, WorkflowId
+from interlock.ledger import change
 from interlock.ledger.seal import ChangeEntry, Kind
 from interlock.ports import Changes, Needs, Rows, TenantStore
 
@@ -29,14 +30,13 @@ async def publish(store: TenantStore, contract: Contract, environment: Environme
     hash, body = encode(contract)
     mode = contract.modes.get(environment, Mode.READ_ONLY)
 
-    def change(rows: Rows) -> tuple[Changes, None]:
+    def turn(rows: Rows) -> tuple[Changes, None]:
         name = f"{contract.workflow}/{environment}"
-        published = {**rows.door.published, name: Published(contract=hash, mode=mode)}
-        door = replace(rows.door, epoch=rows.door.epoch + 1, published=published)
-        detail = {"workflow": name, "contract": hash, "mode": mode.value}
-        return changed(rows, door, by, Kind.PUBLISHED, detail, contracts={hash: body}), None
+        new = Published(contract=hash, mode=mode)
+        door = replace(rows.door, epoch=rows.door.epoch + 1, published={**rows.door.published, name: new})
+        return changed(rows, door, by, Kind.PUBLISHED, change.published(name, new), contracts={hash: body}), None
 
-    await store.write(Needs(), change)
+    await store.write(Needs(), turn)
     return hash
 
 
@@ -53,15 +53,15 @@ async def set_mode(
         looked_at = (await store.read(Needs())).door.of(workflow, environment)
         await _check_mode(store, looked_at, name, environment, mode)
 
-        def change(rows: Rows, looked_at: Published | None = looked_at) -> tuple[Changes, bool]:
+        def turn(rows: Rows, looked_at: Published | None = looked_at) -> tuple[Changes, bool]:
             known = rows.door.of(workflow, environment)
             if known is None or looked_at is None or known.contract != looked_at.contract:
                 return Changes(), False  # another contract is in force by now: look at that one
             published = {**rows.door.published, name: replace(known, mode=mode)}
             door = replace(rows.door, epoch=rows.door.epoch + 1, published=published)
-            return changed(rows, door, by, Kind.MODE, {"workflow": name, "mode": mode.value}), True
+            return changed(rows, door, by, Kind.MODE, change.mode(name, mode)), True
 
-        if (await store.write(Needs(), change)).answer:
+        if (await store.write(Needs(), turn)).answer:
             return
 
 
@@ -81,48 +81,48 @@ async def _check_mode(
 async def throw(store: TenantStore, switch: Switch, by: Operator) -> None:
     """Throw a switch. Once this returns, nothing of its scope starts."""
 
-    def change(rows: Rows) -> tuple[Changes, None]:
+    def turn(rows: Rows) -> tuple[Changes, None]:
         thrown = replace(switch, at=rows.now)
         door = replace(rows.door, epoch=rows.door.epoch + 1, switches=(*rows.door.switches, thrown))
-        detail = {"switch": switch.id, "kind": switch.kind.value, "scope": str(switch.scope), "to": "thrown"}
-        return changed(rows, door, by, Kind.SWITCH, detail), None
+        return changed(rows, door, by, Kind.SWITCH, change.thrown(thrown)), None
 
-    await store.write(Needs(), change)
+    await store.write(Needs(), turn)
 
 
 async def resume_switch(store: TenantStore, id: str, by: Operator) -> bool:
     """Take a switch back. Returns whether there was one."""
 
-    def change(rows: Rows) -> tuple[Changes, bool]:
+    def turn(rows: Rows) -> tuple[Changes, bool]:
         left = tuple(switch for switch in rows.door.switches if switch.id != id)
         if len(left) == len(rows.door.switches):
             return Changes(), False
         door = replace(rows.door, epoch=rows.door.epoch + 1, switches=left)
-        return changed(rows, door, by, Kind.SWITCH, {"switch": id, "to": "taken back"}), True
+        return changed(rows, door, by, Kind.SWITCH, change.taken_back(id)), True
 
-    return (await store.write(Needs(), change)).answer
+    return (await store.write(Needs(), turn)).answer
 
 
 async def break_glass(store: TenantStore, glass: BreakGlass, by: Operator) -> None:
     """Let a scope act for a while in spite of a mode or a switch. A stop stays a stop."""
 
-    def change(rows: Rows) -> tuple[Changes, None]:
+    def turn(rows: Rows) -> tuple[Changes, None]:
         kept = tuple(one for one in rows.door.glass if rows.now < one.until)
-        door = replace(rows.door, epoch=rows.door.epoch + 1, glass=(*kept, replace(glass, at=rows.now)))
-        detail = {"glass": glass.id, "scope": str(glass.scope), "until": glass.until}
-        return changed(rows, door, by, Kind.GLASS, detail), None
+        broken = replace(glass, at=rows.now)
+        door = replace(rows.door, epoch=rows.door.epoch + 1, glass=(*kept, broken))
+        return changed(rows, door, by, Kind.GLASS, change.broken(broken)), None
 
-    await store.write(Needs(), change)
+    await store.write(Needs(), turn)
 
 
 async def accept_clock(store: TenantStore, by: Operator) -> None:
     """Vouch for a clock that has jumped, so that actions start again."""
 
-    def change(rows: Rows) -> tuple[Changes, None]:
-        door = replace(rows.door, epoch=rows.door.epoch + 1, clock_accepted=Instant(rows.now + 1))
-        return changed(rows, door, by, Kind.CLOCK, {"accepted": rows.now}), None
+    def turn(rows: Rows) -> tuple[Changes, None]:
+        accepted = Instant(rows.now + 1)
+        door = replace(rows.door, epoch=rows.door.epoch + 1, clock_accepted=accepted)
+        return changed(rows, door, by, Kind.CLOCK, change.accepted(accepted)), None
 
-    await store.write(Needs(), change)
+    await store.write(Needs(), turn)
 
 
 def changed(

@@ -43,7 +43,7 @@ class Writing:
 
     def refused(self, rows: Rows, row: ActionRow, stop: Refused, charges: Sequence[Charge]) -> Changes:
         calls = 1 if row.state is ActionState.ASKED else 0
-        balances, costs = _booked(rows, charges, usd=self.gathered, calls=calls)
+        balances, booked = _booked(rows, charges, usd=self.gathered, calls=calls)
         moved = replace(self._moved(rows, row, ActionState.REFUSED), reason=stop.reason, why=f"{stop.why}\n{stop.fix}")
         return Changes(
             actions=(moved,),
@@ -51,20 +51,20 @@ class Writing:
             runs=self._run(rows),
             payloads=self._payloads(row),
             notices=self._handoff(rows) if self.handoff else (),
-            entries=(replace(self._entry(rows, Kind.REFUSED, moved), reason=stop.reason, costs=costs),),
+            entries=(replace(self._entry(rows, Kind.REFUSED, moved, booked=booked), reason=stop.reason),),
         )
 
     def suggested(self, rows: Rows, row: ActionRow, charges: Sequence[Charge]) -> tuple[Changes, Suggested]:
         assert isinstance(self.judged.decision, Suggest), "only a suggestion is suggested"
         draft = self.judged.decision.draft
-        balances, costs = _booked(rows, charges, usd=self.gathered, calls=1)
+        balances, booked = _booked(rows, charges, usd=self.gathered, calls=1)
         moved = replace(self._moved(rows, row, ActionState.SUGGESTED), draft=draft)
         changes = Changes(
             actions=(moved,),
             budgets=balances,
             runs=self._run(rows),
             payloads=self._payloads(row),
-            entries=(replace(self._entry(rows, Kind.SUGGESTED, moved), costs=costs),),
+            entries=(self._entry(rows, Kind.SUGGESTED, moved, booked=booked),),
         )
         return changes, Suggested(action=row.action.id, preview=self.shown, draft=draft)
 
@@ -73,7 +73,7 @@ class Writing:
         if row.state is ActionState.PARKED and (row.requirements, row.seen) == (ask.requirements, self.judged.seen):
             return Changes(), Parked(action=row.action.id, requirements=row.requirements, expires_at=row.expires_at)
         first = row.state is ActionState.ASKED
-        balances, costs = _booked(rows, charges, usd=self.gathered, calls=0)
+        balances, booked = _booked(rows, charges, usd=self.gathered, calls=0)
         expires_at = Instant(rows.now + min(requirement.expires for requirement in ask.requirements))
         moved = replace(
             self._moved(rows, row, ActionState.PARKED) if first else self._same(rows, row),
@@ -87,7 +87,7 @@ class Writing:
             runs=self._run(rows),
             payloads=self._payloads(row),
             notices=_reminders(self.asked, moved, rows.now),
-            entries=(replace(self._entry(rows, Kind.PARKED, moved), costs=costs, detail={"seen": moved.seen}),),
+            entries=(self._entry(rows, Kind.PARKED, moved, booked=booked),),
         )
         return changes, Parked(action=row.action.id, requirements=ask.requirements, expires_at=moved.expires_at)
 
@@ -112,10 +112,18 @@ class Writing:
             claims=claims,
             runs=self._run(rows),
             payloads=self._payloads(row),
-            entries=(self._entry(rows, Kind.STARTED, moved, grants),),
+            entries=(self._entry(rows, Kind.STARTED, moved, grants=grants),),
         )
 
-    def _entry(self, rows: Rows, kind: Kind, row: ActionRow, grants: Sequence[Grant] = ()) -> ActionEntry:
+    def _entry(
+        self,
+        rows: Rows,
+        kind: Kind,
+        row: ActionRow,
+        *,
+        grants: Sequence[Grant] = (),
+        booked: tuple[Charge, ...] = (),
+    ) -> ActionEntry:
         return ActionEntry(
             kind=kind,
             at=rows.now,
@@ -130,9 +138,18 @@ class Writing:
             contract=row.contract,
             facts=self.judged.commitment,
             grants=tuple(Used(grant=g.id, person=g.person, known_by=g.known_by) for g in grants),
-            holds=row.holds,
+            # What is booked at once was held and charged: the entry says both.
+            holds=row.holds or booked,
+            costs=_amounts(booked),
             lease_until=row.lease_until,
+            detail=self._named(row, kind),
         )
+
+    def _named(self, row: ActionRow, kind: Kind) -> Mapping[str, str]:
+        """Name the payloads that this decision stands on, and what a person is shown."""
+        named = {"question": self.judged.question.id, "preview": self.preview.id if self.preview else ""}
+        named |= {"seen": row.seen} if kind is Kind.PARKED else {}
+        return {name: value for name, value in named.items() if value}
 
     def _moved(self, rows: Rows, row: ActionRow, new: ActionState) -> ActionRow:
         return replace(self._same(rows, row), state=step(row.state, new))
@@ -182,18 +199,19 @@ def _reminders(asked: Asked, row: ActionRow, now: Instant) -> tuple[Notice, ...]
 
 def _booked(
     rows: Rows, charges: Sequence[Charge], *, usd: int, calls: int
-) -> tuple[Mapping[BudgetId, Balance], dict[BudgetId, int]]:
+) -> tuple[Mapping[BudgetId, Balance], tuple[Charge, ...]]:
     """Book what was looked up before nothing was done, and count the proposal as a call of its run.
 
     Otherwise nobody would pay for facts, and a hijacked agent could flood the ledger and the sources of facts.
     """
     amount = {Unit.USD: usd, Unit.TOOL_CALLS: calls}
-    mine = [replace(charge, amount=amount[charge.unit]) for charge in charges if amount.get(charge.unit)]
+    mine = tuple(replace(charge, amount=amount[charge.unit]) for charge in charges if amount.get(charge.unit))
     held = hold(rows.budgets, mine)
-    if isinstance(held, Shortfall):
-        return {}, {}
-    costs = {charge.budget: charge.amount for charge in mine}
-    return settle(held, mine, costs), costs
+    return ({}, ()) if isinstance(held, Shortfall) else (settle(held, mine, _amounts(mine)), mine)
+
+
+def _amounts(charges: Sequence[Charge]) -> dict[BudgetId, int]:
+    return {charge.budget: charge.amount for charge in charges}
 
 
 def looping(run: RunRow | None, digest: Digest, equal_calls: int) -> bool:

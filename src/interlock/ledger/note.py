@@ -6,7 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
 from interlock.core.errors import LedgerBroken
+from interlock.core.ids import TenantId
 from interlock.ledger.tree import Head
 
 _ED25519 = b"\x01"
@@ -18,6 +22,19 @@ class Verifier:
 
     origin: str
     public_key: bytes
+
+    @classmethod
+    def of(cls, tenant: TenantId, public_key: bytes) -> "Verifier":
+        """Name who signs for the ledger of a tenant."""
+        return cls(origin=f"interlock/{tenant}", public_key=public_key)
+
+    def fits(self, signature: bytes, text: bytes) -> bool:
+        """Whether a signature is that of this key over a text."""
+        try:
+            Ed25519PublicKey.from_public_bytes(self.public_key).verify(signature, text)
+        except InvalidSignature:
+            return False
+        return True
 
     def key_id(self) -> bytes:
         return sha256(self.origin.encode() + b"\n" + _ED25519 + self.public_key).digest()[:4]
@@ -57,17 +74,18 @@ def signed(verifier: Verifier, head: Head, sign: Callable[[bytes], bytes]) -> st
     return f"{text}\n\u2014 {verifier.origin} {signature}\n"
 
 
-def opened(note: str, verifier: Verifier, check: Callable[[bytes, bytes], bool]) -> Head:
+def opened(note: str, verifier: Verifier, check: Callable[[bytes, bytes], bool] | None = None) -> Head:
     """Return the head that a note speaks of, once its signature has been checked.
 
     Args:
         note: what `signed` wrote; signatures of others beside ours are allowed.
         verifier: whose signature must be there.
-        check: whether a signature (first argument) fits a text (second argument).
+        check: whether a signature (first argument) fits a text (second argument); by default the public key says.
 
     Raises:
         LedgerBroken: the note is not well formed, or not signed by `verifier`.
     """
+    fits = check or verifier.fits
     text, found, signatures = note.partition("\n\n")
     lines = text.split("\n")
     if not found or len(lines) < 3 or lines[0] != verifier.origin or not lines[1].isdecimal():
@@ -81,7 +99,9 @@ def opened(note: str, verifier: Verifier, check: Callable[[bytes, bytes], bool])
             raw, root = base64.b64decode(encoded, validate=True), base64.b64decode(lines[2], validate=True)
         except binascii.Error:
             continue
-        if raw[:4] == verifier.key_id() and len(root) == 32 and check(raw[4:], (text + "\n").encode()):
+        # Base64 has spare bits at its end: one signature is to have one form.
+        whole = raw[:4] == verifier.key_id() and base64.b64encode(raw).decode() == encoded
+        if whole and len(root) == 32 and fits(raw[4:], (text + "\n").encode()):
             return Head(size=int(lines[1]), root=root)
     raise _bad_note("it does not carry the signature of this ledger")
 

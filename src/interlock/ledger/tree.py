@@ -1,6 +1,6 @@
 """The ledger is a Merkle tree as in RFC 6962: a head is its size and root, and no two histories share one."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from hashlib import sha256
@@ -26,6 +26,21 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return sha256(b"\x01" + left + right).digest()
 
 
+def root_of(peaks: Sequence[bytes]) -> bytes:
+    """Hash subtrees that stand side by side, widest first, into the root over them all."""
+    if not peaks:
+        return sha256().digest()
+    return reduce(lambda right, left: node_hash(left, right), reversed(peaks))
+
+
+def full_root(hashes: Sequence[bytes]) -> bytes:
+    """Hash a row of equal subtrees, as many as a power of two, into the root over them all."""
+    row = hashes
+    while len(row) > 1:
+        row = [node_hash(row[n], row[n + 1]) for n in range(0, len(row), 2)]
+    return row[0]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tree:
     """All that is needed to go on: the roots of the full subtrees, one for each bit set in `size`."""
@@ -42,9 +57,7 @@ class Tree:
         return Tree(size=self.size + 1, peaks=(*peaks, top))
 
     def head(self) -> Head:
-        if not self.peaks:
-            return Head(size=0, root=sha256().digest())
-        return Head(size=self.size, root=reduce(lambda right, left: node_hash(left, right), reversed(self.peaks)))
+        return Head(size=self.size, root=root_of(self.peaks))
 
     def to_bytes(self) -> bytes:
         """Write the peaks one after the other, 32 bytes each."""
@@ -60,6 +73,21 @@ class Tree:
         if size < 0 or len(peaks) != 32 * size.bit_count():
             raise LedgerBroken("the stored head does not fit its size", fix="run `interlock ledger verify`")
         return cls(size=size, peaks=tuple(peaks[i : i + 32] for i in range(0, len(peaks), 32)))
+
+
+def roots(leaves: Iterable[bytes], sizes: Iterable[int]) -> dict[int, bytes]:
+    """Return the root after each of `sizes` leaves that there are, in one pass over the leaf hashes."""
+    wanted = set(sizes)
+    found = {0: root_of(())} if 0 in wanted else dict[int, bytes]()
+    peaks: list[bytes] = []
+    for size, leaf in enumerate(leaves, start=1):
+        top, carry = leaf, size
+        while not carry & 1:
+            top, carry = sha256(b"\x01" + peaks.pop() + top).digest(), carry >> 1
+        peaks.append(top)
+        if size in wanted:
+            found[size] = root_of(peaks)
+    return found
 
 
 def verify(lines: Iterable[bytes], *, older: Head) -> Head:

@@ -5,16 +5,16 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from interlock.core.errors import LedgerBroken, StoreTampered
 from interlock.core.ids import Instant, TenantId
 from interlock.core.outcome import Receipt
-from interlock.ledger.note import Verifier, opened, signed
+from interlock.ledger.note import Verifier, signed
 from interlock.ledger.seal import ActionEntry, seal
 from interlock.ledger.tree import Tree, leaf_hash
 from interlock.ports import Change, Changes, Clock, Halt, Needs, Secrets, Written
 from interlock.store.database import Database
-from interlock.store.load import Loaded, Stored, load, mac_of
+from interlock.store.load import Loaded, Stored, StoredHead, load, mac_of, not_ours
 from interlock.store.schema import TABLES, UPSERT, encode
+from interlock.store.tiles import fill
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,29 +69,19 @@ class Batcher:
         self.seen |= moved
         return [told[n] for n in range(len(writes))]
 
-    def trusted(self, stored: Stored) -> tuple[Tree, Instant]:
+    def trusted(self, stored: Stored) -> StoredHead:
         """Return the stored head, which must be ours: signed, and not older than one that this process has seen.
 
         Raises:
             StoreTampered: it is not.
         """
-        tree, at, note = stored.tree()
+        stands = stored.head()
         known = self.seen.get(stored.tenant, Tree())
-        if tree == known:
-            return tree, at
-        try:
-            head = opened(note, verifier_of(self.secrets, stored.tenant), self._signature_fits(stored.tenant))
-        except LedgerBroken as broken:
-            raise _not_ours(stored.tenant, "its head is not signed by this installation") from broken
-        if head != tree.head():
-            raise _not_ours(stored.tenant, "its head is not the one that was signed")
-        if tree.size < known.size:
-            raise _not_ours(stored.tenant, f"it has {tree.size} entries, and had {known.size} before")
-        return tree, at
-
-    def _signature_fits(self, tenant: TenantId) -> Callable[[bytes, bytes], bool]:
-        # Ed25519 is deterministic (RFC 8032): who holds the key checks by signing again.
-        return lambda signature, text: self.secrets.sign(tenant, text) == signature
+        if stands.tree == known:
+            return stands
+        if stands.tree.size < known.size:
+            raise not_ours(stored.tenant, f"it has {stands.tree.size} entries, and had {known.size} before")
+        return stored.vouched(stands)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -101,17 +91,19 @@ class _Part:
     db: Database
     batcher: Batcher
     tenant: TenantId
-    tree: Tree = field(default_factory=Tree)
+    before: StoredHead = StoredHead()
+    tree: Tree = Tree()
     lines: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     kept: list[Changes] = field(default_factory=list[Changes])
 
     def run(self, writes: Sequence[Write]) -> list[Told]:
         stored = Stored(self.db, self.batcher.secrets, self.tenant)
-        self.tree, at = self.batcher.trusted(stored)
-        door = stored.door()
+        self.before = self.batcher.trusted(stored)
+        self.tree = self.before.tree
+        door = stored.door(self.before)
         wall = Instant(self.db.now() or self.batcher.clock.now())
         believed, halt = self.batcher.time(wall, door.clock_accepted)
-        now = Instant(max(believed, at))
+        now = Instant(max(believed, self.before.at))
         needs = Needs.joined(write.needs for write in writes)
         loaded = load(stored, needs, tree=self.tree, now=now, halt=halt, door=door)
         epoch = loaded.door.epoch
@@ -160,13 +152,16 @@ class _Part:
         self.db.run_many(_PUT_PAYLOAD, [{"tenant": tenant, "id": p.id, "sealed": p.sealed} for p in self._payloads()])
         self.db.run_many(_PUT_CONTRACT, self._contracts())
         self.db.run_many(_PUT_ENTRY, self.lines)
-        return self._save_head(loaded.now)
+        fill(self.db, tenant, self.before.tree.size, self.tree.size)
+        return self._save_head(loaded)
 
-    def _save_head(self, now: Instant) -> str:
+    def _save_head(self, loaded: Loaded) -> str:
         tree, tenant, secrets = self.tree, self.tenant, self.batcher.secrets
         note = signed(verifier_of(secrets, tenant), tree.head(), lambda text: secrets.sign(tenant, text))
-        values = {"tenant": tenant, "size": tree.size, "peaks": tree.to_bytes(), "at": now, "note": note}
-        self.db.run_many(_PUT_HEAD, [values])
+        at = loaded.now if self.lines else self.before.at
+        head = StoredHead(tree=tree, at=at, epoch=loaded.door.epoch, note=note)
+        mac = mac_of(secrets, tenant, "head", tenant, head.body())
+        self.db.run_many(_PUT_HEAD, [{"tenant": tenant, "mac": mac, **head.columns()}])
         return note
 
     def _payloads(self) -> dict[Any, None]:
@@ -182,14 +177,7 @@ class _Part:
 
 def verifier_of(secrets: Secrets, tenant: TenantId) -> Verifier:
     """Name who signs for a tenant's ledger."""
-    return Verifier(origin=f"interlock/{tenant}", public_key=secrets.public_key(tenant))
-
-
-def _not_ours(tenant: TenantId, why: str) -> StoreTampered:
-    return StoreTampered(
-        f"the ledger of `{tenant}` is not as this installation left it: {why}",
-        fix="run `interlock ledger verify`, and restore the database from before the change",
-    )
+    return Verifier.of(tenant, secrets.public_key(tenant))
 
 
 _PUT_DOOR = """
@@ -206,6 +194,7 @@ insert into contract (tenant, hash, body) values (:tenant, :hash, :body) on conf
 _PUT_ENTRY = 'insert into entry (tenant, "index", action, line) values (:tenant, :index, :action, :line)'
 
 _PUT_HEAD = """
-insert into head (tenant, size, peaks, at, note) values (:tenant, :size, :peaks, :at, :note)
+insert into head (tenant, size, peaks, at, epoch, note, mac)
+values (:tenant, :size, :peaks, :at, :epoch, :note, :mac)
 on conflict (tenant) do update set size = excluded.size, peaks = excluded.peaks, at = excluded.at,
-  note = excluded.note"""
+  epoch = excluded.epoch, note = excluded.note, mac = excluded.mac"""

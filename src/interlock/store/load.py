@@ -3,13 +3,14 @@
 import hmac
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from interlock.approval.grant import Grant
 from interlock.budget.hold import Balance
 from interlock.core.door import Door
 from interlock.core.errors import LedgerBroken, StoreTampered
 from interlock.core.ids import ActionId, BudgetId, ClaimId, Instant, Key, RunId, TenantId
+from interlock.ledger.note import Verifier, opened
 from interlock.ledger.tree import Tree
 from interlock.ports import ActionRow, Changes, Claim, Halt, Needs, Rows, RunRow, Secrets
 from interlock.store.database import Database
@@ -21,6 +22,31 @@ Row = TypeVar("Row")
 def mac_of(secrets: Secrets, tenant: TenantId, table: str, id: str, body: bytes) -> bytes:
     """Authenticate a row in its place, so that no row can stand in for another."""
     return secrets.mac(tenant, b"row\0" + table.encode() + b"\0" + id.encode() + b"\0" + body)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredHead:
+    """Where a tenant's ledger stands, and which door belongs to it."""
+
+    tree: Tree = Tree()
+    at: Instant = Instant(0)
+    """The time of the last entry."""
+    epoch: int = 0
+    """That of the door, so that an older door cannot be put back."""
+    note: str = ""
+
+    def columns(self) -> dict[str, Any]:
+        return {
+            "size": self.tree.size,
+            "peaks": self.tree.to_bytes(),
+            "at": self.at,
+            "epoch": self.epoch,
+            "note": self.note,
+        }
+
+    def body(self) -> bytes:
+        """Write down what the MAC of the head is over. The size says how long the peaks are."""
+        return f"{self.tree.size}/{self.at}/{self.epoch}/".encode() + self.tree.to_bytes() + self.note.encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,21 +80,64 @@ class Stored:
         found = self.db.query(sql, {"tenant": self.tenant, "names": self.db.names(wanted)})
         return [(id, table.decode(self.checked(table.name, id, body, mac))) for id, body, mac in found]
 
-    def door(self) -> Door:
-        found = self.db.query("select body, mac from door where tenant = :tenant", {"tenant": self.tenant})
-        for body, mac in found:
-            return decode_door(self.checked("door", self.tenant, body, mac))
-        return Door()
+    def door(self, head: StoredHead) -> Door:
+        """Return the door that belongs to this head.
 
-    def tree(self) -> tuple[Tree, Instant, str]:
-        """Return the stored tree, the time of the last entry and the signed note over it."""
-        sql = "select size, peaks, at, note from head where tenant = :tenant"
-        for size, peaks, at, note in self.db.query(sql, {"tenant": self.tenant}):
+        Raises:
+            StoreTampered: it is another one.
+        """
+        found = self.db.query("select body, mac from door where tenant = :tenant", {"tenant": self.tenant})
+        doors = [decode_door(self.checked("door", self.tenant, body, mac)) for body, mac in found]
+        door = doors[0] if doors else Door()
+        if door.epoch != head.epoch:
+            raise StoreTampered(
+                f"the door is that of epoch {door.epoch}, and the ledger is at epoch {head.epoch}",
+                fix="run `interlock ledger verify --state` to see what differs, and restore it",
+            )
+        return door
+
+    def head(self) -> StoredHead:
+        """Return the stored head, as this installation wrote it."""
+        sql = "select size, peaks, at, epoch, note, mac from head where tenant = :tenant"
+        for size, peaks, at, epoch, note, mac in self.db.query(sql, {"tenant": self.tenant}):
             try:
-                return Tree.from_bytes(size, bytes(peaks)), Instant(at), note
+                tree = Tree.from_bytes(size, bytes(peaks))
             except LedgerBroken as broken:
                 raise StoreTampered(str(broken), fix=broken.fix) from broken
-        return Tree(), Instant(0), ""
+            head = StoredHead(tree=tree, at=Instant(at), epoch=epoch, note=note)
+            if head != StoredHead():  # on Postgres a tenant has a row to lock before it has an entry
+                self.checked("head", self.tenant, head.body(), bytes(mac))
+            return head
+        return StoredHead()
+
+    def vouched(self, stands: StoredHead) -> StoredHead:
+        """Return a head that this installation has signed; one of no entries needs no signature.
+
+        Raises:
+            StoreTampered: it is not signed, or something else was.
+        """
+        if stands.tree.size == 0:
+            return stands
+        signer = Verifier.of(self.tenant, self.secrets.public_key(self.tenant))
+        try:
+            head = opened(stands.note, signer, self._signature_fits)
+        except LedgerBroken as broken:
+            raise not_ours(self.tenant, "its head is not signed by this installation") from broken
+        if head != stands.tree.head():
+            raise not_ours(self.tenant, "its head is not the one that was signed")
+        return stands
+
+    def _signature_fits(self, signature: bytes, text: bytes) -> bool:
+        # Ed25519 is deterministic (RFC 8032): who holds the key checks by signing again.
+        return self.secrets.sign(self.tenant, text) == signature
+
+
+def not_ours(tenant: TenantId, why: str) -> StoreTampered:
+    """Say that somebody else has written to a ledger."""
+    return StoreTampered(
+        f"the ledger of `{tenant}` is not as this installation left it: {why}",
+        fix="run `interlock ledger verify`, and restore the database from before the change",
+    )
 
 
 @dataclass(slots=True)

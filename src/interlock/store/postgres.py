@@ -124,7 +124,8 @@ def _in_our_words(error: psycopg.Error) -> StoreBusy | StoreClosed:
 
 
 _FIRST_HEAD = """
-insert into head (tenant, size, peaks, at, note) values (:tenant, 0, '', 0, '') on conflict (tenant) do nothing"""
+insert into head (tenant, size, peaks, at, epoch, note, mac) values (:tenant, 0, '', 0, 0, '', '')
+on conflict (tenant) do nothing"""
 
 
 def make_tables(url: str) -> None:

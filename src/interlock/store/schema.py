@@ -21,7 +21,7 @@ VERSION = 1
 DDL = """
 create table if not exists head (
   tenant text primary key, size {bigint} not null, peaks {blob} not null, at {bigint} not null,
-  note text not null){strict};
+  epoch {bigint} not null, note text not null, mac {blob} not null){strict};
 create table if not exists door (
   tenant text primary key, body {blob} not null, mac {blob} not null){strict};
 create table if not exists action (
@@ -54,6 +54,9 @@ create table if not exists entry (
   tenant text not null, "index" {bigint} not null, action text not null, line {blob} not null,
   primary key (tenant, "index")){strict};
 create index if not exists entry_action on entry (tenant, action);
+create table if not exists tile (
+  tenant text not null, level {bigint} not null, "index" {bigint} not null, root {blob} not null,
+  hashes {blob} not null, primary key (tenant, level, "index")){strict};
 create table if not exists version (number {bigint} primary key){strict}
 """
 

@@ -11,10 +11,13 @@ from typing import Any, TypeVar
 from interlock.budget.hold import Balance
 from interlock.core.errors import StoreBusy, StoreTampered
 from interlock.core.ids import ActionId, BudgetId, ContractHash, Instant, PayloadId, TenantId
-from interlock.ports import ActionRow, Answer, Change, Clock, Needs, Notice, Rows, Secrets, Wanted, Written
-from interlock.store import queries
+from interlock.ledger.proof import Proof
+from interlock.ledger.tree import Head
+from interlock.ports import ActionRow, Answer, Change, Clock, Kept, Needs, Notice, Rows, Secrets, Wanted, Written
+from interlock.store import proofs, queries
 from interlock.store.batch import Batcher, Write
 from interlock.store.database import Database
+from interlock.store.kept import kept
 from interlock.store.load import Stored, load
 from interlock.store.machine import Machine
 from interlock.store.writer import Writer
@@ -114,9 +117,9 @@ class TenantPart:
     async def read(self, needs: Needs) -> Rows:
         def snapshot(db: Database) -> Rows:
             stored = self._stored(db)
-            tree, at, _ = stored.tree()
-            now = Instant(max(db.now() or self.store.clock.now(), at))
-            return load(stored, needs, door=stored.door(), tree=tree, now=now, halt=None).only(needs)
+            head = stored.head()
+            now = Instant(max(db.now() or self.store.clock.now(), head.at))
+            return load(stored, needs, door=stored.door(head), tree=head.tree, now=now, halt=None).only(needs)
 
         return await self.store.ask(snapshot)
 
@@ -149,6 +152,15 @@ class TenantPart:
 
     async def signed_head(self) -> str:
         return await self._ask(queries.signed_head)
+
+    async def kept(self) -> Kept:
+        return await self._ask(kept)
+
+    async def inclusion(self, index: int) -> Proof:
+        return await self._ask(proofs.inclusion, index)
+
+    async def consistency(self, old: Head) -> Proof:
+        return await self._ask(proofs.consistency, old)
 
     async def notices(self, *, before: Instant) -> tuple[Notice, ...]:
         return await self._ask(queries.notices, before)

@@ -1,0 +1,151 @@
+"""What the detail of a change says, written and read in one place, so that a door can be built from entries alone."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from interlock.core.door import BreakGlass, Door, Published, Scope, Switch, SwitchKind
+from interlock.core.effect import EffectClass, Mode
+from interlock.core.errors import LedgerBroken
+from interlock.core.ids import (
+    AgentId,
+    BudgetId,
+    ContractHash,
+    Environment,
+    Instant,
+    PersonId,
+    ToolName,
+    WorkflowId,
+)
+from interlock.ledger.reading import ChangeLine
+from interlock.ledger.seal import Kind
+
+Detail = Mapping[str, str | int]
+
+DOOR = frozenset({Kind.PUBLISHED, Kind.MODE, Kind.SWITCH, Kind.GLASS, Kind.CLOCK})
+"""The kinds that change a door, each by one epoch."""
+
+
+def published(name: str, new: Published) -> Detail:
+    """Say which contract is in force from here on, and how far it may go."""
+    return {"workflow": name, "contract": new.contract, "mode": new.mode.value}
+
+
+def mode(name: str, new: Mode) -> Detail:
+    """Say how far a workflow may go from here on."""
+    return {"workflow": name, "mode": new.value}
+
+
+def thrown(switch: Switch) -> Detail:
+    """Say what a switch stops. Since when is the time of the entry."""
+    return {
+        "switch": switch.id,
+        "to": "thrown",
+        "kind": switch.kind.value,
+        "by": switch.by,
+        "undo_too": int(switch.undo_too),
+        **_scope(switch.scope),
+    }
+
+
+def taken_back(id: str) -> Detail:
+    """Say that a switch stops nothing any more."""
+    return {"switch": id, "to": "taken back"}
+
+
+def broken(glass: BreakGlass) -> Detail:
+    """Say what may act in spite of a mode, and until when."""
+    return {"glass": glass.id, "by": glass.by, "until": glass.until, **_scope(glass.scope)}
+
+
+def raised(budget: BudgetId, *, by_amount: int, reopen: bool) -> Detail:
+    """Say by how much a budget grew, and whether it admits again after an overrun."""
+    return {"budget": budget, "by_amount": by_amount, "reopen": int(reopen)}
+
+
+def accepted(clock: Instant) -> Detail:
+    """Say up to when the clock was vouched for."""
+    return {"accepted": clock}
+
+
+def turned(door: Door, line: ChangeLine) -> Door:
+    """Return the door after a change.
+
+    Raises:
+        LedgerBroken: the entry does not say what changed.
+    """
+    try:
+        changed = _turned(door, line)
+    except (KeyError, ValueError) as error:
+        raise LedgerBroken(
+            f"a change of kind `{line.kind.value}` does not say what changed",
+            fix="read it with the version of Interlock that wrote it",
+        ) from error
+    return replace(changed, epoch=line.epoch)
+
+
+def _turned(door: Door, line: ChangeLine) -> Door:
+    detail = line.detail
+    match line.kind:
+        case Kind.PUBLISHED | Kind.MODE:
+            name = str(detail["workflow"])
+            contract = detail["contract"] if line.kind is Kind.PUBLISHED else door.published[name].contract
+            new = Published(contract=ContractHash(str(contract)), mode=Mode(detail["mode"]))
+            return replace(door, published={**door.published, name: new})
+        case Kind.SWITCH:
+            if detail["to"] == "thrown":
+                return replace(door, switches=(*door.switches, _switch_of(line)))
+            return replace(door, switches=tuple(s for s in door.switches if s.id != detail["switch"]))
+        case Kind.GLASS:
+            kept = tuple(one for one in door.glass if line.at < one.until)
+            return replace(door, glass=(*kept, _glass_of(line)))
+        case Kind.CLOCK:
+            return replace(door, clock_accepted=Instant(int(detail["accepted"])))
+        case _:
+            return door
+
+
+def _switch_of(line: ChangeLine) -> Switch:
+    return Switch(
+        id=str(line.detail["switch"]),
+        kind=SwitchKind(line.detail["kind"]),
+        scope=_scope_of(line.detail),
+        by=PersonId(str(line.detail["by"])),
+        at=Instant(line.at),
+        undo_too=bool(line.detail["undo_too"]),
+    )
+
+
+def _glass_of(line: ChangeLine) -> BreakGlass:
+    return BreakGlass(
+        id=str(line.detail["glass"]),
+        scope=_scope_of(line.detail),
+        by=PersonId(str(line.detail["by"])),
+        at=Instant(line.at),
+        until=Instant(int(line.detail["until"])),
+    )
+
+
+def _scope(scope: Scope) -> dict[str, str]:
+    named = {
+        "workflow": scope.workflow,
+        "environment": scope.environment,
+        "agent": scope.agent,
+        "tool": scope.tool,
+        "class": scope.effect.value if scope.effect else None,
+    }
+    return {name: value for name, value in named.items() if value is not None}
+
+
+def _scope_of(detail: Detail) -> Scope:
+    def named(name: str) -> str | None:
+        return str(detail[name]) if name in detail else None
+
+    workflow, environment, agent, tool = map(named, ("workflow", "environment", "agent", "tool"))
+    effect = named("class")
+    return Scope(
+        workflow=WorkflowId(workflow) if workflow is not None else None,
+        environment=Environment(environment) if environment is not None else None,
+        agent=AgentId(agent) if agent is not None else None,
+        tool=ToolName(tool) if tool is not None else None,
+        effect=EffectClass(effect) if effect is not None else None,
+    )

@@ -1,0 +1,189 @@
+"""The ledger as a file that stands for itself: JSON lines, format 1. Also the proof of one entry, as text.
+
+An export is a header, each entry as the very bytes that were hashed, and the signed head over them all.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import msgspec
+
+from interlock.core.errors import LedgerBroken
+from interlock.core.limits import SAFE_INTEGER
+from interlock.ledger.note import Verifier, opened
+from interlock.ledger.proof import Proof, check_inclusion
+from interlock.ledger.tree import leaf_hash
+
+FORMAT = 1
+"""The version of the export format. It is covered by the version promise."""
+
+_PROOF = "c2sp.org/tlog-proof@v1"
+
+
+class _Header(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The first line."""
+
+    export: int
+    key: str
+    origin: str
+    size: int
+
+
+class _Foot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The last line."""
+
+    head: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Export:
+    """A ledger as an export tells it. Nothing of it is checked yet."""
+
+    signer: Verifier
+    """Who signs for it, by the export's own word."""
+    size: int
+    """How many entries the header announces."""
+    lines: tuple[bytes, ...]
+    head: str
+    """The signed note over the entries; empty where the last line is missing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProvedEntry:
+    """One entry with all that it takes to prove it to somebody who knows the public key."""
+
+    line: bytes
+    index: int
+    proof: Proof
+
+
+def write(signer: Verifier, lines: Iterable[bytes], *, size: int, head: str) -> Iterator[str]:
+    """Write an export, a line at a time, each with its line feed.
+
+    Args:
+        signer: who signs for this ledger.
+        lines: the stored bytes of the entries, in order.
+        size: how many there are to be.
+        head: the signed note over them.
+    """
+    yield _json({"export": FORMAT, "key": str(signer), "origin": signer.origin, "size": size})
+    for line in lines:
+        yield _as_text(line)
+    yield _json({"head": head})
+
+
+def read(lines: Iterable[str]) -> Export:
+    """Read an export. A file that was cut off is read as far as it goes: to find that out is for the audit.
+
+    Raises:
+        LedgerBroken: it is not an export, or one of a format that this version does not know.
+    """
+    rest = iter(lines)
+    header = _header(next(rest, ""))
+    entries = [line.removesuffix("\n") for line in rest]
+    head = _head(entries[-1]) if entries else None
+    if head is not None:
+        entries.pop()
+    signer = Verifier.parse(header.key)
+    if signer.origin != header.origin:
+        raise LedgerBroken("the key of this export is that of another ledger", fix="make it again")
+    return Export(
+        signer=signer,
+        size=header.size,
+        lines=tuple(map(_as_bytes, entries)),
+        head=head or "",
+    )
+
+
+def write_proof(proved: ProvedEntry) -> str:
+    """Write the proof of one entry as C2SP tlog-proof v1, with the entry as its extra data."""
+    encoded = "".join(f"{base64.b64encode(hash).decode()}\n" for hash in proved.proof.path)
+    entry = base64.b64encode(proved.line).decode()
+    return f"{_PROOF}\nextra {entry}\nindex {proved.index}\n{encoded}\n{proved.proof.head}"
+
+
+def read_proof(text: str) -> ProvedEntry:
+    """Read what `write_proof` wrote.
+
+    Raises:
+        LedgerBroken: it is not such a file.
+    """
+    top, found, head = text.partition("\n\n")
+    try:
+        name, entry, index, *path = top.split("\n")
+        if not found or name != _PROOF or not entry.startswith("extra ") or not index.startswith("index "):
+            raise _no_proof()
+        return ProvedEntry(
+            line=base64.b64decode(entry.removeprefix("extra "), validate=True),
+            index=_number(index.removeprefix("index ")),
+            proof=Proof(path=tuple(base64.b64decode(hash, validate=True) for hash in path), head=head),
+        )
+    except ValueError as error:  # a missing line, a number that is none, base64 that is none
+        raise _no_proof() from error
+
+
+def proves(proved: ProvedEntry, signer: Verifier) -> bool:
+    """Whether an entry is in a ledger that `signer` signs for.
+
+    Raises:
+        LedgerBroken: the head is not signed by `signer`.
+    """
+    head = opened(proved.proof.head, signer)
+    return check_inclusion(leaf_hash(proved.line), proved.index, head.size, proved.proof.path, head.root)
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal() or not text.isascii() or len(text) > len(str(SAFE_INTEGER)):
+        raise _no_proof()
+    return int(text)
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True) + "\n"
+
+
+def _as_text(line: bytes) -> str:
+    # An entry is one line of JSON. Bytes that are none were never written by us: they go as a JSON string, in
+    # base64, so that whoever audits the export sees what is stored.
+    if line.startswith(b"{") and b"\n" not in line and b"\r" not in line:
+        try:
+            return line.decode() + "\n"
+        except UnicodeDecodeError:
+            pass
+    return _json(base64.b64encode(line).decode())
+
+
+def _as_bytes(text: str) -> bytes:
+    if text.startswith('"'):
+        try:
+            return base64.b64decode(json.loads(text), validate=True)
+        except (ValueError, TypeError, binascii.Error):
+            pass
+    return text.encode(errors="surrogateescape")
+
+
+def _header(text: str) -> _Header:
+    try:
+        header = msgspec.json.decode(text, type=_Header)
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        raise LedgerBroken("this is not an export of a ledger", fix="make one: `interlock ledger export`") from error
+    if header.export != FORMAT:
+        raise LedgerBroken(
+            f"the export has format {header.export}, and this program knows format {FORMAT}",
+            fix="read it with the version of Interlock that wrote it",
+        )
+    return header
+
+
+def _head(text: str) -> str | None:
+    try:
+        return msgspec.json.decode(text, type=_Foot).head
+    except (msgspec.MsgspecError, UnicodeError):
+        return None
+
+
+def _no_proof() -> LedgerBroken:
+    return LedgerBroken("this is not the proof of an entry", fix="make one: `interlock ledger prove INDEX`")

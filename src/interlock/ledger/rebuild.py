@@ -1,0 +1,173 @@
+"""What the state must be, built from the entries alone: actions, budgets, doors and grants."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from interlock.core.action import HOLDS, ActionState
+from interlock.core.door import Door
+from interlock.core.errors import LedgerBroken
+from interlock.core.ids import ActionId, BudgetId, GrantId
+from interlock.ledger.change import DOOR, turned
+from interlock.ledger.reading import ActionLine, ChangeLine, EntryLine, HoldLine, read
+from interlock.ledger.seal import Kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where an action stands."""
+
+    asked: ActionLine
+    """The first entry about it, which says who asked for what."""
+    what: str = ""
+    """The commitment to its arguments, which a person may have edited."""
+    state: ActionState = ActionState.ASKED
+    fence: int = 0
+    holds: tuple[HoldLine, ...] = ()
+    cost: int = 0
+    overrun: bool = False
+    reason: str = ""
+    contract: str = ""
+    lease_until: int = 0
+    result: str = ""
+    """The commitment to what came back."""
+    questions: tuple[tuple[str, str], ...] = ()
+    """Everything that policy was ever asked with about it: payload and commitment."""
+    previews: tuple[str, ...] = ()
+    """The payloads of everything that was shown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """Where a budget stands in its period."""
+
+    limit: int = 0
+    raised: int = 0
+    held: int = 0
+    spent: int = 0
+    closed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """A grant: whose, for which action, and whether it was used."""
+
+    action: ActionId
+    person: str
+    used: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """Something that is stored and is not what the entries lead to."""
+
+    where: str
+    what: str
+
+
+@dataclass(slots=True, kw_only=True)
+class State:
+    """What the rows of a tenant must say."""
+
+    actions: dict[ActionId, Standing] = field(default_factory=dict[ActionId, Standing])
+    budgets: dict[BudgetId, Account] = field(default_factory=dict[BudgetId, Account])
+    grants: dict[GrantId, Given] = field(default_factory=dict[GrantId, Given])
+    door: Door = Door()
+
+    def add(self, entry: EntryLine) -> None:
+        """Go on by one entry."""
+        if isinstance(entry, ActionLine):
+            self._acted(entry)
+        elif entry.kind in DOOR:
+            self.door = turned(self.door, entry)
+        elif entry.kind is Kind.BUDGET:
+            self._raised(entry)
+
+    def _acted(self, line: ActionLine) -> None:
+        id = ActionId(line.action)
+        before = self.actions.get(id) or Standing(asked=line)
+        after = self.actions[id] = _moved(before, line)
+        if not before.holds:
+            self._hold(line.holds)
+        if after.state not in HOLDS:
+            # What was refused and counted as a call was held and charged in one entry.
+            self._settle(before.holds or line.holds, line.costs)
+        if line.kind in _GIVING:
+            for used in line.grants:
+                given = Given(action=id, person=used.person, used=line.kind is Kind.STARTED)
+                self.grants[GrantId(used.grant)] = given
+
+    def _hold(self, holds: Iterable[HoldLine]) -> None:
+        for hold in holds:
+            account = self._account(hold.budget)
+            # The contract in force says the limit.
+            self._put(hold.budget, replace(account, limit=hold.limit, held=account.held + hold.amount))
+
+    def _settle(self, holds: Iterable[HoldLine], costs: Mapping[str, int]) -> None:
+        for hold in holds:
+            account, cost = self._account(hold.budget), costs.get(hold.budget, 0)
+            settled = replace(
+                account,
+                held=account.held - hold.amount,
+                spent=account.spent + cost,
+                closed=account.closed or cost > hold.amount,
+            )
+            self._put(hold.budget, settled)
+
+    def _raised(self, line: ChangeLine) -> None:
+        name, by_amount = str(line.detail["budget"]), int(line.detail["by_amount"])
+        account = self._account(name)
+        closed = account.closed and not line.detail["reopen"]
+        self._put(name, replace(account, raised=account.raised + by_amount, closed=closed))
+
+    def _account(self, budget: str) -> Account:
+        return self.budgets.get(BudgetId(budget), Account())
+
+    def _put(self, budget: str, account: Account) -> None:
+        self.budgets[BudgetId(budget)] = account
+
+
+_GIVING = frozenset({Kind.GRANTED, Kind.STARTED})
+"""The kinds whose grants are a yes: given, and used up."""
+
+
+def _moved(before: Standing, line: ActionLine) -> Standing:
+    moved = line.state is not before.state
+    held = before.holds or line.holds if line.state in HOLDS else ()
+    return replace(
+        before,
+        what=line.what,
+        state=line.state,
+        fence=line.fence,
+        holds=held,
+        # What became known after the end does not change what was charged.
+        cost=line.cost if moved else before.cost,
+        overrun=line.overrun if moved else before.overrun,
+        reason=line.reason if moved else before.reason,
+        result=line.result if moved else before.result,
+        contract=line.contract or before.contract,
+        lease_until=line.lease_until or before.lease_until,
+        questions=(*before.questions, (line.detail["question"], line.facts))
+        if "question" in line.detail
+        else before.questions,
+        previews=(*before.previews, line.detail["preview"]) if "preview" in line.detail else before.previews,
+    )
+
+
+def rebuild(lines: Iterable[bytes]) -> State:
+    """Build the state that entries lead to.
+
+    Raises:
+        LedgerBroken: an entry cannot be read, or does not say what it has to.
+    """
+    state = State()
+    for index, line in enumerate(lines):
+        try:
+            state.add(read(line))
+        except (KeyError, ValueError) as error:
+            raise LedgerBroken(f"entry {index} does not say what it has to", fix=_FIX) from error
+        except LedgerBroken as broken:
+            raise LedgerBroken(f"entry {index}: {broken}", fix=broken.fix) from broken
+    return state
+
+
+_FIX = "read it with the version of Interlock that wrote it"
