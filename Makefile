@@ -30,6 +30,7 @@ crash: $(READY)  ## the long form of the crash matrix
 
 bench: $(READY)  ## the table of figures
 	$(BIN)/python bench/spine.py
+	$(BIN)/python bench/functions.py
 
 format: $(READY)
 	$(BIN)/ruff check --fix .
