@@ -17,7 +17,7 @@ from interlock.contract.rules import RESERVED
 from interlock.core.canonical import Json
 from interlock.core.charge import Unit
 from interlock.core.effect import EffectClass
-from interlock.policy.rule import FactIsNot, Place, Rule, RuleEffect
+from interlock.policy.rule import AsUndo, FactIsNot, Place, Rule, RuleEffect
 
 Where = Callable[..., Place]
 """Finds where something is written: `where("tools", "create_refund", "undo")`."""
@@ -53,7 +53,7 @@ class _Checks:
             tool = self.contract.tools.get(rule.tool)
             if tool is None or is_source(rule.tool):
                 yield self._no_tool(rule.tool, rule.place)
-            elif rule.effect is RuleEffect.PERMIT:
+            elif rule.effect is RuleEffect.PERMIT and rule.when != AsUndo():
                 yield from _not_for_agents(tool, rule.place)
             yield from self._fact_of(rule)
 

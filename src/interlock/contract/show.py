@@ -16,7 +16,7 @@ from interlock.contract.tools import TIMEOUT
 from interlock.contract.written import Number, Written, count, day, duration, json_value, micros, table, yaml_text
 from interlock.core.charge import Unit
 from interlock.core.ids import Instant, TenantId, WorkflowId
-from interlock.policy.rule import Above, Always, Before, FactIsNot, OneOf, Outside, Place, Rule, RuleEffect
+from interlock.policy.rule import Above, Always, AsUndo, Before, FactIsNot, OneOf, Outside, Place, Rule, RuleEffect
 
 
 def show(contract: Contract) -> str:
@@ -80,13 +80,18 @@ def _permissions(contract: Contract) -> dict[str, Written]:
             per_tool[rule.tool] = {**_as_table(per_tool.get(rule.tool)), **said}
     return {
         **table(
-            allowed_tools=[str(rule.tool) for rule in rules if rule.effect is RuleEffect.PERMIT] or None,
+            allowed_tools=[str(rule.tool) for rule in rules if _lets_agents(rule)] or None,
             approval_required_tools=[said for rule in rules for said in _required(rule)] or None,
             require_approval_for=classes or None,
             policy_files=contract.policy_files or None,
         ),
         **per_tool,
     }
+
+
+def _lets_agents(rule: Rule) -> bool:
+    """Whether it comes from `allowed_tools`. That a tool is there as an undo follows from the tool itself."""
+    return rule.effect is RuleEffect.PERMIT and rule.when != AsUndo()
 
 
 def _required(rule: Rule) -> Iterable[Written]:
