@@ -1,0 +1,57 @@
+"""Carrying on: what a person released is carried out here, if this process may and can, else by the running gateway."""
+
+from interlock import app
+from interlock.contract.ir import Hook
+from interlock.core.action import ActionState
+from interlock.core.errors import InterlockError, StoreBusy
+from interlock.core.ids import ActionId, ToolName
+from interlock.core.outcome import Outcome
+from interlock.door.cli.session import Session, find_tools_here
+from interlock.gateway.call import row_of
+from interlock.gateway.force import Force
+from interlock.gateway.resume import resume
+
+
+async def carry_on(here: Session, id: ActionId) -> Outcome | None:
+    """Carry a parked action on, and say on the screen who does if not we. What was decided before stays decided."""
+    try:
+        with app.right_to_perform(here.typed.settings.store):
+            find_tools_here()
+            missing = await _missing(here, id)
+            if missing is not None:
+                here.typed.screen.note(
+                    f"note: {missing} cannot be carried out here; the gateway that can carries it on"
+                )
+                return None
+            return await resume(here.gateway, here.store, id)
+    except StoreBusy:
+        here.typed.screen.note("note: another process performs on this store; it carries the action on")
+        return None
+
+
+async def _missing(here: Session, id: ActionId) -> str | None:
+    """Name a source that the action needs and that this process lacks. Without it, going on would be refused."""
+    row = await row_of(here.store, id)
+    force = await here.force(row.action.caller) if row is not None else None
+    if row is None or force is None or row.state is not ActionState.PARKED:
+        return None
+    for source in _sources(force, row.action.tool):
+        try:
+            found = here.gateway.performers.find(source)
+        except InterlockError as error:
+            return str(error)
+        if found is None:
+            return f"`{source}`"
+    return None
+
+
+def _sources(force: Force, tool: ToolName) -> list[str]:
+    """List where the tool comes from, and everything that is looked up for it."""
+    contract = force.contract
+    known = contract.tools.get(tool)
+    if known is None:
+        return []
+    hooks: list[Hook | None] = [contract.facts.get(name) for name in force.policies.facts_of(tool)]
+    hooks += [known.preview, known.before, known.after]
+    looked_up = [contract.tools.get(hook.tool) for hook in hooks if hook is not None]
+    return [known.source, *(each.source or each.name for each in looked_up if each is not None)]
