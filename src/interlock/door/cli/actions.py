@@ -166,8 +166,9 @@ def undo_words(row: ActionRow, now: Instant) -> str:
 
 
 def _who(row: ActionRow) -> str:
-    who = f"person {row.action.by}" if row.action.by else row.action.caller.agent
-    return f"{who} for {row.action.caller.principal}"
+    if row.action.by:
+        return f"{row.action.by}, a person"
+    return f"{row.action.caller.agent} for {row.action.caller.principal}"
 
 
 def _state_of(text: str) -> ActionState:

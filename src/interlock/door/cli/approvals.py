@@ -39,7 +39,8 @@ async def listed(typed: Typed) -> int:
         for row in rows:
             wants = [requirement_line(each, await _given(here, row, each.rule)) for each in row.requirements]
             who = f"{row.action.caller.agent} for {row.action.caller.principal}"
-            lines.append([row.action.id, row.action.tool, who, _expiry(row, now), "; ".join(wants)])
+            expires = "expired" if now >= row.expires_at else since(row.expires_at, now)
+            lines.append([row.action.id, row.action.tool, who, expires, "; ".join(wants)])
             data.append(await _data(here, row))
     text = table(["ID", "TOOL", "AGENT FOR", "EXPIRES", "WAITS FOR"], lines, typed.screen.width)
     typed.screen.show(data, text if rows else "nothing waits for a person")

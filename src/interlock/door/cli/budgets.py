@@ -12,6 +12,7 @@ from interlock.core.charge import Unit
 from interlock.core.door import Door
 from interlock.core.errors import InterlockError
 from interlock.core.ids import BudgetId, Instant
+from interlock.core.limits import SAFE_INTEGER
 from interlock.door.cli.person import operator
 from interlock.door.cli.reading import InputWrong, amount_of
 from interlock.door.cli.render import Amount, block, table
@@ -101,8 +102,10 @@ def balance_data(id: BudgetId, balance: Balance) -> dict[str, Any]:
 
 def _cells(id: BudgetId, balance: Balance) -> list[object]:
     unit = unit_of(id) or Unit.CALLS
-    amounts = (balance.limit + balance.raised, balance.spent, balance.held, balance.left())
-    return [id, *(Amount(unit, amount) for amount in amounts), _state(balance)]
+    limit, left = (balance.limit + balance.raised, balance.left())
+    limited = balance.limit < SAFE_INTEGER
+    ends = [Amount(unit, limit), Amount(unit, left)] if limited else ["none", ""]
+    return [id, ends[0], Amount(unit, balance.spent), Amount(unit, balance.held), ends[1], _state(balance)]
 
 
 def _state(balance: Balance) -> str:

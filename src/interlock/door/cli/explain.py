@@ -101,10 +101,8 @@ def _consent(story: Data, width: int) -> str:
     lines = [_wanted(each) for each in consent["wanted"]]
     for vote in consent["given"]:
         used = "used" if vote["used"] else "not used"
-        rules = ", ".join(vote["rules"])
-        lines.append(
-            f"yes  {vote['at'].short()}  {vote['person']} ({vote['known_by']}) for {rules}; grant {vote['grant']}, {used}"
-        )
+        what = f"for {', '.join(vote['rules'])}; grant {vote['grant']}, {used}"
+        lines.append(f"yes  {vote['at'].short()}  {vote['person']} ({vote['known_by']}) {what}")
     for each in consent["otherwise"]:
         word = "no  " if each["kind"] == "denied" else "edit"
         lines.append(f"{word} {each['at'].short()}  {each['person']} ({each['known_by']})")
@@ -132,7 +130,7 @@ def _cost(story: Data, width: int) -> str:
 
 
 def _read(story: Data, width: int) -> str:
-    facts = story["decision"].get("facts", {}) if story["decision"] else {}
+    facts: Data = story["decision"].get("facts", {}) if story["decision"] else {}
     pairs = [(name, _fact(fact)) for name, fact in facts.items()]
     if story["preview"] is not None:
         pairs.append(("preview", _opened(story["preview"], width, "")))
@@ -165,7 +163,7 @@ def _changed(story: Data, row: ActionRow, now: Instant, width: int) -> str:
 
 def _steps(story: Data, width: int) -> str:
     rows = [[step["index"], step["at"], step["kind"], step["state"], _step_words(step)] for step in story["steps"]]
-    return _indented(table(["ENTRY", "AT", "KIND", "STATE", "BY"], rows, width - _INDENT, right=(0,)))
+    return _indented(table(["ENTRY", "AT", "KIND", "STATE", "REMARK"], rows, width - _INDENT, right=(0,)))
 
 
 def _step_words(step: Mapping[str, Any]) -> str:

@@ -15,6 +15,7 @@ from interlock.core.ids import Instant
 
 _GAP = "  "
 _NARROWEST = 20
+_A_MOMENT = 1_000_000
 _IN_MILLIONTHS = (Unit.USD, Unit.USD_OF_ARGS, Unit.SECONDS)
 
 
@@ -77,6 +78,8 @@ def span(micros: int) -> str:
 
 def since(at: int, now: int) -> str:
     """Say how long ago something was, or in how long it will be."""
+    if abs(now - at) < _A_MOMENT:
+        return "now"
     return f"{span(now - at)} ago" if now >= at else f"in {span(at - now)}"
 
 
@@ -100,7 +103,7 @@ def json_text(value: Any, width: int) -> str:  # noqa: ANN401  any JSON value
 def wrapped(text: str, width: int, *, hang: int = 0) -> str:
     """Break a line at the width, with the rest under its beginning."""
     lines = textwrap.wrap(text, width, subsequent_indent=" " * hang, break_long_words=False, break_on_hyphens=False)
-    return "\n".join(lines or [""])
+    return "\n".join(lines)
 
 
 def block(pairs: Iterable[tuple[str, object]], width: int, *, indent: int = 0) -> str:
@@ -112,7 +115,7 @@ def block(pairs: Iterable[tuple[str, object]], width: int, *, indent: int = 0) -
     for name, value in known:
         room = max(_NARROWEST, width - indent - broad - len(_GAP))
         # What is indented was laid out already.
-        parts = [part for line in value.splitlines() for part in _fitted(line, room)]
+        parts = [part for line in value.splitlines() for part in _fitted(line, room)] or [""]
         lines.append(f"{left}{name.ljust(broad)}{_GAP}{parts[0]}".rstrip())
         lines += [f"{left}{' ' * broad}{_GAP}{part}".rstrip() for part in parts[1:]]
     return "\n".join(lines)
@@ -133,7 +136,7 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[object]], width: int, 
     room = max(_NARROWEST, width - before)
     lines: list[str] = []
     for row in [list(headers), *cells]:
-        last = wrapped(row[-1], room).splitlines() if len(headers) - 1 not in numbers else [row[-1].rjust(broad[-1])]
+        last = wrapped(row[-1], room).splitlines() or [""]
         fixed = [
             cell.rjust(size) if n in numbers else cell.ljust(size)
             for n, (cell, size) in enumerate(zip(row[:-1], broad[:-1], strict=True))

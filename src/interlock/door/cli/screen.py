@@ -57,7 +57,7 @@ class Screen:
             return
         lines = [line for each in str(error).splitlines() for line in [clean(each)]] or [""]
         first = wrapped(f"error: {lines[0]}", self.width, hang=7)
-        rest = [wrapped(line, self.width, hang=2) for line in lines[1:]]
+        rest = [f"  {line.strip()}" for line in lines[1:]]
         self._print(self.err, "\n".join([first, *rest, wrapped(f"fix: {clean(error.fix)}", self.width, hang=5)]))
 
     @property

@@ -69,8 +69,8 @@ class Session:
     async def _ambiguous(self, said: str, found: tuple[ActionRow, ...]) -> NameAmbiguous:
         many = await self.store.actions(Wanted(limit=1_000))
         rows = {row.action.id: row for row in (*found, *many) if row.action.id.startswith(said)}
-        lines = [f"{row.action.id}  {row.state.value}  {row.action.tool}" for row in rows.values()][:_LISTED_MAX]
-        more = ["..."] if len(rows) > _LISTED_MAX else []
+        lines = [f"  {row.action.id}  {row.state.value:9}  {row.action.tool}" for row in rows.values()][:_LISTED_MAX]
+        more = [f"  and {len(rows) - _LISTED_MAX} more"] if len(rows) > _LISTED_MAX else []
         return NameAmbiguous("\n".join([f"several ids begin with `{said}`", *lines, *more]), fix="type more of it")
 
     async def force(self, caller: Caller) -> Force | None:

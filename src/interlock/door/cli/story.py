@@ -144,7 +144,7 @@ async def _consent(here: Session, row: ActionRow, entries: Sequence[tuple[int, M
 
 
 def _who(entry: Mapping[str, Any]) -> Data:
-    used = entry["grants"][0] if entry["grants"] else {}
+    used: Data = entry["grants"][0] if entry["grants"] else {}
     return {"person": used.get("person"), "known_by": used.get("known_by")}
 
 
