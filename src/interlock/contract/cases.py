@@ -1,5 +1,6 @@
 """Cases in YAML into typed ones: a call, what is known, what must become of it. Read as strictly as a contract."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -85,7 +86,7 @@ def read_cases(text: str, file: str) -> CaseFile:
     node = parse_yaml(text, file, findings)
     fitted = fit(CASES, node, findings) if node is not None else None
     if findings.problems or not isinstance(fitted, Map):
-        raise ContractProblems(sorted(findings.problems, key=lambda each: (each.place.line, each.place.column)))
+        raise _wrong(sorted(findings.problems, key=lambda each: (each.place.line, each.place.column)))
     root = Row(fitted)
     named = root.text("contract")
     cases = tuple(_case(Row(item), root) for item in root.items("cases") if isinstance(item, Map))
@@ -127,4 +128,10 @@ def _mode(said: str) -> Mode:
 
 
 def _refused(file: str, what: str, fix: str) -> ContractProblems:
-    return ContractProblems([Problem(place=Place(file=file), what=what, fix=fix)])
+    return _wrong([Problem(place=Place(file=file), what=what, fix=fix)])
+
+
+def _wrong(problems: Sequence[Problem]) -> ContractProblems:
+    wrong = ContractProblems(problems)
+    wrong.fix = "change the lines above, then try again"
+    return wrong

@@ -19,9 +19,8 @@ async def carry_on(here: Session, id: ActionId) -> Outcome | None:
             find_tools_here()
             missing = await _missing(here, id)
             if missing is not None:
-                here.typed.screen.note(
-                    f"note: {missing} cannot be carried out here; the gateway that can carries it on"
-                )
+                why = f"note: this process cannot carry it on ({missing}); the gateway that can will"
+                here.typed.screen.note(why)
                 return None
             return await resume(here.gateway, here.store, id)
     except StoreBusy:
@@ -30,7 +29,7 @@ async def carry_on(here: Session, id: ActionId) -> Outcome | None:
 
 
 async def _missing(here: Session, id: ActionId) -> str | None:
-    """Name a source that the action needs and that this process lacks. Without it, going on would be refused."""
+    """Say which source the action needs and this process lacks. Without it, going on would be refused."""
     row = await row_of(here.store, id)
     force = await here.force(row.action.caller) if row is not None else None
     if row is None or force is None or row.state is not ActionState.PARKED:
@@ -41,7 +40,7 @@ async def _missing(here: Session, id: ActionId) -> str | None:
         except InterlockError as error:
             return str(error)
         if found is None:
-            return f"`{source}`"
+            return f"nothing here carries out `{source}`"
     return None
 
 

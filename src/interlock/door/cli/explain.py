@@ -7,7 +7,7 @@ from interlock.core.ids import Instant
 from interlock.door.cli.actions import remark, undo_words
 from interlock.door.cli.payloads import shown
 from interlock.door.cli.policies import why_text
-from interlock.door.cli.render import block, clean, since, table
+from interlock.door.cli.render import block, clean, since, table, wrapped
 from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import awaited, session
 from interlock.door.cli.story import Data, story_of
@@ -43,7 +43,7 @@ def _text(story: Data, row: ActionRow, now: Instant, width: int) -> str:
     ]
     head = f"{story['id']}  {story['tool']}  {story['state'].upper()}, {since(row.changed_at, now)}"
     said = remark(row)
-    lines = [clean(head), *([clean(f"  {said}")] if said else [])]
+    lines = [clean(head), *([_indented(wrapped(said, width - _INDENT))] if said else [])]
     return "\n".join([*lines, *(f"\n{name}\n{text}" for name, text in sections if text)])
 
 
@@ -67,7 +67,7 @@ def _who(story: Data, width: int) -> str:
 
 def _what(story: Data, width: int) -> str:
     under = story["under"]
-    contract = f"{under['contract'][:12]}, {'in force' if under['in_force'] else 'not in force any more'}"
+    contract = f"{(under['contract'] or '')[:12]}, {'in force' if under['in_force'] else 'not in force any more'}"
     epochs = ", ".join(map(str, under["epochs"]))
     return _block(
         [
@@ -171,8 +171,9 @@ def _step_words(step: Mapping[str, Any]) -> str:
     detail = step["detail"]
     if "verdict" in detail:
         people.append(f"{detail['by']} ({detail['known_by']}): {detail['verdict']}")
-    words = [*people, *([step["reason"]] if step["reason"] else [])]
-    return ", ".join(words) or ", ".join(step["rules"]) or step["process"]
+    cost = [f"cost {step['cost_usd']}"] if step["state"] in ("done", "failed") else []
+    words = [*people, *([step["reason"]] if step["reason"] else []), *cost]
+    return ", ".join(words) or ", ".join(step["rules"])
 
 
 def _receipt(story: Data, width: int) -> str:

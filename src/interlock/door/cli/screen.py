@@ -55,10 +55,9 @@ class Screen:
             code = re.sub(r"(?<!^)(?=[A-Z])", "_", type(error).__name__).lower()
             self._print(self.err, _as_json({"error": str(error), "fix": error.fix, "code": code}))
             return
-        lines = [line for each in str(error).splitlines() for line in [clean(each)]] or [""]
-        first = wrapped(f"error: {lines[0]}", self.width, hang=7)
-        rest = [f"  {line.strip()}" for line in lines[1:]]
-        self._print(self.err, "\n".join([first, *rest, wrapped(f"fix: {clean(error.fix)}", self.width, hang=5)]))
+        first, *rest = [clean(line) for line in str(error).splitlines()] or [""]
+        lines = [wrapped(f"error: {first}", self.width, hang=7), *(f"  {line.strip()}" for line in rest)]
+        self._print(self.err, "\n".join([*lines, wrapped(f"fix: {clean(error.fix)}", self.width, hang=5)]))
 
     @property
     def somebody_there(self) -> bool:

@@ -76,6 +76,7 @@ def _step(index: int, entry: Mapping[str, Any]) -> Data:
         "decision": entry["decision"] or None,
         "rules": entry["rules"],
         "reason": entry["reason"] or None,
+        "cost_usd": Amount(Unit.USD, entry["cost"]),
         "people": [{"person": used["person"], "known_by": used["known_by"]} for used in entry["grants"]],
         "detail": entry["detail"],
     }
