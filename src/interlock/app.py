@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from interlock.core.errors import ContractInvalid
+from interlock.core.errors import ContractInvalid, StoreClosed
 from interlock.core.ids import ActionId, Instant, Micros
 from interlock.gateway import fresh
 from interlock.gateway.call import Gateway
@@ -15,8 +15,8 @@ from interlock.gateway.force import Forces
 from interlock.gateway.gather import Facts
 from interlock.ports import Clock, Observer, Performers, Store
 from interlock.secret.keyring import Keyring, load_seed
-from interlock.secret.keys import PostgresKeys, SqliteKeys
-from interlock.store.postgres import open_postgres
+from interlock.secret.keys import Keys, SqliteKeys
+from interlock.store.anchor import AnchorFile
 from interlock.store.sqlite import lock_for_performing, open_sqlite
 from interlock.tool.function import PREFIX
 from interlock.tool.manifest import Manifest, manifest_of
@@ -68,17 +68,35 @@ def open_store(where: str, keys: Path, *, clock: Clock | None = None, durable: b
     keys.mkdir(mode=0o700, parents=True, exist_ok=True)
     seed = load_seed(keys / "master.seed")
     known = clock or SystemClock()
-    on_postgres = where.startswith(("postgresql://", "postgres://"))
-    secrets = Keyring(seed, PostgresKeys(where) if on_postgres else SqliteKeys(keys / "keys.db"))
+    secrets = Keyring(seed, _keys(where, keys))
     try:
-        if on_postgres:
-            store = open_postgres(where, clock=known, secrets=secrets, durable=durable, server_time=clock is None)
-        else:
-            store = open_sqlite(Path(where), clock=known, secrets=secrets, durable=durable)
+        store = _store(where, secrets, known, durable=durable, server_time=clock is None)
     except BaseException:
         secrets.close()
         raise
     return Opened(store=store, secrets=secrets, clock=known)
+
+
+def _keys(where: str, keys: Path) -> Keys:
+    if not is_postgres(where):
+        return SqliteKeys(keys / "keys.db")
+    try:
+        # psycopg is an extra, and half of the time that a command would take to begin.
+        from interlock.secret.postgres_keys import PostgresKeys  # noqa: PLC0415
+    except ImportError as error:
+        raise StoreClosed("this installation cannot speak to Postgres", fix=_INSTALL) from error
+    return PostgresKeys(where)
+
+
+def _store(where: str, secrets: Keyring, clock: Clock, *, durable: bool, server_time: bool) -> Store:
+    if not is_postgres(where):
+        return open_sqlite(Path(where), clock=clock, secrets=secrets, durable=durable)
+    from interlock.store.postgres import open_postgres  # noqa: PLC0415
+
+    return open_postgres(where, clock=clock, secrets=secrets, durable=durable, server_time=server_time)
+
+
+_INSTALL = "install it with its extra: `pip install 'interlock[postgres]'`"
 
 
 def gateway_on(opened: Opened, performers: Performers, observer: Observer | None = None) -> Gateway:
@@ -109,6 +127,11 @@ def describe(source: str) -> Manifest:
     return manifest_of(source)
 
 
+def anchor_file(path: Path) -> AnchorFile:
+    """Name a file of anchors; it need not be there."""
+    return AnchorFile(path)
+
+
 @contextmanager
 def performing(where: str, keys: Path) -> Generator[Gateway]:
     """Open a gateway that may perform, and close everything at the end.
@@ -117,15 +140,47 @@ def performing(where: str, keys: Path) -> Generator[Gateway]:
         StoreBusy: another process performs on this file.
         StoreError: the database or the keys cannot be used.
     """
-    lock = None if where.startswith("postgres") else lock_for_performing(Path(where))
+    with right_to_perform(where), beside(where, keys) as gateway:
+        yield gateway
+
+
+@contextmanager
+def beside(where: str, keys: Path, *, clock: Clock | None = None) -> Generator[Gateway]:
+    """Open a gateway for what any process may do, beside the one that performs. It takes no lock.
+
+    Whoever wants more of it than reading and writing down takes `right_to_perform` for as long.
+
+    Raises:
+        StoreError: the database or the keys cannot be used.
+    """
     tools = PythonTools()
     try:
-        opened = open_store(where, keys)
+        opened = open_store(where, keys, clock=clock)
         try:
             yield gateway_on(opened, tools)
         finally:
             opened.close()
     finally:
         tools.close()
-        if lock is not None:
-            os.close(lock)
+
+
+@contextmanager
+def right_to_perform(where: str) -> Generator[None]:
+    """Take the right to start effects. One process a file has it; on Postgres everybody has.
+
+    Raises:
+        StoreBusy: another process performs on this file.
+    """
+    if is_postgres(where):
+        yield
+        return
+    lock = lock_for_performing(Path(where))
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
+def is_postgres(where: str) -> bool:
+    """Whether a store is named by a Postgres address; anything else is the path of a file."""
+    return where.startswith(("postgresql://", "postgres://"))

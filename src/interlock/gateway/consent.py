@@ -90,6 +90,8 @@ async def edit(gateway: Gateway, store: TenantStore, id: ActionId, arguments: st
     new = replace(
         row,
         action=action,
+        # Until it is judged again, the new arguments are all there is to see: who saw the old ones looks again.
+        seen=action.digest,
         asked_digest=row.asked_digest or row.action.digest,
         authors=(*row.authors, by.person),
     )

@@ -28,6 +28,8 @@ from interlock.core.ids import (
 )
 from interlock.core.outcome import Done, Outcome, Parked, Refused, Suggested
 from interlock.door.cli.demo_screen import Screen
+from interlock.door.cli.screen import Typed
+from interlock.door.cli.session import awaited
 from interlock.gateway.asked import Proposal
 from interlock.gateway.call import Gateway
 from interlock.gateway.consent import agree, deny, waiting
@@ -47,7 +49,7 @@ from interlock_demo.talk import Json, Reply, Resolution
 from interlock_demo.ticket import Ticket
 from interlock_demo.trusting import TrustingDoor
 
-TENANT, WORKFLOW, DEMO = TenantId("acme"), WorkflowId("support-refunds"), Environment("demo")
+TENANT, WORKFLOW, DEMO = TenantId("demo"), WorkflowId("support-refunds"), Environment("demo")
 CALLER = Caller(
     tenant=TENANT,
     workflow=WORKFLOW,
@@ -212,7 +214,13 @@ async def verify_demo(store: TenantStore, gateway: Gateway) -> str:
     return f"ledger verified: {head.size} entries lead to the signed head {head.root.hex()[:16]}"
 
 
-async def demo(folder: Path, seed: int) -> int:
+@awaited
+async def demo(typed: Typed) -> int:
+    """Run the demo in the folder that is meant."""
+    return await run_demo(Path(typed.given.into), typed.given.seed)
+
+
+async def run_demo(folder: Path, seed: int) -> int:
     """Run the demo in `folder` and print what happens.
 
     Returns:

@@ -110,7 +110,7 @@ class Screen:
 
     def deeper(self, folder: Path, tickets: tuple[Ticket, ...], first: Mapping[str, Resolution]) -> None:
         at = f"--store {shlex.quote(str(folder / 'interlock.db'))} --keys {shlex.quote(str(folder / 'keys'))}"
-        at += " --tenant acme"
+        at += " --tenant demo"
         granted = _refund(tickets, first, Kind.GRANTED_REFUND)
         silent = _refund(tickets, first, Kind.SILENT_REFUND)
         self.line("\nlook deeper")

@@ -1,0 +1,205 @@
+"""`approvals`: list, show, approve, deny, edit. A yes is to exactly what was shown."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from interlock.core.action import ActionState
+from interlock.core.errors import NotPermitted
+from interlock.core.fact import Fact, Known
+from interlock.core.ids import Instant
+from interlock.core.outcome import Outcome
+from interlock.door.cli.actions import row_data
+from interlock.door.cli.carry import carry_on
+from interlock.door.cli.outcomes import data_of, requirement_data, requirement_line, text_of
+from interlock.door.cli.payloads import arguments_of, opened, opened_bytes, shown
+from interlock.door.cli.person import operator, voter
+from interlock.door.cli.reading import InputWrong, arguments_text
+from interlock.door.cli.render import Time, block, clean, since, table
+from interlock.door.cli.render import listed as in_words
+from interlock.door.cli.screen import Typed
+from interlock.door.cli.session import Session, awaited, session
+from interlock.gateway.consent import agree, edit, waiting
+from interlock.gateway.consent import deny as say_no
+from interlock.policy.vocabulary import question_of
+from interlock.policy.words import as_text
+from interlock.ports import ActionRow, Needs, Wanted
+
+_SEEN_SHOWN = 16
+"""How much of the hash of what was shown is printed and asked for: 64 bits, as an answer to one question."""
+
+
+@awaited
+async def listed(typed: Typed) -> int:
+    """List what waits, the newest first."""
+    with session(typed) as here:
+        rows = await here.store.actions(Wanted(states=frozenset({ActionState.PARKED}), limit=1_000))
+        now = (await here.rows()).now
+        lines: list[list[object]] = []
+        data: list[dict[str, Any]] = []
+        for row in rows:
+            wants = [requirement_line(each, await _given(here, row, each.rule)) for each in row.requirements]
+            who = f"{row.action.caller.agent} for {row.action.caller.principal}"
+            expires = "expired" if now >= row.expires_at else since(row.expires_at, now)
+            lines.append([row.action.id, row.action.tool, who, expires, "; ".join(wants)])
+            data.append(await _data(here, row))
+    text = table(["ID", "TOOL", "AGENT FOR", "EXPIRES", "WAITS FOR"], lines, typed.screen.width)
+    typed.screen.show(data, text if rows else "nothing waits for a person")
+    return 0
+
+
+@awaited
+async def show(typed: Typed) -> int:
+    """Show what a yes would be about."""
+    with session(typed) as here:
+        row = await waiting(here.store, (await here.action(typed.given.id)).action.id)
+        data = {**await _data(here, row), **await _question(here, row)}
+        typed.screen.show(data, await _text(here, row))
+    return 0
+
+
+@awaited
+async def approve(typed: Typed) -> int:
+    """Say yes to what was shown, and carry the action on if nothing is missing."""
+    with session(typed) as here:
+        row = await waiting(here.store, (await here.action(typed.given.id)).action.id)
+        seen = await _seen(here, row)
+        by = voter(typed, here.gateway.process, row, seen)
+        voted = await agree(here.gateway, here.store, row.action.id, by, seen=seen)
+        outcome = await carry_on(here, row.action.id) if voted.complete else None
+        pairs = [
+            ("approved", row.action.id),
+            ("by", f"{by.person} ({by.known_by})"),
+            ("answers", in_words(voted.answered)),
+            ("grant", voted.grant),
+            ("then", "nothing is missing" if voted.complete else "others have to agree as well"),
+        ]
+        data = {
+            "action": row.action.id,
+            "grant": voted.grant,
+            "by": by.person,
+            "known_by": by.known_by,
+            "rules": sorted(voted.answered),
+            "complete": voted.complete,
+        }
+        _show(typed, data, block(pairs, typed.screen.width), outcome)
+    return 0
+
+
+@awaited
+async def deny(typed: Typed) -> int:
+    """Say no."""
+    with session(typed) as here:
+        row = await waiting(here.store, (await here.action(typed.given.id)).action.id)
+        by = voter(typed, here.gateway.process, row, row.seen)
+        refused = await say_no(here.gateway, here.store, row.action.id, by)
+        data = {"action": row.action.id, "by": by.person, "known_by": by.known_by, "reason": refused.reason.value}
+        typed.screen.show(data, f"{row.action.id} is refused: {by.person} ({by.known_by}) said no")
+    return 0
+
+
+@awaited
+async def edit_arguments(typed: Typed) -> int:
+    """Change the arguments of an action that waits, and have it judged again."""
+    text = arguments_text(typed)
+    if typed.given.arguments is None and typed.given.file is None:
+        raise InputWrong("the new arguments are missing", fix="write them as JSON, or say `--args FILE`")
+    with session(typed) as here:
+        row = await waiting(here.store, (await here.action(typed.given.id)).action.id)
+        by = operator(typed, here.gateway.process)
+        await edit(here.gateway, here.store, row.action.id, text, by)
+        outcome = await carry_on(here, row.action.id)
+        data = {"action": row.action.id, "edited_by": by.person, "known_by": by.known_by}
+        _show(typed, data, f"{row.action.id} has new arguments, by {by.person}; somebody else decides", outcome)
+    return 0
+
+
+def _show(typed: Typed, data: dict[str, Any], text: str, outcome: Outcome | None) -> None:
+    """Print what was said, and what came of it if it was carried on here."""
+    width = typed.screen.width
+    now = f"{text}\n\n{text_of(outcome, width)}" if outcome is not None else text
+    typed.screen.show({**data, "outcome": data_of(outcome) if outcome is not None else None}, now)
+
+
+async def _seen(here: Session, row: ActionRow) -> str:
+    """Return the hash of what the person was shown, who shows it by naming its beginning, or looks at it now."""
+    said: str | None = here.typed.given.seen
+    id = row.action.id
+    if said is not None:
+        if len(said) < _SEEN_SHOWN or not row.seen.startswith(said):
+            why = f"what `{id}` shows is not what `{clean(said[:64])}` stands for"
+            raise NotPermitted(why, fix=f"look again: `interlock approvals show {id}`")
+        return row.seen
+    screen = here.typed.screen
+    if screen.somebody_there:
+        screen.note_block(await _text(here, row))
+    answer = screen.ask("approve exactly this?")
+    if answer is None:
+        fix = f"look at it: `interlock approvals show {id}`, then say `--seen` with what it prints"
+        raise NotPermitted("a yes needs somebody who has seen what it is about", fix=fix)
+    if not answer:
+        raise NotPermitted(
+            "you did not say yes, and nothing was written", fix=f"to refuse: `interlock approvals deny {id}`"
+        )
+    return row.seen
+
+
+async def _text(here: Session, row: ActionRow) -> str:
+    typed, now = here.typed, (await here.rows()).now
+    question, room = await _question(here, row), typed.screen.width - 12
+    facts = [f"{name}: {_fact_words(fact)}" for name, fact in question["facts"].items()]
+    wants = [requirement_line(each, await _given(here, row, each.rule)) for each in row.requirements]
+    caller = row.action.caller
+    pairs = [
+        ("action", row.action.id),
+        ("tool", f"{row.action.tool} ({row.action.effect.value}, {row.action.tier.value})"),
+        ("arguments", shown(question["arguments"], room)),
+        ("preview", shown(question["preview"], room) if question["preview"] is not None else ""),
+        ("facts", "\n".join(facts)),
+        ("agent", clean(f"{caller.agent} for {caller.principal}, {caller.workflow} in {caller.environment}")),
+        ("edited by", in_words(row.authors) + ", who cannot approve it" if row.authors else ""),
+        ("waits for", "\n".join(wants)),
+        ("expires", _expiry(row, now)),
+        ("seen", row.seen[:_SEEN_SHOWN]),
+        ("to agree", f"`interlock approvals approve {row.action.id} --seen {row.seen[:_SEEN_SHOWN]}`"),
+        ("to refuse", f"`interlock approvals deny {row.action.id}`"),
+    ]
+    return block(pairs, typed.screen.width)
+
+
+async def _question(here: Session, row: ActionRow) -> dict[str, Any]:
+    """Return what is shown: the arguments as they stand, the facts as they were decided on, the preview."""
+    asked = await opened_bytes(here, row.question)
+    facts: Mapping[str, Fact] = question_of(asked).facts if isinstance(asked, bytes) else {}
+    return {
+        "arguments": await arguments_of(here, row.action.arguments),
+        "preview": await opened(here, row.preview),
+        "facts": {name: _fact_data(fact) for name, fact in sorted(facts.items())},
+    }
+
+
+async def _data(here: Session, row: ActionRow) -> dict[str, Any]:
+    wants = [requirement_data(each, await _given(here, row, each.rule)) for each in row.requirements]
+    expires = {"expires_at": Time(row.expires_at), "expired": (await here.rows()).now >= row.expires_at}
+    return {**row_data(row), "requirements": wants, **expires, "seen": row.seen, "edited_by": sorted(row.authors)}
+
+
+async def _given(here: Session, row: ActionRow, rule: str) -> list[str]:
+    """Name who has said yes to one rule, as the action stands now."""
+    votes = (await here.store.read(Needs(grants=frozenset({row.action.id})))).grants[row.action.id]
+    return sorted({v.person for v in votes if rule in v.rules and (v.digest, v.seen) == (row.action.digest, row.seen)})
+
+
+def _expiry(row: ActionRow, now: Instant) -> str:
+    if now >= row.expires_at:
+        return f"expired {since(row.expires_at, now)}"
+    return f"{Time(row.expires_at).short()} ({since(row.expires_at, now)})"
+
+
+def _fact_data(fact: Fact) -> dict[str, Any]:
+    if isinstance(fact, Known):
+        return {"known": True, "value": fact.value, "as_of": Time(fact.as_of)}
+    return {"known": False, "why": fact.why}
+
+
+def _fact_words(fact: dict[str, Any]) -> str:
+    return as_text(fact["value"]) if fact["known"] else f"unknown ({fact['why']})"

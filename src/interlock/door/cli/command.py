@@ -1,0 +1,33 @@
+"""A command as a value: what it is called, what it takes, and which module carries it out once it is run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Argument:
+    """One argument or option, as argparse takes it."""
+
+    names: tuple[str, ...]
+    options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """One line of the table of commands."""
+
+    name: str
+    """All its words: `approvals approve`."""
+    says: str
+    """What it does, on one line."""
+    run: str
+    """`module:function`, imported when it runs and not before."""
+    takes: tuple[Argument, ...] = ()
+    more: str = ""
+    """What `--help` says below the arguments."""
+
+
+def arg(*names: str, **options: Any) -> Argument:  # noqa: ANN401  what argparse takes
+    """Write an argument as one would for argparse."""
+    return Argument(names=names, options=options)

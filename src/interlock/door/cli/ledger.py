@@ -1,0 +1,257 @@
+"""`ledger`: show, verify, prove, export, anchor, keys. Verifying a file needs neither a store nor a secret."""
+
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from interlock.app import anchor_file
+from interlock.core.errors import InterlockError, LedgerBroken
+from interlock.core.ids import Instant
+from interlock.core.outcome import Receipt
+from interlock.door.cli.reading import InputWrong
+from interlock.door.cli.render import Time, block, span, table, usd
+from interlock.door.cli.screen import Typed
+from interlock.door.cli.session import Session, awaited, session
+from interlock.gateway.compare import verify_state
+from interlock.ledger import anchor as anchors
+from interlock.ledger import export
+from interlock.ledger.anchor import Anchor
+from interlock.ledger.audit import Finding, Report, audit
+from interlock.ledger.note import Verifier
+from interlock.ledger.tree import leaf_hash
+
+_FINDINGS_SHOWN = 20
+
+
+@awaited
+async def show(typed: Typed) -> int:
+    """Print entries, the last ones if nothing else is said."""
+    given = typed.given
+    with session(typed) as here:
+        size = await _size(here)
+        first = max(0, size - given.limit) if given.after is None else given.after
+        lines = list(enumerate(await here.store.entries(after=first, limit=given.limit), first))
+        if given.action is not None:
+            row = await here.action(given.action)
+            lines = list(await here.store.entries_of(row.action.id))
+    entries: list[tuple[int, str, dict[str, Any]]] = [
+        (index, leaf_hash(line).hex(), msgspec.json.decode(line)) for index, line in lines
+    ]
+    data = [{"index": index, "leaf": leaf, "entry": entry} for index, leaf, entry in entries]
+    cells = [_cells(index, entry) for index, _, entry in entries]
+    text = table(["INDEX", "AT", "WHAT", "ACTION", "TOOL", "WHO", "WHY"], cells, typed.screen.width, right=(0,))
+    typed.screen.show(data, text if cells else "no entry is there")
+    return 0
+
+
+@awaited
+async def verify(typed: Typed) -> int:
+    """Check a file by its public key, or the store by its own, with everything that was kept outside."""
+    given = typed.given
+    outside = _kept_outside(typed)
+    if given.file is not None:
+        return _file(typed, given.file, outside)
+    with session(typed) as here:
+        secrets, tenant = here.gateway.secrets, here.store.tenant
+        signer = Verifier(origin=f"interlock/{tenant}", public_key=secrets.public_key(tenant))
+        found = export.Export(
+            signer=signer,
+            size=await _size(here),
+            lines=tuple([line async for line in _lines(here)]),
+            head=await here.store.signed_head(),
+        )
+        kept = [each for each in outside.anchors if each.origin == signer.origin]
+        report = audit(
+            found, pinned=outside.key or signer, heads=[each.head for each in kept], receipts=outside.receipts
+        )
+        differences = await verify_state(here.store, secrets) if given.state else ()
+        now = (await here.rows()).now
+    findings = [*report.findings, *(Finding(index=None, what=f"{d.where}: {d.what}") for d in differences)]
+    return _told(typed, report, findings, rows=given.state, age=anchors.age(kept, signer.origin, now))
+
+
+@awaited
+async def prove(typed: Typed) -> int:
+    """Print what proves one entry to whoever knows the public key."""
+    said = typed.given.entry
+    with session(typed) as here:
+        if said.isdecimal():
+            index = int(said)
+        else:
+            row = await here.action(said)
+            index = (await here.store.entries_of(row.action.id))[-1][0]
+        lines = await here.store.entries(after=index, limit=1)
+        if not lines:
+            raise InterlockError(f"the ledger has no entry {index}", fix="list them: `interlock ledger show`")
+        proved = export.ProvedEntry(line=lines[0], index=index, proof=await here.store.inclusion(index))
+    text = export.write_proof(proved)
+    typed.screen.show({"index": index, "proof": text}, text.rstrip("\n"))
+    return 0
+
+
+@awaited
+async def exported(typed: Typed) -> int:
+    """Write the whole ledger out, as a file that stands for itself."""
+    with session(typed) as here:
+        secrets, tenant = here.gateway.secrets, here.store.tenant
+        signer = Verifier(origin=f"interlock/{tenant}", public_key=secrets.public_key(tenant))
+        head = await here.store.signed_head()
+        size = await _size(here)
+        lines = [line async for line in _lines(here)][:size]
+    text = "".join(f"{line.rstrip()}\n" for line in export.write(signer, lines, size=size, head=head))
+    if typed.given.out is None:
+        typed.screen.out.write(text)
+        return 0
+    _write(Path(typed.given.out), text)
+    pairs = [("entries", size), ("file", typed.given.out), ("public key", signer)]
+    data = {"entries": size, "file": typed.given.out, "key": str(signer)}
+    typed.screen.show(data, block(pairs, typed.screen.width))
+    return 0
+
+
+@awaited
+async def anchored(typed: Typed) -> int:
+    """Keep the signed head outside, in a file that only grows."""
+    file = Path(typed.given.to or _default_anchors(typed))
+    with session(typed) as here:
+        head = await here.store.signed_head()
+        if not head:
+            raise InterlockError("the ledger has no entry to anchor", fix="call something first")
+        now = (await here.rows()).now
+    anchor_file(file).append(Anchor(at=now, head=head))
+    origin, size, root = head.split("\n")[:3]
+    pairs = [("ledger", origin), ("entries", size), ("root", root), ("file", file)]
+    data = {"ledger": origin, "entries": int(size), "root": root, "file": str(file)}
+    typed.screen.show(data, block(pairs, typed.screen.width))
+    typed.screen.note("keep this file where nobody who can edit the database can write")
+    return 0
+
+
+@awaited
+async def keys(typed: Typed) -> int:
+    """Print the public key that the ledger is signed with. Give it to whoever checks exports and proofs."""
+    with session(typed) as here:
+        tenant = here.store.tenant
+        key = str(Verifier(origin=f"interlock/{tenant}", public_key=here.gateway.secrets.public_key(tenant)))
+    typed.screen.show({"key": key}, key)
+    return 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Outside:
+    """What was kept outside the store."""
+
+    key: Verifier | None
+    anchors: tuple[Anchor, ...]
+    receipts: tuple[Receipt, ...]
+
+
+def _kept_outside(typed: Typed) -> _Outside:
+    given = typed.given
+    places = [Path(each) for each in given.anchors or [_default_anchors(typed)]]
+    found = tuple(each for place in places for each in anchor_file(place).read())
+    key = Verifier.parse(given.key) if given.key else None
+    return _Outside(key=key, anchors=found, receipts=tuple(_receipt(Path(each)) for each in given.receipt or ()))
+
+
+def _default_anchors(typed: Typed) -> Path:
+    return typed.settings.keys / "anchors.jsonl"
+
+
+def _receipt(file: Path) -> Receipt:
+    try:
+        return msgspec.json.decode(_text(file), type=Receipt)
+    except msgspec.DecodeError as error:
+        raise InputWrong(
+            f"`{file}` is not a receipt", fix="keep the `receipt` of an outcome as it was given"
+        ) from error
+
+
+def _file(typed: Typed, name: str, outside: _Outside) -> int:
+    text = _text(Path(name))
+    if text.startswith("c2sp.org/tlog-proof"):
+        return _proof(typed, text, outside.key)
+    found = export.read(text.splitlines())
+    heads = [each.head for each in outside.anchors if each.origin == found.signer.origin]
+    report = audit(found, pinned=outside.key, heads=heads, receipts=outside.receipts)
+    return _told(typed, report, report.findings, rows=False, age=None)
+
+
+def _proof(typed: Typed, text: str, key: Verifier | None) -> int:
+    if key is None:
+        raise InputWrong("a proof is checked by a public key", fix="say `--key KEY`, from `interlock ledger keys`")
+    proved = export.read_proof(text)
+    holds = export.proves(proved, key)
+    said = "is in the ledger" if holds else "is not proved to be in the ledger"
+    typed.screen.show({"index": proved.index, "proved": holds}, f"entry {proved.index} {said} of {key.origin}")
+    return 0 if holds else 1
+
+
+def _told(typed: Typed, report: Report, findings: Iterable[Finding], *, rows: bool, age: int | None) -> int:
+    wrong = list(findings)
+    pairs: list[tuple[str, object]] = [
+        ("ledger", report.origin),
+        ("entries", f"{report.entries:,}"),
+        ("root", report.root.hex()),
+        ("public key", "as you know it" if report.pinned else "taken from the file: pin it with `--key`"),
+        ("kept outside", f"{report.heads} heads, {report.receipts} receipts"),
+        ("last anchor", f"{span(age)} ago" if age is not None else "none: `interlock ledger anchor` makes one"),
+        ("rows", "held against the entries" if rows else "not looked at: `--state` does"),
+        ("verdict", f"{len(wrong)} things are wrong" if wrong else "sound"),
+    ]
+    shown = [f"  {'' if f.index is None else f'entry {f.index}: '}{f.what}" for f in wrong[:_FINDINGS_SHOWN]]
+    more = [f"  and {len(wrong) - _FINDINGS_SHOWN} more"] if len(wrong) > _FINDINGS_SHOWN else []
+    data: dict[str, Any] = {
+        "ledger": report.origin,
+        "entries": report.entries,
+        "root": report.root.hex(),
+        "pinned": report.pinned,
+        "heads": report.heads,
+        "receipts": report.receipts,
+        "rows": rows,
+        "sound": not wrong,
+        "findings": [{"index": finding.index, "what": finding.what} for finding in wrong],
+    }
+    typed.screen.show(data, "\n".join([block(pairs, typed.screen.width), *shown, *more]))
+    return 1 if wrong else 0
+
+
+def _cells(index: int, entry: dict[str, Any]) -> list[object]:
+    at = Time(Instant(entry["at"])).short()
+    if "action" not in entry:
+        detail = ", ".join(f"{name}={value}" for name, value in sorted(entry["detail"].items()) if name != "contract")
+        return [index, at, entry["kind"], "", "", entry["by"], detail]
+    state = "" if entry["state"] == entry["kind"] else f" {entry['state']}"
+    people = ", ".join(grant["person"] for grant in entry["grants"])
+    why = entry["reason"] or ", ".join(entry["rules"]) or (str(usd(entry["cost"])) if entry["kind"] == "ended" else "")
+    return [index, at, entry["kind"] + state, entry["action"], entry["tool"], people or entry["agent"], why]
+
+
+async def _size(here: Session) -> int:
+    head = await here.store.signed_head()
+    return int(head.split("\n")[1]) if head else 0
+
+
+async def _lines(here: Session) -> AsyncIterator[bytes]:
+    after = 0
+    while lines := await here.store.entries(after=after):
+        for line in lines:
+            yield line
+        after += len(lines)
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError as error:
+        raise InputWrong(f"`{file}` cannot be read ({error.strerror})", fix="name a file that is there") from error
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8", errors="surrogateescape")
+    except OSError as error:
+        raise LedgerBroken(f"`{file}` cannot be written ({error.strerror})", fix="name another file") from error

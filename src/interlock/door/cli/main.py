@@ -1,0 +1,173 @@
+"""The command `interlock`. It reads the line, and imports what a command needs only when that command runs."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, NoReturn
+
+from interlock.config import settings
+from interlock.core.errors import InterlockError
+from interlock.door.cli.command import Command
+from interlock.door.cli.screen import Screen, Typed
+from interlock.door.cli.table import COMMANDS, GROUPS
+
+if TYPE_CHECKING:
+    from interlock.ports import Clock
+
+_USAGE = 1
+_INTERRUPTED = 130
+_HERE = "interlock.door.cli."
+_EPILOG = """\
+environment: INTERLOCK_STORE, INTERLOCK_KEYS, INTERLOCK_TENANT stand for --store, --keys, --tenant
+Data goes to standard output, everything else to standard error. Every command has --help."""
+
+
+class UsageWrong(InterlockError):
+    """The line that was typed is no command."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong with a line as we say it of everything else."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageWrong(f"{message}", fix=f"run `{self.prog} --help`")
+
+
+class _Layout(argparse.RawDescriptionHelpFormatter):
+    """Leaves room for the longest name of a command."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=26)
+
+
+def main(argv: Sequence[str] | None = None, *, clock: "Clock | None" = None) -> int:
+    """Carry out one command line and return its exit code.
+
+    Args:
+        argv: the words behind the command's name; those of this process if nothing else is given.
+        clock: the clock of this machine, if nothing else is given.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    screen = Screen.of_this_process(json="--json" in words)
+    try:
+        return _carry_out(words, screen, clock)
+    except InterlockError as error:
+        screen.error(error)
+    except BrokenPipeError:
+        # Whoever read us has left, as `head` does. Nothing more can be said, also not at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        named = f"`{error.filename}`" if error.filename else "a file"
+        what = error.strerror or type(error).__name__
+        screen.error(InterlockError(f"{named} cannot be used: {what.lower()}", fix="name another one, or mend it"))
+    except KeyboardInterrupt:
+        screen.note("interrupted")
+        return _INTERRUPTED
+    return _USAGE
+
+
+def _carry_out(words: Sequence[str], screen: Screen, clock: "Clock | None") -> int:
+    for word in words:
+        if not _is_text(word):
+            raise UsageWrong("an argument is not UTF-8 text", fix="type it again, or read it from a file")
+    try:
+        given, left = parser().parse_known_args(words)
+    except SystemExit as asked_for_help:
+        return int(asked_for_help.code or 0)
+    command: Command = given.command
+    _place(left, given, command)
+    said = settings(
+        os.environ,
+        store=getattr(given, "store", None),
+        keys=getattr(given, "keys", None),
+        tenant=getattr(given, "tenant", None),
+        json=getattr(given, "json", False),
+    )
+    return _run(command, Typed(given=given, settings=said, screen=screen, clock=clock))
+
+
+def _place(left: Sequence[str], given: argparse.Namespace, command: Command) -> None:
+    """Give words that stand behind an option to the optional arguments that are still empty; argparse does not."""
+    optional = [each.names[0] for each in command.takes if each.options.get("nargs") == "?"]
+    empty = [name for name in optional if getattr(given, name) is None and not name.startswith("-")]
+    for word in left:
+        if word.startswith("-") or not empty:
+            raise UsageWrong(f"`{word}` is not expected here", fix=f"run `interlock {command.name} --help`")
+        setattr(given, empty.pop(0), word)
+
+
+def _run(command: Command, typed: Typed) -> int:
+    module, _, function = command.run.partition(":")
+    try:
+        found = import_module(_HERE + module)
+    except ModuleNotFoundError as error:
+        if error.name != _HERE + module:
+            raise
+        what = f"this installation has no command `{command.name}`"
+        raise UsageWrong(what, fix="install the version that has it") from error
+    return getattr(found, function)(typed)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Make the parser from the table of commands."""
+    common = _common()
+    # Options are written out in full: an abbreviation would change its meaning with the next option that we add.
+    top = _Parser(
+        prog="interlock",
+        description="The control plane for AI agents that act on real systems.",
+        epilog=_EPILOG,
+        parents=[common],
+        allow_abbrev=False,
+        formatter_class=_Layout,
+    )
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    groups: dict[str, argparse._SubParsersAction[_Parser]] = {}  # pyright: ignore[reportPrivateUsage]
+    for command in COMMANDS:
+        group, _, name = command.name.rpartition(" ")
+        if group and group not in groups:
+            inner = ", ".join(each.name.partition(" ")[2] for each in COMMANDS if each.name.startswith(f"{group} "))
+            says = f"{GROUPS[group]}: {inner}"
+            outer = commands.add_parser(group, help=says, description=GROUPS[group], allow_abbrev=False)
+            groups[group] = outer.add_subparsers(title="commands", metavar="COMMAND", required=True)
+        _add(groups[group] if group else commands, name, command, common)
+    return top
+
+
+def _add(
+    to: "argparse._SubParsersAction[_Parser]",  # pyright: ignore[reportPrivateUsage]
+    name: str,
+    command: Command,
+    common: _Parser,
+) -> None:
+    own = to.add_parser(
+        name,
+        help=command.says,
+        description=command.says,
+        epilog=command.more,
+        parents=[common],
+        allow_abbrev=False,
+        formatter_class=_Layout,
+    )
+    for argument in command.takes:
+        own.add_argument(*argument.names, **argument.options)
+    own.set_defaults(command=command)
+
+
+def _common() -> _Parser:
+    """Make the options that every command has. They may stand before or behind its name."""
+    common = _Parser(add_help=False, argument_default=argparse.SUPPRESS, allow_abbrev=False)
+    common.add_argument("--store", metavar="WHERE", help="a SQLite file or `postgresql://...`")
+    common.add_argument("--keys", metavar="DIR", help="the folder of the keys")
+    common.add_argument("--tenant", metavar="NAME", help="whose data; default: `default`")
+    common.add_argument("--json", action="store_true", help="print data, and errors, as JSON")
+    return common
+
+
+def _is_text(word: str) -> bool:
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in word

@@ -1,0 +1,117 @@
+"""How a call ended, as text, as data, and as an exit code."""
+
+from collections.abc import Sequence
+from typing import Any, assert_never
+
+from interlock.core.decision import Requirement
+from interlock.core.outcome import Done, Failed, Outcome, Parked, Receipt, Refused, Suggested, Uncertain
+from interlock.door.cli.render import Time, block, clean, json_text, listed, usd
+
+CODES: dict[type[Outcome], int] = {Done: 0, Parked: 3, Suggested: 4, Refused: 5, Failed: 6, Uncertain: 7}
+"""The exit code of each outcome. 1 is kept for a command that could not be carried out."""
+
+
+def name_of(outcome: Outcome) -> str:
+    """Name an outcome in one word."""
+    return type(outcome).__name__.lower()
+
+
+def data_of(outcome: Outcome) -> dict[str, Any]:
+    """Return an outcome as data."""
+    head: dict[str, Any] = {"outcome": name_of(outcome), "action": outcome.action, "recalled": outcome.recalled}
+    receipt = outcome.receipt
+    seal = {"leaf": receipt.leaf, "index": receipt.index, "head": receipt.head} if receipt else None
+    return {**head, **_own(outcome), "receipt": seal}
+
+
+def _own(outcome: Outcome) -> dict[str, Any]:
+    match outcome:
+        case Done():
+            return {
+                "result": outcome.result,
+                "cost_usd": usd(outcome.cost.micros),
+                "check": outcome.check,
+                "overrun": outcome.overrun,
+            }
+        case Parked():
+            wants = [requirement_data(each) for each in outcome.requirements]
+            return {"requirements": wants, "expires_at": Time(outcome.expires_at)}
+        case Suggested():
+            return {"preview": outcome.preview, "draft": outcome.draft}
+        case Refused():
+            wrong = [{"path": each.path, "kind": each.kind} for each in outcome.wrong]
+            return {"reason": outcome.reason.value, "why": outcome.why, "fix": outcome.fix, "wrong": wrong}
+        case Failed():
+            return {"why": outcome.why}
+        case Uncertain():
+            return {}
+        case _:
+            assert_never(outcome)
+
+
+def text_of(outcome: Outcome, width: int) -> str:
+    """Write an outcome for people: what happened first, what to do about it last."""
+    pairs = [
+        (name_of(outcome), outcome.action),
+        *_lines(outcome, width),
+        ("recalled", "yes: the record answered, nothing was done again" if outcome.recalled else ""),
+        ("receipt", receipt_line(outcome.receipt)),
+    ]
+    return block(pairs, width)
+
+
+def _lines(outcome: Outcome, width: int) -> list[tuple[str, str]]:
+    match outcome:
+        case Done():
+            return [
+                ("result", json_text(outcome.result, width - 12)),
+                ("cost", str(usd(outcome.cost.micros)) + (", more than was held for it" if outcome.overrun else "")),
+                ("check", _CHECKS[outcome.check]),
+            ]
+        case Parked():
+            return [
+                ("waits for", "\n".join(requirement_line(each) for each in outcome.requirements)),
+                ("until", Time(outcome.expires_at).short()),
+                ("next", f"`interlock approvals show {outcome.action}`"),
+            ]
+        case Suggested():
+            says = "a draft: a person may start it" if outcome.draft else "this is what would be done; nothing was"
+            preview = "" if outcome.preview is None else json_text(outcome.preview, width - 12)
+            return [("suggests", says), ("preview", preview)]
+        case Refused():
+            return [("reason", outcome.reason.value), ("why", clean(outcome.why)), ("fix", clean(outcome.fix))]
+        case Failed():
+            return [("why", clean(outcome.why)), ("effect", "none: nothing has happened")]
+        case Uncertain():
+            told = f"`interlock action resolve {outcome.action} happened|did-not-happen|abandon|retry`"
+            return [("effect", "nobody knows whether it happened; it is not sent again"), ("next", told)]
+        case _:
+            assert_never(outcome)
+
+
+_CHECKS = {"": "", "passed": "passed", "failed": "failed: the effect is there, and is not as the contract wants it"}
+
+
+def receipt_line(receipt: Receipt | None) -> str:
+    """Write a receipt on one line; the whole of it is in `--json`."""
+    return f"entry {receipt.index}, leaf {receipt.leaf[:16]}" if receipt else ""
+
+
+def requirement_line(requirement: Requirement, given: Sequence[str] = ()) -> str:
+    """Say whose consent one rule wants, and who gave it."""
+    people = "one person" if requirement.quorum <= 1 else f"{requirement.quorum} people"
+    roles = (" and " if requirement.each else " or ").join(sorted(requirement.approvers)) or "nobody"
+    said = f"; yes from {listed(given)}" if given else ""
+    return f"{people} of {roles} (rule `{requirement.rule}`){', with step-up' if requirement.step_up else ''}{said}"
+
+
+def requirement_data(requirement: Requirement, given: Sequence[str] = ()) -> dict[str, Any]:
+    """Return a requirement as data."""
+    return {
+        "rule": requirement.rule,
+        "approvers": sorted(requirement.approvers),
+        "quorum": requirement.quorum,
+        "each": requirement.each,
+        "step_up": requirement.step_up,
+        "given_by": sorted(given),
+    }

@@ -1,0 +1,151 @@
+"""Plain text for people: tables, blocks of names and values, times, amounts. Readable without colour and in any width.
+
+What agents wrote may hold anything: control characters never reach a terminal, they are shown as what they are.
+"""
+
+import json
+import textwrap
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from interlock.core.charge import Unit
+from interlock.core.ids import Instant
+
+_GAP = "  "
+_NARROWEST = 20
+_A_MOMENT = 1_000_000
+_IN_MILLIONTHS = (Unit.USD, Unit.USD_OF_ARGS, Unit.SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Time:
+    """A moment: in the local zone for people, in UTC for programs."""
+
+    at: Instant
+
+    def __str__(self) -> str:
+        seconds, micros = divmod(self.at, 1_000_000)
+        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds)) + f".{micros // 1000:03} {self.zone()}"
+
+    def short(self) -> str:
+        """Say it to the second."""
+        seconds = self.at // 1_000_000
+        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds)) + f" {self.zone()}"
+
+    def zone(self) -> str:
+        offset = time.localtime(self.at // 1_000_000).tm_gmtoff
+        sign = "-" if offset < 0 else "+"
+        return f"{sign}{abs(offset) // 3600:02}:{abs(offset) % 3600 // 60:02}"
+
+    def as_json(self) -> str:
+        seconds, micros = divmod(self.at, 1_000_000)
+        return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{micros:06}Z"
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """So much of a unit: with its name for people, as an exact decimal for programs."""
+
+    unit: Unit
+    count: int
+
+    def __str__(self) -> str:
+        return self.unit.show(self.count) if self.count >= 0 else f"-{self.unit.show(-self.count)}"
+
+    def as_json(self) -> str:
+        if self.unit not in _IN_MILLIONTHS:
+            return str(self.count)
+        whole, rest = divmod(abs(self.count), 1_000_000)
+        sign = "-" if self.count < 0 else ""
+        return f"{sign}{whole}.{rest:06}".rstrip("0").rstrip(".")
+
+
+def usd(micros: int) -> Amount:
+    """Count micro-dollars."""
+    return Amount(Unit.USD, micros)
+
+
+def span(micros: int) -> str:
+    """Say how long something takes, to the unit that matters."""
+    seconds = abs(micros) / 1_000_000
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size or (size == 60 and seconds >= 120):
+            return f"{int(seconds // size)} {unit}"
+    return f"{int(seconds)} s" if seconds >= 1 else f"{abs(micros) / 1_000_000:.3g} s"
+
+
+def since(at: int, now: int) -> str:
+    """Say how long ago something was, or in how long it will be."""
+    if abs(now - at) < _A_MOMENT:
+        return "now"
+    return f"{span(now - at)} ago" if now >= at else f"in {span(at - now)}"
+
+
+def clean(text: str) -> str:
+    """Show every character that is not printable as its code, so that no text moves the cursor or hides a part."""
+    return "".join(char if char.isprintable() else _code(char) for char in text)
+
+
+def _code(char: str) -> str:
+    return char.encode("unicode_escape", "backslashreplace").decode()
+
+
+def json_text(value: Any, width: int) -> str:  # noqa: ANN401  any JSON value
+    """Write a JSON value on one line if it fits, else on several."""
+    line = json.dumps(value, ensure_ascii=False)
+    if len(line) > width:
+        line = json.dumps(value, ensure_ascii=False, indent=2)
+    return "\n".join(clean(each) for each in line.splitlines())
+
+
+def wrapped(text: str, width: int, *, hang: int = 0) -> str:
+    """Break a line at the width, with the rest under its beginning."""
+    lines = textwrap.wrap(text, width, subsequent_indent=" " * hang, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(lines)
+
+
+def block(pairs: Iterable[tuple[str, object]], width: int, *, indent: int = 0) -> str:
+    """Write names and values below each other. A value of several lines keeps them; an empty one is left out."""
+    known = [(name, str(value)) for name, value in pairs if value is not None and str(value) != ""]
+    broad = max((len(name) for name, _ in known), default=0)
+    left = " " * indent
+    lines: list[str] = []
+    for name, value in known:
+        room = max(_NARROWEST, width - indent - broad - len(_GAP))
+        # What is indented was laid out already.
+        parts = [part for line in value.splitlines() for part in _fitted(line, room)] or [""]
+        lines.append(f"{left}{name.ljust(broad)}{_GAP}{parts[0]}".rstrip())
+        lines += [f"{left}{' ' * broad}{_GAP}{part}".rstrip() for part in parts[1:]]
+    return "\n".join(lines)
+
+
+def _fitted(line: str, room: int) -> list[str]:
+    if len(line) <= room or line.startswith(" "):
+        return [line]
+    return wrapped(line, room).splitlines()
+
+
+def table(headers: Sequence[str], rows: Sequence[Sequence[object]], width: int, *, right: Iterable[int] = ()) -> str:
+    """Write a table. Nothing is cut off, so that every id can be copied; the last column is broken to fit."""
+    cells = [[clean(str(cell)) for cell in row] for row in rows]
+    broad = [max(len(row[n]) for row in [list(headers), *cells]) for n in range(len(headers))]
+    numbers = frozenset(right)
+    before = sum(broad[:-1]) + len(_GAP) * (len(headers) - 1)
+    room = max(_NARROWEST, width - before)
+    lines: list[str] = []
+    for row in [list(headers), *cells]:
+        last = wrapped(row[-1], room).splitlines() or [""]
+        fixed = [
+            cell.rjust(size) if n in numbers else cell.ljust(size)
+            for n, (cell, size) in enumerate(zip(row[:-1], broad[:-1], strict=True))
+        ]
+        lines.append(_GAP.join([*fixed, last[0]]).rstrip())
+        lines += [" " * before + part for part in last[1:]]
+    return "\n".join(lines)
+
+
+def listed(names: Iterable[object]) -> str:
+    """Write names as a list in a sentence, in one order."""
+    return ", ".join(sorted(map(str, names)))

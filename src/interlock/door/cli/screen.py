@@ -1,0 +1,100 @@
+"""Where a command's words go: data to standard output, everything else to standard error."""
+
+import json
+import os
+import re
+import shutil
+import sys
+from argparse import Namespace
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TextIO
+
+from interlock.config import Settings
+from interlock.core.errors import InterlockError
+from interlock.door.cli.render import clean, wrapped
+
+if TYPE_CHECKING:
+    from interlock.ports import Clock
+
+_WIDTH_ELSEWHERE = 100  # of a line that goes into a file or a pipe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Screen:
+    """Prints. Where the reader wants JSON, it prints JSON and nothing else on standard output."""
+
+    out: TextIO
+    err: TextIO
+    width: int
+    json: bool
+
+    @classmethod
+    def of_this_process(cls, *, json: bool) -> "Screen":
+        wide = sys.stdout.isatty() or "COLUMNS" in os.environ
+        width = shutil.get_terminal_size().columns if wide else _WIDTH_ELSEWHERE
+        return cls(out=sys.stdout, err=sys.stderr, width=max(40, width), json=json)
+
+    def show(self, data: Any, text: str) -> None:  # noqa: ANN401  whatever a command found
+        """Print what a command found: `data` for programs, or `text` for people."""
+        self._print(self.out, _as_json(data) if self.json else text)
+
+    def note(self, text: str) -> None:
+        """Tell a person something beside the data."""
+        if not self.json:
+            self._print(self.err, wrapped(clean(text), self.width, hang=2))
+
+    def note_block(self, text: str) -> None:
+        """Show a person something that is laid out already, beside the data."""
+        if not self.json:
+            self._print(self.err, text)
+
+    def error(self, error: InterlockError) -> None:
+        """Say what went wrong, and what to do about it."""
+        if self.json:
+            code = re.sub(r"(?<!^)(?=[A-Z])", "_", type(error).__name__).lower()
+            self._print(self.err, _as_json({"error": str(error), "fix": error.fix, "code": code}))
+            return
+        first, *rest = [clean(line) for line in str(error).splitlines()] or [""]
+        lines = [wrapped(f"error: {first}", self.width, hang=7), *(f"  {line.strip()}" for line in rest)]
+        self._print(self.err, "\n".join([*lines, wrapped(f"fix: {clean(error.fix)}", self.width, hang=5)]))
+
+    @property
+    def somebody_there(self) -> bool:
+        """Whether a person can be asked."""
+        return not self.json and sys.stdin.isatty()
+
+    def ask(self, question: str) -> bool | None:
+        """Ask a person; nothing if none sits there."""
+        if not self.somebody_there:
+            return None
+        self.err.write(f"{question} [y/N] ")
+        self.err.flush()
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+    def _print(self, to: TextIO, text: str) -> None:
+        encoding = to.encoding or "ascii"
+        to.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+        to.flush()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Typed:
+    """A command line that was understood."""
+
+    given: Namespace
+    settings: Settings
+    screen: Screen
+    clock: "Clock | None"
+    """The clock of this machine, if nothing else is given."""
+
+
+def _as_json(data: Any) -> str:  # noqa: ANN401  whatever a command found
+    return json.dumps(data, indent=2, default=_plain, ensure_ascii=True)
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401  whatever a command found
+    """Turn what is no JSON into JSON: times and amounts know how, the rest is a bug."""
+    as_json: Callable[[], Any] | None = getattr(value, "as_json", None)
+    assert as_json is not None, f"{type(value)} has no form in JSON"
+    return as_json()

@@ -1,0 +1,313 @@
+"""The table of commands. `main` makes the parser from it, and a test holds the documentation against it."""
+
+from interlock.door.cli.command import Command, arg
+
+GROUPS = {
+    "action": "what agents asked for",
+    "approvals": "what waits for a person",
+    "switch": "stop, and go on",
+    "budget": "what may be spent, and what was",
+    "ledger": "the record that nobody rewrites unnoticed",
+    "contract": "what a workflow may do",
+    "policy": "why a call goes on or does not",
+    "clock": "the time of the store",
+    "keys": "keys that people sign with",
+}
+"""The first words of commands that have two, in one line each."""
+
+OUTCOMES = """\
+exit codes: 0 done, 3 parked, 4 suggested, 5 refused, 6 failed, 7 uncertain;
+1 if the command itself could not be carried out"""
+
+_ID = arg("id", metavar="ACTION", help="the id of an action, or as much of its beginning as is unique")
+_WHO = (
+    arg("--sign-with", metavar="KEY", help="the Ed25519 key file to be known by, instead of the user of this machine"),
+    arg("--as", dest="as_name", metavar="NAME", help="be NAME; believed for the tenant `demo` alone"),
+)
+_SCOPE = (
+    arg("--workflow", metavar="W", help="only this workflow"),
+    arg("--env", metavar="E", help="only this environment"),
+    arg("--agent", metavar="A", help="only this agent"),
+    arg("--tool", metavar="T", help="only this tool"),
+    arg("--class", dest="effect", metavar="CLASS", help="only this effect class: read, idempotent, opaque, ..."),
+)
+_UNDO_TOO = arg("--undo-too", action="store_true", help="hold back the undos of operators as well")
+_PLACE = (
+    arg("--workflow", metavar="W", help="the workflow; needed where several are published"),
+    arg("--env", metavar="E", help="the environment; needed where it has several"),
+)
+_JSON_ARGUMENTS = (
+    arg("arguments", nargs="?", metavar="JSON", help="the arguments, as a JSON object"),
+    arg("--args", dest="file", metavar="FILE", help="read the arguments from FILE; `-` is standard input"),
+)
+
+COMMANDS: tuple[Command, ...] = (
+    Command(
+        name="demo",
+        says="show what Interlock does, on a small company of its own",
+        run="demo:demo",
+        takes=(
+            arg("--seed", type=int, default=1, metavar="N", help="draw another company (default 1)"),
+            arg("--into", default="interlock-demo", metavar="FOLDER", help="where to put it (default interlock-demo/)"),
+        ),
+        more="exit codes: 0 if everything went as the tickets expect and the ledger verifies, 1 if not",
+    ),
+    Command(
+        name="call",
+        says="call a tool as an agent would, and print the outcome",
+        run="calling:call",
+        takes=(
+            arg("tool", metavar="TOOL", help="the tool, as the contract names it"),
+            *_JSON_ARGUMENTS,
+            *_PLACE,
+            arg("--agent", metavar="A", help="the agent that asks; default: the only one of the contract, or `cli`"),
+            arg("--for", dest="principal", metavar="P", help="on whose behalf; default: your user name"),
+            arg("--run", dest="run_id", metavar="R", help="the run it belongs to; default: one of its own"),
+            arg("--key", metavar="K", help="an idempotency key: the same call under it is answered from the record"),
+        ),
+        more=OUTCOMES,
+    ),
+    Command(
+        name="action list",
+        says="list actions, the newest first",
+        run="actions:listed",
+        takes=(
+            arg("--state", action="append", metavar="S", help="only this state; may be said again"),
+            arg("--run", dest="run_id", metavar="R", help="only this run"),
+            arg("--limit", type=int, default=50, metavar="N", help="at most so many (default 50)"),
+        ),
+    ),
+    Command(name="action show", says="show where an action stands", run="actions:show", takes=(_ID,)),
+    Command(
+        name="action resolve",
+        says="say what became of an action whose end nobody knows",
+        run="actions:resolved",
+        takes=(
+            _ID,
+            arg("verdict", choices=("happened", "did-not-happen", "abandon", "retry"), help="what you found out"),
+            arg("--result", metavar="JSON", help="with `happened`: the fields of the result that its undo needs"),
+            arg(
+                "--first-may-still-happen",
+                action="store_true",
+                help="with `retry`: you know that the first one may still happen",
+            ),
+            *_WHO,
+        ),
+        more="`retry` is a new action, and ends with its exit code:\n" + OUTCOMES,
+    ),
+    Command(name="approvals list", says="list what waits for a person", run="approvals:listed"),
+    Command(
+        name="approvals show", says="show everything that a yes would be about", run="approvals:show", takes=(_ID,)
+    ),
+    Command(
+        name="approvals approve",
+        says="say yes to exactly what was shown",
+        run="approvals:approve",
+        takes=(
+            _ID,
+            arg("--seen", metavar="HASH", help="what `approvals show` printed; without it you are shown and asked"),
+            *_WHO,
+        ),
+        more="The grant opens what HASH stands for and nothing else. If it has changed meanwhile, look again.",
+    ),
+    Command(name="approvals deny", says="say no", run="approvals:deny", takes=(_ID, *_WHO)),
+    Command(
+        name="approvals edit",
+        says="change the arguments of an action that waits; others than you then decide",
+        run="approvals:edit_arguments",
+        takes=(_ID, *_JSON_ARGUMENTS, *_WHO),
+    ),
+    Command(
+        name="undo",
+        says="reverse an effect, or all effects of a run, the last one first",
+        run="undoing:undo",
+        takes=(
+            arg("id", nargs="?", metavar="ACTION", help="the id of an action, or a unique beginning of it"),
+            arg("--run", dest="run_id", metavar="R", help="every effect of this run"),
+            arg("--plan", action="store_true", help="say what would be undone, and do nothing"),
+            arg("--even-if-changed", action="store_true", help="go on although the record has changed since"),
+            *_WHO,
+        ),
+        more=OUTCOMES,
+    ),
+    Command(
+        name="switch stop",
+        says="nothing starts, from the next moment on; prints what is in flight",
+        run="switches:stop",
+        takes=(*_SCOPE, _UNDO_TOO, *_WHO),
+        more="On a locked or broken SQLite file it leaves FILE.stop beside it, which stops every tenant.",
+    ),
+    Command(
+        name="switch suggest",
+        says="reads go on, writes end as previews",
+        run="switches:suggest",
+        takes=(*_SCOPE, _UNDO_TOO, *_WHO),
+    ),
+    Command(
+        name="switch read-only",
+        says="reads go on, writes are refused",
+        run="switches:read_only",
+        takes=(*_SCOPE, _UNDO_TOO, *_WHO),
+    ),
+    Command(
+        name="switch resume",
+        says="take a switch back, and remove a stop file",
+        run="switches:resume",
+        takes=(
+            arg("id", nargs="?", metavar="SWITCH", help="which one; needed where several are thrown"),
+            arg("--all", action="store_true", help="every switch of this tenant"),
+            *_WHO,
+        ),
+    ),
+    Command(name="switch show", says="show what is stopped, and what is in flight", run="switches:show"),
+    Command(
+        name="mode",
+        says="show how far workflows may go, or say it anew",
+        run="doors:mode",
+        takes=(
+            arg("workflow", nargs="?", metavar="WORKFLOW", help="nothing said: show them all"),
+            arg("mode", nargs="?", metavar="MODE", help="read_only, suggest, ask or act"),
+            arg("--env", metavar="ENV", help="the environment; needed where the workflow has several"),
+            *_WHO,
+        ),
+    ),
+    Command(
+        name="glass",
+        says="break the glass: let a scope act for a while in spite of its mode",
+        run="doors:glass",
+        takes=(arg("--for", dest="span", required=True, metavar="TIME", help="how long: `15m`, `2h`"), *_SCOPE, *_WHO),
+        more="It never lifts `switch stop`. It is recorded, it expires, and every action that it lets through says so.",
+    ),
+    Command(
+        name="clock accept",
+        says="vouch for a clock that has jumped, so that actions start again",
+        run="doors:accept_the_clock",
+        takes=_WHO,
+    ),
+    Command(
+        name="budget show",
+        says="show what each budget allows, and where it went",
+        run="budgets:show",
+        takes=(
+            arg("--run", dest="run_id", metavar="R", help="the budgets of this run as well"),
+            arg("--all", action="store_true", help="periods that are over and every run as well"),
+        ),
+    ),
+    Command(
+        name="budget raise",
+        says="make room in a budget for the rest of its period",
+        run="budgets:raised",
+        takes=(
+            arg("budget", metavar="BUDGET", help="as `budget show` prints it, or a unique beginning of it"),
+            arg(
+                "--by", dest="amount", required=True, metavar="AMOUNT", help="in its unit: `5.00` of usd, `10` of calls"
+            ),
+            arg("--reopen", action="store_true", help="let it admit again after an overrun"),
+            *_WHO,
+        ),
+    ),
+    Command(
+        name="ledger show",
+        says="print entries, the last ones if nothing else is said",
+        run="ledger:show",
+        takes=(
+            arg("--after", type=int, metavar="INDEX", help="from this entry on"),
+            arg("--action", metavar="ACTION", help="only the entries about this action"),
+            arg("--limit", type=int, default=50, metavar="N", help="at most so many (default 50)"),
+        ),
+    ),
+    Command(
+        name="ledger verify",
+        says="check the ledger of the store, an export, or the proof of an entry",
+        run="ledger:verify",
+        takes=(
+            arg("file", nargs="?", metavar="FILE", help="an export or a proof; it takes no store and no secret"),
+            arg("--key", metavar="KEY", help="the public key as you know it, from `interlock ledger keys`"),
+            arg("--anchors", action="append", metavar="FILE", help="a file of anchors; default: beside the keys"),
+            arg("--receipt", action="append", metavar="FILE", help="a receipt that a caller kept, as JSON"),
+            arg("--state", action="store_true", help="hold the rows of the store against the entries as well"),
+        ),
+        more="exit codes: 0 if all is sound, 1 if anything is wrong",
+    ),
+    Command(
+        name="ledger prove",
+        says="print what proves one entry to whoever knows the public key",
+        run="ledger:prove",
+        takes=(arg("entry", metavar="ENTRY", help="the index of an entry, or an action: its last entry"),),
+    ),
+    Command(
+        name="ledger export",
+        says="write the whole ledger out, to be checked elsewhere",
+        run="ledger:exported",
+        takes=(arg("--out", metavar="FILE", help="into this file; default: standard output"),),
+    ),
+    Command(
+        name="ledger anchor",
+        says="keep the signed head outside, in a file that only grows",
+        run="ledger:anchored",
+        takes=(arg("--to", metavar="FILE", help="the file of anchors; default: one beside the keys"),),
+    ),
+    Command(name="ledger keys", says="print the public key that the ledger is signed with", run="ledger:keys"),
+    Command(
+        name="contract check",
+        says="say what is wrong with contracts, what was assumed, what is not enforced",
+        run="contracts:checked",
+        takes=(arg("files", nargs="+", metavar="FILE", help="contracts, in any of their shapes"),),
+        more="exit codes: 0 if every file can be honoured, 1 if not",
+    ),
+    Command(
+        name="contract show",
+        says="write a contract out in full, as it is read",
+        run="contracts:show",
+        takes=(
+            arg("file", nargs="?", metavar="FILE", help="nothing said: the one that is in force"),
+            arg("--tool", metavar="T", help="only this tool"),
+            *_PLACE,
+        ),
+    ),
+    Command(name="contract schema", says="print the JSON Schema of contracts, for editors", run="contracts:schema_of"),
+    Command(
+        name="contract publish",
+        says="put a contract in force for its workflow in one environment",
+        run="contracts:publish",
+        takes=(
+            arg("file", metavar="FILE", help="the contract"),
+            arg("--env", required=True, metavar="ENV", help="the environment, as the contract names it"),
+            *_WHO,
+        ),
+    ),
+    Command(
+        name="policy explain",
+        says="say which rules decide a call, where they stand and what met them",
+        run="policies:explained",
+        takes=(
+            arg("tool", nargs="?", metavar="TOOL", help="the tool of a call that you make up"),
+            *_JSON_ARGUMENTS,
+            arg("--contract", metavar="CONTRACT", help="the contract to judge it by"),
+            arg("--env", metavar="E", help="in this environment: its mode counts"),
+            arg("--mode", metavar="MODE", help="as if this mode were in force"),
+            arg("--fact", action="append", metavar="NAME=JSON", help="what a fact is; may be said again"),
+            arg("--action", metavar="ACTION", help="instead: explain the decision about a recorded action"),
+        ),
+    ),
+    Command(
+        name="policy test",
+        says="judge a table of cases, and say which came out otherwise",
+        run="policies:tested",
+        takes=(
+            arg("file", metavar="FILE", help="the cases, in YAML"),
+            arg("--contract", metavar="CONTRACT", help="judge by this contract instead of the one that FILE names"),
+        ),
+        more="exit codes: 0 if all came out as expected, 1 if not",
+    ),
+    Command(name="explain", says="the whole story of an action on one screen", run="explain:explain", takes=(_ID,)),
+    Command(
+        name="keys new",
+        says="make a key file that a person signs approvals with",
+        run="keys:new",
+        takes=(
+            arg("name", metavar="NAME", help="whose key it is"),
+            arg("--out", metavar="FILE", help="where to write it; default: NAME.pem here"),
+        ),
+    ),
+)

@@ -1,0 +1,63 @@
+"""Destroyable keys in a table of Postgres, for several processes on one database."""
+
+from collections.abc import Sequence
+from threading import Lock
+from typing import Any, LiteralString
+
+import psycopg
+
+from interlock.core.errors import StoreBusy
+
+
+class PostgresKeys:
+    """Keys in a table of their own, shared by every process on that database."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._db: psycopg.Connection | None = None
+        self._turn = Lock()
+        self._known: dict[str, bytes] = {}
+        self._run("create table if not exists interlock_key (name text primary key, key bytea)")
+
+    def find(self, name: str) -> bytes | None:
+        # Another process may have destroyed it, so whoever reads asks each time.
+        found = self._run("select key from interlock_key where name = %s", [name])
+        return bytes(found[0][0]) if found and found[0][0] is not None else None
+
+    def find_or_make(self, name: str, new: bytes) -> bytes | None:
+        # What is sealed under a key that was destroyed meanwhile is erased from its birth, so writers may remember.
+        known = self._known.get(name)
+        if known is None:
+            self._run("insert into interlock_key values (%s, %s) on conflict do nothing", [name, new])
+            known = self.find(name)
+            if known is not None:
+                self._known[name] = known
+        return known
+
+    def destroy(self, name: str) -> bool:
+        there = self.find(name) is not None
+        self._known.pop(name, None)
+        self._run(_DESTROY, [name])
+        return there
+
+    def flush(self) -> None:
+        pass  # the write-ahead log is one for all: whoever waits for a later commit has waited for these
+
+    def close(self) -> None:
+        if self._db is not None:
+            self._db.close()
+
+    def _run(self, sql: LiteralString, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        with self._turn:
+            try:
+                if self._db is None or self._db.closed:
+                    self._db = psycopg.connect(self._url, autocommit=True, connect_timeout=5)
+                cursor = self._db.execute(sql, values)
+                return cursor.fetchall() if cursor.description else []
+            except psycopg.Error as error:
+                self._db = None
+                raise StoreBusy("the keys cannot be reached", fix="try again once Postgres is back") from error
+
+
+_DESTROY: LiteralString = """
+insert into interlock_key values (%s, null) on conflict (name) do update set key = null"""

@@ -1,0 +1,120 @@
+"""Control commands beside a process that performs, and stores that are not there or not ours."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from command_line import ROOT, Shell, child
+from corner_shop import done
+from world import HandClock
+
+
+@contextmanager
+def gateway(shell: Shell) -> Generator[subprocess.Popen[str]]:
+    """Run a process that performs on the store of the shell."""
+    command = [sys.executable, str(ROOT / "tests" / "shop_gateway.py"), shell.where, str(shell.folder / "keys")]
+    with subprocess.Popen(
+        [*command, shell.tenant], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=child()
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        yield process
+        process.stdin.close()
+
+
+def attends(process: subprocess.Popen[str]) -> str:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write("go\n")
+    process.stdin.flush()
+    return process.stdout.readline()
+
+
+def test_control_commands_work_beside_a_running_gateway_which_carries_on_what_was_released(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shell = Shell(str(tmp_path / "interlock.db"), tmp_path, "acme", HandClock(), capsys, real_time=True)
+    shell.publish()
+    id = shell.parked()
+    with gateway(shell) as running:
+        assert "another process performs on" in shell.failed("call", "look", '{"invoice":"I"}')
+        assert "fix: send the call to it, or stop it" in shell.err
+        assert "another process performs on" in shell.failed("undo", id)
+        approved = shell.data("approvals", "approve", id, "--seen", shell.seen(id))
+        assert (approved["complete"], approved["outcome"]) == (True, None)
+        assert done() == []
+        switch = shell.data("switch", "stop", "--tool", "look")["id"]
+        shell.data("switch", "resume", switch)
+        shell.data("mode", "shop", "ask")
+        shell.data("mode", "shop", "act")
+        shell.data("budget", "raise", "shop:prod/usd", "--by", "5")
+        assert id in attends(running)
+        assert done() == [{"refund": "INV-2", "usd": 80}]
+        assert shell.data("action", "show", id)["state"] == "done"
+    assert shell.data("undo", id)["outcome"] == "done"
+
+
+def test_who_cannot_carry_an_action_out_leaves_it_to_who_can(on_file: Shell) -> None:
+    on_file.publish()
+    id = on_file.parked()
+    on_file.publish(**{"python:corner_shop:is_fraud": "mcp:crm/is_fraud"})
+    on_file("approvals", "approve", id, "--seen", on_file.seen(id))
+    assert "nothing here carries out `mcp:crm/is_fraud`" in on_file.err
+    assert on_file.data("action", "show", id)["state"] == "parked"
+    on_file.publish(**{"python:corner_shop:refund": "python:nowhere:refund"})
+    said = on_file.data("approvals", "approve", id, "--seen", on_file.seen(id))
+    assert said["outcome"] is None
+    assert on_file.data("action", "show", id)["state"] == "parked"
+
+
+def test_a_store_that_is_not_there_is_not_made_by_looking(on_file: Shell, tmp_path: Path) -> None:
+    for words in (["action", "list"], ["call", "look"], ["budget", "show"], ["switch", "show"], ["approvals", "list"]):
+        assert "there is no store at" in on_file.failed(*words)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_store_is_not_opened_with_new_keys(on_file: Shell, tmp_path: Path) -> None:
+    on_file.publish()
+    (tmp_path / "keys").rename(tmp_path / "elsewhere")
+    assert "the keys of this store are not in" in on_file.failed("action", "list")
+    assert "the keys of this store are not in" in on_file.failed("contract", "publish", "shop.yaml", "--env", "prod")
+    assert not (tmp_path / "keys").exists()
+
+
+def test_a_tenant_that_the_store_does_not_know_is_an_error(shell: Shell) -> None:
+    shell.publish()
+    known, shell.tenant = shell.tenant, "acme-nobody"
+    assert "has nothing of the tenant `acme-nobody`" in shell.failed("action", "list")
+    assert known in shell.err or "say `--tenant NAME`" in shell.err
+
+
+def test_settings_come_from_the_environment_too(on_file: Shell) -> None:
+    on_file.publish()
+    more = {"INTERLOCK_STORE": on_file.where, "INTERLOCK_KEYS": str(on_file.folder / "keys")}
+    command = [sys.executable, "-m", "interlock", "mode"]
+    ended = subprocess.run(
+        command, env={**child(), **more, "INTERLOCK_TENANT": on_file.tenant}, capture_output=True, text=True, timeout=30
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.splitlines()[1].split()[:3] == ["shop", "prod", "act"]
+
+
+def test_a_reader_that_leaves_is_no_error(on_file: Shell) -> None:
+    on_file.publish()
+    reads, writes = os.pipe()
+    os.close(reads)
+    command = [sys.executable, "-m", "interlock", *on_file.common, "mode"]
+    ended = subprocess.run(command, env=child(), stdout=writes, stderr=subprocess.PIPE, text=True, timeout=30)
+    os.close(writes)
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_password_is_never_shown(on_file: Shell) -> None:
+    on_file.where = "postgresql://kim:hunter2@127.0.0.1:1/none"
+    assert "hunter2" not in on_file.failed("action", "list")
