@@ -106,7 +106,7 @@ why
 
 cost
   BUDGET                                                 HELD       CHARGED
-  shop:prod/tool_calls/run:RUN1________________  0 tool calls  1 tool calls
+  shop:prod/tool_calls/run:RUN1________________  1 tool calls  1 tool calls
 
 read
   fraud  false, as of 2026-01-01 13:00:00 +01:00
