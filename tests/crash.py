@@ -66,8 +66,8 @@ async def survivor(case: Case) -> str:
 
 async def onlooker(case: Case) -> str:
     """What another process may do while one is frozen: give its action up, or refuse while it holds the file."""
-    child = Child.of(case, killing=False)
     try:
+        child = Child.of(case, killing=False)
         await reap(child.world.store, ProcessId("ponlooker"))
     except StoreBusy:
         return "refused"
