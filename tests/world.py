@@ -37,7 +37,7 @@ from interlock.gateway.budgets import raise_budget
 from interlock.gateway.call import Gateway
 from interlock.gateway.doors import Operator, publish
 from interlock.policy.rule import Place, Rule, RuleEffect
-from interlock.ports import ActionRow, Errand, Needs, Performed, Performer, TenantStore
+from interlock.ports import ActionRow, Errand, Needs, Performed, Performer, TenantStore, Terms
 
 NOON = Instant(1_767_268_800_000_000)
 HERE = Place(file="contract.yaml", line=1, column=1)
@@ -106,7 +106,7 @@ class Scripts:
     tool: ScriptedTool
     others: dict[str, ScriptedTool] = field(default_factory=dict[str, ScriptedTool])
 
-    def find(self, source: str) -> Performer | None:
+    def find(self, source: str, terms: Terms) -> Performer | None:
         kind, _, name = source.partition(":")
         return self.others.get(name, self.tool) if kind == "script" else None
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from interlock.core.errors import ContractInvalid
 from interlock.core.ids import ActionId, Instant, Micros
 from interlock.gateway import fresh
 from interlock.gateway.call import Gateway
@@ -17,6 +18,8 @@ from interlock.secret.keyring import Keyring, load_seed
 from interlock.secret.keys import PostgresKeys, SqliteKeys
 from interlock.store.postgres import open_postgres
 from interlock.store.sqlite import lock_for_performing, open_sqlite
+from interlock.tool.function import PREFIX
+from interlock.tool.manifest import Manifest, manifest_of
 from interlock.tool.python import PythonTools
 
 
@@ -87,10 +90,23 @@ def gateway_on(opened: Opened, performers: Performers, observer: Observer | None
         secrets=opened.secrets,
         observer=observer or Silence(),
         process=fresh.process_id(),
-        forces=Forces(),
+        forces=Forces(performers),
         facts=Facts(performers),
         under_way={},
     )
+
+
+def describe(source: str) -> Manifest:
+    """Find out what a source says of itself, for publishing. This version carries out Python functions.
+
+    Raises:
+        ContractInvalid: it is not there, or this version cannot carry it out.
+    """
+    if not source.startswith(PREFIX):
+        kind = source.partition(":")[0]
+        fix = "write a Python function that calls it and name that: `from: python:module:function`"
+        raise ContractInvalid(f"`{kind}:` sources cannot be carried out by this version", fix=fix)
+    return manifest_of(source)
 
 
 @contextmanager

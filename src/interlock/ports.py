@@ -11,9 +11,9 @@ from typing import Generic, Protocol, TypeVar
 
 from interlock.approval.grant import Grant
 from interlock.budget.hold import Balance
-from interlock.core.action import Action, ActionState
-from interlock.core.canonical import Json
+from interlock.core.action import ActionState
 from interlock.core.door import Door
+from interlock.core.errand import Errand, Performed, Terms
 from interlock.core.ids import (
     ActionId,
     BudgetId,
@@ -225,37 +225,11 @@ class Store(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Errand:
-    """What a performer is asked to do."""
-
-    action: Action
-    arguments: bytes
-    """The canonical bytes that were judged, approved and recorded. Nothing else is sent."""
-    key: str
-    """What the other side may use to recognise a repetition. It stays the same over all attempts."""
-    check_lease: Callable[[], None]
-    """To be called just before the first byte leaves.
-
-    Raises:
-        UpstreamFailed: the lease has passed; nothing may be sent.
-    """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Performed:
-    """The other side did it, and this is what it took."""
-
-    result: Json
-    costs: Mapping[str, int] = field(default_factory=dict[str, int])
-    """What it really took by unit (`usd` in millionths, `tokens`), where the performer knows."""
-
-
 class Performer(Protocol):
     """Something that can carry out an action: a tool, a model, a search."""
 
     async def perform(self, errand: Errand) -> Performed:
-        """Do it.
+        """Do it. Who is cancelled was given up: what can be stopped is stopped, the rest goes to `errand.late`.
 
         Raises:
             UpstreamFailed: the effect did not happen.
@@ -271,8 +245,12 @@ class Performer(Protocol):
 class Performers(Protocol):
     """Everything that can carry out an action. Only the spine asks it."""
 
-    def find(self, source: str) -> Performer | None:
-        """Return what carries out the tools of this source, as a contract names it."""
+    def find(self, source: str, terms: Terms) -> Performer | None:
+        """Return what carries out the tools of this source, as a contract names it.
+
+        Raises:
+            ContractInvalid: it is not there, or not what was published.
+        """
         ...
 
 

@@ -44,14 +44,20 @@ class Schema:
             InterlockError: it is not a JSON Schema, or it refers to something outside itself.
         """
         strict: dict[str, Any] = {"type": "object", "additionalProperties": False, **source}
-        try:
-            # RE2-like matching, so that no pattern of a foreign schema can take exponential time.
-            validator = jsonschema_rs.Draft202012Validator(
-                strict, pattern_options=jsonschema_rs.RegexOptions(), retriever=_refuse_to_fetch
-            )
-        except (ValueError, jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError) as error:
-            raise InterlockError("the schema of the arguments is not valid", fix="correct it at its source") from error
-        return cls(strict, validator)
+        return cls(strict, _validator(strict))
+
+    @classmethod
+    def of_result(cls, source: JsonObject) -> "Schema":
+        """Compile the schema of what comes back, which may be anything and have more than is named.
+
+        Raises:
+            InterlockError: it is not a JSON Schema, or it refers to something outside itself.
+        """
+        return cls(source, _validator(source))
+
+    def fits(self, value: Json) -> bool:
+        """Tell whether a value is as the schema says."""
+        return self.validator.is_valid(value)
 
     def read(self, raw: bytes | str) -> Arguments | tuple[Wrong, ...]:
         """Return the arguments, or all that is wrong with them: where and which kind, never what stood there."""
@@ -69,6 +75,16 @@ class Schema:
             for error in self.validator.iter_errors(values)
         )
         return wrong or Arguments(text=text, values=values)
+
+
+def _validator(source: JsonObject) -> jsonschema_rs.Validator:
+    try:
+        # RE2-like matching, so that no pattern of a foreign schema can take exponential time.
+        return jsonschema_rs.Draft202012Validator(
+            dict(source), pattern_options=jsonschema_rs.RegexOptions(), retriever=_refuse_to_fetch
+        )
+    except (ValueError, jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError) as error:
+        raise InterlockError("the schema is not valid", fix="correct it at its source") from error
 
 
 def parsed(text: bytes) -> Mapping[str, Json]:

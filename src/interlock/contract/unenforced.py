@@ -9,6 +9,8 @@ from interlock.contract.problem import Findings, nearest
 from interlock.contract.row import Row
 from interlock.contract.scalar import NAME
 from interlock.core.canonical import Json
+from interlock.core.effect import Mode
+from interlock.core.ids import Environment
 from interlock.policy.rule import Place
 
 
@@ -94,6 +96,16 @@ def holding_back(contract: Contract) -> tuple[Unenforced, ...]:
         for section in contract.unenforced
         if section.protects and section.section not in contract.accept_unenforced
     )
+
+
+REHEARSALS = frozenset({"staging", "dev", "demo", "test"})
+"""Where mode `act` may rely on what is not enforced. Every other name counts as production: a typo must not open it."""
+
+
+def relied_on(contract: Contract, environment: Environment, mode: Mode | None = None) -> tuple[Unenforced, ...]:
+    """Name the sections that a mode relies on in an environment and that are not enforced; nothing said is its own."""
+    known = mode or contract.modes.get(environment, Mode.READ_ONLY)
+    return holding_back(contract) if known is Mode.ACT and environment not in REHEARSALS else ()
 
 
 def _found(path: tuple[str, ...], node: Node, place: Place) -> Iterator[tuple[tuple[str, ...], Node, Place]]:

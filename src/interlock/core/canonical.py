@@ -1,6 +1,7 @@
 """One byte form for one value, so that equal things have equal hashes (RFC 8785)."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -16,6 +17,11 @@ JsonObject = Mapping[str, Any]
 
 Line = Mapping[str, "str | int | bool | Line | Sequence[str] | Sequence[Line]"]
 """What an entry may hold: no float, no null, no free text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """What came back and JSON cannot carry. What was done is done all the same."""
 
 
 def line_bytes(value: Line) -> bytes:

@@ -20,5 +20,9 @@ CONTRACT_PROBLEMS_MAX = 100  # nobody reads more at once
 EXPRESSION_CHARS_MAX = 1_000  # a condition that is longer belongs into a policy file
 EXPRESSION_DEPTH_MAX = 32  # evaluation recurses
 TENANTS_IN_A_BATCH_MAX = 16  # a batch holds the locks of all its tenants
+TOOL_LOOP_STOP_SECONDS_MAX = 2.0  # async tools that wait end at once; one that blocks is not worth more of a stop
+ISOLATED_STOP_SECONDS_MAX = 2.0  # a killed process is gone in milliseconds, unless the kernel holds it
+ISOLATED_MEMORY_BYTES_MAX = 4 * 1024**3  # address space, of which a process uses a part; numpy alone maps 1 GB
+POLICY_FILE_BYTES_MAX = 256 * 1024  # as long as a contract
 
 assert BATCH_PAUSE_SECONDS < BUSY_SECONDS_MAX, "whoever waits must meet a pause"

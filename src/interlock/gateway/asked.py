@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 
@@ -158,6 +158,9 @@ def identify(caller: Caller, proposal: Proposal, force: Force | None, drawn: Fre
     if tool is None or tool.only_for_facts:
         why = "the contract does not know this tool" if tool is None else f"`{tool.name}` is there for facts alone"
         return no(Reason.TOOL_NOT_ALLOWED, why, "name it under `tools` and `permissions.allowed_tools` in the contract")
+    unfit = force.unfit.get(tool.name)
+    if unfit is not None:
+        return replace(unfit, action=drawn.id)
     return tool
 
 

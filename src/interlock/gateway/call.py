@@ -14,27 +14,27 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 from interlock.core.action import Action, ActionState, Caller
-from interlock.core.canonical import canonical
+from interlock.core.canonical import Unreadable, canonical
 from interlock.core.decision import Ask, Suggest
 from interlock.core.errors import ContractInvalid, StoreBusy, StoreClosed, StoreError, StoreUnsure
 from interlock.core.fact import Known
 from interlock.core.ids import ActionId, Micros, ProcessId
-from interlock.core.limits import DECIDE_TRIES_MAX
+from interlock.core.limits import DECIDE_TRIES_MAX, LEASE_MARGIN_SECONDS
 from interlock.core.outcome import Outcome, Receipt, Refused, Uncertain
 from interlock.core.reason import Reason
 from interlock.gateway.asked import Asked, Fresh, Proposal, asked, identify, unreadable, validate
 from interlock.gateway.begin import Stale, Started, begin, lease_ends, needs_of, turned_away
 from interlock.gateway.check import Checked, checked
 from interlock.gateway.claims import Names, names_of
-from interlock.gateway.force import Forces
+from interlock.gateway.force import Forces, terms_of
 from interlock.gateway.gather import Facts, Gathered, seen_by_a_person
 from interlock.gateway.judge import Judged, judge
-from interlock.gateway.perform import Ending, Happened, NeverHappened, perform
+from interlock.gateway.perform import Ending, Happened, Late, NeverHappened, Unheard, perform
 from interlock.gateway.recall import outcome_of, recall, remembered
 from interlock.gateway.settle import End, end
 from interlock.gateway.write_begin import Writing
@@ -70,6 +70,8 @@ class Gateway:
     forces: Forces
     facts: Facts
     under_way: dict[ActionId, Task]
+    late: set[asyncio.Task[object]] = field(default_factory=set[asyncio.Task[object]])
+    """Ends that came after they were given up, while they are written down."""
 
     async def call(self, caller: Caller, proposal: Proposal) -> Outcome:
         """Carry one proposal from the door to the ledger, and say how it ended.
@@ -108,7 +110,7 @@ class Gateway:
         seen = await store.read(needs_of(asked, names, self.clock.now()))
         known = recall(seen, asked)  # (3)
         if known is not None:
-            return await self._await_if_under_way(store, known)
+            return await self.outcome_of(store, known)
         answer = await remembered(seen, names, store, self.secrets)
         if answer is not None:
             return answer
@@ -125,7 +127,10 @@ class Gateway:
 
     async def _from_start_to_end(self, store: TenantStore, writing: Writing) -> Outcome | Stale:
         asked = writing.asked
-        performer = self.performers.find(asked.tool.source)
+        unfit = asked.force.unfit.get(asked.tool.name)
+        if unfit is not None:
+            return await self.turn_away(store, asked.action, replace(unfit, action=asked.action.id))
+        performer = self.performers.find(asked.tool.source, terms_of(asked.force.contract, asked.tool))
         if performer is None or not performer.free():
             return await self.turn_away(store, asked.action, _cannot_perform(asked, performer))
         ends = lease_ends(self.clock.boot(), asked)
@@ -142,9 +147,26 @@ class Gateway:
             return begun.answer
         if not isinstance(begun.answer, Started):
             return _with_receipt(begun.answer, begun.receipt)
-        ending = await perform(asked, performer, self.clock, lease_ends=ends)  # (8)
+        late, fence = Late(), begun.answer.fence
+        ending = await perform(asked, performer, self.clock, lease_ends=ends, late=late)  # (8)
         self.observer.at("performed", asked.action.id)
-        return await self._settle(store, needs, writing, fence=begun.answer.fence, ending=ending, until=ends)
+        outcome = await self._settle(store, needs, writing, fence=fence, ending=ending, until=ends)
+        if isinstance(ending, Unheard):
+            until = ends + LEASE_MARGIN_SECONDS * 1_000_000
+            self.when_late(
+                late, lambda came: self._settle(store, needs, writing, fence=fence, ending=came, until=until)
+            )
+        return outcome
+
+    def when_late(self, late: Late, settle: Callable[[Ending], Coroutine[Any, Any, object]]) -> None:
+        """Settle what comes after it was given up, in a task of our own. The giving up must be written down by now."""
+
+        def begin(ending: Ending) -> None:
+            task = asyncio.create_task(settle(ending))
+            self.late.add(task)
+            task.add_done_callback(self.late.discard)
+
+        late.settle(begin)
 
     async def _settle(
         self, store: TenantStore, needs: Needs, writing: Writing, *, fence: int, ending: Ending, until: int
@@ -176,7 +198,8 @@ class Gateway:
     async def _checked(self, writing: Writing, ending: Happened) -> Checked:
         asked, around = writing.asked, dict(writing.before)
         if asked.tool.after is not None:
-            found = await self.facts.look(asked, asked.tool.after, self.clock.now(), result=ending.result)
+            result = None if isinstance(ending.result, Unreadable) else ending.result
+            found = await self.facts.look(asked, asked.tool.after, self.clock.now(), result=result)
             around["after"] = found.value if isinstance(found, Known) else None
         return checked(asked, ending.result, self.secrets, around=around)
 
@@ -210,7 +233,8 @@ class Gateway:
             self.under_way[id].add_done_callback(lambda _: self.under_way.pop(id))
         return self.under_way[id]
 
-    async def _await_if_under_way(self, store: TenantStore, known: ActionRow) -> Outcome:
+    async def outcome_of(self, store: TenantStore, known: ActionRow) -> Outcome:
+        """Tell how a known action ended; wait for its end if it is under way."""
         task = self.under_way.get(known.action.id)
         if task is not None:
             ended = await asyncio.shield(task)

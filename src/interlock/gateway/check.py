@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from interlock.contract import expr
-from interlock.contract.arguments import Arguments
 from interlock.contract.path import Absent
-from interlock.core.canonical import Json, canonical
+from interlock.core.canonical import Json, Unreadable, canonical
 from interlock.core.errors import InterlockError
 from interlock.core.limits import RESULT_BYTES_MAX
 from interlock.gateway.asked import Asked, commitment
@@ -29,18 +28,21 @@ class Checked:
     """The arguments with which it would be undone."""
 
 
-def checked(asked: Asked, result: Json, secrets: Secrets, *, around: Mapping[str, Json] | None = None) -> Checked:
+def checked(
+    asked: Asked, came: Json | Unreadable, secrets: Secrets, *, around: Mapping[str, Json] | None = None
+) -> Checked:
     """(9) Look at what came back. Whatever is wrong with it, the effect has happened: the outcome stays done.
 
     Args:
         asked: the action.
-        result: what came back.
+        came: what came back.
         secrets: encrypts what is kept.
         around: what was read `before` and `after`, where the contract asks for it.
     """
-    text = _readable(result)
+    result = None if isinstance(came, Unreadable) else came
+    text = None if isinstance(came, Unreadable) else _readable(result)
     known = text is not None
-    fits = known and _fits_schema(asked, text or b"")
+    fits = known and _fits_schema(asked, result)
     shown = projected(result, asked.tool.keep) if known else None
     kept: dict[str, Json] = {"shown": shown, **(around or {})}
     if known and asked.tool.keep:
@@ -73,9 +75,9 @@ def _readable(result: Json) -> bytes | None:
     return text if len(text) <= RESULT_BYTES_MAX else None
 
 
-def _fits_schema(asked: Asked, text: bytes) -> bool:
+def _fits_schema(asked: Asked, result: Json) -> bool:
     schema = asked.force.results.get(asked.action.tool)
-    return schema is None or isinstance(schema.read(text), Arguments)
+    return schema is None or schema.fits(result)
 
 
 def _check(asked: Asked, result: Json, *, fits: bool) -> Check:

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from interlock.contract.bundle import encode
+from interlock.contract.bundle import decode, encode
 from interlock.contract.ir import Contract
+from interlock.contract.unenforced import relied_on
 from interlock.core.door import BreakGlass, Door, Published, Switch
 from interlock.core.effect import Mode
+from interlock.core.errors import ContractInvalid
 from interlock.core.ids import ContractHash, Environment, Instant, PersonId, ProcessId, WorkflowId
 from interlock.ledger import change
 from interlock.ledger.seal import ChangeEntry, Kind
@@ -41,19 +43,39 @@ async def publish(store: TenantStore, contract: Contract, environment: Environme
 async def set_mode(
     store: TenantStore, workflow: WorkflowId, environment: Environment, mode: Mode, by: Operator
 ) -> None:
-    """Say how far a workflow may go from the next start on."""
+    """Say how far a workflow may go from the next start on.
 
-    def turn(rows: Rows) -> tuple[Changes, None]:
-        name = f"{workflow}/{environment}"
-        known = rows.door.published[name]
-        door = replace(
-            rows.door,
-            epoch=rows.door.epoch + 1,
-            published={**rows.door.published, name: replace(known, mode=mode)},
+    Raises:
+        ContractInvalid: nothing is published, or mode `act` would rely on what is not enforced.
+    """
+    name = f"{workflow}/{environment}"
+    while True:
+        looked_at = (await store.read(Needs())).door.of(workflow, environment)
+        await _check_mode(store, looked_at, name, environment, mode)
+
+        def turn(rows: Rows, looked_at: Published | None = looked_at) -> tuple[Changes, bool]:
+            known = rows.door.of(workflow, environment)
+            if known is None or looked_at is None or known.contract != looked_at.contract:
+                return Changes(), False  # another contract is in force by now: look at that one
+            published = {**rows.door.published, name: replace(known, mode=mode)}
+            door = replace(rows.door, epoch=rows.door.epoch + 1, published=published)
+            return changed(rows, door, by, Kind.MODE, change.mode(name, mode)), True
+
+        if (await store.write(Needs(), turn)).answer:
+            return
+
+
+async def _check_mode(
+    store: TenantStore, published: Published | None, name: str, environment: Environment, mode: Mode
+) -> None:
+    if published is None:
+        raise ContractInvalid(f"no contract is published for `{name}`", fix="run `interlock contract publish FILE`")
+    sections = relied_on(decode(await store.contract(published.contract)), environment, mode)
+    if sections:
+        raise ContractInvalid(
+            f"mode `act` in `{environment}` relies on `{sections[0].section}`, which is not enforced",
+            fix=f"use mode `ask`, or publish with `accept_unenforced: [{sections[0].section}]`",
         )
-        return changed(rows, door, by, Kind.MODE, change.mode(name, mode)), None
-
-    await store.write(Needs(), turn)
 
 
 async def throw(store: TenantStore, switch: Switch, by: Operator) -> None:

@@ -12,11 +12,15 @@ from interlock.core.action import Caller
 from interlock.core.decision import Requirement
 from interlock.core.door import Door
 from interlock.core.effect import Mode, Tier
-from interlock.core.ids import ContractHash, RuleId, TenantId, ToolName
+from interlock.core.errand import Terms
+from interlock.core.errors import ContractInvalid
+from interlock.core.ids import ActionId, ContractHash, RuleId, TenantId, ToolName
+from interlock.core.outcome import Refused
+from interlock.core.reason import Reason
 from interlock.policy.arguments import arguments_of
 from interlock.policy.load import Policies, load
 from interlock.policy.vocabulary import ToolShape
-from interlock.ports import TenantStore
+from interlock.ports import Performers, TenantStore
 
 _KEPT_MAX = 64
 
@@ -32,6 +36,8 @@ class Force:
     results: Mapping[ToolName, Schema]
     policies: Policies
     checks: Mapping[ToolName, tuple[expr.Expr, ...]]
+    unfit: Mapping[ToolName, Refused] = field(default_factory=dict[ToolName, Refused])
+    """Tools that this process may not carry out: they are not there, or not what was published. Each with its no."""
 
 
 def compiled(contract: Contract, hash: ContractHash) -> Force:
@@ -47,7 +53,7 @@ def compiled(contract: Contract, hash: ContractHash) -> Force:
         hash=hash,
         mode=Mode.READ_ONLY,
         schemas={tool.name: Schema.compile(tool.schema) for tool in tools if tool.schema is not None},
-        results={tool.name: Schema.compile(tool.result_schema) for tool in tools if tool.result_schema is not None},
+        results={tool.name: Schema.of_result(tool.result_schema) for tool in tools if tool.result_schema is not None},
         policies=load(
             contract.rules,
             native=contract.cedar,
@@ -57,6 +63,24 @@ def compiled(contract: Contract, hash: ContractHash) -> Force:
         ),
         checks={tool.name: tuple(expr.parse(text) for text in tool.check) for tool in tools},
     )
+
+
+def terms_of(contract: Contract, tool: Tool) -> Terms:
+    """Say how a contract wants one of its tools carried out."""
+    owner = f"{contract.tenant}/{contract.workflow}"
+    return Terms(owner=owner, slots=tool.slots, isolate=tool.isolate, pin=tool.pin)
+
+
+def unfit(contract: Contract, performers: Performers) -> Mapping[ToolName, Refused]:
+    """Look every tool up once, and say no for those that are not what was published. It may import modules."""
+    found: dict[ToolName, Refused] = {}
+    for tool in contract.tools.values():
+        try:
+            performers.find(tool.source, terms_of(contract, tool))
+        except ContractInvalid as error:
+            reason = Reason.TOOL_NOT_ALLOWED
+            found[tool.name] = Refused(action=ActionId(""), reason=reason, why=str(error), fix=error.fix)
+    return found
 
 
 def shape_of(tool: Tool) -> ToolShape:
@@ -93,6 +117,7 @@ def _requirement(consent: Consent) -> Requirement:
 class Forces:
     """Remembers the contracts that were compiled lately."""
 
+    performers: Performers
     _kept: dict[tuple[TenantId, ContractHash], Force] = field(
         default_factory=dict[tuple[TenantId, ContractHash], Force]
     )
@@ -115,6 +140,7 @@ class Forces:
         if known is None:
             contract = decode(await store.contract(hash))
             known = await asyncio.to_thread(compiled, contract, hash)
+            known = replace(known, unfit=await asyncio.to_thread(unfit, contract, self.performers))
             if len(self._kept) >= _KEPT_MAX:
                 self._kept.pop(next(iter(self._kept)))
             self._kept[name] = known

@@ -10,13 +10,15 @@ from typing import cast
 from interlock.contract.arguments import Arguments
 from interlock.contract.ir import Hook, Tool
 from interlock.contract.path import Absent
-from interlock.core.canonical import Json, canonical
+from interlock.core.canonical import Json, Unreadable, canonical
 from interlock.core.effect import EffectClass
+from interlock.core.errand import Errand
 from interlock.core.errors import InterlockError
 from interlock.core.fact import Fact, Known, Unknown
 from interlock.core.ids import Instant
 from interlock.gateway.asked import Asked
-from interlock.ports import Errand, Performers
+from interlock.gateway.force import terms_of
+from interlock.ports import Performers
 
 _KEPT_MAX = 4_096
 
@@ -105,13 +107,17 @@ class Facts:
         return found
 
     async def _perform(self, asked: Asked, tool: Tool, arguments: Arguments, now: Instant) -> Fact:
-        performer = self.performers.find(tool.source)
+        if tool.name in asked.force.unfit:
+            return Unknown(why=f"`{tool.name}` is not what was published")
+        performer = self.performers.find(tool.source, terms_of(asked.force.contract, tool))
         if performer is None or not performer.free():
             return Unknown(why=f"nothing can carry out `{tool.name}` now")
         errand = Errand(action=asked.action, arguments=arguments.text, key="", check_lease=lambda: None)
         try:
             async with asyncio.timeout(tool.timeout / 1_000_000):
                 performed = await performer.perform(errand)
+            if isinstance(performed.result, Unreadable):
+                return Unknown(why=f"what `{tool.name}` answered cannot be read")
             return Known(value=performed.result, as_of=now)
         except asyncio.CancelledError:
             raise

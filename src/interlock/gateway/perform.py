@@ -1,16 +1,18 @@
 """Step 8: have it done, with the same key however often it is tried, and never after the lease."""
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 
 from interlock.core.action import Action
-from interlock.core.canonical import Json
+from interlock.core.canonical import Json, Unreadable
 from interlock.core.effect import EffectClass
-from interlock.core.errors import UpstreamFailed
+from interlock.core.errand import Errand, Performed
+from interlock.core.errors import UpstreamFailed, UpstreamSilent
 from interlock.core.ids import Micros
 from interlock.gateway.asked import Asked
-from interlock.ports import Clock, Errand, Performed, Performer
+from interlock.ports import Clock, Performer
 
 RESENDABLE = frozenset({EffectClass.READ, EffectClass.IDEMPOTENT, EffectClass.IDEMPOTENT_KEY})
 """The classes for which the same request once more is harmless."""
@@ -20,7 +22,7 @@ RESENDABLE = frozenset({EffectClass.READ, EffectClass.IDEMPOTENT, EffectClass.ID
 class Happened:
     """The other side did it and answered."""
 
-    result: Json
+    result: Json | Unreadable
     costs: Mapping[str, int]
     attempts: int
     took: Micros
@@ -43,7 +45,40 @@ class Unheard:
 Ending = Happened | NeverHappened | Unheard
 
 
-async def perform(asked: Asked, performer: Performer, clock: Clock, *, lease_ends: Micros) -> Ending:
+@dataclass(slots=True)
+class Late:
+    """What comes back after the spine gave up waiting: from any thread, the first that says something.
+
+    It holds on to nothing: who hands nothing over leaves nothing behind.
+    """
+
+    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
+    then: Callable[[Ending], None] | None = None
+    """What to do with it. Until the giving up is written down there is nothing to do."""
+    first: Ending | None = None
+
+    def come(self, ending: Ending) -> None:
+        """Take an ending. What says nothing is no ending."""
+        if isinstance(ending, Unheard):
+            return
+        # A loop that is closed belongs to a process that stops: whoever comes after it finds the action uncertain.
+        with suppress(RuntimeError):
+            self.loop.call_soon_threadsafe(self._take, ending)
+
+    def settle(self, then: Callable[[Ending], None]) -> None:
+        """Say what to do with it, now that the giving up is written down."""
+        self.then = then
+        if self.first is not None:
+            then(self.first)
+
+    def _take(self, ending: Ending) -> None:
+        if self.first is None:
+            self.first = ending
+            if self.then is not None:
+                self.then(ending)
+
+
+async def perform(asked: Asked, performer: Performer, clock: Clock, *, lease_ends: Micros, late: Late) -> Ending:
     """(8) Do it. Whatever ends this is an ending, so nothing that happened stays unwritten.
 
     Args:
@@ -51,38 +86,51 @@ async def perform(asked: Asked, performer: Performer, clock: Clock, *, lease_end
         performer: who carries it out.
         clock: its boot clock is held against the lease.
         lease_ends: on the boot clock, when nothing may be sent any more.
+        late: gets what comes back after this has returned.
     """
     begun = clock.boot()
-    errand = _errand(asked, clock, lease_ends)
     tries = 1 + (asked.tool.retries if asked.tool.effect in RESENDABLE else 0)
-    sent = False
-    for attempt in range(1, tries + 1):
-        ending = await _attempt(asked, performer, errand, attempt)
+    sent = 0
+
+    def came_late(what: Performed | Exception) -> None:
+        if isinstance(what, Performed):
+            late.come(_happened(what, sent, clock.boot() - begun))
+        elif isinstance(what, UpstreamFailed) and sent == 1:
+            late.come(NeverHappened(why=str(what)))  # of several attempts it would speak for one alone
+
+    errand = _errand(asked, clock, lease_ends, came_late)
+    while True:
+        sent += 1
+        ending = await _attempt(asked, performer, errand, sent)
         match ending:
             case Performed():
-                took = Micros(clock.boot() - begun)
-                return Happened(result=ending.result, costs=ending.costs, attempts=attempt, took=took)
+                return _happened(ending, sent, clock.boot() - begun)
             case NeverHappened():
                 # An earlier attempt that stayed unanswered may have had the effect all the same.
-                return Unheard(why=ending.why) if sent else ending
+                return Unheard(why=ending.why) if sent > 1 else ending
             case Unheard():
-                sent = True
-        if attempt == tries or not await _pause(asked, attempt):
-            return ending
-    raise AssertionError("the last attempt returns")
+                if sent == tries or not await _pause(asked, sent):
+                    return ending
+
+
+def _happened(performed: Performed, attempts: int, took: int) -> Happened:
+    return Happened(result=performed.result, costs=performed.costs, attempts=attempts, took=Micros(took))
 
 
 async def _attempt(
     asked: Asked, performer: Performer, errand: Errand, attempt: int
 ) -> Performed | NeverHappened | Unheard:
+    waiting = asyncio.timeout(asked.tool.timeout / 1_000_000)
     try:
-        async with asyncio.timeout(asked.tool.timeout / 1_000_000):
+        async with waiting:
             return await performer.perform(errand)
     except UpstreamFailed as failed:
         return NeverHappened(why=str(failed))
-    except TimeoutError:
-        return Unheard(why=f"no answer within {asked.tool.timeout / 1_000_000:g} s (attempt {attempt})")
+    except UpstreamSilent as silent:
+        return Unheard(why=f"{silent} (attempt {attempt})")
     except BaseException as broken:  # noqa: BLE001  silence, a bug, a stop: an effect may have happened
+        if waiting.expired():
+            return Unheard(why=f"no answer within {asked.tool.timeout / 1_000_000:g} s (attempt {attempt})")
         return Unheard(why=f"{type(broken).__name__} (attempt {attempt})")
 
 
@@ -94,7 +142,7 @@ async def _pause(asked: Asked, attempt: int) -> bool:
     return True
 
 
-def _errand(asked: Asked, clock: Clock, lease_ends: Micros) -> Errand:
+def _errand(asked: Asked, clock: Clock, lease_ends: Micros, late: Callable[[Performed | Exception], None]) -> Errand:
     def check_lease() -> None:
         if clock.boot() >= lease_ends:
             raise UpstreamFailed("the lease passed before anything was sent", fix="call again")
@@ -104,6 +152,7 @@ def _errand(asked: Asked, clock: Clock, lease_ends: Micros) -> Errand:
         arguments=asked.arguments.text,
         key=provider_key(asked.action),
         check_lease=check_lease,
+        late=late,
     )
 
 

@@ -17,7 +17,8 @@ from interlock.gateway.call import Gateway
 from interlock.gateway.charges import lease_micros
 from interlock.gateway.check import checked
 from interlock.gateway.claims import names_of
-from interlock.gateway.perform import RESENDABLE, Ending, Happened, NeverHappened, Unheard, perform
+from interlock.gateway.force import terms_of
+from interlock.gateway.perform import RESENDABLE, Ending, Happened, Late, NeverHappened, Unheard, perform
 from interlock.gateway.resume import resume_or_leave
 from interlock.gateway.revive import revived
 from interlock.gateway.settle import End, end, ended
@@ -95,7 +96,9 @@ async def take_over(gateway: Gateway, store: TenantStore) -> tuple[ActionId, ...
 
 
 async def _resend(gateway: Gateway, store: TenantStore, row: ActionRow, asked: Asked) -> bool:
-    performer = gateway.performers.find(asked.tool.source)
+    if asked.tool.name in asked.force.unfit:
+        return False
+    performer = gateway.performers.find(asked.tool.source, terms_of(asked.force.contract, asked.tool))
     if performer is None or not performer.free():
         return False
     names = names_of(asked, gateway.secrets)
@@ -106,8 +109,11 @@ async def _resend(gateway: Gateway, store: TenantStore, row: ActionRow, asked: A
     change = partial(_taken_over, row=row, asked=asked, within=within, process=gateway.process)
     if not (await store.write(needs, change)).answer:
         return False
-    ending = await perform(asked, performer, gateway.clock, lease_ends=until)
+    late = Late()
+    ending = await perform(asked, performer, gateway.clock, lease_ends=until, late=late)
     await close(gateway, store, row, asked, ending, fence=row.fence + 1)
+    if isinstance(ending, Unheard):
+        gateway.when_late(late, lambda came: close(gateway, store, row, asked, came, fence=row.fence + 1))
     return True
 
 

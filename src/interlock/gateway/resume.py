@@ -7,7 +7,6 @@ from interlock.core.limits import DECIDE_TRIES_MAX
 from interlock.core.outcome import Outcome, Refused
 from interlock.gateway.begin import Stale
 from interlock.gateway.call import Gateway, changing, row_of
-from interlock.gateway.recall import outcome_of
 from interlock.gateway.revive import revived
 from interlock.ports import TenantStore
 
@@ -27,7 +26,7 @@ async def resume(gateway: Gateway, store: TenantStore, id: ActionId) -> Outcome:
         if row is None:
             raise ActionUnknown(f"no action has the id `{id}`", fix="list what waits: `interlock approvals list`")
         if row.state is not ActionState.PARKED:
-            return await outcome_of(row, store, gateway.secrets)
+            return await gateway.outcome_of(store, row)
         asked = await revived(gateway, store, row)
         if isinstance(asked, Refused):
             return await gateway.turn_away(store, row.action, asked)

@@ -10,6 +10,7 @@ from interlock.core.effect import EffectClass
 from interlock.core.ids import ActionId, BudgetId, ClaimId, Instant, Micros, ProcessId
 from interlock.core.money import Money
 from interlock.core.outcome import Done, Failed, Outcome, Uncertain
+from interlock.core.reason import Reason
 from interlock.gateway.charges import costs_of
 from interlock.gateway.check import Checked
 from interlock.gateway.claims import given_back
@@ -133,7 +134,7 @@ def _moved(rows: Rows, row: ActionRow, end: End) -> tuple[ActionRow, dict[Budget
             # A read that nobody answered changed nothing; what it may have cost is charged.
             costs = {charge.budget: charge.amount for charge in row.holds if charge.unit in (*_COUNTED, Unit.USD)}
             failed = _step(rows, row, ActionState.FAILED)
-            return replace(failed, why=ending.why, cost=Money(row.price)), costs
+            return replace(failed, why=ending.why, reason=Reason.TOOL_ERROR, cost=Money(row.price)), costs
         case Unheard():
             # The hold stays: money for an effect that may have happened is not free again.
             return replace(_step(rows, row, ActionState.UNCERTAIN), why=ending.why, fence=row.fence + 1), {}
@@ -190,6 +191,7 @@ def _entry(rows: Rows, row: ActionRow, end: End) -> ActionEntry:
         state=row.state,
         fence=row.fence,
         contract=row.contract,
+        reason=row.reason,
         result=end.checked.commitment if end.checked else "",
         label=LABEL if end.checked else "",
     )

@@ -8,7 +8,7 @@ import hmac
 import os
 import stat
 from collections.abc import Sequence
-from functools import cache, cached_property, partial
+from functools import cache, cached_property, lru_cache, partial
 from pathlib import Path
 from secrets import token_bytes
 
@@ -25,6 +25,7 @@ from interlock.secret.keys import Keys
 
 _SEED_BYTES = 32
 _NONCE_BYTES = 12
+_NAMES_KEPT_MAX = 10_000  # the names of the subjects that were met lately; a MAC each
 GENERATION = 1
 
 
@@ -48,6 +49,7 @@ class Keyring:
         self._seed = seed
         self._keys = keys
         self._signing = cache(self._signing_key)
+        self._subject_name = lru_cache(_NAMES_KEPT_MAX)(self.subject_name)
         self._mac_key = cache(partial(self._derived, purpose="mac"))
 
     def sign(self, tenant: TenantId, text: bytes) -> bytes:
@@ -60,7 +62,7 @@ class Keyring:
         return hmac.digest(self._mac_key(tenant), text, "sha256")
 
     def seal(self, tenant: TenantId, id: PayloadId, text: bytes, subjects: frozenset[SubjectId]) -> bytes:
-        names = tuple(sorted(self.subject_name(tenant, subject) for subject in subjects))
+        names = tuple(sorted(self._subject_name(tenant, subject) for subject in subjects))
         key = self._payload_key([self._keys.find_or_make(name, token_bytes(32)) for name in names])
         nonce = token_bytes(_NONCE_BYTES)
         sealed = AESGCM(key).encrypt(nonce, text, f"{tenant}/{id}".encode())

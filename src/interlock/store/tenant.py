@@ -61,16 +61,27 @@ class SqlStore:
         return await asyncio.wrap_future(self._readers.submit(self.look, question))
 
     def look(self, question: Callable[[Database], Found]) -> Found:
-        db = self._reader()
+        """Answer a question in one snapshot, on a new connection if the old one was lost meanwhile."""
         try:
-            db.begin_snapshot()
-            try:
-                return question(db)
-            finally:
-                db.rollback()
+            return self._looked(question)
         except StoreBusy:
+            self._forget_reader()
+            return self._looked(question)
+
+    def _looked(self, question: Callable[[Database], Found]) -> Found:
+        db = self._reader()
+        db.begin_snapshot()
+        try:
+            return question(db)
+        finally:
+            db.rollback()
+
+    def _forget_reader(self) -> None:
+        lost: Database | None = getattr(self._of_thread, "db", None)
+        if lost is not None:
+            lost.close()
+            self._opened.remove(lost)
             self._of_thread.db = None
-            raise
 
     def close(self) -> None:
         """Finish what is queued, then let go."""

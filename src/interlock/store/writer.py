@@ -31,6 +31,7 @@ class Writer:
     _broken: StoreError | None = None
     _thread: Thread | None = None
     _closing: bool = False
+    _stale: bool = False
     _closed: bool = False
 
     def start(self) -> None:
@@ -52,6 +53,10 @@ class Writer:
         if self._closed:
             raise StoreClosed("the store is closed", fix="open it again")
         self._queue.put(write)
+
+    def forget_connection(self) -> None:
+        """Make the next batch open a connection of its own."""
+        self._stale = True
 
     def close(self) -> None:
         """Finish what is queued, then let go of the connection."""
@@ -106,6 +111,9 @@ class Writer:
         for left in reversed(range(self.tries)):
             if self._broken is not None:
                 raise self._broken
+            if self._stale:
+                self._stale = False
+                self._let_go()
             try:
                 self._db = self._db or self.connect()
                 told = self.batcher.run(self._db, batch)

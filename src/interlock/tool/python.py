@@ -1,233 +1,138 @@
-"""Typed Python functions as tools: `@tool`, the schema of their arguments, and the pool of threads they run in.
+"""Typed Python functions as tools of this process, each with its own slots. What they take and return: `function`.
 
-A sync function runs in its tool's own bounded pool; an async one on a loop that only tools share. A timeout ends
-the waiting, not the work: the slot stays taken until the function returns.
+A sync function runs in a thread, an async one on a loop that only tools share. A timeout ends the waiting, not the
+work: the slot stays taken until the function returns, and what it returns then is handed over late.
 """
 
 import asyncio
-import importlib
 import inspect
-from collections.abc import Awaitable, Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, field
-from decimal import Decimal
-from hashlib import sha256
-from threading import Lock, Thread
-from typing import Any, cast
+from threading import Lock
 
-import msgspec
-
-from interlock.core.canonical import Json, JsonObject, canonical
-from interlock.core.errors import ContractInvalid, UpstreamFailed
-from interlock.ports import Errand, Performed, Performer
-
-PREFIX = "python:"
+from interlock.core.canonical import Unreadable
+from interlock.core.errand import Errand, Performed, Terms
+from interlock.core.errors import ContractInvalid
+from interlock.ports import Performer
+from interlock.tool.child import IsolatedTool
+from interlock.tool.function import PREFIX, Function, broken, function_of, plain
+from interlock.tool.manifest import described
+from interlock.tool.slots import Slots, ToolLoop, ending_of, in_thread, on_loop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Manifest:
-    """What publishing finds out about a tool and pins."""
-
-    description: str
-    schema: JsonObject
-    pin: str
-
-
-@dataclass(slots=True, kw_only=True)
 class PythonTool:
     """Carries out one function of this process."""
 
-    function: Callable[..., Any]
-    arguments: type[msgspec.Struct]
-    slots: int
-    loop: "ToolLoop"
-    _taken: int = 0
-    _lock: Lock = field(default_factory=Lock)
-    _pool: ThreadPoolExecutor | None = None
+    function: Function
+    slots: Slots
+    loop: Callable[[], ToolLoop]
 
     def free(self) -> bool:
-        return self._taken < self.slots
+        return self.slots.free()
 
     async def perform(self, errand: Errand) -> Performed:
         """Call the function with the arguments as its types want them.
 
         Raises:
             UpstreamFailed: it said so itself, or it was never begun.
+            UpstreamSilent: it raised something else.
         """
-        values = msgspec.json.decode(errand.arguments, type=self.arguments)
-        named = {name: getattr(values, name) for name in self.arguments.__struct_fields__}
-        if "idempotency_key" in inspect.signature(self.function).parameters:
-            named["idempotency_key"] = errand.key
-        result = await asyncio.wrap_future(self._begin(errand, named))
-        return Performed(result=cast("Json", msgspec.to_builtins(result, enc_hook=str)))
+        work = self._begin(errand)
+        try:
+            return await asyncio.wrap_future(work)
+        except asyncio.CancelledError:
+            # A function cannot be stopped. It keeps its slot, and says later what it has done.
+            work.add_done_callback(lambda ended: errand.late(ending_of(ended)))
+            raise
 
-    def _begin(self, errand: Errand, named: dict[str, Any]) -> "Future[Any]":
-        with self._lock:
-            if self._taken >= self.slots:
-                raise UpstreamFailed("all slots are taken", fix="call again later")
-            self._taken += 1
+    def _begin(self, errand: Errand) -> "Future[Performed]":
+        named = self.function.named(errand.arguments, errand.key)
 
-        def run() -> Any:  # noqa: ANN401  what the function returns
+        def run() -> Performed:
             errand.check_lease()
-            return self.function(**named)
+            try:
+                result = self.function.call(**named)
+            except BaseException as error:
+                raise broken(self.function.name, error) from error
+            if inspect.iscoroutine(result):
+                result.close()
+                raise broken(self.function.name, TypeError())
+            return performed(result)
 
-        async def run_async() -> Any:  # noqa: ANN401  what the function returns
+        async def run_async() -> Performed:
             errand.check_lease()
-            return await cast("Awaitable[Any]", self.function(**named))
+            try:
+                result = await self.function.call(**named)
+            except BaseException as error:
+                raise broken(self.function.name, error) from error
+            return performed(result)
 
-        if inspect.iscoroutinefunction(self.function):
-            future = self.loop.submit(run_async())
-        else:
-            self._pool = self._pool or ThreadPoolExecutor(self.slots, f"tool-{self.function.__name__}")
-            future = self._pool.submit(run)
-        future.add_done_callback(self._ended)
-        # Whoever stops waiting cancels what they hold, so they get a copy: the work goes on and keeps its slot.
-        return _copy_of(future)
-
-    def _ended(self, _: "Future[Any]") -> None:
-        with self._lock:
-            self._taken -= 1
-
-    def close(self) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+        if self.function.is_async:
+            return on_loop(self.loop(), self.slots, run_async)
+        return in_thread(self.function.name, self.slots, run)
 
 
-def _copy_of(future: "Future[Any]") -> "Future[Any]":
-    copy: Future[Any] = Future()
-
-    def tell(done: "Future[Any]") -> None:
-        if not copy.set_running_or_notify_cancel():
-            return
-        error = (
-            done.exception() if not done.cancelled() else UpstreamFailed("the process is stopping", fix="call again")
-        )
-        if error is not None:
-            copy.set_exception(error)
-        else:
-            copy.set_result(done.result())
-
-    future.add_done_callback(tell)
-    return copy
+def performed(result: object) -> Performed:
+    """Say what a function returned, in JSON if that can carry it."""
+    try:
+        return Performed(result=plain(result))
+    except ValueError:
+        return Performed(result=Unreadable())
 
 
-class ToolLoop:
-    """The loop that async tools share. One that blocks it stalls other tools, and nothing else."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = Thread(target=self._loop.run_forever, name="interlock-tools", daemon=True)
-        self._thread.start()
-
-    def submit(self, work: Any) -> "Future[Any]":  # noqa: ANN401  any coroutine
-        return asyncio.run_coroutine_threadsafe(work, self._loop)
-
-    def close(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-
+@dataclass(slots=True)
 class PythonTools:
     """Finds functions by the name a contract gives them: `python:module:function`."""
 
-    def __init__(self, slots: Callable[[str], int] = lambda source: 8) -> None:
-        self._slots = slots
-        self._found: dict[str, PythonTool] = {}
-        self._loop: ToolLoop | None = None
+    _found: dict[tuple[str, str, bool], tuple[Performer, Slots]] = field(
+        default_factory=dict[tuple[str, str, bool], tuple[Performer, Slots]]
+    )
+    _functions: dict[str, tuple[Function, str]] = field(default_factory=dict[str, tuple[Function, str]])
+    """Each with its pin, as it was when this process imported it."""
+    _loop: ToolLoop | None = None
+    _lock: Lock = field(default_factory=Lock)
 
-    def find(self, source: str) -> Performer | None:
-        known = self._found.get(source)
-        if known is None and source.startswith(PREFIX):
-            function = function_of(source)
-            self._loop = self._loop or ToolLoop()
-            known = PythonTool(
-                function=function,
-                arguments=arguments_of(function),
-                slots=self._slots(source),
-                loop=self._loop,
+    def find(self, source: str, terms: Terms) -> Performer | None:
+        """Return what carries out this function for this owner. The first look imports it.
+
+        Raises:
+            ContractInvalid: it cannot be imported, or is not the function that was published.
+        """
+        if not source.startswith(PREFIX):
+            return None
+        name = (terms.owner, source, terms.isolate)
+        if name not in self._found:
+            # Importing may take seconds, and the spine must not wait for the import of another tool.
+            with self._lock:
+                self._found[name] = self._found.get(name) or self._made(source, terms)
+        if terms.pin and terms.pin != self._functions[source][1]:
+            raise ContractInvalid(
+                f"`{source}` is another function than the one that was published",
+                fix="look at what changed, then publish the contract again: `interlock contract publish FILE`",
             )
-            self._found[source] = known
-        return known
+        performer, slots = self._found[name]
+        # A contract that was published again may say another number; what is under way still counts.
+        slots.most = terms.slots
+        return performer
+
+    def _made(self, source: str, terms: Terms) -> tuple[Performer, Slots]:
+        if source not in self._functions:
+            function = function_of(source)
+            self._functions[source] = function, described(source, function).pin
+        function, _ = self._functions[source]
+        slots = Slots(most=terms.slots)
+        if terms.isolate:
+            return IsolatedTool(source=source, name=function.name, slots=slots), slots
+        return PythonTool(function=function, slots=slots, loop=self._shared_loop), slots
+
+    def _shared_loop(self) -> ToolLoop:
+        with self._lock:
+            self._loop = self._loop or ToolLoop()
+            return self._loop
 
     def close(self) -> None:
-        for tool in self._found.values():
-            tool.close()
+        """Stop the shared loop. Functions that hang in threads are left to the end of the process."""
         if self._loop is not None:
             self._loop.close()
-
-
-def function_of(source: str) -> Callable[..., Any]:
-    """Import what `python:module:function` names.
-
-    Raises:
-        ContractInvalid: there is no such module or function.
-    """
-    module, _, name = source.removeprefix(PREFIX).partition(":")
-    try:
-        function = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ContractInvalid(
-            f"`{source}` cannot be imported", fix="write `python:module:function`, and put the module on the path"
-        ) from error
-    if not callable(function):
-        raise ContractInvalid(f"`{source}` is not a function", fix="name a function with annotated parameters")
-    return function
-
-
-def arguments_of(function: Callable[..., Any]) -> type[msgspec.Struct]:
-    """Turn the parameters of a function into one type.
-
-    Raises:
-        ContractInvalid: a parameter has no annotation, or one that JSON cannot carry.
-    """
-    fields: list[tuple[str, Any] | tuple[str, Any, Any]] = []
-    for name, parameter in inspect.signature(function, eval_str=True).parameters.items():
-        if name == "idempotency_key":
-            continue
-        if parameter.annotation is parameter.empty or parameter.kind in (
-            parameter.VAR_POSITIONAL,
-            parameter.VAR_KEYWORD,
-            parameter.POSITIONAL_ONLY,
-        ):
-            raise ContractInvalid(
-                f"parameter `{name}` of `{function.__name__}` has no type", fix="annotate every parameter by name"
-            )
-        default = () if parameter.default is parameter.empty else (parameter.default,)
-        fields.append((name, parameter.annotation, *default))
-    return msgspec.defstruct(function.__name__, fields, kw_only=True, forbid_unknown_fields=True)
-
-
-def manifest_of(source: str) -> Manifest:
-    """Find out what a function takes.
-
-    Raises:
-        ContractInvalid: it cannot be imported, or its parameters cannot be described.
-    """
-    function = function_of(source)
-    try:
-        (schema,), parts = msgspec.json.schema_components([arguments_of(function)], ref_template="#/$defs/{name}")
-    except TypeError as error:
-        raise ContractInvalid(f"a parameter of `{source}` is of no JSON type", fix=str(error)) from error
-    own = _numbers(parts.pop(function.__name__))
-    full = {**own, **({"$defs": _numbers(parts)} if parts else {})}
-    assert schema, "a type has a schema"
-    description = inspect.getdoc(function) or ""
-    pin = sha256(canonical({"description": description, "schema": full})).hexdigest()
-    return Manifest(description=description, schema=full, pin=pin)
-
-
-def _numbers(schema: Any) -> Any:  # noqa: ANN401  a JSON Schema
-    # A Decimal comes as a JSON number, which is read exactly; as a text it could hide one from the judges.
-    if isinstance(schema, dict):
-        known = cast("dict[str, Any]", schema)
-        if known.get("format") == "decimal":
-            return {**{k: v for k, v in known.items() if k != "format"}, "type": "number"}
-        return {name: _numbers(value) for name, value in known.items()}
-    if isinstance(schema, list):
-        return [_numbers(value) for value in cast("list[Any]", schema)]
-    return schema
-
-
-MONEY = Decimal
-"""The type to annotate amounts with: exact, and a number in JSON."""

@@ -5,12 +5,11 @@ import shutil
 import sys
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import interlock_demo
-from interlock.app import performing
-from interlock.contract.ir import Tool
+from interlock.app import describe, performing
 from interlock.contract.read import load
 from interlock.core.action import Caller
 from interlock.core.door import Scope, Switch, SwitchKind
@@ -32,13 +31,13 @@ from interlock.door.cli.demo_screen import Screen
 from interlock.gateway.asked import Proposal
 from interlock.gateway.call import Gateway
 from interlock.gateway.consent import agree, deny, waiting
-from interlock.gateway.doors import Operator, publish, resume_switch, throw
+from interlock.gateway.doors import Operator, resume_switch, throw
+from interlock.gateway.publish import publish_contract
 from interlock.gateway.resume import resume
 from interlock.gateway.reverse import undo
 from interlock.ledger.note import Verifier, opened
 from interlock.ledger.tree import verify
 from interlock.ports import TenantStore
-from interlock.tool.python import manifest_of
 from interlock_demo.agent import follow_up, work
 from interlock_demo.company import draw_company, write_company
 from interlock_demo.harm import Harm, agreed_invoices, harm, undone_invoices
@@ -189,18 +188,11 @@ async def without(folder: Path, seed: int) -> Harm:
         return harm(database)
 
 
-def pinned(tool: Tool) -> Tool:
-    """Find out what a tool takes."""
-    manifest = manifest_of(tool.source)
-    return replace(tool, schema=manifest.schema, pin=manifest.pin, description=manifest.description)
-
-
 async def publish_demo(store: TenantStore, gateway: Gateway) -> None:
     """Put the demo's contract in force."""
-    contract = load(Path(interlock_demo.__file__).parent / "contract.yaml")
-    tools = {name: pinned(tool) for name, tool in contract.tools.items()}
+    file = Path(interlock_demo.__file__).parent / "contract.yaml"
     ines = Operator(person=PersonId("ines"), known_by="demo", process=gateway.process)
-    await publish(store, replace(contract, tools=tools), DEMO, ines)
+    await publish_contract(store, load(file), DEMO, ines, folder=file.parent, describe=describe)
 
 
 async def verify_demo(store: TenantStore, gateway: Gateway) -> str:

@@ -1,0 +1,45 @@
+"""What whoever carries out an action is given, and what comes back."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from interlock.core.action import Action
+from interlock.core.canonical import Json, Unreadable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """How a contract wants a tool carried out: by whose slots, in which process, and as which pin; none said is any."""
+
+    owner: str = ""
+    slots: int = 8
+    isolate: bool = False
+    pin: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Errand:
+    """What a performer is asked to do."""
+
+    action: Action
+    arguments: bytes
+    """The canonical bytes that were judged, approved and recorded. Nothing else is sent."""
+    key: str
+    """What the other side may use to recognise a repetition. It stays the same over all attempts."""
+    check_lease: Callable[[], None]
+    """To be called just before the first byte leaves.
+
+    Raises:
+        UpstreamFailed: the lease has passed; nothing may be sent.
+    """
+    late: "Callable[[Performed | Exception], None]" = lambda _: None
+    """To be called, from any thread, with what comes back after the waiting was cancelled."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Performed:
+    """The other side did it, and this is what it took."""
+
+    result: Json | Unreadable
+    costs: Mapping[str, int] = field(default_factory=dict[str, int])
+    """What it really took by unit (`usd` in millionths, `tokens`), where the performer knows."""

@@ -1,0 +1,76 @@
+"""Publishing: a contract is held against the world and then put in force, and what changed by it is told."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from interlock.contract.bundle import decode
+from interlock.contract.ir import Contract, Tool, Unenforced
+from interlock.core.door import Published
+from interlock.core.effect import Mode
+from interlock.core.errors import ContractInvalid
+from interlock.core.ids import ContractHash, Environment, ToolName
+from interlock.gateway.doors import Operator, publish
+from interlock.gateway.publishable import Describe, publishable
+from interlock.ports import Needs, TenantStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publication:
+    """What is in force now, and how it differs from what was before."""
+
+    contract: Contract
+    hash: ContractHash
+    mode: Mode
+    before: ContractHash | None
+    new: tuple[ToolName, ...]
+    gone: tuple[ToolName, ...]
+    changed: tuple[ToolName, ...]
+    """Tools whose pin is another one: their source, their description or their schemas are not what they were."""
+    unenforced: tuple[Unenforced, ...]
+    """What is in the contract and not enforced, accepted or not."""
+
+
+async def publish_contract(
+    store: TenantStore, contract: Contract, environment: Environment, by: Operator, *, folder: Path, describe: Describe
+) -> Publication:
+    """Hold a contract against the world and put it in force in one environment, from the next start on.
+
+    Args:
+        store: the tenant's.
+        contract: as it was read from its file.
+        environment: where it is to be in force.
+        by: who answers for it.
+        folder: what the paths in it start from.
+        describe: finds out about sources; `app.describe` knows those of this version.
+
+    Raises:
+        ContractProblems: it cannot be honoured. Nothing was changed.
+        StoreError: the store did not do what it was told.
+    """
+    resolved = await asyncio.to_thread(publishable, contract, environment, folder=folder, describe=describe)
+    found = (await store.read(Needs())).door.of(contract.workflow, environment)
+    known = await _tools(store, found)
+    hash = await publish(store, resolved, environment, by)
+    now = resolved.tools
+    return Publication(
+        contract=resolved,
+        hash=hash,
+        mode=resolved.modes.get(environment, Mode.READ_ONLY),
+        before=found.contract if found is not None else None,
+        new=tuple(sorted(now.keys() - known.keys())),
+        gone=tuple(sorted(known.keys() - now.keys())),
+        changed=tuple(sorted(name for name in now.keys() & known.keys() if now[name].pin != known[name].pin)),
+        unenforced=resolved.unenforced,
+    )
+
+
+async def _tools(store: TenantStore, published: Published | None) -> Mapping[ToolName, Tool]:
+    if published is None:
+        return {}
+    try:
+        return decode(await store.contract(published.contract)).tools
+    except ContractInvalid:
+        # An older version wrote it. It does not stand in the way of the one that takes its place.
+        return {}

@@ -1,0 +1,149 @@
+"""A Python function as a tool: what it takes, what it gives back, and the JSON on both sides. No loop, no threads.
+
+A child process that carries out one call imports this and little else, so it stays small.
+"""
+
+import importlib
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, cast
+
+import msgspec
+
+from interlock.core.canonical import Json
+from interlock.core.errors import ContractInvalid, UpstreamError, UpstreamFailed, UpstreamSilent
+
+PREFIX = "python:"
+KEY_PARAMETER = "idempotency_key"
+"""The parameter that is no argument: it gets the key by which the other side recognises a repetition."""
+
+_UNNAMED = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD, inspect.Parameter.POSITIONAL_ONLY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Function:
+    """A function with the type of its arguments."""
+
+    call: Callable[..., Any]
+    arguments: type[msgspec.Struct]
+    takes_key: bool
+
+    @property
+    def name(self) -> str:
+        return self.call.__name__
+
+    @property
+    def is_async(self) -> bool:
+        return inspect.iscoroutinefunction(self.call)
+
+    def named(self, arguments: bytes, key: str) -> dict[str, Any]:
+        """Turn canonical arguments into what the function's parameters want.
+
+        Raises:
+            UpstreamFailed: they do not fit its types, so it was not called.
+        """
+        try:
+            values = msgspec.json.decode(arguments, type=self.arguments)
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
+            raise UpstreamFailed(
+                f"the arguments do not fit the types of `{self.name}`, so it was not called",
+                fix="publish the contract again, so that its schema is that of the function",
+            ) from error
+        named = {name: getattr(values, name) for name in self.arguments.__struct_fields__}
+        return {**named, KEY_PARAMETER: key} if self.takes_key else named
+
+
+def function_of(source: str) -> Function:
+    """Import what `python:module:function` names.
+
+    Raises:
+        ContractInvalid: there is no such function, or one whose parameters cannot be described.
+    """
+    module, _, name = source.removeprefix(PREFIX).partition(":")
+    try:
+        found: object = importlib.import_module(module)
+        for part in name.split("."):
+            found = getattr(found, part)
+    except (Exception, SystemExit) as error:
+        fix = "write `python:module:function`, and put the module on the path (`PYTHONPATH`)"
+        raise ContractInvalid(f"`{source}` cannot be imported ({type(error).__name__})", fix=fix) from error
+    if not inspect.isroutine(found):
+        raise ContractInvalid(f"`{source}` is not a function", fix="name a function with annotated parameters")
+    call = cast("Callable[..., Any]", found)
+    parameters = _parameters(call)
+    return Function(call=call, arguments=_arguments_of(call, parameters), takes_key=KEY_PARAMETER in parameters)
+
+
+def _parameters(call: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    try:
+        return dict(inspect.signature(call, eval_str=True).parameters)
+    except Exception as error:
+        fix = "annotate its parameters with types that its module can name"
+        raise ContractInvalid(f"the parameters of `{call.__name__}` cannot be read", fix=fix) from error
+
+
+def _arguments_of(call: Callable[..., Any], parameters: dict[str, inspect.Parameter]) -> type[msgspec.Struct]:
+    fields: list[tuple[str, Any] | tuple[str, Any, Any]] = []
+    for name, parameter in parameters.items():
+        if name == KEY_PARAMETER:
+            continue
+        if parameter.annotation is parameter.empty or parameter.kind in _UNNAMED:
+            message = f"parameter `{name}` of `{call.__name__}` has no name or no type"
+            raise ContractInvalid(message, fix="give every parameter a name and an annotation")
+        default = () if parameter.default is parameter.empty else (parameter.default,)
+        fields.append((name, parameter.annotation, *default))
+    try:
+        return msgspec.defstruct(call.__name__, fields, kw_only=True, forbid_unknown_fields=True)
+    except (TypeError, ValueError) as error:
+        message = f"the parameters of `{call.__name__}` cannot be read"
+        raise ContractInvalid(message, fix="use annotations and defaults that JSON can carry") from error
+
+
+def plain(value: object) -> Json:
+    """Turn what a function returned into JSON, every number exactly.
+
+    Raises:
+        ValueError: JSON cannot carry it.
+    """
+    try:
+        built = msgspec.to_builtins(
+            value, builtin_types=(Decimal,), str_keys=True, order="deterministic", enc_hook=_refuse
+        )
+        return _exact(built)
+    except (TypeError, ArithmeticError, RecursionError) as error:
+        raise ValueError("JSON cannot carry what the function returned") from error
+
+
+def _refuse(value: object) -> object:
+    raise TypeError(f"{type(value).__name__} is of no JSON type")
+
+
+def _exact(value: Any) -> Json:  # noqa: ANN401  what msgspec makes of anything
+    match value:
+        case Decimal():
+            return _number(value)
+        case dict():
+            return {str(name): _exact(inner) for name, inner in cast("dict[Any, Any]", value).items()}
+        case list() | tuple():
+            return [_exact(inner) for inner in cast("list[Any]", value)]
+        case _:
+            return value
+
+
+def _number(value: Decimal) -> int | float:
+    whole = int(value)
+    number = whole if whole == value else float(value)
+    # A money amount that changes its value on the way is worse than one that nobody can read.
+    if Decimal(repr(number)) != value:
+        raise ValueError("a decimal number has more digits than JSON readers keep")
+    return number
+
+
+def broken(name: str, error: BaseException) -> UpstreamError:
+    """Say what it means that a function raised: only what it says itself is sure."""
+    if isinstance(error, UpstreamError):
+        return error
+    fix = "raise `UpstreamFailed` in the function where it is sure that nothing happened"
+    return UpstreamSilent(f"`{name}` raised {type(error).__name__}", fix=fix)

@@ -1,0 +1,108 @@
+"""What publishing finds out about a function: description, schemas, and the pin that is the hash of them."""
+
+import inspect
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, cast
+
+import msgspec
+
+from interlock.core.canonical import JsonObject, canonical
+from interlock.core.errors import ContractInvalid, InterlockError
+from interlock.tool.function import Function, function_of, plain
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What a source says of itself."""
+
+    description: str
+    schema: JsonObject
+    """JSON Schema (2020-12) of the arguments."""
+    result_schema: JsonObject | None
+    """Of what comes back; nothing where the source does not say."""
+    pin: str
+    """The hash of all of it. Another pin is another tool."""
+
+
+def manifest_of(source: str) -> Manifest:
+    """Import a function and find out what it takes and returns.
+
+    Raises:
+        ContractInvalid: it cannot be imported, or its types cannot be described in JSON.
+    """
+    return described(source, function_of(source))
+
+
+def described(source: str, function: Function) -> Manifest:
+    """Describe a function.
+
+    Raises:
+        ContractInvalid: a parameter is of no JSON type.
+    """
+    try:
+        schema = _closed(_schema(function.arguments))
+        for name, default in _defaults(function).items():
+            schema["properties"][name]["default"] = plain(default)
+        result_schema = _result_schema(function)
+        description = inspect.getdoc(function.call) or ""
+        written = canonical({"description": description, "schema": schema, "result": result_schema})
+    except (TypeError, ValueError, RecursionError, InterlockError) as error:
+        message = f"a parameter of `{source}` is of no JSON type"
+        fix = "use JSON types, `Decimal`, `datetime`, dataclasses or msgspec structs"
+        raise ContractInvalid(message, fix=fix) from error
+    pin = sha256(b"interlock tool 1\n" + written).hexdigest()
+    return Manifest(description=description, schema=schema, result_schema=result_schema, pin=pin)
+
+
+def _schema(type: object) -> dict[str, Any]:
+    """Describe a type, with its parts beside it."""
+    (schema,), parts = msgspec.json.schema_components([type], ref_template=f"{_PARTS}{{name}}")
+    name = str(schema.get("$ref", "")).removeprefix(_PARTS)
+    if name not in parts or f"'{_PARTS}{name}'" in repr(parts):
+        return _decimals({**schema, **({"$defs": parts} if parts else {})})
+    own = parts.pop(name)
+    return _decimals({**own, **({"$defs": parts} if parts else {})})
+
+
+def _result_schema(function: Function) -> dict[str, Any] | None:
+    returns = inspect.signature(function.call, eval_str=True).return_annotation
+    if returns in (inspect.Signature.empty, Any, object):
+        return None
+    try:
+        return _schema(returns)
+    except (TypeError, ValueError):
+        # What it says it returns is of no JSON type, so nothing is known of what comes back.
+        return None
+
+
+def _defaults(function: Function) -> dict[str, object]:
+    parameters = inspect.signature(function.call).parameters
+    known = function.arguments.__struct_fields__
+    return {name: parameters[name].default for name in known if parameters[name].default is not inspect.Parameter.empty}
+
+
+def _decimals(schema: Any) -> Any:  # noqa: ANN401  a JSON Schema, or a part of one
+    """Read decimals as JSON numbers: as texts they could hide an amount from the judges."""
+    if isinstance(schema, list):
+        return [_decimals(value) for value in cast("list[Any]", schema)]
+    if not isinstance(schema, dict):
+        return schema
+    known = cast("dict[str, Any]", schema)
+    if known.get("format") == "decimal":
+        return {**{name: value for name, value in known.items() if name not in ("format", "default")}, "type": "number"}
+    return {name: _decimals(value) for name, value in known.items()}
+
+
+def _closed(schema: Any) -> Any:  # noqa: ANN401  a JSON Schema, or a part of one
+    """Allow no member that a type does not have: the function would not see it, and a person would agree to it."""
+    if isinstance(schema, list):
+        return [_closed(value) for value in cast("list[Any]", schema)]
+    if not isinstance(schema, dict):
+        return schema
+    known = cast("dict[str, Any]", schema)
+    shut = {"additionalProperties": False} if known.get("type") == "object" and "properties" in known else {}
+    return {**shut, **{name: _closed(value) for name, value in known.items()}}
+
+
+_PARTS = "#/$defs/"

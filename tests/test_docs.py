@@ -1,0 +1,98 @@
+"""The documentation runs: its code is that of `docs_src`, and what it says of it is tried here."""
+
+import importlib
+import os
+import re
+import sys
+from collections.abc import AsyncGenerator
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from interlock.app import describe, gateway_on
+from interlock.contract.read import load
+from interlock.core.ids import Environment, WorkflowId
+from interlock.core.outcome import Done, Failed, Outcome, Refused
+from interlock.core.reason import Reason
+from interlock.gateway.publish import publish_contract
+from interlock.tool.python import PythonTools
+from world import KIM, World
+
+ROOT = Path(__file__).parent.parent
+TOOLS = ROOT / "docs_src" / "tools"
+PAGES = ["tools.md"]
+"""Pages whose every piece of code is a piece of a file that is tested."""
+
+_BLOCK = re.compile(r"(?:<!-- (?P<file>\S+) -->\n)?```(?P<language>\w+)\n(?P<code>.*?)```\n", re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_piece_of_code_on_a_page_is_a_piece_of_a_file_that_is_tested(page: str) -> None:
+    blocks = list(_BLOCK.finditer((ROOT / "docs" / page).read_text(encoding="utf-8")))
+    assert blocks
+    for block in blocks:
+        assert block["file"], f"{page}: say in a comment where this is from:\n{block['code']}"
+        assert block["code"] in (ROOT / block["file"]).read_text(encoding="utf-8"), block["code"]
+
+
+@pytest.fixture
+def billing(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.setattr(sys, "path", [str(TOOLS), *sys.path])
+    return importlib.reload(importlib.import_module("billing"))
+
+
+@pytest.fixture
+async def shop(world: World, billing: ModuleType) -> AsyncGenerator[World]:
+    tools = PythonTools()
+    world.gateway = gateway_on(world.opened, tools)
+    contract = replace(load(TOOLS / "contract.yaml"), tenant=world.tenant)
+    await publish_contract(world.store, contract, Environment("dev"), KIM, folder=TOOLS, describe=describe)
+    yield world
+    tools.close()
+
+
+async def call(shop: World, tool: str, **arguments: object) -> Outcome:
+    caller = replace(shop.caller(), workflow=WorkflowId("shop"), environment=Environment("dev"))
+    return await shop.call(arguments, tool=tool, caller=caller)
+
+
+@pytest.mark.anyio
+async def test_the_functions_of_the_page_are_called(shop: World, billing: ModuleType) -> None:
+    found = await call(shop, "find_invoice", invoice_id="I1")
+    refunded = await call(shop, "refund", invoice_id="I1", amount_usd=49.99)
+    moved = await call(shop, "set_address", customer_id="C1", address="here")
+    shipped = await call(shop, "ship", order_id="O1", to="here")
+    mailed = await call(shop, "send_mail", to="sam", body="hello")
+    assert [each.result if isinstance(each, Done) else each for each in (found, moved, shipped, mailed)] == [
+        49.99,
+        None,
+        "parcel for O1",
+        "sent",
+    ]
+    assert isinstance(refunded, Done)
+    assert (refunded.result, refunded.check) == ({"id": "re_1", "invoice_id": "I1", "amount_usd": 49.99}, "passed")
+    assert list(billing.REFUNDS) == [f"{shop.tenant}.{refunded.action}"]
+
+
+@pytest.mark.anyio
+async def test_what_it_says_surely_did_not_happen_has_failed(shop: World) -> None:
+    outcome = await call(shop, "refund", invoice_id="I9", amount_usd=1)
+    assert isinstance(outcome, Failed)
+    assert outcome.why == "there is no such invoice"
+
+
+@pytest.mark.anyio
+async def test_the_narrower_schema_of_the_contract_holds(shop: World, billing: ModuleType) -> None:
+    outcome = await call(shop, "ship", order_id="not an order", to="here")
+    assert isinstance(outcome, Refused)
+    assert outcome.reason is Reason.INVALID_ARGUMENTS
+    assert billing.SHIPPED == {}
+
+
+@pytest.mark.anyio
+async def test_an_isolated_function_runs_elsewhere(shop: World) -> None:
+    outcome = await call(shop, "render", html="<p>")
+    assert isinstance(outcome, Done)
+    assert outcome.result != os.getpid()

@@ -1,0 +1,216 @@
+"""A machine that fails: disks that are full or damaged, databases that go away, answers that are lost."""
+
+import asyncio
+import json
+import os
+import resource
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+import pytest
+
+from interlock.app import Opened, open_store, performing
+from interlock.budget.hold import Balance
+from interlock.core.action import ActionState
+from interlock.core.errors import StoreBusy, StoreClosed, StoreUnsure
+from interlock.core.ids import TenantId
+from interlock.core.outcome import Done, Failed, Refused, Uncertain
+from interlock.core.reason import Reason
+from interlock.gateway.recover import reap
+from interlock.ports import Wanted
+from interlock.store.database import Database
+from interlock.store.tenant import SqlStore
+from postgres import Server
+from world import KIM, HandClock, World, a_budget, a_tool
+
+pytestmark = pytest.mark.anyio
+
+TENANT = TenantId("acme")
+
+
+@dataclass
+class LosesAnswers:
+    """A real connection that commits, and whose answer to the next commits is lost."""
+
+    inner: Database
+    answers_lost: int = 0
+    commits_lost: int = 0
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.inner, name)
+
+    def commit(self) -> None:
+        if self.commits_lost:
+            self.commits_lost -= 1
+            self.inner.rollback()
+            raise StoreUnsure("the connection went away", fix="look")
+        self.inner.commit()
+        if self.answers_lost:
+            self.answers_lost -= 1
+            raise StoreUnsure("the connection went away", fix="look")
+
+
+def losing(world: World, *, answers: int = 0, commits: int = 0) -> None:
+    """Make the store of a world lose the next answers, or the next commits."""
+    assert isinstance(world.opened.store, SqlStore)
+    writer = world.opened.store.writer
+    connect = writer.connect
+    spoiled = LosesAnswers(connect(), answers, commits)
+    writer.connect = lambda: connect() if spoiled.answers_lost + spoiled.commits_lost == 0 else spoiled  # pyright: ignore[reportAttributeAccessIssue]
+    writer.forget_connection()
+
+
+@pytest.mark.promise("intent", "once")
+@pytest.mark.parametrize("written", [True, False])
+async def test_a_start_whose_commit_was_not_answered_sends_nothing(world: World, written: bool) -> None:
+    await world.publish(tools=[a_tool(price=10)], budgets=[a_budget(100)])
+    losing(world, answers=int(written), commits=int(not written))
+    outcome = await world.call(key="k")
+    assert isinstance(outcome, Failed)
+    assert world.tool.performed == []
+    assert await world.balance() == Balance(limit=100 if written else 0)
+    rows = await world.store.actions(Wanted())
+    assert [row.state for row in rows] == ([ActionState.FAILED] if written else [])
+
+
+@pytest.mark.promise("once", "budget")
+@pytest.mark.parametrize("written", [True, False])
+async def test_an_end_whose_commit_was_not_answered_is_written_once(
+    world: World, opens: Callable[[HandClock], Opened], written: bool
+) -> None:
+    await world.publish(tools=[a_tool(price=10)], budgets=[a_budget(100)])
+    world.tool.may_answer = asyncio.Event()
+    call = asyncio.create_task(world.call())
+    await world.tool.begun.wait()
+    losing(world, answers=int(written), commits=int(not written))
+    world.tool.may_answer.set()
+    assert isinstance(await call, Done)
+    assert await world.balance() == Balance(limit=100, spent=10)
+    assert await world.history() == ["started started: allow.mail", "ended done: 10"]
+
+
+async def test_only_one_process_performs_on_a_file(tmp_path: Path) -> None:
+    where, keys = str(tmp_path / "interlock.db"), tmp_path / "keys"
+    with performing(where, keys):
+        with pytest.raises(StoreBusy) as busy, performing(where, keys):
+            pass
+        assert "switches, approvals and budgets work beside it" in busy.value.fix
+    with performing(where, keys):
+        pass
+
+
+@pytest.mark.parametrize("damage", [b"not a database at all, only text", b"SQLite format 3\0" + bytes(4_000)])
+async def test_a_file_that_is_no_database_is_an_error_with_a_fix(tmp_path: Path, damage: bytes) -> None:
+    where = tmp_path / "interlock.db"
+    where.write_bytes(damage)
+    with pytest.raises(StoreClosed) as closed:
+        open_store(str(where), tmp_path / "keys")
+    assert closed.value.fix
+
+
+async def test_a_database_that_is_damaged_while_it_is_open_starts_nothing(world: World, where: str) -> None:
+    if not where.endswith(".db"):
+        return
+    await world.publish()
+    await world.call()
+    path = Path(where)
+    with sqlite3.connect(where) as other:
+        other.execute("pragma wal_checkpoint(truncate)")
+    other.close()
+    size = path.stat().st_size
+    assert size > 40_000
+    with path.open("r+b") as file:
+        file.seek(4_096)
+        file.write(os.urandom(max(0, size - 4_096)))
+    outcome = await world.call({"n": 2})
+    assert isinstance(outcome, Refused)
+    assert (outcome.reason, len(world.tool.performed)) == (Reason.INTERNAL, 1)
+
+
+FULL_DISK = """
+import asyncio, json, resource, signal, sys
+from pathlib import Path
+sys.path[:0] = {paths!r}
+from interlock.app import open_store
+from interlock.core.ids import TenantId
+from world import HandClock, World, a_tool, a_budget
+
+async def main(where, keys):
+    clock = HandClock()
+    opened = open_store(where, Path(keys), clock=clock)
+    world = World.on(opened, clock, TenantId("acme"))
+    await world.publish(tools=[a_tool(price=10)], budgets=[a_budget(100_000)])
+    ended = []
+    await world.call({{"n": 0}})
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    largest = max(file.stat().st_size for file in Path(where).parent.glob("*"))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest + 400_000, resource.RLIM_INFINITY))
+    for n in range(1, 60):
+        ended.append(type(await world.call({{"n": n, "text": "x" * 2_000}})).__name__.lower())
+    print(json.dumps([ended, len(world.tool.performed)]))
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+@pytest.mark.promise("intent", "once", "budget")
+async def test_a_disk_that_is_full_refuses_and_loses_nothing(tmp_path: Path) -> None:
+    here = Path(__file__).parent
+    where, keys = str(tmp_path / "interlock.db"), tmp_path / "keys"
+    code = FULL_DISK.format(paths=[str(here.parent / "src"), str(here)])
+    command = [sys.executable, "-c", code, where, str(keys)]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == 0, ran.stderr[-2_000:]
+    ended, performed = json.loads(ran.stdout)
+    assert ended[-1] == "refused"
+    assert "done" in ended
+    clock = HandClock()
+    clock.forward(minutes=5)
+    opened = open_store(where, keys, clock=clock)
+    world = World.on(opened, clock, TENANT)
+    await reap(world.store, KIM.process)
+    states = [row.state for row in await world.store.actions(Wanted(limit=1_000))]
+    known = states.count(ActionState.DONE) + states.count(ActionState.UNCERTAIN)
+    assert known == performed
+    balance = await world.balance()
+    assert balance.held + balance.spent == 10 * performed
+    opened.close()
+    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY
+
+
+@pytest.mark.slow
+@pytest.mark.promise("door", "once")
+async def test_postgres_may_go_away_and_come_back(tmp_path: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="interlock-postgres-") as folder:
+        with anyio.fail_after(60):
+            await went_away(Path(folder), tmp_path)
+
+
+async def went_away(folder: Path, tmp_path: Path) -> None:
+    server = Server.start(folder)
+    clock = HandClock()
+    opened = open_store(server.url, tmp_path / "keys", clock=clock)
+    world = World.on(opened, clock, TENANT)
+    await world.publish(tools=[a_tool(price=10)], budgets=[a_budget(1_000)])
+    assert isinstance(await world.call({"n": 1}), Done)
+    world.tool.may_answer, world.tool.begun = asyncio.Event(), asyncio.Event()
+    under_way = asyncio.create_task(world.call({"n": 2}))
+    await world.tool.begun.wait()
+    server.lose_power()
+    down = await world.call({"n": 3})
+    assert isinstance(down, Refused)
+    assert (down.reason, len(world.tool.performed)) == (Reason.OVERLOADED, 2)
+    server.start_again()
+    world.tool.may_answer.set()
+    assert isinstance(await under_way, Done | Uncertain)
+    assert isinstance(await world.call({"n": 4}), Done)
+    balance = await world.balance()
+    assert balance.held + balance.spent == 30
+    opened.close()
+    server.stop()
