@@ -45,6 +45,8 @@ class SqliteKeys:
             self._db.execute("create table if not exists flushed (one integer primary key, times integer)")
             self._db.execute("insert or ignore into flushed values (1, 0)")
         except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_BUSY:
+                raise StoreBusy("another process has been writing keys for too long", fix="try again") from error
             raise StoreClosed(f"the keys in `{path}` cannot be read", fix="restore the file from a backup") from error
         self._known: dict[str, bytes] = {}
         self._version = self._data_version()
