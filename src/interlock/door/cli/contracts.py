@@ -8,7 +8,7 @@ from typing import Any
 from interlock import app
 from interlock.config import Settings
 from interlock.contract.bundle import decode
-from interlock.contract.ir import Assumption, Contract
+from interlock.contract.ir import Assumption, Contract, Unenforced
 from interlock.contract.lint import lint
 from interlock.contract.problem import ContractProblems, nearest
 from interlock.contract.read import load
@@ -20,7 +20,7 @@ from interlock.core.errors import InterlockError
 from interlock.core.ids import Environment, ToolName
 from interlock.door.cli.person import operator
 from interlock.door.cli.reading import InputWrong
-from interlock.door.cli.render import block, clean, listed, wrapped
+from interlock.door.cli.render import block, clean, listed, table, wrapped
 from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import Session, awaited, session
 from interlock.gateway.publish import publish_contract
@@ -47,21 +47,36 @@ def _check(name: str, width: int) -> tuple[dict[str, Any], str]:
         count = f"{len(problems)} problem{'s' if len(problems) != 1 else ''}"
         return {"file": name, "ok": False, "problems": problems}, "\n".join([f"{name}: {count}", *lines])
     said = {"assumed": contract.assumptions, "worth knowing": lint(contract)}
-    off = [
-        Assumption(
-            place=each.place,
-            text=f"`{each.section}` is checked and not enforced; {each.honoured_by} will honour it"
-            + (" (it protects something)" if each.protects else ""),
-        )
-        for each in contract.unenforced
-    ]
-    said["not enforced"] = tuple(off)
-    data = {kind.replace(" ", "_"): [_noted(each) for each in notes] for kind, notes in said.items()}
     parts = [f"{name}: ok"]
     for kind, notes in said.items():
         parts += [f"  {kind}:"] if notes else []
         parts += [wrapped(clean(f"    {each.place}: {each.text}"), width, hang=6) for each in notes]
+    data = {
+        "assumed": list(map(_noted, contract.assumptions)),
+        "worth_knowing": list(map(_noted, lint(contract))),
+        "not_enforced": list(map(_waiting, contract.unenforced)),
+    }
+    if contract.unenforced:
+        parts += ["  not enforced (checked and kept, until the part that honours it is there):", _off(contract, width)]
     return {"file": name, "ok": True, "problems": [], **data}, "\n".join(parts)
+
+
+def _off(contract: Contract, width: int) -> str:
+    rows = [
+        [each.place, each.section, each.honoured_by, "protects something" if each.protects else ""]
+        for each in contract.unenforced
+    ]
+    text = table(["WHERE", "SECTION", "HONOURED BY", ""], rows, width - 4)
+    return "\n".join(f"    {line}" for line in text.splitlines())
+
+
+def _waiting(each: Unenforced) -> dict[str, Any]:
+    return {
+        "place": str(each.place),
+        "section": each.section,
+        "honoured_by": each.honoured_by,
+        "protects": each.protects,
+    }
 
 
 def _noted(assumption: Assumption) -> dict[str, str]:
