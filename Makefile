@@ -2,9 +2,18 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+RUNS := $(VENV)/.runs
 READY := $(VENV)/.ready
 
-.PHONY: check test crash bench format clean
+.PHONY: demo check test crash bench format clean
+
+demo: $(RUNS)  ## a small company, an agent that obeys every ticket, and what the interlock does in between
+	@$(BIN)/interlock demo $(if $(SEED),--seed $(SEED))
+
+$(RUNS): pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
 
 $(READY): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -23,10 +32,10 @@ test: $(READY)  ## the whole suite, on both stores, with the short forms of the 
 	$(BIN)/ruff check .
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q -m "slow or not slow"
+	$(BIN)/python -m pytest -q -n 2 -m "slow or not slow"
 
 crash: $(READY)  ## the long form of the crash matrix
-	$(BIN)/python tests/crash.py --kills 2000
+	$(BIN)/python tests/crash.py --kills 2000 --freezes 120
 
 bench: $(READY)  ## the table of figures
 	$(BIN)/python bench/spine.py

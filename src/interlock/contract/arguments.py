@@ -70,10 +70,7 @@ class Schema:
             text = canonical(values)
         except InterlockError:
             return (Wrong(path="$", kind="not_canonical"),)
-        wrong = tuple(
-            Wrong(path=_path(error.instance_path), kind=type(error.kind).__name__.removeprefix("ValidationErrorKind_"))
-            for error in self.validator.iter_errors(values)
-        )
+        wrong = tuple(map(_wrong, self.validator.iter_errors(values)))
         return wrong or Arguments(text=text, values=values)
 
 
@@ -167,6 +164,16 @@ def _fill_defaults(values: dict[str, Any], schema: JsonObject) -> None:
             values[name] = json.loads(json.dumps(known["default"]))
         elif isinstance(values.get(name), dict):
             _fill_defaults(values[name], known)
+
+
+def _wrong(error: jsonschema_rs.ValidationError) -> Wrong:
+    kind = type(error.kind).__name__.removeprefix("ValidationErrorKind_")
+    # The name of what is missing comes from the schema, so it may be told.
+    missing: list[str | int] = [error.kind.property] if isinstance(error.kind, _REQUIRED) else []
+    return Wrong(path=_path([*error.instance_path, *missing]), kind=kind)
+
+
+_REQUIRED = jsonschema_rs.ValidationErrorKind.Required
 
 
 def _path(parts: list[str | int]) -> str:
