@@ -15,9 +15,9 @@ from interlock.core.errors import ActionUnknown, NotPermitted
 from interlock.core.ids import ActionId, PersonId, ProcessId, Role, SubjectId, ToolName
 from interlock.core.outcome import Done, Parked, Refused, Suggested
 from interlock.core.reason import Reason
-from interlock.gateway.asked import Proposal
 from interlock.gateway.consent import agree, deny, edit
 from interlock.gateway.doors import Operator
+from interlock.gateway.draft import start_draft
 from interlock.gateway.recover import attend
 from interlock.gateway.resume import resume
 from interlock.policy.rule import Above, FactIsNot, Rule
@@ -264,16 +264,17 @@ async def test_red_is_never_started_by_an_agent_and_a_person_who_starts_it_needs
     draft = await world.call()
     assert isinstance(draft, Suggested)
     assert draft.draft
-    started = await world.gateway.call(
-        world.caller(),
-        Proposal(tool=ToolName(MAIL), arguments='{"to":"sam"}', by=PersonId("ann"), draft_of=draft.action),
-    )
+    started = await start_draft(world.gateway, world.store, draft.action, person("ann"))
     assert isinstance(started, Parked)
     with pytest.raises(NotPermitted, match="asked for this action"):
         await yes(world, started.action, "ann")
     assert not await yes(world, started.action, "ben")
     assert await yes(world, started.action, "fay")
     assert isinstance(await resume(world.gateway, world.store, started.action), Done)
+    again = await start_draft(world.gateway, world.store, draft.action, person("ann"))
+    assert (again.action, again.recalled) == (started.action, True)
+    with pytest.raises(NotPermitted, match="is no draft"):
+        await start_draft(world.gateway, world.store, started.action, person("ann"))
 
 
 async def test_a_parked_action_whose_arguments_were_erased_cannot_go_on(world: World) -> None:

@@ -130,10 +130,11 @@ def _in_the_way(rows: Rows, asked: Asked, names: Names) -> tuple[Reason, str, st
     if serial is not None:
         why = f"`{serial.action}` is changing the same record"
         return Reason.OVERLOADED, why, f"wait for it, or resolve it: `interlock action show {serial.action}`"
-    reversal = holder(rows.claims[names.reversal], asked, rows.now) if names.reversal else None
-    if reversal is not None:
-        why = f"`{reversal.action}` undoes it already, or may have"
-        return Reason.DUPLICATE, why, f"look at it: `interlock action show {reversal.action}`"
+    followed = holder(rows.claims[names.follow_up], asked, rows.now) if names.follow_up else None
+    if followed is not None:
+        what = "undoes it" if asked.action.undo_of else "started this draft"
+        why = f"`{followed.action}` {what} already, or may have"
+        return Reason.DUPLICATE, why, f"look at it: `interlock action show {followed.action}`"
     equal_calls = asked.force.contract.loop.equal_calls
     if rows.actions[asked.action.id] is None and looping(
         rows.runs.get(asked.action.run), asked.action.digest, equal_calls

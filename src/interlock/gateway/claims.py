@@ -25,11 +25,12 @@ class Names:
     """Moved to whoever started last, so that an older request is not sent again after a newer one."""
     cache: ClaimId | None = None
     """Where the last answer of a read is found."""
-    reversal: ClaimId | None = None
-    """The effect that is undone: one undo at a time, and none after one that may have happened."""
+    follow_up: ClaimId | None = None
+    """The action that this one undoes, or starts as a draft: by one at a time, and by none after one that may have
+    happened."""
 
     def all(self) -> frozenset[ClaimId]:
-        names = (self.unique, self.serial, self.target, self.cache, self.reversal)
+        names = (self.unique, self.serial, self.target, self.cache, self.follow_up)
         return frozenset(name for name in names if name is not None)
 
 
@@ -44,7 +45,7 @@ def names_of(asked: Asked, secrets: Secrets) -> Names:
         if tool.effect is EffectClass.IDEMPOTENT
         else None,
         cache=_cache(asked, secrets) if tool.cache_ttl and tool.effect is EffectClass.READ else None,
-        reversal=_name(asked, secrets, "undo", [asked.action.undo_of], []) if asked.action.undo_of else None,
+        follow_up=_follow_up(asked, secrets),
     )
 
 
@@ -54,6 +55,13 @@ def _name(asked: Asked, secrets: Secrets, kind: str, more: Sequence[str], paths:
     values: list[Json] = [None if isinstance(value, Absent) else value for value in found]
     what: Json = [kind, caller.workflow, caller.environment, *more, *paths, values]
     return ClaimId(secrets.mac(caller.tenant, b"claim\0" + canonical(what)).hex())
+
+
+def _follow_up(asked: Asked, secrets: Secrets) -> ClaimId | None:
+    action = asked.action
+    if action.undo_of is not None:
+        return _name(asked, secrets, "undo", [action.undo_of], [])
+    return _name(asked, secrets, "draft", [action.draft_of], []) if action.draft_of is not None else None
 
 
 def _cache(asked: Asked, secrets: Secrets) -> ClaimId:
@@ -74,8 +82,8 @@ def taken(asked: Asked, names: Names, now: Instant) -> tuple[Claim, ...]:
         claims.append(Claim(id=names.serial, action=id, until=FOREVER, serial=True))
     if names.target is not None:
         claims.append(Claim(id=names.target, action=id, until=FOREVER))
-    if names.reversal is not None:
-        claims.append(Claim(id=names.reversal, action=id, until=FOREVER))
+    if names.follow_up is not None:
+        claims.append(Claim(id=names.follow_up, action=id, until=FOREVER))
     return tuple(claims)
 
 

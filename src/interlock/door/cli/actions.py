@@ -13,6 +13,7 @@ from interlock.door.cli.render import Time, block, clean, since, table, usd
 from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import Session, awaited, performing, session
 from interlock.gateway.call import row_of
+from interlock.gateway.draft import start_draft
 from interlock.gateway.recover import reap
 from interlock.gateway.resolve import Resolved, Verdict, resolve
 from interlock.ports import ActionRow, Wanted
@@ -65,6 +66,16 @@ async def show(typed: Typed) -> int:
     data = {**row_data(row), "arguments": arguments, "result": result}
     typed.screen.show(data, block(pairs, typed.screen.width))
     return 0
+
+
+@awaited
+async def start(typed: Typed) -> int:
+    """Start a draft. What is red waits for others, and nothing is done by this command alone."""
+    with performing(typed) as here:
+        row = await here.action(typed.given.id)
+        outcome = await start_draft(here.gateway, here.store, row.action.id, operator(typed, here.gateway.process))
+    typed.screen.show(data_of(outcome), text_of(outcome, typed.screen.width))
+    return CODES[type(outcome)]
 
 
 @awaited

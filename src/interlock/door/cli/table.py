@@ -79,6 +79,13 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(name="action show", says="show where an action stands", run="actions:show", takes=(_ID,)),
     Command(
+        name="action start",
+        says="start a draft, as an action of your own that waits for the consent of others",
+        run="actions:start",
+        takes=(_ID, *_WHO),
+        more=OUTCOMES,
+    ),
+    Command(
         name="action resolve",
         says="say what became of an action whose end nobody knows",
         run="actions:resolved",
