@@ -26,7 +26,7 @@ def test_each_outcome_has_an_exit_code_and_its_words(shell: Shell) -> None:
 def test_what_was_wrong_with_the_arguments_is_said_by_place_and_kind(on_file: Shell) -> None:
     on_file.publish()
     refused = on_file.data("call", "refund", '{"usd":"secret"}', code=5)
-    assert {(each["path"], each["kind"]) for each in refused["wrong"]} == {("$", "Required"), ("$.usd", "Type")}
+    assert {(each["path"], each["kind"]) for each in refused["wrong"]} == {("$.invoice", "Required"), ("$.usd", "Type")}
     assert "secret" not in json.dumps(refused)
 
 
