@@ -49,6 +49,7 @@ class Keyring:
         self._seed = seed
         self._keys = keys
         self._signing = cache(self._signing_key)
+        self._public = cache(self._public_key)
         self._subject_name = lru_cache(_NAMES_KEPT_MAX)(self.subject_name)
         self._mac_key = cache(partial(self._derived, purpose="mac"))
 
@@ -56,7 +57,7 @@ class Keyring:
         return self._signing(tenant).sign(text)
 
     def public_key(self, tenant: TenantId) -> bytes:
-        return self._signing(tenant).public_key().public_bytes_raw()
+        return self._public(tenant)
 
     def mac(self, tenant: TenantId, text: bytes) -> bytes:
         return hmac.digest(self._mac_key(tenant), text, "sha256")
@@ -104,6 +105,9 @@ class Keyring:
 
     def _signing_key(self, tenant: TenantId) -> Ed25519PrivateKey:
         return Ed25519PrivateKey.from_private_bytes(self._derived(tenant, purpose=f"ledger/{GENERATION}"))
+
+    def _public_key(self, tenant: TenantId) -> bytes:
+        return self._signing(tenant).public_key().public_bytes_raw()
 
     def _derived(self, tenant: TenantId, *, purpose: str) -> bytes:
         info = f"interlock/{purpose}/{tenant}".encode()
