@@ -33,6 +33,7 @@ from interlock.gateway.check import Checked, checked
 from interlock.gateway.claims import Names, names_of
 from interlock.gateway.force import Forces, terms_of
 from interlock.gateway.gather import Facts, Gathered, seen_by_a_person
+from interlock.gateway.handoff import handoff_of
 from interlock.gateway.judge import Judged, judge
 from interlock.gateway.perform import Ending, Happened, Late, NeverHappened, Unheard, perform
 from interlock.gateway.recall import outcome_of, recall, remembered
@@ -182,6 +183,7 @@ class Gateway:
             undo_within=asked.tool.undo.within if asked.tool.undo else Micros(0),
             cache=writing.names.cache,
             cache_ttl=asked.tool.cache_ttl,
+            handoff=writing.handoff,
         )
         while True:
             try:
@@ -216,7 +218,7 @@ class Gateway:
             gathered=gathered.cost,
             before=gathered.before,
             process=self.process,
-            handoff=asked.force.contract.fallback.get("on_policy_violation") == "human_handoff",
+            handoff=handoff_of(asked.force.contract),
         )
 
     async def turn_away(self, store: TenantStore, action: Action, refused: Refused) -> Outcome:

@@ -14,6 +14,7 @@ from interlock.core.reason import Reason
 from interlock.gateway.charges import costs_of
 from interlock.gateway.check import Checked
 from interlock.gateway.claims import given_back
+from interlock.gateway.handoff import Handoff
 from interlock.gateway.perform import Ending, Happened, NeverHappened, Unheard
 from interlock.ledger.seal import ActionEntry, Kind
 from interlock.ports import ActionRow, Changes, Claim, Payload, Rows
@@ -37,6 +38,7 @@ class End:
     undo_within: Micros = Micros(0)
     cache: ClaimId | None = None
     cache_ttl: Micros = Micros(0)
+    handoff: Handoff = Handoff()
     kind: Kind = Kind.ENDED
     by: tuple[tuple[str, str], ...] = ()
     """Codes for the entry, such as the verdict of a person and how they were known."""
@@ -70,18 +72,20 @@ def ended(rows: Rows, row: ActionRow, end: End) -> tuple[Changes, Outcome]:
     """Write an end that counts: the row, what it cost, the names it lets go, the entry."""
     moved, costs = _moved(rows, row, end)
     final = moved.state is not ActionState.UNCERTAIN
+    unsure = None if final else Reason.UNCERTAIN
     entry = replace(
         _entry(rows, moved, end),
         costs=costs,
         cost=moved.cost,
         overrun=moved.overrun,
         check=moved.check,
-        detail=dict(end.by),
+        detail={**dict(end.by), **end.handoff.detail(unsure)},
     )
     changes = Changes(
         actions=(replace(moved, holds=()) if final else moved, *_undone(rows, moved)),
         budgets=settle(rows.budgets, row.holds, costs) if final else {},
         claims=_claims(rows, moved, end),
+        notices=end.handoff.notices(unsure, row.action.id, rows.now),
         payloads=_payloads(end),
         entries=(entry,),
     )

@@ -14,6 +14,7 @@ from interlock.core.outcome import Parked, Refused, Suggested
 from interlock.gateway.asked import Asked
 from interlock.gateway.charges import lease_micros, price_of
 from interlock.gateway.claims import Names, taken
+from interlock.gateway.handoff import Handoff
 from interlock.gateway.judge import Judged
 from interlock.ledger.seal import ActionEntry, Kind, Used
 from interlock.ports import ActionRow, Changes, Notice, Payload, Rows, RunRow
@@ -38,8 +39,7 @@ class Writing:
     before: Mapping[str, Json]
     """How the record was before, where the contract asks for it."""
     process: ProcessId
-    handoff: bool = False
-    """Whether a person takes over what is refused."""
+    handoff: Handoff = Handoff()
 
     def refused(self, rows: Rows, row: ActionRow, stop: Refused, charges: Sequence[Charge]) -> Changes:
         calls = 1 if row.state is ActionState.ASKED else 0
@@ -50,8 +50,8 @@ class Writing:
             budgets=balances,
             runs=self._run(rows),
             payloads=self._payloads(row),
-            notices=self._handoff(rows) if self.handoff else (),
-            entries=(replace(self._entry(rows, Kind.REFUSED, moved, booked=booked), reason=stop.reason),),
+            notices=self.handoff.notices(stop.reason, row.action.id, rows.now),
+            entries=(self._refusal(rows, moved, booked),),
         )
 
     def suggested(self, rows: Rows, row: ActionRow, charges: Sequence[Charge]) -> tuple[Changes, Suggested]:
@@ -145,6 +145,10 @@ class Writing:
             detail=self._named(row, kind),
         )
 
+    def _refusal(self, rows: Rows, row: ActionRow, booked: tuple[Charge, ...]) -> ActionEntry:
+        entry = self._entry(rows, Kind.REFUSED, row, booked=booked)
+        return replace(entry, reason=row.reason, detail={**entry.detail, **self.handoff.detail(row.reason)})
+
     def _named(self, row: ActionRow, kind: Kind) -> Mapping[str, str]:
         """Name the payloads that this decision stands on, and what a person is shown."""
         named = {"question": self.judged.question.id, "preview": self.preview.id if self.preview else ""}
@@ -175,10 +179,6 @@ class Writing:
             for id in rows.runs
             if rows.actions[self.asked.action.id] is None
         )
-
-    def _handoff(self, rows: Rows) -> tuple[Notice, ...]:
-        id = self.asked.action.id
-        return (Notice(id=f"handoff:{id}", topic="handoff", action=id, at=rows.now),)
 
 
 def called(run: RunRow, digest: Digest) -> RunRow:

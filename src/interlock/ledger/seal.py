@@ -29,7 +29,6 @@ class Kind(Enum):
     GRANTED = "granted"
     DENIED = "denied"
     EVIDENCE = "evidence"  # something became known after the end
-    HANDED_OFF = "handed_off"  # a person takes over
     PUBLISHED = "published"
     MODE = "mode"
     SWITCH = "switch"
