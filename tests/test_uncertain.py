@@ -201,6 +201,9 @@ async def test_what_can_be_asked_about_is_asked_about(world: World, says: object
     await world.publish(tools=[tool, ask], budgets=[a_budget(100)])
     id = await uncertain(world)
     await attend(world.gateway, world.store)
+    assert (await world.row(id)).state is ActionState.UNCERTAIN  # it may still happen
+    world.clock.forward(minutes=2)
+    await attend(world.gateway, world.store)
     assert (await world.row(id)).state is state
     held, spent = {"done": (0, 10), "failed": (0, 0), "uncertain": (10, 0)}[state.value]
     assert await world.balance() == Balance(limit=100, held=held, spent=spent)

@@ -208,8 +208,8 @@ class TenantStore(Protocol):
         """
         ...
 
-    async def notices(self, *, before: Instant) -> tuple[Notice, ...]:
-        """Return the undone lines of the outbox that are due."""
+    async def notices(self, *, before: Instant, topics: Sequence[str] = ()) -> tuple[Notice, ...]:
+        """Return the undone lines of the outbox that are due, of these topics if any are named."""
         ...
 
 

@@ -46,10 +46,10 @@ consent
 
 cost
   it cost $0.05
-  BUDGET                                               HELD       CHARGED
-  shop:prod/tool_calls/run:r1                  1 tool calls  1 tool calls
-  shop:prod/usd/day:2026-01-01                        $0.05         $0.05
-  shop:prod:refund/usd_of_args/day:2026-01-01        $80.00        $80.00
+  BUDGET                                              HELD      CHARGED
+  shop:prod/tool_calls/run:r1                  1 tool call  1 tool call
+  shop:prod/usd/day:2026-01-01                       $0.05        $0.05
+  shop:prod:refund/usd_of_args/day:2026-01-01       $80.00       $80.00
 
 read
   fraud  false, as of 2026-01-01 13:03:00 +01:00
@@ -105,8 +105,8 @@ why
   fix: `interlock policy explain` shows why; the rule stands at shop.yaml:51:5
 
 cost
-  BUDGET                                                 HELD       CHARGED
-  shop:prod/tool_calls/run:RUN1________________  1 tool calls  1 tool calls
+  BUDGET                                                HELD      CHARGED
+  shop:prod/tool_calls/run:RUN1________________  1 tool call  1 tool call
 
 read
   fraud  false, as of 2026-01-01 13:00:00 +01:00

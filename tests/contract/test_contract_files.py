@@ -64,7 +64,7 @@ def test_the_full_contract_becomes_these_limits() -> None:
             "workflow: $200.00 a day",
             "workflow: $4,000.00 a month",
             "create_refund: $2,000.00 a day",
-            "create_refund: 1 calls a run",
+            "create_refund: 1 call a run",
             "send_reply: 30 calls a hour",
         ]
     )

@@ -27,7 +27,8 @@ class Unit(Enum):
             case Unit.SECONDS:
                 return f"{amount / 1_000_000:g} s"
             case _:
-                return f"{amount:,} {self.value.replace('_', ' ')}"
+                name = self.value.replace("_", " ")
+                return f"{amount:,} {name.removesuffix('s') if amount == 1 else name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,12 +24,14 @@ from interlock.core.ids import (
     SubjectId,
     ToolName,
 )
+from interlock.core.limits import SAFE_INTEGER
 from interlock.core.outcome import Refused, Wrong
 from interlock.core.reason import Reason
 from interlock.gateway import fresh
 from interlock.gateway.force import Force
 from interlock.ports import Payload, Secrets
 
+_KEY_CHARS_MAX = 256
 _NAME = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 
@@ -150,6 +152,10 @@ def identify(caller: Caller, proposal: Proposal, force: Force | None, drawn: Fre
         fix = "use at most 64 letters, digits and `._:-`"
         wrong = Wrong(path="run", kind="Pattern")
         return no(Reason.INVALID_ARGUMENTS, "the id of the run is not a name", fix, wrong)
+    if not _key_is_one(proposal):
+        fix = "use a key of at most 256 characters, and count occurrences from 1"
+        wrong = Wrong(path="key", kind="Pattern")
+        return no(Reason.INVALID_ARGUMENTS, "the key or the occurrence is none", fix, wrong)
     contract = force.contract
     if contract.agents and caller.agent not in contract.agents and proposal.by is None:
         why = f"agent `{caller.agent}` is not one of the agents of `{caller.workflow}`"
@@ -162,6 +168,12 @@ def identify(caller: Caller, proposal: Proposal, force: Force | None, drawn: Fre
     if unfit is not None:
         return replace(unfit, action=drawn.id)
     return tool
+
+
+def _key_is_one(proposal: Proposal) -> bool:
+    text = proposal.key or ""
+    whole = len(text) <= _KEY_CHARS_MAX and not any("\ud800" <= char <= "\udfff" for char in text)
+    return whole and 1 <= proposal.occurrence <= SAFE_INTEGER
 
 
 def validate(proposal: Proposal, tool: Tool, force: Force, drawn: Fresh) -> Arguments | Refused:
@@ -229,7 +241,8 @@ def scoped_key(
     secrets: Secrets,
 ) -> Key:
     """Say what makes two calls the same call, so that no agent can present another's key."""
-    who = {"tenant": caller.tenant, "workflow": caller.workflow, "agent": caller.agent, "for": caller.principal}
+    place = {"tenant": caller.tenant, "workflow": caller.workflow, "environment": caller.environment}
+    who = {**place, "agent": caller.agent, "for": caller.principal}
     what: Mapping[str, Json]
     if proposal.key is not None:
         what = {"kind": "given", "key": proposal.key}

@@ -18,10 +18,11 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+from interlock.contract.ir import Hook
 from interlock.core.action import Action, ActionState, Caller
-from interlock.core.canonical import Unreadable, canonical
+from interlock.core.canonical import Json, Unreadable, canonical
 from interlock.core.decision import Ask, Suggest
-from interlock.core.errors import ContractInvalid, StoreBusy, StoreClosed, StoreError, StoreUnsure
+from interlock.core.errors import InterlockError, StoreBusy, StoreClosed, StoreError, StoreUnsure
 from interlock.core.fact import Known
 from interlock.core.ids import ActionId, Micros, ProcessId
 from interlock.core.limits import DECIDE_TRIES_MAX, LEASE_MARGIN_SECONDS
@@ -86,7 +87,7 @@ class Gateway:
                 outcome = await self._call(store, caller, proposal, drawn)
                 if not isinstance(outcome, Stale):
                     return outcome
-        except (StoreError, ContractInvalid) as down:
+        except InterlockError as down:
             return Refused(action=drawn.id, reason=_reason_of(down), why=str(down), fix=down.fix)
         return changing(drawn.id)
 
@@ -200,10 +201,20 @@ class Gateway:
     async def _checked(self, writing: Writing, ending: Happened) -> Checked:
         asked, around = writing.asked, dict(writing.before)
         if asked.tool.after is not None:
-            result = None if isinstance(ending.result, Unreadable) else ending.result
-            found = await self.facts.look(asked, asked.tool.after, self.clock.now(), result=result)
-            around["after"] = found.value if isinstance(found, Known) else None
-        return checked(asked, ending.result, self.secrets, around=around)
+            around["after"] = await self._after(asked, asked.tool.after, ending)
+        try:
+            return checked(asked, ending.result, self.secrets, around=around)
+        except (InterlockError, RecursionError, ValueError):
+            # It has happened, whatever came back: what cannot be kept is told as unreadable.
+            return checked(asked, Unreadable(), self.secrets)
+
+    async def _after(self, asked: Asked, hook: Hook, ending: Happened) -> Json:
+        result = None if isinstance(ending.result, Unreadable) else ending.result
+        try:
+            found = await self.facts.look(asked, hook, self.clock.now(), result=result)
+        except InterlockError:
+            return None
+        return found.value if isinstance(found, Known) else None
 
     def _writing(self, asked: Asked, judged: Judged, names: Names, gathered: Gathered) -> Writing:
         shown = asked.tool.preview is not None and judged.seen
@@ -272,7 +283,7 @@ def _cannot_perform(asked: Asked, performer: Performer | None) -> Refused:
     return Refused(action=asked.action.id, reason=reason, why=why, fix=fix)
 
 
-def _reason_of(down: StoreError | ContractInvalid) -> Reason:
+def _reason_of(down: InterlockError) -> Reason:
     return Reason.OVERLOADED if isinstance(down, StoreBusy) else Reason.INTERNAL
 
 

@@ -1,7 +1,6 @@
 """Step 4: what the gateway looks up itself. Facts and previews are reads that only the contract asks for."""
 
 import asyncio
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -13,10 +12,9 @@ from interlock.contract.path import Absent
 from interlock.core.canonical import Json, Unreadable, canonical
 from interlock.core.effect import EffectClass
 from interlock.core.errand import Errand
-from interlock.core.errors import InterlockError
 from interlock.core.fact import Fact, Known, Unknown
 from interlock.core.ids import Instant
-from interlock.gateway.asked import Asked
+from interlock.gateway.asked import Asked, commitment
 from interlock.gateway.force import terms_of
 from interlock.ports import Performers
 
@@ -118,6 +116,7 @@ class Facts:
                 performed = await performer.perform(errand)
             if isinstance(performed.result, Unreadable):
                 return Unknown(why=f"what `{tool.name}` answered cannot be read")
+            canonical(performed.result)
             return Known(value=performed.result, as_of=now)
         except asyncio.CancelledError:
             raise
@@ -170,8 +169,6 @@ def seen_by_a_person(asked: Asked, gathered: Gathered) -> str:
     preview = gathered.preview
     if asked.tool.expect and isinstance(preview, dict):
         preview = {name: preview.get(name) for name in asked.tool.expect}
-    try:
-        text = canonical({"arguments": asked.arguments.text.decode(), "facts": facts, "preview": preview})
-    except InterlockError:
-        text = json.dumps([asked.arguments.text.decode(), repr(facts), repr(preview)]).encode()
-    return sha256(b"seen\0" + text).hexdigest()
+    # Looked-up values are canonical (`_perform` sees to it), and the salt keeps the hash from being guessed back.
+    text = canonical({"arguments": asked.arguments.text.decode(), "facts": facts, "preview": preview})
+    return commitment(asked.salt, b"seen\0" + text)

@@ -67,13 +67,14 @@ async def attend(gateway: Gateway, store: TenantStore) -> tuple[ActionId, ...]:
         The actions that were moved.
     """
     moved = [*await take_over(gateway, store), *await reap(store, gateway.process)]
-    for row in await store.actions(Wanted(states=frozenset({ActionState.UNCERTAIN}))):
-        if row.action.effect is EffectClass.QUERYABLE and await reconcile(gateway, store, row) is not None:
-            moved.append(row.action.id)
     now = (await store.read(Needs())).now
-    for notice in await store.notices(before=now):
-        if notice.topic in ("resume", "expire"):
-            await resume_or_leave(gateway, store, notice.action)
+    for row in await store.actions(Wanted(states=frozenset({ActionState.UNCERTAIN}))):
+        # Before its lease has passed it may still happen, so nobody is asked whether it did.
+        askable = row.action.effect is EffectClass.QUERYABLE and row.lease_until <= now
+        if askable and await reconcile(gateway, store, row) is not None:
+            moved.append(row.action.id)
+    for notice in await store.notices(before=now, topics=("resume", "expire")):
+        if await resume_or_leave(gateway, store, notice.action) is not None:
             moved.append(notice.action)
             await store.write(Needs(), partial(_told, notice=notice))
     return tuple(dict.fromkeys(moved))
@@ -90,7 +91,9 @@ async def take_over(gateway: Gateway, store: TenantStore) -> tuple[ActionId, ...
     taken: list[ActionId] = []
     for row in await store.actions(wanted):
         asked = await revived(gateway, store, row) if row.action.effect in RESENDABLE else None
-        if isinstance(asked, Asked) and asked.tool.resend_within and await _resend(gateway, store, row, asked):
+        # Under another contract it would be another request, and nobody has decided about that one.
+        same = isinstance(asked, Asked) and asked.force.hash == row.contract
+        if same and isinstance(asked, Asked) and asked.tool.resend_within and await _resend(gateway, store, row, asked):
             taken.append(row.action.id)
     return tuple(taken)
 
@@ -126,6 +129,9 @@ def _taken_over(
     later = [claim for claim in rows.claims.values() if claim and not claim.serial and claim.action != row.action.id]
     if row.action.effect is EffectClass.IDEMPOTENT and later:
         return Changes(), False  # a later action has changed the same target since
+    action = row.action
+    if any(switch.scope.covers(action.caller, action.tool, action.effect) for switch in rows.door.switches):
+        return Changes(), False  # a person's stop holds for what is sent again, too
     moved = replace(
         row,
         fence=row.fence + 1,

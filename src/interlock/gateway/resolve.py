@@ -83,7 +83,7 @@ async def _given_up(
 ) -> Resolved:
     match verdict:
         case "abandon":
-            await store.write(needs_to_end(row), partial(_abandoned, row=row, by=by, verdict=verdict))
+            await _abandon(store, row, by, verdict)
             return Resolved(state=ActionState.ABANDONED)
         case "retry":
             if row.owner == gateway.process or not may_still_happen:
@@ -92,23 +92,33 @@ async def _given_up(
                     fix="make sure that its process has ended, then say `--first-may-still-happen`",
                 )
             asked = await _revived(gateway, store, row)
-            await store.write(needs_to_end(row), partial(_abandoned, row=row, by=by, verdict=verdict))
+            await _abandon(store, row, by, verdict)
             again = Proposal(
                 tool=asked.action.tool,
                 arguments=asked.arguments.text,
                 run=None if row.action.own_run else row.action.run,
                 by=by.person,
                 retry_of=row.action.id,
+                undo_of=row.action.undo_of,
+                draft_of=row.action.draft_of,
             )
             return Resolved(state=ActionState.ABANDONED, retried=await gateway.call(row.action.caller, again))
         case _:
             assert_never(verdict)
 
 
-def _abandoned(rows: Rows, *, row: ActionRow, by: Operator, verdict: str) -> tuple[Changes, None]:
+async def _abandon(store: TenantStore, row: ActionRow, by: Operator, verdict: str) -> None:
+    written = await store.write(needs_to_end(row), partial(_abandoned, row=row, by=by, verdict=verdict))
+    if not written.answer:
+        raise NotPermitted(
+            f"`{row.action.id}` was resolved meanwhile", fix=f"run `interlock action show {row.action.id}`"
+        )
+
+
+def _abandoned(rows: Rows, *, row: ActionRow, by: Operator, verdict: str) -> tuple[Changes, bool]:
     """Give up finding out: what was held is charged, because it may have happened."""
     if rows.actions[row.action.id] != row:
-        return Changes(), None
+        return Changes(), False
     costs = {charge.budget: charge.amount for charge in row.holds}
     moved = replace(row, state=step(row.state, ActionState.ABANDONED), holds=(), changed_at=rows.now)
     let_go = [given_back(claim) for claim in rows.claims.values() if claim and claim.action == row.action.id]
@@ -131,7 +141,7 @@ def _abandoned(rows: Rows, *, row: ActionRow, by: Operator, verdict: str) -> tup
         budgets=settle(rows.budgets, row.holds, costs),
         claims=tuple(let_go),
         entries=(entry,),
-    ), None
+    ), True
 
 
 async def _uncertain(store: TenantStore, id: ActionId) -> ActionRow:

@@ -1,7 +1,7 @@
 """A parked action goes on. It walks steps 4 to 10 again: the world may have changed meanwhile."""
 
 from interlock.core.action import ActionState
-from interlock.core.errors import ActionUnknown, StoreError
+from interlock.core.errors import ActionUnknown, InterlockError
 from interlock.core.ids import ActionId
 from interlock.core.limits import DECIDE_TRIES_MAX
 from interlock.core.outcome import Outcome, Refused
@@ -40,5 +40,5 @@ async def resume_or_leave(gateway: Gateway, store: TenantStore, id: ActionId) ->
     """Carry an action on, or leave it for later while the store is away."""
     try:
         return await resume(gateway, store, id)
-    except (StoreError, ActionUnknown):
+    except InterlockError:
         return None

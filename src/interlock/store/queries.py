@@ -1,6 +1,6 @@
 """What doors and reapers ask of the store, beside the rows of a write."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from interlock.budget.hold import Balance
@@ -65,9 +65,15 @@ def signed_head(stored: Stored) -> str:
     return stored.head().note
 
 
-def notices(stored: Stored, before: Instant) -> tuple[Notice, ...]:
-    """Return the undone lines of the outbox that are due."""
-    return _rows(stored, NOTICE, "done = 0 and at <= :before", "order by at, id", {"before": before}, 1_000)
+def notices(stored: Stored, before: Instant, topics: Sequence[str]) -> tuple[Notice, ...]:
+    """Return the undone lines of the outbox that are due. An id begins with its topic."""
+    params: dict[str, Any] = {"before": before}
+    named: list[str] = []
+    for n, topic in enumerate(topics):
+        named.append(f"id like :topic{n}")
+        params[f"topic{n}"] = f"{topic}:%"
+    condition = "done = 0 and at <= :before" + (f" and ({' or '.join(named)})" if named else "")
+    return _rows(stored, NOTICE, condition, "order by at, id", params, 1_000)
 
 
 def entries(stored: Stored, after: int, limit: int) -> tuple[bytes, ...]:

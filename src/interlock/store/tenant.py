@@ -162,8 +162,8 @@ class TenantPart:
     async def consistency(self, old: Head) -> Proof:
         return await self._ask(proofs.consistency, old)
 
-    async def notices(self, *, before: Instant) -> tuple[Notice, ...]:
-        return await self._ask(queries.notices, before)
+    async def notices(self, *, before: Instant, topics: Sequence[str] = ()) -> tuple[Notice, ...]:
+        return await self._ask(queries.notices, before, topics)
 
     def _stored(self, db: Database) -> Stored:
         return Stored(db, self.store.secrets, self.tenant)

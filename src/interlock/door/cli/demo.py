@@ -1,5 +1,6 @@
 """`interlock demo`: a small company, a scripted agent, and what the interlock does in between. No network."""
 
+import fcntl
 import json
 import shutil
 import sys
@@ -13,7 +14,7 @@ from interlock.app import describe, performing
 from interlock.contract.read import load
 from interlock.core.action import Caller
 from interlock.core.door import Scope, Switch, SwitchKind
-from interlock.core.errors import StoreError
+from interlock.core.errors import StoreBusy, StoreError
 from interlock.core.ids import (
     ActionId,
     AgentId,
@@ -229,6 +230,27 @@ async def run_demo(folder: Path, seed: int) -> int:
     Raises:
         InterlockError: the folder or the store cannot be used, or the ledger does not verify.
     """
+    with alone(folder):
+        return await _run_alone(folder, seed)
+
+
+@contextmanager
+def alone(folder: Path) -> Generator[None]:
+    """Keep other demos out of a folder, by a lock that stays when the folder is cleared.
+
+    Raises:
+        StoreBusy: another demo is running there.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (folder.parent / f".{folder.name}.lock").open("w", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StoreBusy(f"another demo is running in `{folder}`", fix="say `--into FOLDER`") from error
+        yield
+
+
+async def _run_alone(folder: Path, seed: int) -> int:
     prepare(folder)
     loose = await without(folder, seed)
     screen = Screen(out=sys.stdout)

@@ -227,7 +227,15 @@ def _cells(index: int, entry: dict[str, Any]) -> list[object]:
     state = "" if entry["state"] == entry["kind"] else f" {entry['state']}"
     people = ", ".join(grant["person"] for grant in entry["grants"])
     why = entry["reason"] or ", ".join(entry["rules"]) or (str(usd(entry["cost"])) if entry["kind"] == "ended" else "")
-    return [index, at, entry["kind"] + state, entry["action"], entry["tool"], people or entry["agent"], why]
+    return [
+        index,
+        at,
+        entry["kind"] + state,
+        entry["action"],
+        entry["tool"],
+        people or entry["asked_by"] or entry["agent"],
+        why,
+    ]
 
 
 async def _size(here: Session) -> int:
