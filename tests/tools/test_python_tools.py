@@ -191,6 +191,8 @@ async def test_an_async_tool_that_blocks_stalls_other_async_tools_and_nothing_el
     await until(sample.BEGUN["b"])
     stalled = asyncio.create_task(here.call({"name": "kim"}, tool="greet"))
     with anyio.fail_after(5):
+        while sum(line.startswith("started") for line in await here.history()) < 2:
+            await asyncio.sleep(0)
         assert isinstance(await here.call({"invoice_id": "I1", "amount_usd": 5}, tool="refund"), Done)
         stop = Switch(id="s1", kind=SwitchKind.STOP, scope=Scope(), by=KIM.person, at=Instant(0))
         await throw(here.store, stop, KIM)
