@@ -287,6 +287,29 @@ async def test_a_parked_action_whose_arguments_were_erased_cannot_go_on(world: W
     assert (outcome.reason, world.tool.performed) == (Reason.MISSING_CONTEXT, [])
 
 
+async def test_a_moment_without_a_free_slot_does_not_end_what_was_agreed_to(world: World) -> None:
+    await publish(world)
+    parked = await park(world)
+    await yes(world, parked.action)
+    world.tool.slots_left = False
+    assert await attend(world.gateway, world.store) == ()
+    assert (await world.row(parked.action)).state is ActionState.PARKED
+    world.tool.slots_left = True
+    await attend(world.gateway, world.store)
+    assert (await world.row(parked.action)).state is ActionState.DONE
+
+
+@pytest.mark.promise("forget")
+async def test_a_person_who_was_forgotten_may_come_back_and_is_forgotten_from_then_on(world: World) -> None:
+    await world.publish()
+    world.opened.secrets.destroy(world.tenant, SubjectId("run:r1"))
+    outcome = await world.call({"to": "sam"}, run="r1", key="k")
+    assert isinstance(outcome, Done)
+    again = await world.call({"to": "sam"}, run="r1", key="k")
+    assert isinstance(again, Done)
+    assert (again.action, again.result) == (outcome.action, None)
+
+
 async def test_an_id_that_nobody_wrote_down_is_an_error_with_a_fix(world: World) -> None:
     for attempt in (
         resume(world.gateway, world.store, ActionId("a9")),

@@ -174,8 +174,9 @@ _HALTS = {
 def turned_away(rows: Rows, *, action: Action, refused: Refused, process: ProcessId) -> tuple[Changes, Refused]:
     """Write down a refusal that no rule had to make: no contract, no such tool, arguments that cannot be read."""
     known = rows.actions[action.id]
-    if known is not None and known.state is not ActionState.PARKED:
-        return Changes(), refused
+    waits = known is not None and known.state is ActionState.PARKED and refused.reason is Reason.OVERLOADED
+    if waits or (known is not None and known.state is not ActionState.PARKED):
+        return Changes(), refused  # what waits for a person outlives a moment without a free slot
     # Its arguments are kept only where it was parked before: nobody judged them.
     row = known or ActionRow(action=replace(action, arguments=PayloadId("")), state=ActionState.ASKED)
     row = replace(

@@ -11,6 +11,7 @@ from interlock.core.effect import EffectClass
 from interlock.core.fact import Known
 from interlock.core.ids import ActionId, Instant, Micros, ProcessId
 from interlock.core.outcome import Outcome, Refused
+from interlock.core.reason import Reason
 from interlock.gateway.asked import Asked
 from interlock.gateway.begin import lease_ends
 from interlock.gateway.call import Gateway
@@ -74,7 +75,8 @@ async def attend(gateway: Gateway, store: TenantStore) -> tuple[ActionId, ...]:
         if askable and await reconcile(gateway, store, row) is not None:
             moved.append(row.action.id)
     for notice in await store.notices(before=now, topics=("resume", "expire")):
-        if await resume_or_leave(gateway, store, notice.action) is not None:
+        outcome = await resume_or_leave(gateway, store, notice.action)
+        if outcome is not None and not (isinstance(outcome, Refused) and outcome.reason is Reason.OVERLOADED):
             moved.append(notice.action)
             await store.write(Needs(), partial(_told, notice=notice))
     return tuple(dict.fromkeys(moved))

@@ -64,7 +64,8 @@ class Keyring:
 
     def seal(self, tenant: TenantId, id: PayloadId, text: bytes, subjects: frozenset[SubjectId]) -> bytes:
         names = tuple(sorted(self._subject_name(tenant, subject) for subject in subjects))
-        key = self._payload_key([self._keys.find_or_make(name, token_bytes(32)) for name in names])
+        # Under a key that was destroyed nothing is kept: such a payload is erased from its birth.
+        key = self._payload_key([self._keys.find_or_make(name, token_bytes(32)) or token_bytes(32) for name in names])
         nonce = token_bytes(_NONCE_BYTES)
         sealed = AESGCM(key).encrypt(nonce, text, f"{tenant}/{id}".encode())
         return _encode(_Envelope(names=names, nonce=nonce, text=sealed))
