@@ -171,7 +171,7 @@ def _claims(rows: Rows, row: ActionRow, end: End) -> tuple[Claim, ...]:
 
 
 def _undone(rows: Rows, row: ActionRow) -> tuple[ActionRow, ...]:
-    """Mark the action that this one reversed, and let its business key go."""
+    """Mark the action that this one reversed. Its business key stays taken until its window ends."""
     if row.action.undo_of is None or row.state is not ActionState.DONE:
         return ()
     reversed_one = rows.actions[row.action.undo_of]

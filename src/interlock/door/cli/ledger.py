@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from interlock.app import anchor_file
-from interlock.core.errors import InterlockError, LedgerBroken
+from interlock.core.errors import LedgerBroken
 from interlock.core.ids import Instant
 from interlock.core.outcome import Receipt
 from interlock.door.cli.reading import InputWrong
@@ -16,6 +16,7 @@ from interlock.door.cli.render import Time, block, span, table, usd
 from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import Session, awaited, session
 from interlock.gateway.compare import verify_state
+from interlock.gateway.history import exported, proved, signer_of, to_anchor
 from interlock.ledger import anchor as anchors
 from interlock.ledger import export
 from interlock.ledger.anchor import Anchor
@@ -55,8 +56,8 @@ async def verify(typed: Typed) -> int:
     if given.file is not None:
         return _file(typed, given.file, outside)
     with session(typed) as here:
-        secrets, tenant = here.gateway.secrets, here.store.tenant
-        signer = Verifier(origin=f"interlock/{tenant}", public_key=secrets.public_key(tenant))
+        secrets = here.gateway.secrets
+        signer = signer_of(here.store, secrets)
         found = export.Export(
             signer=signer,
             size=await _size(here),
@@ -83,25 +84,19 @@ async def prove(typed: Typed) -> int:
         else:
             row = await here.action(said)
             index = (await here.store.entries_of(row.action.id))[-1][0]
-        lines = await here.store.entries(after=index, limit=1)
-        if not lines:
-            raise InterlockError(f"the ledger has no entry {index}", fix="list them: `interlock ledger show`")
-        proved = export.ProvedEntry(line=lines[0], index=index, proof=await here.store.inclusion(index))
-    text = export.write_proof(proved)
+        found = await proved(here.store, index)
+    text = export.write_proof(found)
     typed.screen.show({"index": index, "proof": text}, text.rstrip("\n"))
     return 0
 
 
 @awaited
-async def exported(typed: Typed) -> int:
+async def export_all(typed: Typed) -> int:
     """Write the whole ledger out, as a file that stands for itself."""
     with session(typed) as here:
-        secrets, tenant = here.gateway.secrets, here.store.tenant
-        signer = Verifier(origin=f"interlock/{tenant}", public_key=secrets.public_key(tenant))
-        head = await here.store.signed_head()
+        signer = signer_of(here.store, here.gateway.secrets)
         size = await _size(here)
-        lines = [line async for line in _lines(here)][:size]
-    text = "".join(f"{line.rstrip()}\n" for line in export.write(signer, lines, size=size, head=head))
+        text = "".join(await exported(here.store, here.gateway.secrets))
     if typed.given.out is None:
         typed.screen.out.write(text)
         return 0
@@ -117,12 +112,9 @@ async def anchored(typed: Typed) -> int:
     """Keep the signed head outside, in a file that only grows."""
     file = Path(typed.given.to or _default_anchors(typed))
     with session(typed) as here:
-        head = await here.store.signed_head()
-        if not head:
-            raise InterlockError("the ledger has no entry to anchor", fix="call something first")
-        now = (await here.rows()).now
-    anchor_file(file).append(Anchor(at=now, head=head))
-    origin, size, root = head.split("\n")[:3]
+        anchor = await to_anchor(here.store, (await here.rows()).now)
+    anchor_file(file).append(anchor)
+    origin, size, root = anchor.head.split("\n")[:3]
     pairs = [("ledger", origin), ("entries", size), ("root", root), ("file", file)]
     data = {"ledger": origin, "entries": int(size), "root": root, "file": str(file)}
     typed.screen.show(data, block(pairs, typed.screen.width))
@@ -134,8 +126,7 @@ async def anchored(typed: Typed) -> int:
 async def keys(typed: Typed) -> int:
     """Print the public key that the ledger is signed with. Give it to whoever checks exports and proofs."""
     with session(typed) as here:
-        tenant = here.store.tenant
-        key = str(Verifier(origin=f"interlock/{tenant}", public_key=here.gateway.secrets.public_key(tenant)))
+        key = str(signer_of(here.store, here.gateway.secrets))
     typed.screen.show({"key": key}, key)
     return 0
 

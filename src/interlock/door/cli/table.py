@@ -245,7 +245,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         name="ledger export",
         says="write the whole ledger out, to be checked elsewhere",
-        run="ledger:exported",
+        run="ledger:export_all",
         takes=(arg("--out", metavar="FILE", help="into this file; default: standard output"),),
     ),
     Command(
