@@ -1,9 +1,10 @@
 """Steps 6 and 7, as one pure function: check again what may have changed since the decision, then stop or start."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from interlock.approval.grant import opening
+from interlock.approval.grant import Grant, opening
 from interlock.budget.hold import Shortfall, hold
 from interlock.core.action import Action, ActionState, step
 from interlock.core.charge import Charge
@@ -15,6 +16,7 @@ from interlock.gateway.asked import Asked
 from interlock.gateway.charges import REASON, charges, lease_micros
 from interlock.gateway.claims import Names, holder
 from interlock.gateway.judge import Judged
+from interlock.gateway.people import as_held_today
 from interlock.gateway.write_begin import Writing, looping
 from interlock.ledger.seal import ActionEntry, Kind
 from interlock.ports import ActionRow, Changes, Halt, Needs, Rows
@@ -66,21 +68,29 @@ def begin(rows: Rows, *, writing: Writing) -> tuple[Changes, Begun]:
         case Ask():
             grants = opening(
                 judged.decision,
-                rows.grants[id],
+                _held_today(rows.grants[id], asked),
                 digest=asked.action.digest,
-                slice=judged.slice,
+                bound=judged.bound,
                 seen=judged.seen,
+                authors=row.authors,
                 now=rows.now,
             )
             if grants is None:
                 return writing.parked(rows, row, judged.decision, taken)
-            return writing.started(rows, row, taken, grants), Started(fence=row.fence + 1)
+            used = tuple(grant for grant in rows.grants[id] if grant.id in {each.id for each in grants})
+            return writing.started(rows, row, taken, used), Started(fence=row.fence + 1)
         case Allow():
             return writing.started(rows, row, taken, ()), Started(fence=row.fence + 1)
         case Deny():
             raise AssertionError("what is denied was refused")
         case _:
             assert_never(judged.decision)
+
+
+def _held_today(grants: Sequence[Grant], asked: Asked) -> tuple[Grant, ...]:
+    # Whoever lost a role since has not agreed in it.
+    approvals = asked.force.contract.approvals
+    return tuple(replace(grant, roles=as_held_today(approvals, grant)) for grant in grants)
 
 
 def _stale(rows: Rows, asked: Asked, judged: Judged, row: ActionRow, taken: tuple[Charge, ...] | None) -> bool:

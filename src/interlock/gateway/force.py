@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from interlock.contract import expr
 from interlock.contract.arguments import Schema
-from interlock.contract.bundle import decode
+from interlock.contract.bundle import decode, tool_hash
 from interlock.contract.ir import Consent, Contract, Tool
 from interlock.core.action import Caller
 from interlock.core.decision import Requirement
@@ -36,6 +36,8 @@ class Force:
     results: Mapping[ToolName, Schema]
     policies: Policies
     checks: Mapping[ToolName, tuple[expr.Expr, ...]]
+    terms: Mapping[ToolName, str]
+    """The hash of all that the contract says of each tool."""
     unfit: Mapping[ToolName, Refused] = field(default_factory=dict[ToolName, Refused])
     """Tools that this process may not carry out: they are not there, or not what was published. Each with its no."""
 
@@ -62,6 +64,7 @@ def compiled(contract: Contract, hash: ContractHash) -> Force:
             consents=consents_of(contract),
         ),
         checks={tool.name: tuple(expr.parse(text) for text in tool.check) for tool in tools},
+        terms={tool.name: tool_hash(tool) for tool in tools},
     )
 
 

@@ -69,8 +69,12 @@ class Writing:
         return changes, Suggested(action=row.action.id, preview=self.shown, draft=draft)
 
     def parked(self, rows: Rows, row: ActionRow, ask: Ask, charges: Sequence[Charge]) -> tuple[Changes, Parked]:
-        """Wait for a person. One that waits already waits on, unless what it waits for or what is shown has changed."""
-        if row.state is ActionState.PARKED and (row.requirements, row.seen) == (ask.requirements, self.judged.seen):
+        """Wait for a person.
+
+        One that waits already waits on, unless what it waits for, what is shown or what judges it has changed.
+        """
+        waits_for = (row.requirements, row.seen, row.bound)
+        if row.state is ActionState.PARKED and waits_for == (ask.requirements, self.judged.seen, self.judged.bound):
             return Changes(), Parked(action=row.action.id, requirements=row.requirements, expires_at=row.expires_at)
         first = row.state is ActionState.ASKED
         balances, booked = _booked(rows, charges, usd=self.gathered, calls=0)
@@ -163,6 +167,7 @@ class Writing:
             row,
             contract=self.asked.force.hash,
             slice=self.judged.slice,
+            bound=self.judged.bound,
             question=self.judged.question.id,
             preview=self.preview.id if self.preview else None,
             gathered=row.gathered + self.gathered,
