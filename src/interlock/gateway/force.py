@@ -10,7 +10,7 @@ from interlock.contract.bundle import decode, tool_hash
 from interlock.contract.ir import Consent, Contract, Tool
 from interlock.core.action import Caller
 from interlock.core.decision import Requirement
-from interlock.core.door import Door
+from interlock.core.door import Door, Published
 from interlock.core.effect import Mode, Tier
 from interlock.core.errand import Terms
 from interlock.core.errors import ContractInvalid
@@ -40,6 +40,11 @@ class Force:
     """The hash of all that the contract says of each tool."""
     unfit: Mapping[ToolName, Refused] = field(default_factory=dict[ToolName, Refused])
     """Tools that this process may not carry out: they are not there, or not what was published. Each with its no."""
+
+    @property
+    def published(self) -> Published:
+        """What a door says while this is in force."""
+        return Published(contract=self.hash, mode=self.mode)
 
 
 def compiled(contract: Contract, hash: ContractHash) -> Force:

@@ -9,7 +9,7 @@ from interlock.core.fact import Fact
 from interlock.core.ids import Binding, RuleId, SliceHash
 from interlock.gateway.asked import Asked, commitment
 from interlock.policy.arguments import quantities_of
-from interlock.policy.decide import decide
+from interlock.policy.decide import decide, held_back
 from interlock.policy.vocabulary import Question, question_bytes
 from interlock.ports import Payload, Rows, Secrets
 
@@ -47,6 +47,11 @@ def judge(asked: Asked, rows: Rows, facts: Mapping[str, Fact], secrets: Secrets)
         question=asked.sealed(secrets, asked.drawn.question, text),
         commitment=commitment(asked.salt, text),
     )
+
+
+def shut(asked: Asked, rows: Rows) -> bool:
+    """Whether a switch, the mode or the lack of any rule refuses the call whatever the facts are."""
+    return held_back(asked.force.policies, question_of(asked, rows, {})) is not None
 
 
 def binding(slice: SliceHash, tool: str) -> Binding:

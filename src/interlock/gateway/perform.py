@@ -7,15 +7,11 @@ from dataclasses import dataclass, field
 
 from interlock.core.action import Action
 from interlock.core.canonical import Json, Unreadable
-from interlock.core.effect import EffectClass
 from interlock.core.errand import Errand, Performed
 from interlock.core.errors import UpstreamFailed, UpstreamSilent
 from interlock.core.ids import Micros
 from interlock.gateway.asked import Asked
 from interlock.ports import Clock, Performer
-
-RESENDABLE = frozenset({EffectClass.READ, EffectClass.IDEMPOTENT, EffectClass.IDEMPOTENT_KEY})
-"""The classes for which the same request once more is harmless."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +85,7 @@ async def perform(asked: Asked, performer: Performer, clock: Clock, *, lease_end
         late: gets what comes back after this has returned.
     """
     begun = clock.boot()
-    tries = 1 + (asked.tool.retries if asked.tool.effect in RESENDABLE else 0)
+    tries = asked.attempts
     sent = 0
 
     def came_late(what: Performed | Exception) -> None:
