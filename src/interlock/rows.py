@@ -67,6 +67,8 @@ class ActionRow:
     """Everything that policy was asked with."""
     preview: PayloadId | None = None
     result: PayloadId | None = None
+    said: PayloadId | None = None
+    """What the other side said when it failed or did not know."""
     undo: PayloadId | None = None
     """The arguments with which it would be undone."""
     check: str = ""

@@ -67,6 +67,7 @@ class Fresh:
     question: PayloadId
     preview: PayloadId
     result: PayloadId
+    said: PayloadId
     undo: PayloadId
 
     @classmethod
@@ -80,6 +81,7 @@ class Fresh:
             question=fresh.payload_id(),
             preview=fresh.payload_id(),
             result=fresh.payload_id(),
+            said=fresh.payload_id(),
             undo=fresh.payload_id(),
         )
 

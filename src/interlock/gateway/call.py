@@ -31,7 +31,7 @@ from interlock.core.reason import Reason
 from interlock.gateway.asked import Asked, Fresh, Proposal, asked, identify, owner_of, unreadable, validate
 from interlock.gateway.begin import Stale, Started, begin, lease_ends, needs_of, turned_away
 from interlock.gateway.charges import after_price, call_charges
-from interlock.gateway.check import Checked, checked
+from interlock.gateway.check import Checked, checked, said_apart
 from interlock.gateway.claims import Names, names_of
 from interlock.gateway.force import Force, Forces, terms_of
 from interlock.gateway.gather import Facts, Gathered, seen_by_a_person
@@ -193,6 +193,7 @@ class Gateway:
             ending=ending,
             checked=result,
             process=self.process,
+            said=None if isinstance(ending, Happened) else said_apart(asked, ending.said, self.secrets),
             undo_within=asked.tool.undo.within if asked.tool.undo else Micros(0),
             price=asked.tool.price or 0,
             looked_up=after_price(asked),

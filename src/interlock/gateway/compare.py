@@ -86,7 +86,14 @@ async def _payloads(
     """Hold what was kept beside the ledger against the commitments in it. What was erased says nothing."""
     where = f"action `{row.action.id}`"
     texts: dict[str, bytes] = {}
-    named = (row.action.arguments, row.result, row.undo, *standing.previews, *(id for id, _ in standing.questions))
+    named = (
+        row.action.arguments,
+        row.result,
+        row.said,
+        row.undo,
+        *standing.previews,
+        *(id for id, _ in standing.questions),
+    )
     for id in filter(None, named):
         sealed = await store.payload(PayloadId(id))
         if sealed is None:

@@ -29,6 +29,9 @@ class NeverHappened:
     """It is sure that there was no effect."""
 
     why: str
+    """In our own words: it is kept as plain text."""
+    said: str = ""
+    """In the words of the other side."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +39,7 @@ class Unheard:
     """Nobody knows: it was silent, it broke, or we were told to stop."""
 
     why: str
+    said: str = ""
 
 
 Ending = Happened | NeverHappened | Unheard
@@ -92,7 +96,7 @@ async def perform(asked: Asked, performer: Performer, clock: Clock, *, lease_end
         if isinstance(what, Performed):
             late.come(_happened(what, sent, clock.boot() - begun))
         elif isinstance(what, UpstreamFailed) and sent == 1:
-            late.come(NeverHappened(why=str(what)))  # of several attempts it would speak for one alone
+            late.come(NeverHappened(why=str(what), said=what.said))  # of several attempts it would speak for one alone
 
     errand = _errand(asked, clock, lease_ends, came_late)
     while True:
@@ -103,7 +107,7 @@ async def perform(asked: Asked, performer: Performer, clock: Clock, *, lease_end
                 return _happened(ending, sent, clock.boot() - begun)
             case NeverHappened():
                 # An earlier attempt that stayed unanswered may have had the effect all the same.
-                return Unheard(why=ending.why) if sent > 1 else ending
+                return Unheard(why=ending.why, said=ending.said) if sent > 1 else ending
             case Unheard():
                 if sent == tries or not await _pause(asked, sent):
                     return ending
@@ -121,9 +125,9 @@ async def _attempt(
         async with waiting:
             return await performer.perform(errand)
     except UpstreamFailed as failed:
-        return NeverHappened(why=str(failed))
+        return NeverHappened(why=str(failed), said=failed.said)
     except UpstreamSilent as silent:
-        return Unheard(why=f"{silent} (attempt {attempt})")
+        return Unheard(why=f"{silent} (attempt {attempt})", said=silent.said)
     except BaseException as broken:  # noqa: BLE001  silence, a bug, a stop: an effect may have happened
         if waiting.expired():
             return Unheard(why=f"no answer within {asked.tool.timeout / 1_000_000:g} s (attempt {attempt})")

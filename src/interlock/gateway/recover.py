@@ -21,7 +21,7 @@ from interlock.gateway.asked import Asked
 from interlock.gateway.begin import PASSING, lease_ends
 from interlock.gateway.call import Gateway
 from interlock.gateway.charges import charges, lease_micros, price_of
-from interlock.gateway.check import checked
+from interlock.gateway.check import checked, said_apart
 from interlock.gateway.claims import names_of
 from interlock.gateway.force import terms_of
 from interlock.gateway.paid import Purse
@@ -232,6 +232,7 @@ async def close(
         ending=ending,
         checked=result,
         process=gateway.process,
+        said=None if isinstance(ending, Happened) else said_apart(asked, ending.said, gateway.secrets),
         undo_within=asked.tool.undo.within if asked.tool.undo else Micros(0),
         price=asked.tool.price or 0,
         earlier=earlier,

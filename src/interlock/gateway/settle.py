@@ -36,6 +36,8 @@ class End:
     ending: Ending
     checked: Checked | None
     process: ProcessId
+    said: Payload | None = None
+    """What the other side said of its failure, encrypted."""
     undo_within: Micros = Micros(0)
     price: int = 0
     """Of one attempt, where whoever performed it does not say what it cost."""
@@ -102,6 +104,7 @@ def _charged_after_all(
 def ended(rows: Rows, row: ActionRow, end: End) -> tuple[Changes, Outcome]:
     """Write an end that counts: the row, what it cost, the names it lets go, the entry."""
     moved, costs = _moved(rows, row, end)
+    moved = replace(moved, said=end.said.id if end.said else moved.said)
     final = moved.state is not ActionState.UNCERTAIN
     unsure = None if final else Reason.UNCERTAIN
     entry = replace(
@@ -137,9 +140,9 @@ def told(row: ActionRow, end: End) -> Outcome:
                 overrun=row.overrun,
             )
         case NeverHappened():
-            return Failed(action=row.action.id, why=end.ending.why)
+            return Failed(action=row.action.id, why=end.ending.why, said=end.ending.said)
         case Unheard() if row.state is ActionState.FAILED:
-            return Failed(action=row.action.id, why=end.ending.why)
+            return Failed(action=row.action.id, why=end.ending.why, said=end.ending.said)
         case Unheard():
             return Uncertain(action=row.action.id)
 
@@ -219,9 +222,10 @@ def _undone(rows: Rows, row: ActionRow) -> tuple[tuple[ActionRow, ...], tuple[Cl
 
 
 def _payloads(end: End) -> tuple[Payload, ...]:
+    said = (end.said,) if end.said else ()
     if end.checked is None:
-        return ()
-    return (end.checked.result, *((end.checked.undo,) if end.checked.undo else ()))
+        return said
+    return (*said, end.checked.result, *((end.checked.undo,) if end.checked.undo else ()))
 
 
 def _entry(rows: Rows, row: ActionRow, end: End) -> ActionEntry:
