@@ -138,6 +138,16 @@ COMMANDS: tuple[Command, ...] = (
         more=OUTCOMES,
     ),
     Command(
+        name="attend",
+        says="look after what waits: leases, approvals that were given, undos that were asked for",
+        run="attending:attending",
+        takes=(
+            arg("--once", action="store_true", help="look once and end"),
+            arg("--every", type=float, default=1.0, metavar="SECONDS", help="how often to look (default 1)"),
+        ),
+        more="It has the right to perform on the store until it ends; other commands work beside it.",
+    ),
+    Command(
         name="switch stop",
         says="nothing starts, from the next moment on; prints what is in flight",
         run="switches:stop",
