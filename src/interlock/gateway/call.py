@@ -142,6 +142,8 @@ class Gateway:
         if purse.stopped is not None:
             return await self.turn_away(store, asked.action, purse.stopped, gathered=purse.spent)
         writing = self._writing(asked, judged, names, gathered, purse.spent)
+        parked = isinstance(judged.decision, Ask) and seen.actions[id] is not None
+        writing = replace(writing, may_start=parked or isinstance(judged.decision, Allow))
         return await asyncio.shield(self._in_own_task(id, lambda: self._from_start_to_end(store, writing)))
 
     async def _from_start_to_end(self, store: TenantStore, writing: Writing) -> Outcome | Stale:
@@ -150,7 +152,7 @@ class Gateway:
         if unfit is not None:
             return await self.turn_away(store, asked.action, replace(unfit, action=asked.action.id))
         performer = self.performers.find(asked.tool.source, terms_of(asked.force.contract, asked.tool))
-        if performer is None or not performer.free():
+        if performer is None or (writing.may_start and not performer.free()):
             return await self.turn_away(store, asked.action, _cannot_perform(asked, performer))
         ends = lease_ends(self.clock.boot(), asked)
         needs = needs_of(asked, writing.names, self.clock.now())

@@ -40,6 +40,8 @@ class Writing:
     """How the record was before, where the contract asks for it."""
     process: ProcessId
     handoff: Handoff = Handoff()
+    may_start: bool = True
+    """Whether it may start at all, as it was judged: a question that nobody was asked yet needs no free slot."""
 
     def refused(self, rows: Rows, row: ActionRow, stop: Refused, charges: Sequence[Charge]) -> Changes:
         balances, booked = _counted(rows, row, charges)
