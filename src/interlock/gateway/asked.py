@@ -8,7 +8,7 @@ from hashlib import sha256
 
 from interlock.budget.period import civil
 from interlock.contract.arguments import Arguments
-from interlock.contract.ir import Tool
+from interlock.contract.ir import Hook, Tool
 from interlock.contract.path import Absent, lookup, parse
 from interlock.core.action import Action, Caller
 from interlock.core.canonical import Json, canonical, line_bytes
@@ -106,6 +106,28 @@ class Asked:
     def attempts(self) -> int:
         """How often it may be sent, all in all."""
         return 1 + (self.tool.retries if self.tool.effect in RESENDABLE else 0)
+
+    @cached_property
+    def price(self) -> int | None:
+        """What every attempt and the look at the record afterwards may cost, or nothing if any price is unknown.
+
+        What is looked up before is paid before (`paid`). Its price has to be known all the same.
+        """
+        contract = self.force.contract
+        before = [contract.facts.get(name) for name in self.force.policies.facts_of(self.action.tool)]
+        before += [self.tool.preview, self.tool.before, self.tool.after]
+        if self.tool.price is None or None in (self._price_of(hook) for hook in before if hook is not None):
+            return None
+        return self.tool.price * self.attempts + self.price_after
+
+    @property
+    def price_after(self) -> int:
+        """What looking at the record after the effect costs."""
+        return (self._price_of(self.tool.after) if self.tool.after is not None else None) or 0
+
+    def _price_of(self, hook: Hook) -> int | None:
+        tool = self.force.contract.tools.get(hook.tool)
+        return tool.price if tool is not None else None
 
     @property
     def plain_read(self) -> bool:

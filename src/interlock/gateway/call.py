@@ -22,15 +22,16 @@ from interlock.contract.ir import Hook
 from interlock.core.action import Action, ActionState, Caller
 from interlock.core.canonical import Json, Unreadable, canonical
 from interlock.core.decision import Allow, Ask, Suggest
+from interlock.core.door import Door
 from interlock.core.errors import InterlockError, StoreBusy, StoreClosed, StoreError, StoreUnsure
 from interlock.core.fact import Known
-from interlock.core.ids import ActionId, Micros, ProcessId
+from interlock.core.ids import ActionId, Micros, ProcessId, TenantId
 from interlock.core.limits import DECIDE_TRIES_MAX, LEASE_MARGIN_SECONDS
 from interlock.core.outcome import Outcome, Receipt, Refused, Uncertain
 from interlock.core.reason import Reason
 from interlock.gateway.asked import Asked, Fresh, Proposal, asked, identify, owner_of, unreadable, validate
 from interlock.gateway.begin import Stale, Started, begin, lease_ends, needs_of, turned_away
-from interlock.gateway.charges import after_price, call_charges
+from interlock.gateway.charges import call_charges
 from interlock.gateway.check import Checked, checked, said_apart
 from interlock.gateway.claims import Names, names_of
 from interlock.gateway.force import Force, Forces, terms_of
@@ -77,6 +78,8 @@ class Gateway:
     forces: Forces
     facts: Facts
     under_way: dict[ActionId, Task]
+    doors: dict[TenantId, Door] = field(default_factory=dict[TenantId, Door])
+    """The door of each tenant as it was read last."""
     late: set[asyncio.Task[object]] = field(default_factory=set[asyncio.Task[object]])
     """Ends that came after they were given up, while they are written down."""
 
@@ -88,25 +91,33 @@ class Gateway:
         drawn = Fresh.draw(self.clock.now())
         store = self.store.for_tenant(caller.tenant)
         try:
+            # The door that was seen last is nearly always that of now. Whether it is shows before anything is decided.
+            door = self.doors.get(caller.tenant)
+            outcome = await self._call(store, caller, proposal, drawn, door, sure=False) if door else Stale()
             for _ in range(DECIDE_TRIES_MAX):
-                outcome = await self._call(store, caller, proposal, drawn)
                 if not isinstance(outcome, Stale):
                     return outcome
+                door = self.doors[caller.tenant] = (await store.read(Needs())).door
+                outcome = await self._call(store, caller, proposal, drawn, door, sure=True)
         except InterlockError as down:
             return Refused(action=drawn.id, reason=_reason_of(down), why=str(down), fix=down.fix)
-        return changing(drawn.id)
+        return changing(drawn.id) if isinstance(outcome, Stale) else outcome
 
-    async def _call(self, store: TenantStore, caller: Caller, proposal: Proposal, drawn: Fresh) -> Outcome | Stale:
+    async def _call(
+        self, store: TenantStore, caller: Caller, proposal: Proposal, drawn: Fresh, door: Door, *, sure: bool
+    ) -> Outcome | Stale:
+        """Carry a proposal under a door. Unless that is `sure` to be the one of now, it refuses nothing by itself."""
         self.observer.at("identify", drawn.id)
-        door = (await store.read(Needs())).door
         force = await self.forces.of(store, door, caller)
         tool = identify(caller, proposal, force, drawn)  # (1)
         if isinstance(tool, Refused):
-            return await self.turn_away(store, unreadable(caller, proposal, drawn, None), tool, force=force)
+            action = unreadable(caller, proposal, drawn, None)
+            return await self.turn_away(store, action, tool, force=force) if sure else Stale()
         assert force is not None, "without a contract there is no tool"
         arguments = validate(proposal, tool, force, drawn)  # (2)
         if isinstance(arguments, Refused):
-            return await self.turn_away(store, unreadable(caller, proposal, drawn, tool), arguments, force=force)
+            action = unreadable(caller, proposal, drawn, tool)
+            return await self.turn_away(store, action, arguments, force=force) if sure else Stale()
         return await self.carry(store, asked(caller, proposal, drawn, tool, arguments, force, self.secrets))
 
     async def carry(self, store: TenantStore, asked: Asked) -> Outcome | Stale:
@@ -114,9 +125,8 @@ class Gateway:
         id = asked.action.id
         names = names_of(asked, self.secrets)
         self.observer.at("recall", id)
-        seen = await store.read(needs_of(asked, names, self.clock.now()))
-        undone = seen.actions[asked.action.undo_of] if asked.action.undo_of else None
-        names = replace(names, undone=undone.claims if undone else ())
+        needs = needs_of(asked, names, self.clock.now())
+        seen = await store.read(needs)
         known = recall(seen, asked)  # (3)
         if known is not None:
             return await self.outcome_of(store, known)
@@ -141,12 +151,16 @@ class Gateway:
             return purse.stopped
         if purse.stopped is not None:
             return await self.turn_away(store, asked.action, purse.stopped, gathered=purse.spent)
+        undone = seen.actions[asked.action.undo_of] if asked.action.undo_of else None
+        if undone is not None:
+            names = replace(names, undone=undone.claims)
+            needs = replace(needs, claims=names.all())
         writing = self._writing(asked, judged, names, gathered, purse.spent)
         parked = isinstance(judged.decision, Ask) and seen.actions[id] is not None
         writing = replace(writing, may_start=parked or isinstance(judged.decision, Allow))
-        return await asyncio.shield(self._in_own_task(id, lambda: self._from_start_to_end(store, writing)))
+        return await asyncio.shield(self._in_own_task(id, lambda: self._from_start_to_end(store, needs, writing)))
 
-    async def _from_start_to_end(self, store: TenantStore, writing: Writing) -> Outcome | Stale:
+    async def _from_start_to_end(self, store: TenantStore, needs: Needs, writing: Writing) -> Outcome | Stale:
         asked = writing.asked
         unfit = asked.force.unfit.get(asked.tool.name)
         if unfit is not None:
@@ -155,7 +169,6 @@ class Gateway:
         if performer is None or (writing.may_start and not performer.free()):
             return await self.turn_away(store, asked.action, _cannot_perform(asked, performer))
         ends = lease_ends(self.clock.boot(), asked)
-        needs = needs_of(asked, writing.names, self.clock.now())
         self.observer.at("start", asked.action.id)
         try:
             begun = await store.write(needs, partial(begin, writing=writing), durable=not asked.plain_read)  # (6), (7)
@@ -234,7 +247,7 @@ class Gateway:
             said=None if isinstance(ending, Happened) else said_apart(asked, ending.said, self.secrets),
             undo_within=asked.tool.undo.within if asked.tool.undo else Micros(0),
             price=asked.tool.price or 0,
-            looked_up=after_price(asked),
+            looked_up=asked.price_after,
             held=started.held,
             cache=writing.names.cache,
             cache_ttl=asked.tool.cache_ttl,

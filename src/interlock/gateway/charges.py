@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from interlock.budget.period import budget_id
 from interlock.contract.arguments import quantity
-from interlock.contract.ir import Budget, Contract, Hook
+from interlock.contract.ir import Budget, Contract
 from interlock.core.charge import UNLIMITED, Charge, Unit
 from interlock.core.ids import BudgetId, Instant, Micros, RunId
 from interlock.core.limits import LEASE_MARGIN_SECONDS
@@ -24,7 +24,7 @@ REASON = {
 def charges(asked: Asked, now: Instant) -> tuple[Charge, ...] | None:
     """Return an upper bound for each budget of the contract, or nothing if one cannot be known."""
     if asked.action.undo_of is not None:
-        price = price_of(asked)
+        price = asked.price
         return None if price is None else (of_the_tenant(price, now),)
     found: list[Charge] = []
     for budget in asked.force.contract.budgets:
@@ -36,7 +36,7 @@ def charges(asked: Asked, now: Instant) -> tuple[Charge, ...] | None:
         owner = asked.owner if budget.tool is None else f"{asked.owner}:{budget.tool}"
         name = budget_id(owner, budget.unit.value, budget.period, run=asked.action.run, now=now)
         found.append(Charge(budget=name, unit=budget.unit, amount=amount, limit=budget.limit))
-    return tuple(found) if price_of(asked) is not None else None
+    return tuple(found) if asked.price is not None else None
 
 
 def of_the_tenant(price: int, now: Instant) -> Charge:
@@ -80,7 +80,7 @@ def _amount(asked: Asked, budget: Budget) -> int | None:
     tool = asked.tool
     match budget.unit:
         case Unit.USD:
-            return price_of(asked)
+            return asked.price
         case Unit.USD_OF_ARGS:
             amounts = list(_money(asked))
             return None if any(amount is None or amount < 0 for amount in amounts) else sum(a or 0 for a in amounts)
@@ -92,32 +92,6 @@ def _amount(asked: Asked, budget: Budget) -> int | None:
             return asked.attempts - 1
         case Unit.SECONDS:
             return tool.timeout * asked.attempts
-
-
-def price_of(asked: Asked) -> int | None:
-    """Return what every attempt and the look at the record afterwards may cost, or nothing if any price is unknown.
-
-    What is looked up before is paid before (`paid`). Its price has to be known all the same.
-    """
-    contract = asked.force.contract
-    before = [contract.facts.get(name) for name in asked.force.policies.facts_of(asked.action.tool)]
-    before += [asked.tool.preview, asked.tool.before]
-    after = _hook_price(asked, asked.tool.after)
-    if asked.tool.price is None or after is None or None in (_hook_price(asked, hook) for hook in before):
-        return None
-    return asked.tool.price * asked.attempts + after
-
-
-def after_price(asked: Asked) -> int:
-    """Return what looking at the record after the effect costs."""
-    return _hook_price(asked, asked.tool.after) or 0
-
-
-def _hook_price(asked: Asked, hook: Hook | None) -> int | None:
-    if hook is None:
-        return 0
-    tool = asked.force.contract.tools.get(hook.tool)
-    return tool.price if tool is not None else None
 
 
 def _money(asked: Asked) -> Iterator[int | None]:

@@ -20,7 +20,7 @@ from interlock.core.outcome import Outcome, Refused
 from interlock.gateway.asked import Asked
 from interlock.gateway.begin import PASSING, lease_ends
 from interlock.gateway.call import Gateway
-from interlock.gateway.charges import charges, lease_micros, price_of
+from interlock.gateway.charges import charges, lease_micros
 from interlock.gateway.check import checked, said_apart
 from interlock.gateway.claims import names_of
 from interlock.gateway.doors import Operator
@@ -189,7 +189,7 @@ def _taken_over(
         fence=row.fence + 1,
         owner=process,
         holds=_added(row.holds, more),
-        price=row.price + (price_of(asked) or 0),
+        price=row.price + (asked.price or 0),
         lease_until=Instant(rows.now + lease_micros(asked)),
         changed_at=rows.now,
     )

@@ -12,7 +12,7 @@ from interlock.core.decision import Ask, Suggest
 from interlock.core.ids import BudgetId, Digest, Instant, ProcessId
 from interlock.core.outcome import Parked, Refused, Suggested
 from interlock.gateway.asked import Asked
-from interlock.gateway.charges import lease_micros, price_of
+from interlock.gateway.charges import lease_micros
 from interlock.gateway.claims import Names, taken
 from interlock.gateway.handoff import Handoff
 from interlock.gateway.judge import Judged
@@ -105,7 +105,7 @@ class Writing:
             fence=row.fence + 1,
             owner=self.process,
             started_at=rows.now,
-            price=price_of(self.asked) or 0,
+            price=self.asked.price or 0,
             lease_until=Instant(rows.now + lease_micros(self.asked)),
             holds=tuple(charges),
             claims=(*(claim.id for claim in claims), *self.names.undone),
