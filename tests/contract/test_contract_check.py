@@ -180,9 +180,35 @@ def test_people_who_could_not_agree_are_named() -> None:
 def test_mode_act_in_prod_is_held_back_by_what_protects_and_is_not_enforced() -> None:
     act = HEAD.replace("mode: ask", "mode: act")
     trust = "trust: { urls: { allow: [] } }\n"
-    held = [warning.text for warning in lint(loaded(act + trust)) if "mode `act`" in warning.text]
 
-    assert len(held) == 1
-    assert [
-        each for each in lint(loaded(act + trust + "accept_unenforced: [trust]\n")) if "mode `act`" in each.text
-    ] == []
+    def held(more: str) -> list[str]:
+        return [each.text.split("`")[1] for each in lint(loaded(act + trust + more)) if "mode `act`" in each.text]
+
+    assert held("") == ["approvals.red.step_up", "trust"]
+    assert held("accept_unenforced: [trust]\n") == ["approvals.red.step_up"]
+    assert held("accept_unenforced: [trust, approvals.red.step_up]\n") == []
+
+
+def test_a_key_that_nothing_honours_is_named_unless_it_is_switched_off() -> None:
+    said = """\
+unsafe_durability: true
+agents: { bot: { key: bot.pub } }
+budgets: { per_run: { tokens: 5, model_calls: 5, tool_calls: 5 } }
+fallback: { on_loop: human_handoff, on_timeout: human_handoff }
+"""
+    more = "on_repeat: ask, idempotency_header: Key, secret: s"
+    named = {each.section for each in loaded(HEAD + tools(pay=with_(WRITE, more)) + said).unenforced}
+
+    assert named == {
+        "agents.key",
+        "approvals.red.step_up",
+        "budgets.per_run.model_calls",
+        "budgets.per_run.tokens",
+        "fallback.on_loop",
+        "tools.idempotency_header",
+        "tools.on_repeat",
+        "tools.secret",
+        "unsafe_durability",
+    }
+    off = HEAD.replace("step_up: true", "step_up: false") + "unsafe_durability: false\n"
+    assert loaded(off).unenforced == ()

@@ -83,6 +83,7 @@ def test_the_full_contract_says_what_this_version_does_not_enforce() -> None:
         [
             "8: on_call -> incidents",
             "9: class -> runs",
+            "21: agents.key -> signed proposals",
             "12: environments.autonomy -> releases",
             "14: input -> runs",
             "17: outcome -> metrics",
@@ -92,9 +93,13 @@ def test_the_full_contract_says_what_this_version_does_not_enforce() -> None:
             "30: providers -> model routing",
             "35: models -> model routing",
             "70: tools.secret -> the secret broker",
+            "67: tools.idempotency_header -> tools over HTTP",
             "90: tools.args.domains -> trust",
             "91: tools.args.templates -> trust",
+            "112: approvals.red.step_up -> logins",
             "118: escalate_when -> runs",
+            "121: budgets.per_run.tokens -> model routing",
+            "121: budgets.per_run.model_calls -> model routing",
             "123: budgets.per_month.alert_at -> metrics",
             "127: budgets.soft -> runs",
             "128: budgets.people -> metrics",
@@ -113,6 +118,7 @@ def test_the_full_contract_says_what_this_version_does_not_enforce() -> None:
 def test_what_protects_and_is_not_enforced_holds_mode_act_back() -> None:
     assert sorted({each.section for each in holding_back(file("support-refunds.yaml"))}) == snapshot(
         [
+            "approvals.red.step_up",
             "breakers",
             "done",
             "escalate_when",

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from interlock.contract.full_shape import FALLBACK
 from interlock.contract.ir import Contract, Unenforced
-from interlock.contract.node import Map, Node, plain
+from interlock.contract.node import Map, Node, Scalar, flag_of, plain
 from interlock.contract.problem import Findings, nearest
 from interlock.contract.row import Row
 from interlock.contract.scalar import NAME
@@ -29,9 +30,13 @@ class _Waiting:
         return ".".join(key for key in self.path if key != "*")
 
 
+_HANDED_OFF = frozenset({"on_policy_violation", "on_timeout", "on_low_confidence", "handoff"})
+"""What a person takes over already."""
+
 _WAITING = (
     _Waiting(("on_call",), "incidents"),
     _Waiting(("class",), "runs"),
+    _Waiting(("agents", "*", "key"), "signed proposals", typed=True),
     _Waiting(("environments", "*", "autonomy"), "releases"),
     _Waiting(("input",), "runs"),
     _Waiting(("outcome",), "metrics"),
@@ -41,23 +46,34 @@ _WAITING = (
     _Waiting(("providers",), "model routing", protects=True),
     _Waiting(("models",), "model routing"),
     _Waiting(("tools", "*", "secret"), "the secret broker", protects=True, typed=True),
+    _Waiting(("tools", "*", "idempotency_header"), "tools over HTTP", typed=True),
+    _Waiting(("tools", "*", "on_repeat"), "runs", typed=True),
     _Waiting(("tools", "*", "args", "*", "domains"), "trust", protects=True, typed=True),
     _Waiting(("tools", "*", "args", "*", "templates"), "trust", protects=True, typed=True),
+    _Waiting(("approvals", "yellow", "step_up"), "logins", protects=True, typed=True),
+    _Waiting(("approvals", "red", "step_up"), "logins", protects=True, typed=True),
     _Waiting(("escalate_when",), "runs", protects=True),
-    _Waiting(("budgets", "per_run", "alert_at"), "metrics"),
-    _Waiting(("budgets", "per_hour", "alert_at"), "metrics"),
-    _Waiting(("budgets", "per_day", "alert_at"), "metrics"),
-    _Waiting(("budgets", "per_month", "alert_at"), "metrics"),
+    *(
+        _Waiting(("budgets", period, unit), "model routing", typed=True)
+        for period in ("per_run", "per_hour", "per_day", "per_month")
+        for unit in ("tokens", "model_calls")
+    ),
+    *(
+        _Waiting(("budgets", period, "alert_at"), "metrics")
+        for period in ("per_run", "per_hour", "per_day", "per_month")
+    ),
     _Waiting(("budgets", "soft"), "runs"),
     _Waiting(("budgets", "people"), "metrics"),
     _Waiting(("trust",), "trust", protects=True),
     _Waiting(("redaction",), "redaction", protects=True),
     _Waiting(("breakers",), "breakers", protects=True),
+    *(_Waiting(("fallback", key), "runs", typed=True) for key in FALLBACK.keys if key not in _HANDED_OFF),
     _Waiting(("fallback", "handoff", "keep"), "runs"),
     _Waiting(("done",), "runs", protects=True),
     _Waiting(("evals",), "evaluations"),
     _Waiting(("rollout",), "releases", protects=True),
     _Waiting(("retention",), "retention"),
+    _Waiting(("unsafe_durability",), "the store's settings", typed=True),
 )
 
 SECTIONS = frozenset(waiting.section for waiting in _WAITING)
@@ -70,6 +86,8 @@ def read_unenforced(root: Map) -> tuple[tuple[Unenforced, ...], Mapping[str, Jso
     kept: dict[str, Json] = {}
     for waiting in _WAITING:
         for path, node, place in _found(waiting.path, root, root.place):
+            if isinstance(node, Scalar) and node.kind == "flag" and waiting.typed and not flag_of(node):
+                continue  # what is switched off relies on nobody
             listed.append(
                 Unenforced(
                     section=waiting.section, place=place, honoured_by=waiting.honoured_by, protects=waiting.protects
