@@ -16,9 +16,9 @@ interlock: 1
 workflow: refunds
 tenant: acme
 environments: { prod: { mode: ask } }
-approvals:
-  yellow: { approvers: [lead], quorum: 1, expires: 1h }
-  red: { approvers: [lead, boss], quorum: 2, expires: 2h, step_up: true }
+approvals: { people: { lead: [ada], boss: [kay] },
+  yellow: { approvers: [lead], quorum: 1, expires: 1h },
+  red: { approvers: [lead, boss], quorum: 2, expires: 2h, step_up: true } }
 """
 
 READ = "{ from: 'python:shop:look', effect: read, tier: green, price: 0 }"

@@ -170,11 +170,21 @@ def test_a_contract_without_limits_is_named() -> None:
 
 
 def test_people_who_could_not_agree_are_named() -> None:
-    text = HEAD.replace("approvals:\n", "approvals:\n  people: { lead: [ada] }\n")
-    warnings = {warning.text for warning in lint(loaded(text))}
+    def said(people: str) -> list[str]:
+        text = HEAD.replace("people: { lead: [ada], boss: [kay] },", people)
+        return [each.text for each in lint(loaded(text)) if "no budget" not in each.text]
 
-    assert "nobody holds the role `boss`, which approves `red`" in warnings
-    assert "`red` needs 2 people to agree, and 1 could" in warnings
+    (boss, few) = said("people: { lead: [ada] },")
+    assert boss.startswith("nobody holds the role `boss`, which approves `red`: name people under `approvals.people`")
+    assert few == "`red` needs 2 people to agree, and 1 could"
+    boss, lead = said("")
+    assert boss.startswith("nobody holds the role `boss`, which approves `red`: ")
+    assert lead.startswith("nobody holds the role `lead`, which approves `yellow` and `red`: ")
+
+
+def test_a_tool_that_only_undoes_is_not_blamed_for_having_no_undo() -> None:
+    back = with_(WRITE.replace("yellow", "green").replace("opaque", "idempotent"), "only_as_undo: true")
+    assert [each.text for each in lint(full(tools(back=back))) if "`back`" in each.text] == []
 
 
 def test_mode_act_in_prod_is_held_back_by_what_protects_and_is_not_enforced() -> None:

@@ -1,6 +1,6 @@
 """What a contract may say, and what its owner should know all the same."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import cast
 
 from interlock.contract.expr import ExpressionInvalid, parse
@@ -10,7 +10,7 @@ from interlock.contract.unenforced import holding_back
 from interlock.core.canonical import Json
 from interlock.core.charge import Unit
 from interlock.core.effect import EffectClass, Mode, Tier
-from interlock.core.ids import Environment, ToolName
+from interlock.core.ids import Environment, Role, ToolName
 from interlock.policy.rule import RuleEffect
 
 _RESENT = frozenset({EffectClass.READ, EffectClass.IDEMPOTENT, EffectClass.IDEMPOTENT_KEY})
@@ -80,7 +80,7 @@ def _of_tool(tool: Tool) -> Iterator[Assumption]:
 
 
 def _of_allowed(tool: Tool, asking: set[ToolName | None]) -> Iterator[Assumption]:
-    if tool.effect is EffectClass.READ:
+    if tool.effect is EffectClass.READ or tool.only_as_undo:
         return
     # In mode `act`, yellow asks by itself and red is only ever a draft.
     if tool.undo is None and tool.name not in asking and tool.tier is Tier.GREEN:
@@ -91,10 +91,8 @@ def _of_allowed(tool: Tool, asking: set[ToolName | None]) -> Iterator[Assumption
 
 def _of_consent(contract: Contract) -> Iterator[Assumption]:
     approvals = contract.approvals
-    named = [("yellow", approvals.yellow), ("red", approvals.red)]
-    for tier, consent in named:
-        if consent is not None and approvals.people:
-            yield from _of_people(contract, tier, consent)
+    both = {"yellow": approvals.yellow, "red": approvals.red}
+    yield from _of_people(contract, {tier: consent for tier, consent in both.items() if consent is not None})
     tiers = {tool.tier for tool in contract.tools.values()}
     if Tier.RED in tiers and approvals.red is None:
         yield _at(contract, "tools are `red` and `approvals` names nobody for them: their drafts are never started")
@@ -102,13 +100,16 @@ def _of_consent(contract: Contract) -> Iterator[Assumption]:
         yield _at(contract, "tools are `yellow` and `approvals` names nobody for them: they are never done")
 
 
-def _of_people(contract: Contract, tier: str, consent: Consent) -> Iterator[Assumption]:
+def _of_people(contract: Contract, consents: Mapping[str, Consent]) -> Iterator[Assumption]:
     people = contract.approvals.people
-    for role in sorted(consent.approvers - people.keys()):
-        yield _at(contract, f"nobody holds the role `{role}`, which approves `{tier}`")
-    able = frozenset[str]().union(*(people.get(role, frozenset()) for role in consent.approvers))
-    if len(able) < consent.quorum:
-        yield _at(contract, f"`{tier}` needs {consent.quorum} people to agree, and {len(able)} could")
+    for role in sorted(frozenset[Role]().union(*(each.approvers for each in consents.values())) - people.keys()):
+        tiers = " and ".join(f"`{tier}`" for tier, consent in consents.items() if role in consent.approvers)
+        text = f"nobody holds the role `{role}`, which approves {tiers}: name people under `approvals.people`"
+        yield _at(contract, f"{text}, or what only they may agree to waits until it expires")
+    for tier, consent in consents.items():
+        able = frozenset[str]().union(*(people.get(role, frozenset()) for role in consent.approvers))
+        if 0 < len(able) < consent.quorum:
+            yield _at(contract, f"`{tier}` needs {consent.quorum} people to agree, and {len(able)} could")
 
 
 def _at(contract: Contract, text: str) -> Assumption:
