@@ -43,7 +43,8 @@ async def show(typed: Typed) -> int:
     ]
     data = [{"index": index, "leaf": leaf, "entry": entry} for index, leaf, entry in entries]
     cells = [_cells(index, entry) for index, _, entry in entries]
-    text = table(["INDEX", "AT", "WHAT", "ACTION", "TOOL", "WHO", "WHY"], cells, typed.screen.width, right=(0,))
+    heads = ["INDEX", "AT", "WHAT", "ACTION", "TOOL", "WHO", "WHY"]
+    text = table(heads, cells, typed.screen.broad, right=(0,), fold=4)
     typed.screen.show(data, text if cells else "no entry is there")
     return 0
 

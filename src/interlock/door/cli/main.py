@@ -20,8 +20,10 @@ _USAGE = 1
 _INTERRUPTED = 130
 _HERE = "interlock.door.cli."
 _EPILOG = """\
-environment: INTERLOCK_STORE, INTERLOCK_KEYS, INTERLOCK_TENANT stand for --store, --keys, --tenant
-Data goes to standard output, everything else to standard error. Every command has --help."""
+environment: INTERLOCK_STORE, INTERLOCK_KEYS, INTERLOCK_TENANT stand for
+--store, --keys, --tenant
+Data goes to standard output, everything else to standard error.
+Every command has --help."""
 
 
 class UsageWrong(InterlockError):

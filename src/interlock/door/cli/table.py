@@ -50,7 +50,7 @@ COMMANDS: tuple[Command, ...] = (
             arg("--seed", type=int, default=1, metavar="N", help="draw another company (default 1)"),
             arg("--into", default="interlock-demo", metavar="FOLDER", help="where to put it (default interlock-demo/)"),
         ),
-        more="exit codes: 0 if everything went as the tickets expect and the ledger verifies, 1 if not",
+        more="exit codes: 0 if everything went as the tickets expect and the ledger\nverifies, 1 if not",
     ),
     Command(
         name="call",
@@ -115,7 +115,7 @@ COMMANDS: tuple[Command, ...] = (
             arg("--seen", metavar="HASH", help="what `approvals show` printed; without it you are shown and asked"),
             *_WHO,
         ),
-        more="The grant opens what HASH stands for and nothing else. If it has changed meanwhile, look again.",
+        more="The grant opens what HASH stands for and nothing else.\nIf it has changed meanwhile, look again.",
     ),
     Command(name="approvals deny", says="say no", run="approvals:deny", takes=(_ID, *_WHO)),
     Command(
@@ -142,7 +142,7 @@ COMMANDS: tuple[Command, ...] = (
         says="nothing starts, from the next moment on; prints what is in flight",
         run="switches:stop",
         takes=(*_SCOPE, _UNDO_TOO, *_WHO),
-        more="On a locked or broken SQLite file it leaves FILE.stop beside it, which stops every tenant.",
+        more="On a locked or broken SQLite file it leaves FILE.stop beside it,\nwhich stops every tenant.",
     ),
     Command(
         name="switch suggest",
@@ -183,7 +183,7 @@ COMMANDS: tuple[Command, ...] = (
         says="break the glass: let a scope act for a while in spite of its mode",
         run="doors:glass",
         takes=(arg("--for", dest="span", required=True, metavar="TIME", help="how long: `15m`, `2h`"), *_SCOPE, *_WHO),
-        more="It never lifts `switch stop`. It is recorded, it expires, and every action that it lets through says so.",
+        more="It never lifts `switch stop`. It is recorded, it expires,\nand every action that it let through says so.",
     ),
     Command(
         name="clock accept",
