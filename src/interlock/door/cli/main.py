@@ -12,11 +12,13 @@ from interlock.core.errors import InterlockError
 from interlock.door.cli.command import Command
 from interlock.door.cli.screen import Screen, Typed
 from interlock.door.cli.table import COMMANDS, GROUPS
+from interlock.door.cli.usage import COMMON, UsageWrong, in_our_words, unexpected
 
 if TYPE_CHECKING:
     from interlock.ports import Clock
 
-_USAGE = 1
+_NOT_CARRIED_OUT = 1
+_USAGE = 2
 _INTERRUPTED = 130
 _HERE = "interlock.door.cli."
 _EPILOG = """\
@@ -26,15 +28,11 @@ Data goes to standard output, everything else to standard error.
 Every command has --help."""
 
 
-class UsageWrong(InterlockError):
-    """The line that was typed is no command."""
-
-
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong with a line as we say it of everything else."""
 
     def error(self, message: str) -> NoReturn:
-        raise UsageWrong(f"{message}", fix=f"run `{self.prog} --help`")
+        raise in_our_words(message, self.prog)
 
 
 class _Layout(argparse.RawDescriptionHelpFormatter):
@@ -55,6 +53,9 @@ def main(argv: Sequence[str] | None = None, *, clock: "Clock | None" = None) -> 
     screen = Screen.of_this_process(json="--json" in words)
     try:
         return _carry_out(words, screen, clock)
+    except UsageWrong as error:
+        screen.error(error)
+        return _USAGE
     except InterlockError as error:
         screen.error(error)
     except BrokenPipeError:
@@ -67,13 +68,16 @@ def main(argv: Sequence[str] | None = None, *, clock: "Clock | None" = None) -> 
     except KeyboardInterrupt:
         screen.note("interrupted")
         return _INTERRUPTED
-    return _USAGE
+    return _NOT_CARRIED_OUT
 
 
 def _carry_out(words: Sequence[str], screen: Screen, clock: "Clock | None") -> int:
     for word in words:
         if not _is_text(word):
             raise UsageWrong("an argument is not UTF-8 text", fix="type it again, or read it from a file")
+    first = words[0].partition("=")[0] if words else ""
+    if first.startswith("-") and first not in (*COMMON, "-h"):
+        raise unexpected(words[0])
     try:
         given, left = parser().parse_known_args(words)
     except SystemExit as asked_for_help:
@@ -96,7 +100,7 @@ def _place(left: Sequence[str], given: argparse.Namespace, command: Command) -> 
     empty = [name for name in optional if getattr(given, name) is None and not name.startswith("-")]
     for word in left:
         if word.startswith("-") or not empty:
-            raise UsageWrong(f"`{word}` is not expected here", fix=f"run `interlock {command.name} --help`")
+            raise unexpected(word, command)
         setattr(given, empty.pop(0), word)
 
 
