@@ -169,6 +169,26 @@ def test_a_contract_without_limits_is_named() -> None:
     ]
 
 
+def test_a_workflow_that_costs_nothing_needs_no_limit_on_what_it_costs() -> None:
+    said = [each.text for each in lint(full(tools(look=READ)))]
+    assert said == ["no budget limits the calls of a run"]
+
+
+def test_a_limit_that_no_call_fits_into_is_named() -> None:
+    look = with_(READ.replace("price: 0", "price: 0.5"), "timeout: 10s, retries: 3")
+    text = tools(look=look, rest=READ) + "permissions: { allowed_tools: [look] }\n"
+
+    def said(limits: str) -> list[str]:
+        return [each.text for each in lint(full(f"{text}budgets: {{ per_run: {limits} }}\n")) if "aside" in each.text]
+
+    assert said("{ usd: 0.5, seconds: 40, retries: 3 }") == []
+    assert said("{ usd: 0.4, seconds: 39, retries: 2 }") == [
+        "a call of `look` sets $0.50 aside, and the limit of a run is $0.40: it never starts",
+        "a call of `look` sets 40 s aside, and the limit of a run is 39 s: it never starts",
+        "a call of `look` sets 3 retries aside, and the limit of a run is 2 retries: it never starts",
+    ]
+
+
 def test_people_who_could_not_agree_are_named() -> None:
     def said(people: str) -> list[str]:
         text = HEAD.replace("people: { lead: [ada], boss: [kay] },", people)

@@ -5,7 +5,7 @@ from typing import cast
 
 from interlock.contract.expr import ExpressionInvalid, parse
 from interlock.contract.hooks import is_source
-from interlock.contract.ir import Assumption, Consent, Contract, Tool
+from interlock.contract.ir import Assumption, Budget, Consent, Contract, Tool
 from interlock.contract.unenforced import holding_back
 from interlock.core.canonical import Json
 from interlock.core.charge import Unit
@@ -26,12 +26,14 @@ def lint(contract: Contract) -> tuple[Assumption, ...]:
         *_of_conditions(contract),
         *(warning for tool in tools for warning in _of_tool(tool)),
         *(warning for tool in tools if tool.name in allowed for warning in _of_allowed(tool, asking)),
+        *(warning for tool in tools if tool.name in allowed for warning in _of_limits(tool, contract.budgets)),
         *_of_consent(contract),
     )
 
 
 def _of_contract(contract: Contract) -> Iterator[Assumption]:
-    if not any(budget.unit is Unit.USD and budget.tool is None for budget in contract.budgets):
+    free = bool(contract.tools) and all(tool.price == 0 for tool in contract.tools.values())
+    if not free and not any(budget.unit is Unit.USD and budget.tool is None for budget in contract.budgets):
         yield _at(contract, "no budget limits what the workflow costs")
     if not any(budget.unit is Unit.TOOL_CALLS and budget.period == "run" for budget in contract.budgets):
         yield _at(contract, "no budget limits the calls of a run")
@@ -87,6 +89,26 @@ def _of_allowed(tool: Tool, asking: set[ToolName | None]) -> Iterator[Assumption
         yield _of(tool, "writes, cannot be undone and asks nobody")
     if tool.effect is EffectClass.OPAQUE and tool.unique is None and tool.serialize == "" and tool.tier is Tier.GREEN:
         yield _of(tool, "is `opaque` and `green`: a second call has a second effect; say `unique` or a higher tier")
+
+
+def _of_limits(tool: Tool, budgets: tuple[Budget, ...]) -> Iterator[Assumption]:
+    """Name the limits that are below what a single call sets aside. An undo is charged to nobody's limit."""
+    if tool.only_as_undo:
+        return
+    most = {
+        Unit.USD: tool.price or 0,
+        Unit.SECONDS: tool.timeout * (1 + tool.retries),
+        Unit.RETRIES: tool.retries,
+    }
+    for budget in budgets:
+        amount = most.get(budget.unit, 0)
+        if budget.tool in (None, tool.name) and amount > budget.limit:
+            needs, has = budget.unit.show(amount), budget.unit.show(budget.limit)
+            yield Assumption(
+                place=budget.place,
+                text=f"a call of `{tool.name}` sets {needs} aside, and the limit of a {budget.period} is {has}:"
+                f" it never starts",
+            )
 
 
 def _of_consent(contract: Contract) -> Iterator[Assumption]:
