@@ -164,7 +164,8 @@ async def publish(typed: Typed) -> int:
     who = {"by": by.person, "known_by": by.known_by, "epoch": epoch, "tenant": here.store.tenant}
     what = {"workflow": contract.workflow, "environment": environment, "contract": done.hash, "mode": done.mode.value}
     tools = {"new": list(done.new), "changed": list(done.changed), "gone": list(done.gone)}
-    typed.screen.show({**what, **who, "tools": tools}, block(pairs, typed.screen.width))
+    unenforced = list(map(_waiting, done.unenforced))
+    typed.screen.show({**what, **who, "tools": tools, "not_enforced": unenforced}, block(pairs, typed.screen.width))
     _remark(typed, contract)
     return 0
 
@@ -182,6 +183,9 @@ def _of_its_tenant(typed: Typed, contract: Contract) -> Settings:
 def _remark(typed: Typed, contract: Contract) -> None:
     for each in (*contract.assumptions, *lint(contract)):
         typed.screen.note(f"note: {each.place}: {each.text}")
+    if contract.unenforced:
+        sections = listed({f"`{each.section}`" for each in contract.unenforced})
+        typed.screen.note(f"note: not enforced in this version: {sections}")
     if not typed.settings.tenant_said and contract.tenant != "default":
         typed.screen.note(
             f"hint: other commands need `--tenant {contract.tenant}`, or INTERLOCK_TENANT={contract.tenant}"
