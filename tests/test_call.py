@@ -13,6 +13,7 @@ from interlock.core.errors import UpstreamFailed, UpstreamSilent
 from interlock.core.money import Money
 from interlock.core.outcome import Done, Failed, Outcome, Parked, Refused, Uncertain
 from interlock.core.reason import Reason
+from interlock.ports import Wanted
 from world import ALLOW, MAIL, World, a_budget, a_rule, a_tool
 
 pytestmark = pytest.mark.anyio
@@ -291,6 +292,20 @@ async def test_what_is_wrong_is_said_by_path_and_kind_and_never_by_value(world: 
     assert isinstance(outcome, Refused)
     assert [(w.path, w.kind) for w in outcome.wrong] == snapshot([("$.to", "MaxLength"), ("$", "AdditionalProperties")])
     assert "secret" not in f"{outcome}"
+
+
+@pytest.mark.promise("secret")
+async def test_a_name_that_the_caller_chose_is_never_told(world: World) -> None:
+    schema = {
+        "properties": {"to": {"type": "object", "additionalProperties": {"type": "object", "maxProperties": 0}}},
+        "additionalProperties": {"type": "integer"},
+    }
+    await world.publish(tools=[a_tool(schema=schema)])
+    outcome = await world.call({"to": {"sk_live_1": {"pin": 1}}, "sk_live_2": "x", "sk_live_3": 1.5})
+    assert isinstance(outcome, Refused)
+    assert sorted({wrong.path for wrong in outcome.wrong}) == ["$.*", "$.to.*"]
+    kept = repr(outcome) + repr(await world.store.actions(Wanted())) + repr(await world.store.entries())
+    assert "sk_live" not in kept
 
 
 async def test_defaults_are_filled_before_anyone_judges(world: World) -> None:

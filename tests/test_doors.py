@@ -4,18 +4,22 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from secrets import token_hex
 
 import pytest
 
 from interlock.app import Opened
 from interlock.contract.ir import Approvals, Consent
-from interlock.core.door import BreakGlass, Scope, Switch, SwitchKind
+from interlock.core.action import Caller
+from interlock.core.door import BreakGlass, Door, Scope, Switch, SwitchKind
 from interlock.core.effect import EffectClass, Mode, Tier
-from interlock.core.ids import Instant, PersonId, Role, TenantId, ToolName, WorkflowId
+from interlock.core.ids import Instant, Micros, PersonId, Role, TenantId, ToolName, WorkflowId
 from interlock.core.outcome import Done, Parked, Refused, Suggested
 from interlock.core.reason import Reason
 from interlock.gateway.doors import break_glass, resume_switch, set_mode, throw
+from interlock.gateway.force import Force, Forces
+from interlock.ports import TenantStore
 from world import ALLOW, KIM, MAIL, NOON, PROD, HandClock, World, a_rule, a_tool
 
 pytestmark = pytest.mark.anyio
@@ -179,3 +183,48 @@ async def race_and_check(world: World, opens: Callable[[HandClock], Opened], *, 
     entries = await all_entries(mine)
     assert starts_after_a_stop(entries) == []
     assert sum(e["kind"] == "started" for e in entries) == ended["done"] == len(mine.tool.performed)
+
+
+@pytest.mark.promise("stop", "door")
+@pytest.mark.parametrize("what", ["mode", "contract"])
+async def test_a_contract_or_mode_that_changes_while_a_call_is_being_read_is_the_one_that_judges(
+    world: World, what: str
+) -> None:
+    @dataclass
+    class Meanwhile(Forces):
+        """The doors turn right after the contract in force was found."""
+
+        turned: bool = False
+
+        async def of(self, store: TenantStore, door: Door, caller: Caller) -> Force | None:
+            force = await super().of(store, door, caller)
+            if not self.turned:
+                self.turned = True
+                if what == "mode":
+                    await set_mode(world.store, SUPPORT, PROD, Mode.READ_ONLY, KIM)
+                else:
+                    await world.publish(ALLOW, a_rule("no.mail", "deny"))
+            return force
+
+    await world.publish()
+    world.gateway = replace(world.gateway, forces=Meanwhile(world.gateway.performers))
+    outcome = await world.call()
+    assert isinstance(outcome, Refused)
+    assert (outcome.reason, world.tool.performed) == (Reason.POLICY, [])
+
+
+@pytest.mark.promise("stop")
+async def test_a_cached_answer_is_not_given_under_a_stop_or_to_whom_a_rule_refuses_by_now(world: World) -> None:
+    look = a_tool(effect=EffectClass.READ, cache_ttl=Micros(3_600_000_000))
+    await world.publish(tools=[look])
+    assert isinstance(await world.call(), Done)
+    cached = await world.call()
+    assert isinstance(cached, Done)
+    assert (cached.recalled, len(world.tool.performed)) == (True, 1)
+    await throw(world.store, a_switch(SwitchKind.STOP), KIM)
+    assert isinstance(await world.call(), Refused)
+    await resume_switch(world.store, "s1", KIM)
+    assert isinstance(await world.call(), Done)
+    await world.publish(ALLOW, a_rule("no.mail", "deny"), tools=[look])
+    assert isinstance(await world.call(), Refused)
+    assert len(world.tool.performed) == 1

@@ -1,20 +1,23 @@
 """What is undone, by whom, and what cannot be."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from interlock.contract.ir import Hook, Undo, Unique
+from interlock.contract.ir import Approvals, Hook, Loop, Undo, Unique
 from interlock.core.charge import Unit
 from interlock.core.door import Scope, Switch, SwitchKind
 from interlock.core.effect import EffectClass
 from interlock.core.errors import ActionUnknown, NotPermitted, UpstreamSilent
-from interlock.core.ids import ActionId, BudgetId, Instant, Micros, PersonId, RunId, ToolName
-from interlock.core.outcome import Done, Refused
+from interlock.core.ids import ActionId, BudgetId, Instant, Micros, PersonId, Role, RunId, ToolName
+from interlock.core.outcome import Done, Parked, Refused
 from interlock.core.reason import Reason
+from interlock.gateway.consent import agree
 from interlock.gateway.doors import throw
 from interlock.gateway.resolve import resolve
+from interlock.gateway.resume import resume
 from interlock.gateway.reverse import plan, undo
 from interlock.policy.rule import AsUndo
 from world import ALLOW, KIM, ScriptedTool, World, a_budget, a_rule, a_tool
@@ -87,6 +90,12 @@ async def test_an_agent_cannot_call_what_is_there_only_as_an_undo(world: World) 
     outcome = await world.call({"id": 7, "to": "sam"}, tool="mail.unsend")
     assert isinstance(outcome, Refused)
     assert (outcome.reason, back.performed) == (Reason.TOOL_NOT_ALLOWED, [])
+    # Nor where a rule permits it: what the tool is there for is not for a rule to widen.
+    tools = [a_tool(), a_tool("mail.unsend", only_as_undo=True)]
+    await world.publish(ALLOW, a_rule("allow.unsend", "permit", "mail.unsend"), tools=tools)
+    again = await world.call({"id": 7, "to": "sam"}, tool="mail.unsend")
+    assert isinstance(again, Refused)
+    assert (again.reason, back.performed) == (Reason.TOOL_NOT_ALLOWED, [])
 
 
 @pytest.mark.promise("undo")
@@ -103,7 +112,7 @@ async def test_the_plan_of_a_run_names_the_last_effect_first_and_what_cannot_be_
     steps = await plan(world.gateway, world.store, run=RunId("r1"))
     assert [(step.action, step.why_not) for step in steps] == [
         (third.action, "nobody knows whether it happened: resolve it first"),
-        (second.action, "the contract does not say how to undo it"),
+        (second.action, "the contract names no undo for it, or its result lacks what the undo needs"),
         (first.action, ""),
     ]
 
@@ -137,14 +146,61 @@ async def test_a_record_that_has_changed_since_is_undone_only_if_somebody_says_s
     assert isinstance(await undo(world.gateway, world.store, first.action, KIM, even_if_changed=True), Done)
 
 
-async def test_a_business_key_stays_taken_after_an_undo_until_its_window_ends(world: World) -> None:
+async def test_an_undo_gives_the_business_key_back(world: World) -> None:
     await publish(world, unique=Unique(on=("args.to",), within=DAY))
     first = await world.call({"to": "sam"}, run="r1")
-    assert isinstance(await world.call({"to": "sam"}, run="r2"), Refused)
+    await world.raise_by("support:prod/usd/day:2026-01-01", 20)
+    second = await world.call({"to": "sam"}, run="r2")
+    assert isinstance(second, Refused)
+    assert second.reason is Reason.DUPLICATE
     await undo(world.gateway, world.store, first.action, KIM)
-    assert isinstance(await world.call({"to": "sam"}, run="r2"), Refused)
-    world.clock.forward(days=1)
     assert isinstance(await world.call({"to": "sam"}, run="r3"), Done)
+    fourth = await world.call({"to": "sam"}, run="r4")
+    assert isinstance(fourth, Refused)
+    assert fourth.reason is Reason.DUPLICATE
+
+
+async def test_an_undo_whose_check_failed_leaves_the_business_key_taken(world: World) -> None:
+    undoing = a_tool("mail.unsend", price=0, only_as_undo=True, check=("result == 'ok'",))
+    sending = a_tool(effect=EffectClass.IDEMPOTENT_KEY, price=0, undo=UNDO, unique=Unique(on=("args.to",), within=DAY))
+    world.tool.result = {"id": 7}
+    world.others["mail.unsend"] = ScriptedTool(result="hm")
+    await world.publish(ALLOW, AS_UNDO, tools=[sending, undoing])
+    first = await world.call({"to": "sam"}, run="r1")
+    undone = await undo(world.gateway, world.store, first.action, KIM)
+    assert isinstance(undone, Done)
+    assert undone.check == "failed"
+    assert isinstance(await world.call({"to": "sam"}, run="r2"), Refused)
+
+
+@pytest.mark.promise("undo")
+async def test_an_undo_that_waits_for_a_yes_is_not_begun_after_its_window(world: World) -> None:
+    asks = a_rule("ask.unsend", "ask", "mail.unsend")
+    undoing = a_tool("mail.unsend", effect=EffectClass.IDEMPOTENT, price=0, only_as_undo=True)
+    world.tool.result = {"id": 7}
+    people = Approvals(people={Role("lead"): frozenset({PersonId("ann")})})
+    short = replace(UNDO, within=Micros(60_000_000))
+    await world.publish(ALLOW, AS_UNDO, asks, tools=[a_tool(undo=short), undoing], approvals=people)
+    first = await world.call({"to": "sam"}, run="r1")
+    waits = await undo(world.gateway, world.store, first.action, KIM)
+    assert isinstance(waits, Parked)
+    seen = (await world.row(waits.action)).seen
+    await agree(world.gateway, world.store, waits.action, replace(KIM, person=PersonId("ann")), seen=seen)
+    world.clock.forward(minutes=2)
+    outcome = await resume(world.gateway, world.store, waits.action)
+    assert isinstance(outcome, Refused)
+    assert "is over" in outcome.why
+
+
+@pytest.mark.promise("undo")
+async def test_undoing_equal_effects_one_after_the_other_is_no_loop(world: World) -> None:
+    undoing = a_tool("mail.unsend", effect=EffectClass.IDEMPOTENT, price=0, only_as_undo=True)
+    world.tool.result = {"id": 7}
+    await world.publish(ALLOW, AS_UNDO, tools=[a_tool(undo=UNDO), undoing], loop=Loop(equal_calls=5))
+    sent = [await world.call({"to": "sam"}, run="r1", occurrence=n) for n in range(1, 5)]
+    for each in sent:
+        await world.publish(ALLOW, AS_UNDO, tools=[a_tool(undo=UNDO), undoing], loop=Loop(equal_calls=2))
+        assert isinstance(await undo(world.gateway, world.store, each.action, KIM), Done)
 
 
 async def test_an_undo_that_nobody_answered_can_be_tried_again_once_it_is_resolved(world: World) -> None:

@@ -129,6 +129,8 @@ class Wanted:
     run: RunId | None = None
     lease_before: Instant | None = None
     undo_of: ActionId | None = None
+    sound: bool = False
+    """Whether a row that was edited is left out. Otherwise there is no list at all."""
     limit: int = 100
 
 

@@ -11,6 +11,7 @@ from interlock.core.decision import Requirement
 from interlock.core.door import Door
 from interlock.core.ids import (
     ActionId,
+    Binding,
     BudgetId,
     ClaimId,
     ContractHash,
@@ -41,6 +42,8 @@ class ActionRow:
     """When whoever performs it must have ended. Fixed at the start, never renewed."""
     contract: ContractHash = ContractHash("")
     slice: SliceHash = SliceHash("")
+    bound: Binding = Binding("")
+    """The policies and the tool that it was judged by, as a yes to it binds to them."""
     requirements: tuple[Requirement, ...] = ()
     """What it waits for while it is parked."""
     seen: str = ""
@@ -64,6 +67,8 @@ class ActionRow:
     """Everything that policy was asked with."""
     preview: PayloadId | None = None
     result: PayloadId | None = None
+    said: PayloadId | None = None
+    """What the other side said when it failed or did not know."""
     undo: PayloadId | None = None
     """The arguments with which it would be undone."""
     check: str = ""

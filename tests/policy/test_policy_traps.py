@@ -46,9 +46,12 @@ def test_a_rule_that_fails_while_it_is_evaluated_refuses_the_call() -> None:
         "context.args.copies * 9223372036854775807 > 5 };"
     )
     policies = loaded(PERMIT, native=overflowing, shapes=[shape()])
-    judgement = decide(policies, question(copies=7))
+    judgement = decide(policies, question(copies=424242))
     assert isinstance(judgement.decision, Deny)
     assert judgement.decision.reason is Reason.INTERNAL
+    # Cedar says with which values it failed. They are the caller's, so the rule is named and they are not.
+    assert "`boom`" in judgement.decision.why
+    assert "424242" not in judgement.decision.why
 
 
 def test_a_rule_that_fails_among_the_rules_that_ask_refuses_the_call() -> None:

@@ -148,8 +148,8 @@ async def test_a_plain_read_that_is_killed_has_failed(here: World, tmp_path: Pat
 @pytest.mark.parametrize(
     ("tool", "arguments", "want", "why"),
     [
-        ("end", {"ends": "failed"}, Failed, "the card was declined"),
-        ("end", {"ends": "silent"}, Uncertain, "the bank did not answer (attempt 1)"),
+        ("end", {"ends": "failed"}, Failed, "`end` says that nothing happened"),
+        ("end", {"ends": "silent"}, Uncertain, "`end` does not know whether it happened (attempt 1)"),
         ("end", {"ends": "bug"}, Uncertain, "`end` raised KeyError (attempt 1)"),
         ("end", {"ends": "exit"}, Uncertain, "`end` raised SystemExit (attempt 1)"),
         ("end_async", {"ends": "interrupt"}, Uncertain, "`end_async` raised KeyboardInterrupt (attempt 1)"),

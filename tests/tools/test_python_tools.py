@@ -21,6 +21,7 @@ from interlock.core.errors import UpstreamFailed
 from interlock.core.ids import Instant
 from interlock.core.outcome import Done, Failed, Outcome, Refused, Uncertain
 from interlock.core.reason import Reason
+from interlock.gateway.compare import verify_state
 from interlock.gateway.doors import throw
 from interlock.ports import Changes, Needs, Performer, Rows
 from interlock.tool.manifest import manifest_of
@@ -108,7 +109,7 @@ async def test_a_late_no_closes_the_action_and_gives_the_money_back(here: World)
     await publish(here, a_function("hang", timeout=SHORT, price=10), budgets=[a_budget(100)])
     outcome = await here.call({"gate": "g", "ends": "failed"}, tool="hang")
     sample.MAY_END["g"].set()
-    assert (await in_state(here, outcome, ActionState.FAILED)).why == "the card was declined"
+    assert (await in_state(here, outcome, ActionState.FAILED)).why == "`hang` says that nothing happened"
     assert await here.balance() == Balance(limit=100)
 
 
@@ -230,8 +231,8 @@ async def test_an_async_function_that_was_given_up_still_ends(here: World) -> No
 @pytest.mark.parametrize(
     ("ends", "want", "why"),
     [
-        ("failed", Failed, "the card was declined"),
-        ("silent", Uncertain, "the bank did not answer (attempt 1)"),
+        ("failed", Failed, "`{}` says that nothing happened"),
+        ("silent", Uncertain, "`{}` does not know whether it happened (attempt 1)"),
         ("bug", Uncertain, "`{}` raised KeyError (attempt 1)"),
         ("exit", Uncertain, "`{}` raised SystemExit (attempt 1)"),
         ("interrupt", Uncertain, "`{}` raised KeyboardInterrupt (attempt 1)"),
@@ -363,3 +364,17 @@ def test_functions_that_hang_do_not_keep_the_process_from_leaving() -> None:
         [sys.executable, "-c", HUNG], env=environment, capture_output=True, text=True, timeout=30, check=False
     )
     assert (ended.returncode, ended.stdout.split(), ended.stderr) == (0, ["hang", "True", "block", "True"], "")
+
+
+@pytest.mark.promise("secret")
+@pytest.mark.parametrize("isolate", [False, True])
+async def test_what_a_function_says_of_its_failure_is_told_and_kept_encrypted(here: World, isolate: bool) -> None:
+    await publish(here, a_function("end", isolate=isolate))
+    outcome = await here.call({"ends": "failed"}, tool="end", key="k")
+    again = await here.call({"ends": "failed"}, tool="end", key="k")
+    assert isinstance(outcome, Failed)
+    assert isinstance(again, Failed)
+    assert (outcome.said, again.said, again.recalled) == ("the card was declined", "the card was declined", True)
+    assert "card" not in repr(await row(here, outcome))
+    assert b"card" not in b"".join(await here.store.entries())
+    assert await verify_state(here.store, here.opened.secrets) == ()

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from interlock.core.decision import Ask, Requirement
-from interlock.core.ids import ActionId, Digest, GrantId, Instant, PersonId, Role, RuleId, SliceHash
+from interlock.core.ids import ActionId, Binding, Digest, GrantId, Instant, PersonId, Role, RuleId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,8 +14,8 @@ class Grant:
     id: GrantId
     action: ActionId
     digest: Digest
-    slice: SliceHash
-    """The policy slice, contract of the tool included, that asked."""
+    bound: Binding
+    """The policies and the tool, as they were when it asked."""
     rules: frozenset[RuleId]
     seen: str
     """The hash of all that the person was shown."""
@@ -23,13 +23,22 @@ class Grant:
     roles: frozenset[Role]
     known_by: str
     """How the person was known: `os:1000`, or `key:` and the fingerprint of the key that signed."""
+    signature: str = ""
+    """Key and signature over action, digest and `seen`, in hex, where the person signed."""
     given_at: Instant
     expires_at: Instant
     consumed_by: ActionId | None = None
 
 
 def opening(
-    ask: Ask, grants: Sequence[Grant], *, digest: Digest, slice: SliceHash, seen: str, now: Instant
+    ask: Ask,
+    grants: Sequence[Grant],
+    *,
+    digest: Digest,
+    bound: Binding,
+    seen: str,
+    authors: Sequence[PersonId],
+    now: Instant,
 ) -> tuple[Grant, ...] | None:
     """Return the grants that together answer every requirement, or nothing if one is left open.
 
@@ -37,14 +46,18 @@ def opening(
         ask: what is required, as policy says now.
         grants: every yes that was given to the action.
         digest: what stands there by now; an edit makes it another one.
-        slice: the policies and the tool that decide now.
+        bound: the policies and the tool that decide now.
         seen: the hash of what a person would be shown now.
+        authors: everybody who edited it since; none of them agrees to their own words, whenever they said yes.
         now: a grant that has expired by then opens nothing.
     """
     good = [
         grant
         for grant in grants
-        if grant.digest == digest and grant.slice == slice and grant.consumed_by is None and now < grant.expires_at
+        if (grant.digest, grant.bound) == (digest, bound)
+        and grant.person not in authors
+        and grant.consumed_by is None
+        and now < grant.expires_at
     ]
     chosen: dict[GrantId, Grant] = {}
     for requirement in ask.requirements:
@@ -63,6 +76,7 @@ def answering(requirement: Requirement, grants: Sequence[Grant], *, seen: str) -
         if requirement.rule in grant.rules
         and grant.roles & requirement.approvers
         and (grant.seen == seen or requirement.on_change == "go_on")
+        and (grant.signature or not requirement.step_up)
     }
     answers = tuple(by_person.values())
     if len(answers) < max(1, requirement.quorum):

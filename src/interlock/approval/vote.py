@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from interlock.approval.grant import Grant
 from interlock.core.decision import Requirement
-from interlock.core.ids import Digest, PersonId, Role, RuleId
+from interlock.core.ids import PersonId, Role, RuleId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,6 +14,8 @@ class Voter:
 
     person: PersonId
     roles: frozenset[Role]
+    proved: bool = False
+    """Whether they proved who they are just for this word."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +32,7 @@ def answerable(
     *,
     authors: frozenset[PersonId],
     separation_of_duties: bool,
-    asked_by: PersonId,
+    asked_by: frozenset[PersonId],
 ) -> frozenset[RuleId] | NoVote:
     """Name the rules that this person may answer.
 
@@ -39,15 +41,19 @@ def answerable(
         requirements: what is asked for.
         authors: everybody who edited the arguments; they never approve their own words.
         separation_of_duties: whether who asked for it may not approve it.
-        asked_by: on whose behalf it was asked for.
+        asked_by: who asked for it, and on whose behalf.
     """
     if voter.person in authors:
         return NoVote(why=f"`{voter.person}` wrote these arguments", fix="ask somebody else to approve them")
-    if separation_of_duties and voter.person == asked_by:
+    if separation_of_duties and voter.person in asked_by:
         return NoVote(why=f"`{voter.person}` asked for this action", fix="ask somebody else to approve it")
-    rules = frozenset(requirement.rule for requirement in requirements if requirement.approvers & voter.roles)
+    mine = [requirement for requirement in requirements if requirement.approvers & voter.roles]
+    rules = frozenset(requirement.rule for requirement in mine if voter.proved or not requirement.step_up)
     if rules:
         return rules
+    if mine:
+        why = f"`{mine[0].rule}` asks that whoever agrees proves who they are, just for this"
+        return NoVote(why=why, fix="sign with a key of yours: `--sign-with KEY`")
     wanted = sorted({role for requirement in requirements for role in requirement.approvers})
     return NoVote(
         why=f"`{voter.person}` holds none of the roles {', '.join(wanted)}",
@@ -55,6 +61,11 @@ def answerable(
     )
 
 
-def voted_already(grants: Sequence[Grant], person: PersonId, digest: Digest, seen: str) -> Grant | None:
-    """Return the yes that a person gave to the very same thing."""
-    return next((g for g in grants if (g.person, g.digest, g.seen) == (person, digest, seen)), None)
+def voted_already(grants: Sequence[Grant], new: Grant) -> Grant | None:
+    """Return the yes that a person gave to the very same thing, and that says all that the new one would."""
+
+    def same(old: Grant) -> bool:
+        told = (old.person, old.digest, old.bound, old.seen) == (new.person, new.digest, new.bound, new.seen)
+        return told and new.rules <= old.rules and new.roles <= old.roles and (old.signature != "" or not new.signature)
+
+    return next((old for old in grants if same(old)), None)

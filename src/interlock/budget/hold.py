@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from interlock.core.charge import Charge, Unit
+from interlock.core.charge import Charge, Unit, closes
 from interlock.core.ids import BudgetId
 
 
@@ -64,7 +64,7 @@ def settle(
             held=balance.held - charge.amount,
             # A cost above the hold is charged all the same: the books follow the facts.
             spent=balance.spent + cost,
-            closed=balance.closed or cost > charge.amount,
+            closed=balance.closed or closes(charge.limit, held=charge.amount, cost=cost),
         )
     return after
 

@@ -1,7 +1,7 @@
 """Arguments: parsed once, checked against the pinned schema, defaults filled, written in the one canonical form."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NoReturn, cast
@@ -35,6 +35,8 @@ class Schema:
 
     source: JsonObject
     validator: jsonschema_rs.Validator
+    names: frozenset[str]
+    """The names that the schema itself gives to properties: only these may be told."""
 
     @classmethod
     def compile(cls, source: JsonObject) -> "Schema":
@@ -44,7 +46,7 @@ class Schema:
             InterlockError: it is not a JSON Schema, or it refers to something outside itself.
         """
         strict: dict[str, Any] = {"type": "object", "additionalProperties": False, **source}
-        return cls(strict, _validator(strict))
+        return cls(strict, _validator(strict), frozenset(_names(strict)))
 
     @classmethod
     def of_result(cls, source: JsonObject) -> "Schema":
@@ -53,7 +55,7 @@ class Schema:
         Raises:
             InterlockError: it is not a JSON Schema, or it refers to something outside itself.
         """
-        return cls(source, _validator(source))
+        return cls(source, _validator(source), frozenset(_names(source)))
 
     def fits(self, value: Json) -> bool:
         """Tell whether a value is as the schema says."""
@@ -70,7 +72,7 @@ class Schema:
             text = canonical(values)
         except InterlockError:
             return (Wrong(path="$", kind="not_canonical"),)
-        wrong = tuple(map(_wrong, self.validator.iter_errors(values)))
+        wrong = tuple(_wrong(error, self.names) for error in self.validator.iter_errors(values))
         return wrong or Arguments(text=text, values=values)
 
 
@@ -166,18 +168,34 @@ def _fill_defaults(values: dict[str, Any], schema: JsonObject) -> None:
             _fill_defaults(values[name], known)
 
 
-def _wrong(error: jsonschema_rs.ValidationError) -> Wrong:
+def _names(schema: object) -> Iterator[str]:
+    """Name every property that a schema names, at any depth."""
+    if isinstance(schema, list):
+        for inner in cast("list[object]", schema):
+            yield from _names(inner)
+    elif isinstance(schema, dict):
+        known = cast("dict[str, object]", schema)
+        named, needed = known.get("properties"), known.get("required")
+        yield from cast("dict[str, object]", named) if isinstance(named, dict) else ()
+        yield from map(str, cast("list[object]", needed)) if isinstance(needed, list) else ()
+        for inner in known.values():
+            yield from _names(inner)
+
+
+def _wrong(error: jsonschema_rs.ValidationError, names: frozenset[str]) -> Wrong:
     kind = type(error.kind).__name__.removeprefix("ValidationErrorKind_")
     # The name of what is missing comes from the schema, so it may be told.
     missing: list[str | int] = [error.kind.property] if isinstance(error.kind, _REQUIRED) else []
-    return Wrong(path=_path([*error.instance_path, *missing]), kind=kind)
+    return Wrong(path=_path([*error.instance_path, *missing], names), kind=kind)
 
 
 _REQUIRED = jsonschema_rs.ValidationErrorKind.Required
 
 
-def _path(parts: list[str | int]) -> str:
-    return "$" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
+def _path(parts: list[str | int], names: frozenset[str]) -> str:
+    # A name that whoever called has chosen is their text, and may be a secret; it is told as `*`.
+    told = (f"[{part}]" if isinstance(part, int) else f".{part if part in names else '*'}" for part in parts)
+    return "$" + "".join(told)
 
 
 def quantity(values: Mapping[str, Json], path: str, *, read: Callable[[str], int | None]) -> int | None:

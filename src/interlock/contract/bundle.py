@@ -1,12 +1,14 @@
 """A contract as bytes under the name of their hash: what a store keeps and every call runs under."""
 
+from dataclasses import replace
 from hashlib import sha256
 
 import msgspec
 
-from interlock.contract.ir import Contract
+from interlock.contract.ir import Contract, Tool
 from interlock.core.errors import ContractInvalid
 from interlock.core.ids import ContractHash
+from interlock.policy.rule import Place
 
 
 def encode(contract: Contract) -> tuple[ContractHash, bytes]:
@@ -25,6 +27,11 @@ def decode(written: bytes) -> Contract:
         return _DECODER.decode(written)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ContractInvalid("the bytes are no contract", fix="publish the contract again from its file") from error
+
+
+def tool_hash(tool: Tool) -> str:
+    """Hash all that a contract says of a tool, but not where in the file it says it."""
+    return sha256(_ENCODER.encode(replace(tool, place=Place(file="")))).hexdigest()
 
 
 _ENCODER = msgspec.json.Encoder(order="sorted")

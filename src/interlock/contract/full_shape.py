@@ -13,6 +13,7 @@ from interlock.contract.scalar import (
     EXPRESSION,
     FLAG,
     GLOB,
+    KEY,
     MONEY,
     NAME,
     PERCENT,
@@ -128,6 +129,7 @@ _HOW_FAR: Mapping[str, Shape] = {
                 needed=frozenset({"tools", "ask_always_until"}),
             ),
             "people": Named(of=Many(of=PERSON, least=1), names=NAME),
+            "keys": Named(of=Many(of=KEY, least=1), names=PERSON),
         }
     ),
     "escalate_when": Many(of=TEXT, least=1),

@@ -179,6 +179,8 @@ class Approvals:
     on_expiry: Literal["refuse", "handoff"] = "refuse"
     people: Mapping[Role, frozenset[PersonId]] = field(default_factory=dict[Role, frozenset[PersonId]])
     """Who holds a role, until a login says so."""
+    keys: Mapping[PersonId, frozenset[str]] = field(default_factory=dict[PersonId, frozenset[str]])
+    """Whose a key file is, so that one person with a login and a key is one person."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -207,6 +207,7 @@ DURATION_UNITS: Mapping[str, int] = {
 
 TEXT = Leaf(says="text", read=_read_text, schema={"type": "string", "minLength": 1, "maxLength": _TEXT_MAX})
 NAME = _matching("a name of letters, digits, `_`, `.` and `-`", r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", "support-refunds")
+KEY = _matching("the fingerprint of a key", r"key:SHA256:[A-Za-z0-9+/]{43}", "key:SHA256:" + "A" * 43)
 PERSON = _matching("a person's name in this system, without spaces", r"[^\s]{1,200}", "ada@example.com")
 SOURCE = _matching("a source", r"(?:python|mcp|openapi):\S{1,500}", "mcp:desk/send_reply")
 FLAG = Leaf(says="`true` or `false`", read=_read_flag, schema={"type": "boolean"})

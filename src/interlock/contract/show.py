@@ -134,6 +134,7 @@ def _approvals(approvals: Approvals, rules: tuple[Rule, ...]) -> dict[str, Writt
         if isinstance(until, Before)
         else None,
         people={role: sorted(people) for role, people in sorted(approvals.people.items())} or None,
+        keys={person: sorted(keys) for person, keys in sorted(approvals.keys.items())} or None,
     )
 
 

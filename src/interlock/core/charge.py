@@ -7,6 +7,9 @@ from interlock.core.ids import BudgetId
 from interlock.core.limits import SAFE_INTEGER
 from interlock.core.money import Money
 
+UNLIMITED = SAFE_INTEGER
+"""The limit of a budget that only counts. Nothing closes it."""
+
 
 class Unit(Enum):
     """What a budget counts. Money and seconds are in millionths."""
@@ -43,3 +46,8 @@ class Charge:
 
     def __post_init__(self) -> None:
         assert 0 <= self.amount <= SAFE_INTEGER, "an upper bound is never negative"
+
+
+def closes(limit: int, *, held: int, cost: int) -> bool:
+    """Whether a charge closes its budget: it is above what was held for it, and there is a limit to keep."""
+    return cost > held and limit < UNLIMITED

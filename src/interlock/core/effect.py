@@ -13,6 +13,10 @@ class EffectClass(Enum):
     OPAQUE = "opaque"  # a second effect, and nobody can say
 
 
+RESENDABLE = frozenset({EffectClass.READ, EffectClass.IDEMPOTENT, EffectClass.IDEMPOTENT_KEY})
+"""The classes for which the same request once more is harmless."""
+
+
 class Tier(Enum):
     """What is at stake. What nobody declared is `RED`."""
 

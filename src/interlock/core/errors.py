@@ -71,6 +71,11 @@ class StoreUnsure(StoreError):
 class UpstreamError(InterlockError):
     """The tool did not answer as it should."""
 
+    def __init__(self, message: str, *, fix: str, said: str = "") -> None:
+        super().__init__(message, fix=fix)
+        self.said = said
+        """What the other side said about it: foreign text, kept apart and encrypted as its results are."""
+
 
 class UpstreamFailed(UpstreamError):
     """The tool said no; the effect did not happen."""

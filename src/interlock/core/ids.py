@@ -4,6 +4,7 @@ from typing import NewType
 
 ActionId = NewType("ActionId", str)
 AgentId = NewType("AgentId", str)
+Binding = NewType("Binding", str)
 BudgetId = NewType("BudgetId", str)
 ClaimId = NewType("ClaimId", str)
 ContractHash = NewType("ContractHash", str)

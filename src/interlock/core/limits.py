@@ -3,6 +3,7 @@
 ARGUMENT_BYTES_MAX = 256 * 1024  # what a tool takes fits; more is a file, and a file goes by reference
 ARGUMENT_DEPTH_MAX = 32  # deeper than any tool's schema we saw; parsers recurse
 RESULT_BYTES_MAX = 1024 * 1024  # what goes back to a model; a tool may declare less
+SAID_CHARS_MAX = 2_000  # what a tool says of its failure; more is a log
 BATCH_WRITES_MAX = 64  # a batch is one commit; more would make the first caller wait for the last
 BATCH_PAUSE_SECONDS = 0.002  # between batches another process gets its turn; without it one waited 1 s and more
 BATCH_TRIES_MAX = 4  # lock timeouts of 2 s each outlast the 3 s after which a frozen replica is cut off

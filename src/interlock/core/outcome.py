@@ -85,6 +85,8 @@ class Failed:
 
     action: ActionId
     why: str
+    said: str = ""
+    """What the other side said about it: foreign text, as a result is."""
     receipt: Receipt | None = None
     recalled: bool = False
 

@@ -12,7 +12,7 @@ from interlock.contract.ir import Tool
 from interlock.contract.path import Absent, lookup, parse
 from interlock.core.action import Action, Caller
 from interlock.core.canonical import Json, canonical, line_bytes
-from interlock.core.effect import EffectClass, Tier
+from interlock.core.effect import RESENDABLE, EffectClass, Tier
 from interlock.core.ids import (
     ActionId,
     Digest,
@@ -67,6 +67,7 @@ class Fresh:
     question: PayloadId
     preview: PayloadId
     result: PayloadId
+    said: PayloadId
     undo: PayloadId
 
     @classmethod
@@ -80,6 +81,7 @@ class Fresh:
             question=fresh.payload_id(),
             preview=fresh.payload_id(),
             result=fresh.payload_id(),
+            said=fresh.payload_id(),
             undo=fresh.payload_id(),
         )
 
@@ -98,7 +100,12 @@ class Asked:
     @cached_property
     def owner(self) -> str:
         """Whose budgets it is charged to."""
-        return f"{self.action.caller.workflow}:{self.action.caller.environment}"
+        return owner_of(self.action.caller)
+
+    @property
+    def attempts(self) -> int:
+        """How often it may be sent, all in all."""
+        return 1 + (self.tool.retries if self.tool.effect in RESENDABLE else 0)
 
     @property
     def plain_read(self) -> bool:
@@ -134,6 +141,11 @@ class Asked:
         return self.sealed(secrets, self.action.arguments, text)
 
 
+def owner_of(caller: Caller) -> str:
+    """Name whose budgets a caller is charged to."""
+    return f"{caller.workflow}:{caller.environment}"
+
+
 def commitment(salt: str, text: bytes) -> str:
     """Stand for `text` in an entry. Who destroys the salt makes it say nothing."""
     return sha256(salt.encode() + b"\0" + text).hexdigest()
@@ -161,6 +173,9 @@ def identify(caller: Caller, proposal: Proposal, force: Force | None, drawn: Fre
         why = f"agent `{caller.agent}` is not one of the agents of `{caller.workflow}`"
         return no(Reason.TOOL_NOT_ALLOWED, why, "name it under `agents` in the contract")
     tool = contract.tools.get(proposal.tool)
+    if tool is not None and tool.only_as_undo and proposal.undo_of is None:
+        why = f"`{tool.name}` is there to undo with, and for nothing else"
+        return no(Reason.TOOL_NOT_ALLOWED, why, "undo the action: `interlock undo ACTION`")
     if tool is None or tool.only_for_facts:
         why = "the contract does not know this tool" if tool is None else f"`{tool.name}` is there for facts alone"
         return no(Reason.TOOL_NOT_ALLOWED, why, "name it under `tools` and `permissions.allowed_tools` in the contract")

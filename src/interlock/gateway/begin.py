@@ -1,12 +1,13 @@
 """Steps 6 and 7, as one pure function: check again what may have changed since the decision, then stop or start."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from interlock.approval.grant import opening
-from interlock.budget.hold import Shortfall, hold
+from interlock.approval.grant import Grant, opening
+from interlock.budget.hold import Shortfall, hold, settle
 from interlock.core.action import Action, ActionState, step
-from interlock.core.charge import Charge
+from interlock.core.charge import Charge, Unit
 from interlock.core.decision import Allow, Ask, Deny, Suggest
 from interlock.core.ids import ActionId, Instant, Micros, PayloadId, ProcessId
 from interlock.core.outcome import Parked, Refused, Suggested
@@ -15,6 +16,7 @@ from interlock.gateway.asked import Asked
 from interlock.gateway.charges import REASON, charges, lease_micros
 from interlock.gateway.claims import Names, holder
 from interlock.gateway.judge import Judged
+from interlock.gateway.people import as_held_today
 from interlock.gateway.write_begin import Writing, looping
 from interlock.ledger.seal import ActionEntry, Kind
 from interlock.ports import ActionRow, Changes, Halt, Needs, Rows
@@ -25,6 +27,7 @@ class Started:
     """The `started` entry is committed: from here on the effect may happen."""
 
     fence: int
+    held: tuple[Charge, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +57,14 @@ def begin(rows: Rows, *, writing: Writing) -> tuple[Changes, Begun]:
     id = asked.action.id
     row = rows.actions[id] or ActionRow(action=asked.action, state=ActionState.ASKED)
     taken = charges(asked, rows.now)
+    if taken is not None and row.state is ActionState.PARKED:
+        # It was counted as a call of its run when it was asked for.
+        taken = tuple(charge for charge in taken if charge.unit is not Unit.TOOL_CALLS)
     if _stale(rows, asked, judged, row, taken):
         return Changes(), Stale()
     stop = refuse(rows, writing, row, taken)
+    if stop is not None and row.state is ActionState.PARKED and stop.reason in PASSING:
+        return Changes(), stop
     if stop is not None:
         return writing.refused(rows, row, stop, taken or ()), stop
     assert taken is not None, "an unknown cost was refused"
@@ -66,21 +74,33 @@ def begin(rows: Rows, *, writing: Writing) -> tuple[Changes, Begun]:
         case Ask():
             grants = opening(
                 judged.decision,
-                rows.grants[id],
+                _held_today(rows.grants[id], asked),
                 digest=asked.action.digest,
-                slice=judged.slice,
+                bound=judged.bound,
                 seen=judged.seen,
+                authors=row.authors,
                 now=rows.now,
             )
             if grants is None:
                 return writing.parked(rows, row, judged.decision, taken)
-            return writing.started(rows, row, taken, grants), Started(fence=row.fence + 1)
+            used = tuple(grant for grant in rows.grants[id] if grant.id in {each.id for each in grants})
+            return writing.started(rows, row, taken, used), Started(fence=row.fence + 1, held=taken)
         case Allow():
-            return writing.started(rows, row, taken, ()), Started(fence=row.fence + 1)
+            return writing.started(rows, row, taken, ()), Started(fence=row.fence + 1, held=taken)
         case Deny():
             raise AssertionError("what is denied was refused")
         case _:
             assert_never(judged.decision)
+
+
+PASSING = frozenset({Reason.OVERLOADED, Reason.STOPPED})
+"""What says nothing of the action itself: what waits for a person, or has been agreed to, outlives it."""
+
+
+def _held_today(grants: Sequence[Grant], asked: Asked) -> tuple[Grant, ...]:
+    # Whoever lost a role since has not agreed in it.
+    approvals = asked.force.contract.approvals
+    return tuple(replace(grant, roles=as_held_today(approvals, grant)) for grant in grants)
 
 
 def _stale(rows: Rows, asked: Asked, judged: Judged, row: ActionRow, taken: tuple[Charge, ...] | None) -> bool:
@@ -103,7 +123,7 @@ def refuse(rows: Rows, writing: Writing, row: ActionRow, taken: tuple[Charge, ..
         return Refused(action=asked.action.id, reason=reason, why=why, fix=fix)
 
     if rows.halt is not None:
-        return no(*_HALTS[rows.halt])
+        return no(*HALTS[rows.halt])
     if row.state is ActionState.PARKED and rows.now >= row.expires_at:
         return no(Reason.APPROVAL_EXPIRED, "nobody agreed in time", "call again, and it waits again")
     taken_by = _in_the_way(rows, asked, writing.names)
@@ -115,7 +135,7 @@ def refuse(rows: Rows, writing: Writing, row: ActionRow, taken: tuple[Charge, ..
         why = f"nobody knows what a call of `{asked.tool.name}` may cost"
         return no(Reason.BUDGET_EXCEEDED, why, "give the tool a `price` in the contract; 0 is a statement")
     held = hold(rows.budgets, taken)
-    return no(*_lacks(held)) if isinstance(held, Shortfall) else None
+    return no(*lacks(held)) if isinstance(held, Shortfall) else None
 
 
 def _in_the_way(rows: Rows, asked: Asked, names: Names) -> tuple[Reason, str, str] | None:
@@ -136,19 +156,22 @@ def _in_the_way(rows: Rows, asked: Asked, names: Names) -> tuple[Reason, str, st
         why = f"`{followed.action}` {what} already, or may have"
         return Reason.DUPLICATE, why, f"look at it: `interlock action show {followed.action}`"
     equal_calls = asked.force.contract.loop.equal_calls
-    if rows.actions[asked.action.id] is None and looping(
-        rows.runs.get(asked.action.run), asked.action.digest, equal_calls
-    ):
+    by_agent = rows.actions[asked.action.id] is None and asked.action.by is None
+    if by_agent and looping(rows.runs.get(asked.action.run), asked.action.digest, equal_calls):
         why = f"the run makes the same calls again and again ({equal_calls} equal ones are a loop)"
         return Reason.LOOP, why, "end the run, or raise `loop.equal_calls` in the contract"
     undone = rows.actions[asked.action.undo_of] if asked.action.undo_of else None
     if undone is not None and (undone.state is not ActionState.DONE or undone.undone_by is not None):
         why = f"`{undone.action.id}` is not there to be undone (any more)"
         return Reason.DUPLICATE, why, f"look at it: `interlock action show {undone.action.id}`"
+    if undone is not None and rows.now >= undone.undo_until:
+        why = f"the time in which `{undone.action.id}` could be undone is over"
+        return Reason.TIMEOUT, why, "put it right in the other system by hand"
     return None
 
 
-def _lacks(short: Shortfall) -> tuple[Reason, str, str]:
+def lacks(short: Shortfall) -> tuple[Reason, str, str]:
+    """Say what is missing: the reason, why, and what to do about it."""
     reason = REASON.get(short.unit, Reason.BUDGET_EXCEEDED)
     fix = f"run `interlock budget raise {short.budget} --by AMOUNT`"
     if short.closed:
@@ -156,7 +179,7 @@ def _lacks(short: Shortfall) -> tuple[Reason, str, str]:
     return reason, f"budget `{short.budget}` lacks {short.unit.show(short.missing)}", fix
 
 
-_HALTS = {
+HALTS: Mapping[Halt, tuple[Reason, str, str]] = {
     Halt.CLOCK_JUMPED: (
         Reason.STOPPED,
         "the wall clock jumped against the boot clock",
@@ -169,14 +192,39 @@ _HALTS = {
         "run `interlock switch resume`, which removes it",
     ),
 }
+"""What a refusal says while this machine starts nothing."""
 
 
-def turned_away(rows: Rows, *, action: Action, refused: Refused, process: ProcessId) -> tuple[Changes, Refused]:
-    """Write down a refusal that no rule had to make: no contract, no such tool, arguments that cannot be read."""
+def turned_away(
+    rows: Rows,
+    *,
+    action: Action,
+    refused: Refused,
+    process: ProcessId,
+    counts: Sequence[Charge] = (),
+    gathered: int = 0,
+) -> tuple[Changes, Refused]:
+    """Write down a refusal that no rule had to make: no contract, no such tool, arguments that cannot be read.
+
+    Args:
+        rows: the action and the budgets of `counts`.
+        action: what was asked.
+        refused: the refusal.
+        process: this process.
+        counts: what the call counts for all the same; whoever has no calls left hears that instead.
+        gathered: what was looked up for it, in micro-dollars.
+    """
     known = rows.actions[action.id]
-    waits = known is not None and known.state is ActionState.PARKED and refused.reason is Reason.OVERLOADED
+    waits = known is not None and known.state is ActionState.PARKED and refused.reason in PASSING
     if waits or (known is not None and known.state is not ActionState.PARKED):
-        return Changes(), refused  # what waits for a person outlives a moment without a free slot
+        return Changes(), refused
+    counts = [charge for charge in counts if charge.budget in rows.budgets]
+    held = hold(rows.budgets, counts)
+    if isinstance(held, Shortfall):
+        reason, why, fix = lacks(held)
+        refused, counts = replace(refused, reason=reason, why=why, fix=fix, wrong=()), []
+    costs = {charge.budget: charge.amount for charge in counts}
+    balances = settle({} if isinstance(held, Shortfall) else held, counts, costs)
     # Its arguments are kept only where it was parked before: nobody judged them.
     row = known or ActionRow(action=replace(action, arguments=PayloadId("")), state=ActionState.ASKED)
     row = replace(
@@ -184,6 +232,7 @@ def turned_away(rows: Rows, *, action: Action, refused: Refused, process: Proces
         state=step(row.state, ActionState.REFUSED),
         reason=refused.reason,
         why=f"{refused.why}\n{refused.fix}",
+        gathered=row.gathered + gathered,
         changed_at=rows.now,
     )
     entry = ActionEntry(
@@ -195,8 +244,10 @@ def turned_away(rows: Rows, *, action: Action, refused: Refused, process: Proces
         state=row.state,
         decision="deny",
         reason=refused.reason,
+        holds=tuple(counts),
+        costs=costs,
     )
-    return Changes(actions=(row,), entries=(entry,)), refused
+    return Changes(actions=(row,), budgets=balances, entries=(entry,)), refused
 
 
 def lease_ends(boot_before: Micros, asked: Asked) -> Micros:

@@ -21,21 +21,23 @@ from typing import Any
 from interlock.contract.ir import Hook
 from interlock.core.action import Action, ActionState, Caller
 from interlock.core.canonical import Json, Unreadable, canonical
-from interlock.core.decision import Ask, Suggest
+from interlock.core.decision import Allow, Ask, Suggest
 from interlock.core.errors import InterlockError, StoreBusy, StoreClosed, StoreError, StoreUnsure
 from interlock.core.fact import Known
 from interlock.core.ids import ActionId, Micros, ProcessId
 from interlock.core.limits import DECIDE_TRIES_MAX, LEASE_MARGIN_SECONDS
 from interlock.core.outcome import Outcome, Receipt, Refused, Uncertain
 from interlock.core.reason import Reason
-from interlock.gateway.asked import Asked, Fresh, Proposal, asked, identify, unreadable, validate
+from interlock.gateway.asked import Asked, Fresh, Proposal, asked, identify, owner_of, unreadable, validate
 from interlock.gateway.begin import Stale, Started, begin, lease_ends, needs_of, turned_away
-from interlock.gateway.check import Checked, checked
+from interlock.gateway.charges import after_price, call_charges
+from interlock.gateway.check import Checked, checked, said_apart
 from interlock.gateway.claims import Names, names_of
-from interlock.gateway.force import Forces, terms_of
+from interlock.gateway.force import Force, Forces, terms_of
 from interlock.gateway.gather import Facts, Gathered, seen_by_a_person
 from interlock.gateway.handoff import handoff_of
-from interlock.gateway.judge import Judged, judge
+from interlock.gateway.judge import Judged, judge, shut
+from interlock.gateway.paid import Purse
 from interlock.gateway.perform import Ending, Happened, Late, NeverHappened, Unheard, perform
 from interlock.gateway.recall import outcome_of, recall, remembered
 from interlock.gateway.settle import End, end
@@ -97,11 +99,11 @@ class Gateway:
         force = await self.forces.of(store, door, caller)
         tool = identify(caller, proposal, force, drawn)  # (1)
         if isinstance(tool, Refused):
-            return await self.turn_away(store, unreadable(caller, proposal, drawn, None), tool)
+            return await self.turn_away(store, unreadable(caller, proposal, drawn, None), tool, force=force)
         assert force is not None, "without a contract there is no tool"
         arguments = validate(proposal, tool, force, drawn)  # (2)
         if isinstance(arguments, Refused):
-            return await self.turn_away(store, unreadable(caller, proposal, drawn, tool), arguments)
+            return await self.turn_away(store, unreadable(caller, proposal, drawn, tool), arguments, force=force)
         return await self.carry(store, asked(caller, proposal, drawn, tool, arguments, force, self.secrets))
 
     async def carry(self, store: TenantStore, asked: Asked) -> Outcome | Stale:
@@ -110,21 +112,33 @@ class Gateway:
         names = names_of(asked, self.secrets)
         self.observer.at("recall", id)
         seen = await store.read(needs_of(asked, names, self.clock.now()))
+        undone = seen.actions[asked.action.undo_of] if asked.action.undo_of else None
+        names = replace(names, undone=undone.claims if undone else ())
         known = recall(seen, asked)  # (3)
         if known is not None:
             return await self.outcome_of(store, known)
-        answer = await remembered(seen, names, store, self.secrets)
-        if answer is not None:
-            return answer
+        if seen.door.of(asked.action.caller.workflow, asked.action.caller.environment) != asked.force.published:
+            return Stale()  # another contract or mode is in force by now
+        purse = Purse(store=store, asked=asked, process=self.process, epoch=seen.door.epoch)
         self.observer.at("gather", id)
-        gathered = await self.facts.gather(asked, seen.now)  # (4)
+        # Nothing is looked up, and nothing paid, for what is refused anyway.
+        gathered = Gathered() if shut(asked, seen) else await self.facts.gather(asked, seen.now, purse)  # (4)
         self.observer.at("decide", id)
         judged = judge(asked, seen, gathered.facts, self.secrets)  # (5)
+        if isinstance(judged.decision, Allow):
+            answer = await remembered(seen, names, store, self.secrets)
+            if answer is not None:
+                return answer
         if isinstance(judged.decision, Ask | Suggest):
-            await self.facts.preview(asked, gathered, seen.now)
+            await self.facts.preview(asked, gathered, seen.now, purse)
             judged = replace(judged, seen=seen_by_a_person(asked, gathered))
-        await self.facts.before(asked, gathered, seen.now)
-        writing = self._writing(asked, judged, names, gathered)
+        if isinstance(judged.decision, Allow | Ask):
+            await self.facts.before(asked, gathered, seen.now, purse)
+        if isinstance(purse.stopped, Stale):
+            return purse.stopped
+        if purse.stopped is not None:
+            return await self.turn_away(store, asked.action, purse.stopped, gathered=purse.spent)
+        writing = self._writing(asked, judged, names, gathered, purse.spent)
         return await asyncio.shield(self._in_own_task(id, lambda: self._from_start_to_end(store, writing)))
 
     async def _from_start_to_end(self, store: TenantStore, writing: Writing) -> Outcome | Stale:
@@ -143,21 +157,19 @@ class Gateway:
         except StoreUnsure:
             # Nobody knows whether the start is written. So nothing is sent, and that is what gets written.
             never_sent = NeverHappened(why="the answer to the start was lost, so nothing was sent")
-            return await self._settle(store, needs, writing, fence=1, ending=never_sent, until=ends)
+            return await self._settle(store, needs, writing, Started(fence=1), ending=never_sent, until=ends)
         self.observer.at("started", asked.action.id)
         if isinstance(begun.answer, Stale):
             return begun.answer
         if not isinstance(begun.answer, Started):
             return _with_receipt(begun.answer, begun.receipt)
-        late, fence = Late(), begun.answer.fence
+        late, started = Late(), begun.answer
         ending = await perform(asked, performer, self.clock, lease_ends=ends, late=late)  # (8)
         self.observer.at("performed", asked.action.id)
-        outcome = await self._settle(store, needs, writing, fence=fence, ending=ending, until=ends)
+        outcome = await self._settle(store, needs, writing, started, ending=ending, until=ends)
         if isinstance(ending, Unheard):
             until = ends + LEASE_MARGIN_SECONDS * 1_000_000
-            self.when_late(
-                late, lambda came: self._settle(store, needs, writing, fence=fence, ending=came, until=until)
-            )
+            self.when_late(late, lambda came: self._settle(store, needs, writing, started, ending=came, until=until))
         return outcome
 
     def when_late(self, late: Late, settle: Callable[[Ending], Coroutine[Any, Any, object]]) -> None:
@@ -171,17 +183,21 @@ class Gateway:
         late.settle(begin)
 
     async def _settle(
-        self, store: TenantStore, needs: Needs, writing: Writing, *, fence: int, ending: Ending, until: int
+        self, store: TenantStore, needs: Needs, writing: Writing, started: Started, *, ending: Ending, until: int
     ) -> Outcome:
         asked = writing.asked
         result = await self._checked(writing, ending) if isinstance(ending, Happened) else None  # (9)
         how = End(
             id=asked.action.id,
-            fence=fence,
+            fence=started.fence,
             ending=ending,
             checked=result,
             process=self.process,
+            said=None if isinstance(ending, Happened) else said_apart(asked, ending.said, self.secrets),
             undo_within=asked.tool.undo.within if asked.tool.undo else Micros(0),
+            price=asked.tool.price or 0,
+            looked_up=after_price(asked),
+            held=started.held,
             cache=writing.names.cache,
             cache_ttl=asked.tool.cache_ttl,
             handoff=writing.handoff,
@@ -211,12 +227,12 @@ class Gateway:
     async def _after(self, asked: Asked, hook: Hook, ending: Happened) -> Json:
         result = None if isinstance(ending.result, Unreadable) else ending.result
         try:
-            found = await self.facts.look(asked, hook, self.clock.now(), result=result)
+            found = await self.facts.look(asked, hook, self.clock.now(), None, result=result)
         except InterlockError:
             return None
         return found.value if isinstance(found, Known) else None
 
-    def _writing(self, asked: Asked, judged: Judged, names: Names, gathered: Gathered) -> Writing:
+    def _writing(self, asked: Asked, judged: Judged, names: Names, gathered: Gathered, paid: int) -> Writing:
         shown = asked.tool.preview is not None and judged.seen
         preview = canonical(gathered.preview) if shown else b""
         return Writing(
@@ -226,16 +242,23 @@ class Gateway:
             arguments=asked.sealed_arguments(self.secrets),
             preview=asked.sealed(self.secrets, asked.drawn.preview, preview) if shown else None,
             shown=gathered.preview,
-            gathered=gathered.cost,
+            gathered=paid,
             before=gathered.before,
             process=self.process,
             handoff=handoff_of(asked.force.contract),
         )
 
-    async def turn_away(self, store: TenantStore, action: Action, refused: Refused) -> Outcome:
-        """Write down a refusal that no rule had to make."""
-        change = partial(turned_away, action=action, refused=refused, process=self.process)
-        written = await store.write(Needs(actions=frozenset({action.id})), change)
+    async def turn_away(
+        self, store: TenantStore, action: Action, refused: Refused, *, force: Force | None = None, gathered: int = 0
+    ) -> Outcome:
+        """Write down a refusal that no rule had to make. Under a contract in force it counts as a call of its run."""
+        now = self.clock.now()
+        counts = call_charges(force.contract, owner_of(action.caller), action.run, now) if force is not None else ()
+        change = partial(
+            turned_away, action=action, refused=refused, process=self.process, counts=counts, gathered=gathered
+        )
+        needs = Needs(actions=frozenset({action.id}), budgets=frozenset(charge.budget for charge in counts))
+        written = await store.write(needs, change)
         return _with_receipt(written.answer, written.receipt)
 
     def _in_own_task(self, id: ActionId, work: Callable[[], Coroutine[Any, Any, Outcome | Stale]]) -> Task:

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 
 from interlock.budget.period import budget_id
 from interlock.contract.arguments import quantity
-from interlock.contract.ir import Budget
-from interlock.core.charge import Charge, Unit
-from interlock.core.ids import BudgetId, Instant, Micros
-from interlock.core.limits import LEASE_MARGIN_SECONDS, SAFE_INTEGER
+from interlock.contract.ir import Budget, Contract, Hook
+from interlock.core.charge import UNLIMITED, Charge, Unit
+from interlock.core.ids import BudgetId, Instant, Micros, RunId
+from interlock.core.limits import LEASE_MARGIN_SECONDS
 from interlock.core.money import micros_of
 from interlock.core.reason import Reason
 from interlock.gateway.asked import Asked
@@ -24,7 +24,8 @@ REASON = {
 def charges(asked: Asked, now: Instant) -> tuple[Charge, ...] | None:
     """Return an upper bound for each budget of the contract, or nothing if one cannot be known."""
     if asked.action.undo_of is not None:
-        return _of_the_tenant(asked, now)
+        price = price_of(asked)
+        return None if price is None else (of_the_tenant(price, now),)
     found: list[Charge] = []
     for budget in asked.force.contract.budgets:
         if budget.tool is not None and budget.tool != asked.action.tool:
@@ -38,11 +39,24 @@ def charges(asked: Asked, now: Instant) -> tuple[Charge, ...] | None:
     return tuple(found) if price_of(asked) is not None else None
 
 
-def _of_the_tenant(asked: Asked, now: Instant) -> tuple[Charge, ...] | None:
-    """Charge an undo to the tenant: an empty budget of the run must not stand in its way."""
-    price = price_of(asked)
+def of_the_tenant(price: int, now: Instant) -> Charge:
+    """Charge to the tenant what a person or we ourselves ask for: no empty budget must stand in its way."""
     name = budget_id("tenant", "usd", "month", run="", now=now)
-    return None if price is None else (Charge(budget=name, unit=Unit.USD, amount=price, limit=SAFE_INTEGER),)
+    return Charge(budget=name, unit=Unit.USD, amount=price, limit=UNLIMITED)
+
+
+def call_charges(contract: Contract, owner: str, run: RunId, now: Instant) -> tuple[Charge, ...]:
+    """Return what a call counts for before anybody could judge it: one tool call in each budget of such."""
+    return tuple(
+        Charge(
+            budget=budget_id(owner, budget.unit.value, budget.period, run=run, now=now),
+            unit=budget.unit,
+            amount=1,
+            limit=budget.limit,
+        )
+        for budget in contract.budgets
+        if budget.tool is None and budget.unit is Unit.TOOL_CALLS
+    )
 
 
 def costs_of(taken: Sequence[Charge], *, usd: int, attempts: int, took: Micros) -> dict[BudgetId, int]:
@@ -75,20 +89,35 @@ def _amount(asked: Asked, budget: Budget) -> int | None:
         case Unit.TOKENS | Unit.MODEL_CALLS:
             return 0
         case Unit.RETRIES:
-            return tool.retries
+            return asked.attempts - 1
         case Unit.SECONDS:
-            return tool.timeout * (1 + tool.retries)
+            return tool.timeout * asked.attempts
 
 
 def price_of(asked: Asked) -> int | None:
-    """Return what the call and everything that is looked up for it may cost."""
+    """Return what every attempt and the look at the record afterwards may cost, or nothing if any price is unknown.
+
+    What is looked up before is paid before (`paid`). Its price has to be known all the same.
+    """
     contract = asked.force.contract
-    hooks = [contract.facts.get(name) for name in asked.force.policies.facts_of(asked.action.tool)]
-    hooks += [asked.tool.preview, asked.tool.before, asked.tool.after]
-    tools = [asked.tool, *(contract.tools.get(hook.tool) for hook in hooks if hook is not None)]
-    prices = [tool.price if tool is not None else None for tool in tools]
-    known = [price for price in prices if price is not None]
-    return sum(known) if len(known) == len(prices) else None
+    before = [contract.facts.get(name) for name in asked.force.policies.facts_of(asked.action.tool)]
+    before += [asked.tool.preview, asked.tool.before]
+    after = _hook_price(asked, asked.tool.after)
+    if asked.tool.price is None or after is None or None in (_hook_price(asked, hook) for hook in before):
+        return None
+    return asked.tool.price * asked.attempts + after
+
+
+def after_price(asked: Asked) -> int:
+    """Return what looking at the record after the effect costs."""
+    return _hook_price(asked, asked.tool.after) or 0
+
+
+def _hook_price(asked: Asked, hook: Hook | None) -> int | None:
+    if hook is None:
+        return 0
+    tool = asked.force.contract.tools.get(hook.tool)
+    return tool.price if tool is not None else None
 
 
 def _money(asked: Asked) -> Iterator[int | None]:
@@ -100,5 +129,5 @@ def _money(asked: Asked) -> Iterator[int | None]:
 def lease_micros(asked: Asked) -> int:
     """Return how long whoever performs it may take: every attempt, every pause between them, and a margin."""
     tool = asked.tool
-    pauses = sum(tool.backoff * 2**n for n in range(tool.retries))
-    return tool.timeout * (1 + tool.retries) + pauses + LEASE_MARGIN_SECONDS * 1_000_000
+    pauses = sum(tool.backoff * 2**n for n in range(asked.attempts - 1))
+    return tool.timeout * asked.attempts + pauses + LEASE_MARGIN_SECONDS * 1_000_000

@@ -56,6 +56,14 @@ def checked(
     )
 
 
+def said_apart(asked: Asked, said: str, secrets: Secrets) -> Payload | None:
+    """Keep what the other side said of its failure as its results are kept: encrypted, and never in an entry."""
+    if not said:
+        return None
+    text = said.encode(errors="replace").decode()
+    return asked.sealed(secrets, asked.drawn.said, canonical({"said": text}))
+
+
 def projected(result: Json, keep: tuple[str, ...]) -> Json:
     """Leave only the members that the contract lets an agent see; of a list, of each of its items."""
     if not keep:

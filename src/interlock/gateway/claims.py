@@ -29,9 +29,12 @@ class Names:
     """The action that this one undoes, or starts as a draft: by one at a time, and by none after one that may have
     happened."""
 
+    undone: tuple[ClaimId, ...] = ()
+    """The claims of the action that this one undoes, to be let go with it."""
+
     def all(self) -> frozenset[ClaimId]:
         names = (self.unique, self.serial, self.target, self.cache, self.follow_up)
-        return frozenset(name for name in names if name is not None)
+        return frozenset(name for name in names if name is not None).union(self.undone)
 
 
 def names_of(asked: Asked, secrets: Secrets) -> Names:
@@ -85,6 +88,11 @@ def taken(asked: Asked, names: Names, now: Instant) -> tuple[Claim, ...]:
     if names.follow_up is not None:
         claims.append(Claim(id=names.follow_up, action=id, until=FOREVER))
     return tuple(claims)
+
+
+def business_key(claim: Claim) -> bool:
+    """Whether a claim is on a business key, which ends by itself."""
+    return not claim.serial and claim.until < FOREVER
 
 
 def given_back(claim: Claim) -> Claim:

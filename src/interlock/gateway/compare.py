@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
 from interlock.budget.hold import Balance
+from interlock.core.action import ActionState
 from interlock.core.canonical import canonical
 from interlock.core.charge import Charge
 from interlock.core.errors import LedgerBroken, PayloadErased, StoreTampered
@@ -35,7 +36,8 @@ async def verify_state(store: TenantStore, secrets: Secrets) -> tuple[Difference
 
 def compare(state: State, kept: Kept) -> Iterator[Difference]:
     """Hold the rows against the state that entries lead to."""
-    yield from _missing("action", state.actions, kept.actions)
+    told = {id: standing for id, standing in state.actions.items() if standing.state is not ActionState.ASKED}
+    yield from _missing("action", told, kept.actions)
     yield from _missing("budget", state.budgets, kept.budgets)
     yield from _missing("granted", state.grants, kept.grants)
     for id, row in kept.actions.items():
@@ -60,7 +62,7 @@ def _runs(state: State, kept: Kept) -> Iterator[Difference]:
     calls = Counter(
         row.action.run
         for id, row in kept.actions.items()
-        if id in state.actions and state.actions[id].asked.contract and not row.action.own_run
+        if id in state.actions and state.actions[id].contract and not row.action.own_run
     )
     must = {id: {"calls": count} for id, count in calls.items()}
     yield from _missing("run", must, kept.runs)
@@ -84,7 +86,14 @@ async def _payloads(
     """Hold what was kept beside the ledger against the commitments in it. What was erased says nothing."""
     where = f"action `{row.action.id}`"
     texts: dict[str, bytes] = {}
-    named = (row.action.arguments, row.result, row.undo, *standing.previews, *(id for id, _ in standing.questions))
+    named = (
+        row.action.arguments,
+        row.result,
+        row.said,
+        row.undo,
+        *standing.previews,
+        *(id for id, _ in standing.questions),
+    )
     for id in filter(None, named):
         sealed = await store.payload(PayloadId(id))
         if sealed is None:

@@ -21,6 +21,7 @@ from interlock.gateway.begin import Stale
 from interlock.gateway.call import Gateway, row_of
 from interlock.gateway.doors import Operator
 from interlock.gateway.force import Force
+from interlock.gateway.people import person_of, roles_of
 from interlock.gateway.revive import revived
 from interlock.ledger.seal import ActionEntry, Kind, Used
 from interlock.ports import ActionRow, Changes, Needs, Notice, Payload, Rows, TenantStore
@@ -50,7 +51,8 @@ async def agree(gateway: Gateway, store: TenantStore, id: ActionId, by: Operator
         ActionUnknown: there is no such action.
         NotPermitted: it does not wait, it shows something else by now, or this person may not say yes to it.
     """
-    return await _said(gateway, store, id, by, partial(_agree, by=by, seen=seen, new=fresh.grant_id()))
+    say = partial(_agree, by=by, seen=seen, id_of_new=fresh.grant_id())
+    return await _said(gateway, store, id, by, say, opens=True)
 
 
 async def deny(gateway: Gateway, store: TenantStore, id: ActionId, by: Operator) -> Refused:
@@ -85,6 +87,7 @@ async def edit(gateway: Gateway, store: TenantStore, id: ActionId, arguments: st
         digest=digest(asked.action.caller, asked.action.tool, read.text, gateway.secrets),
         what=commitment(asked.salt, read.text),
     )
+    author = person_of(asked.force.contract.approvals, by.person, by.known_by)
     changed = replace(asked, action=action, arguments=read)
     payload = changed.sealed_arguments(gateway.secrets)
     new = replace(
@@ -93,7 +96,7 @@ async def edit(gateway: Gateway, store: TenantStore, id: ActionId, arguments: st
         # Until it is judged again, the new arguments are all there is to see: who saw the old ones looks again.
         seen=action.digest,
         asked_digest=row.asked_digest or row.action.digest,
-        authors=(*row.authors, by.person),
+        authors=(*row.authors, author),
     )
     await _said(gateway, store, id, by, partial(_edit, old=row, new=new, payload=payload, by=by))
 
@@ -113,16 +116,11 @@ async def waiting(store: TenantStore, id: ActionId) -> ActionRow:
     return row
 
 
-def roles_of(force: Force, by: Operator) -> frozenset[Role]:
-    """Name the roles that a person holds in a workflow, by their name or by the key that they signed with."""
-    people = force.contract.approvals.people
-    return frozenset(role for role, holders in people.items() if {by.person, PersonId(by.known_by)} & holders)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ballot:
-    """The rules that a person may answer for an action, and the roles that let them."""
+    """Who answers for an action, which of its rules, and the roles that let them."""
 
+    person: PersonId
     rules: frozenset[RuleId]
     roles: frozenset[Role]
 
@@ -132,14 +130,16 @@ Say = Callable[[Rows, ActionRow, Ballot], tuple[Changes, Answer | NotPermitted]]
 """What a person's word does, given the rows, the action and what the person may say."""
 
 
-async def _said(gateway: Gateway, store: TenantStore, id: ActionId, by: Operator, say: Say[Answer]) -> Answer:
+async def _said(
+    gateway: Gateway, store: TenantStore, id: ActionId, by: Operator, say: Say[Answer], *, opens: bool = False
+) -> Answer:
     for _ in range(DECIDE_TRIES_MAX):
         row = await waiting(store, id)
         door = (await store.read(Needs())).door
         force = await gateway.forces.of(store, door, row.action.caller)
         if force is None:
             raise NotPermitted("the workflow has no contract any more", fix="publish it again")
-        change = partial(_heard, id=id, by=by, force=force, epoch=door.epoch, say=say)
+        change = partial(_heard, id=id, by=by, force=force, epoch=door.epoch, say=say, opens=opens)
         needs = Needs(actions=frozenset({id}), grants=frozenset({id}))
         answer = (await store.write(needs, change)).answer
         if isinstance(answer, NotPermitted):
@@ -150,56 +150,65 @@ async def _said(gateway: Gateway, store: TenantStore, id: ActionId, by: Operator
 
 
 def _heard(
-    rows: Rows, *, id: ActionId, by: Operator, force: Force, epoch: int, say: Say[Answer]
+    rows: Rows, *, id: ActionId, by: Operator, force: Force, epoch: int, say: Say[Answer], opens: bool
 ) -> tuple[Changes, Answer | Stale | NotPermitted]:
     row = rows.actions[id]
     if rows.door.epoch != epoch or row is None or row.state is not ActionState.PARKED:
         return Changes(), Stale()
     if rows.now >= row.expires_at:
         return Changes(), NotPermitted(f"`{id}` expired", fix="the agent may ask again")
-    voter = Voter(person=by.person, roles=roles_of(force, by))
+    approvals = force.contract.approvals
+    person = person_of(approvals, by.person, by.known_by)
+    voter = Voter(person=person, roles=roles_of(approvals, person, by.known_by), proved=by.signature != "" or not opens)
+    asked_by = {row.action.by, PersonId(row.action.caller.principal)} - {None}
     rules = answerable(
         voter,
         row.requirements,
         authors=frozenset(row.authors),
-        separation_of_duties=force.contract.approvals.separation_of_duties,
-        asked_by=PersonId(row.action.by or row.action.caller.principal),
+        separation_of_duties=approvals.separation_of_duties,
+        asked_by=frozenset(person_of(approvals, PersonId(name), "") for name in asked_by if name),
     )
     if isinstance(rules, NoVote):
         return Changes(), NotPermitted(rules.why, fix=rules.fix)
-    return say(rows, row, Ballot(rules=rules, roles=voter.roles))
+    return say(rows, row, Ballot(person=person, rules=rules, roles=voter.roles))
 
 
 def _agree(
-    rows: Rows, row: ActionRow, ballot: Ballot, *, by: Operator, seen: str, new: GrantId
+    rows: Rows, row: ActionRow, ballot: Ballot, *, by: Operator, seen: str, id_of_new: GrantId
 ) -> tuple[Changes, Voted | NotPermitted]:
     id = row.action.id
     if seen != row.seen:
         why = f"what `{id}` shows has changed since you looked"
         return Changes(), NotPermitted(why, fix=f"look again: `interlock approvals show {id}`")
     votes = rows.grants[id]
-    known = voted_already(votes, by.person, row.action.digest, seen)
-    grant = known or Grant(
-        id=new,
+    new = Grant(
+        id=id_of_new,
         action=id,
         digest=row.action.digest,
-        slice=row.slice,
+        bound=row.bound,
         rules=ballot.rules,
         seen=seen,
-        person=by.person,
+        person=ballot.person,
         roles=ballot.roles,
         known_by=by.known_by,
+        signature=by.signature,
         given_at=rows.now,
         expires_at=row.expires_at,
     )
+    known = voted_already(votes, new)
+    grant = known or new
     everyone = (*votes, grant)
     ask = Ask(requirements=row.requirements)
-    opened = opening(ask, everyone, digest=grant.digest, slice=grant.slice, seen=seen, now=rows.now)
+    opened = opening(
+        ask, everyone, digest=grant.digest, bound=grant.bound, seen=seen, authors=row.authors, now=rows.now
+    )
     voted = Voted(grant=grant.id, answered=grant.rules, complete=opened is not None)
     if known is not None:
         return Changes(), voted
     entry = replace(
-        _entry(rows, row, Kind.GRANTED, by, grant.id), rules=tuple(sorted(ballot.rules)), detail={"seen": seen}
+        _entry(rows, row, Kind.GRANTED, ballot, by, grant.id),
+        rules=tuple(sorted(ballot.rules)),
+        detail={"seen": seen, **({"digest": grant.digest, "signature": by.signature} if by.signature else {})},
     )
     wake = Notice(id=f"resume:{grant.id}", topic="resume", action=id, at=rows.now)
     return Changes(grants=(grant,), notices=(wake,), entries=(entry,)), voted
@@ -211,7 +220,7 @@ def _deny(
     refused = Refused(
         action=row.action.id,
         reason=Reason.APPROVAL_DENIED,
-        why=f"`{by.person}` said no",
+        why=f"`{ballot.person}` said no",
         fix="ask them why, or ask for something else",
     )
     moved = replace(
@@ -221,7 +230,9 @@ def _deny(
         why=f"{refused.why}\n{refused.fix}",
         changed_at=rows.now,
     )
-    entry = replace(_entry(rows, moved, Kind.DENIED, by, new), rules=tuple(sorted(ballot.rules)), reason=refused.reason)
+    entry = replace(
+        _entry(rows, moved, Kind.DENIED, ballot, by, new), rules=tuple(sorted(ballot.rules)), reason=refused.reason
+    )
     return Changes(actions=(moved,), entries=(entry,)), refused
 
 
@@ -230,13 +241,13 @@ def _edit(
 ) -> tuple[Changes, None | NotPermitted]:
     if row != old:
         return Changes(), NotPermitted("it changed meanwhile", fix="look again, and edit what stands there now")
-    entry = replace(_entry(rows, new, Kind.EDITED, by, GrantId("")), rules=tuple(sorted(ballot.rules)))
+    entry = replace(_entry(rows, new, Kind.EDITED, ballot, by, GrantId("")), rules=tuple(sorted(ballot.rules)))
     moved = replace(new, changed_at=rows.now)
     wake = Notice(id=f"resume:{payload.id}", topic="resume", action=row.action.id, at=rows.now)
     return Changes(actions=(moved,), payloads=(payload,), notices=(wake,), entries=(entry,)), None
 
 
-def _entry(rows: Rows, row: ActionRow, kind: Kind, by: Operator, grant: GrantId) -> ActionEntry:
+def _entry(rows: Rows, row: ActionRow, kind: Kind, ballot: Ballot, by: Operator, grant: GrantId) -> ActionEntry:
     return ActionEntry(
         kind=kind,
         at=rows.now,
@@ -247,5 +258,5 @@ def _entry(rows: Rows, row: ActionRow, kind: Kind, by: Operator, grant: GrantId)
         fence=row.fence,
         slice=row.slice,
         contract=row.contract,
-        grants=(Used(grant=grant, person=by.person, known_by=by.known_by),),
+        grants=(Used(grant=grant, person=ballot.person, known_by=by.known_by),),
     )

@@ -23,6 +23,8 @@ class Operator:
     known_by: str
     """`os:1000` for a user of this machine, `key:` and a fingerprint for a key that signed."""
     process: ProcessId
+    signature: str = ""
+    """With a word of consent: key and signature over what it is about, in hex."""
 
 
 async def publish(store: TenantStore, contract: Contract, environment: Environment, by: Operator) -> ContractHash:

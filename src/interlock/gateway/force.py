@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 
 from interlock.contract import expr
 from interlock.contract.arguments import Schema
-from interlock.contract.bundle import decode
+from interlock.contract.bundle import decode, tool_hash
 from interlock.contract.ir import Consent, Contract, Tool
 from interlock.core.action import Caller
 from interlock.core.decision import Requirement
-from interlock.core.door import Door
+from interlock.core.door import Door, Published
 from interlock.core.effect import Mode, Tier
 from interlock.core.errand import Terms
 from interlock.core.errors import ContractInvalid
@@ -36,8 +36,15 @@ class Force:
     results: Mapping[ToolName, Schema]
     policies: Policies
     checks: Mapping[ToolName, tuple[expr.Expr, ...]]
+    terms: Mapping[ToolName, str]
+    """The hash of all that the contract says of each tool."""
     unfit: Mapping[ToolName, Refused] = field(default_factory=dict[ToolName, Refused])
     """Tools that this process may not carry out: they are not there, or not what was published. Each with its no."""
+
+    @property
+    def published(self) -> Published:
+        """What a door says while this is in force."""
+        return Published(contract=self.hash, mode=self.mode)
 
 
 def compiled(contract: Contract, hash: ContractHash) -> Force:
@@ -62,6 +69,7 @@ def compiled(contract: Contract, hash: ContractHash) -> Force:
             consents=consents_of(contract),
         ),
         checks={tool.name: tuple(expr.parse(text) for text in tool.check) for tool in tools},
+        terms={tool.name: tool_hash(tool) for tool in tools},
     )
 
 

@@ -16,6 +16,7 @@ from interlock.core.fact import Fact, Known, Unknown
 from interlock.core.ids import Instant
 from interlock.gateway.asked import Asked, commitment
 from interlock.gateway.force import terms_of
+from interlock.gateway.paid import Purse
 from interlock.ports import Performers
 
 _KEPT_MAX = 4_096
@@ -23,12 +24,11 @@ _KEPT_MAX = 4_096
 
 @dataclass(slots=True)
 class Gathered:
-    """What was looked up for one call, and what it cost in micro-dollars."""
+    """What was looked up for one call."""
 
     facts: dict[str, Fact] = field(default_factory=dict[str, Fact])
     preview: Json = None
     before: dict[str, Json] = field(default_factory=dict[str, Json])
-    cost: int = 0
 
 
 @dataclass(slots=True)
@@ -38,35 +38,35 @@ class Facts:
     performers: Performers
     _kept: dict[str, Known] = field(default_factory=dict[str, Known])
 
-    async def gather(self, asked: Asked, now: Instant) -> Gathered:
-        """(4) Look up every fact that a rule about this tool looks at. What cannot be known is unknown."""
+    async def gather(self, asked: Asked, now: Instant, purse: Purse) -> Gathered:
+        """(4) Look up every fact that a rule about this tool looks at. What cannot be known or paid is unknown."""
         gathered = Gathered()
         wanted = asked.force.policies.facts_of(asked.action.tool)
         for name in sorted(wanted):
-            gathered.facts[name] = await self._fact(asked, name, now, gathered)
+            gathered.facts[name] = await self._fact(asked, name, now, purse)
         return gathered
 
-    async def preview(self, asked: Asked, gathered: Gathered, now: Instant) -> None:
+    async def preview(self, asked: Asked, gathered: Gathered, now: Instant, purse: Purse) -> None:
         """Look up what the effect would be, where the contract names a read that says so."""
         if asked.tool.preview is not None:
-            found = await self._look(asked, asked.tool.preview, now, gathered, inherit=True)
+            found = await self._look(asked, asked.tool.preview, now, purse, inherit=True)
             gathered.preview = found.value if isinstance(found, Known) else {"unavailable": found.why}
 
-    async def before(self, asked: Asked, gathered: Gathered, now: Instant) -> None:
+    async def before(self, asked: Asked, gathered: Gathered, now: Instant, purse: Purse) -> None:
         """Look up how the record is before the effect, where the contract asks for it."""
         if asked.tool.before is not None:
-            found = await self._look(asked, asked.tool.before, now, gathered, inherit=True)
+            found = await self._look(asked, asked.tool.before, now, purse, inherit=True)
             gathered.before["before"] = found.value if isinstance(found, Known) else None
 
-    async def look(self, asked: Asked, hook: Hook, now: Instant, **more: Json) -> Fact:
-        """Carry out one read of the contract under an action."""
-        return await self._look(asked, hook, now, Gathered(), more, inherit=True)
+    async def look(self, asked: Asked, hook: Hook, now: Instant, purse: Purse | None, **more: Json) -> Fact:
+        """Carry out one read of the contract under an action. Without a purse it is paid by what the action holds."""
+        return await self._look(asked, hook, now, purse, more, inherit=True)
 
-    async def _fact(self, asked: Asked, name: str, now: Instant, gathered: Gathered) -> Fact:
+    async def _fact(self, asked: Asked, name: str, now: Instant, purse: Purse) -> Fact:
         hook = asked.force.contract.facts.get(name)
         if hook is None:
             return Unknown(why="the contract does not say where to look it up")
-        found = await self._look(asked, hook, now, gathered)
+        found = await self._look(asked, hook, now, purse)
         if isinstance(found, Unknown):
             return found
         value = fact_value(found.value)
@@ -79,7 +79,7 @@ class Facts:
         asked: Asked,
         hook: Hook,
         now: Instant,
-        gathered: Gathered,
+        purse: Purse | None,
         more: Mapping[str, Json] | None = None,
         *,
         inherit: bool = False,
@@ -96,7 +96,8 @@ class Facts:
         kept = self._kept.get(name)
         if kept is not None and now < kept.as_of + hook.within:
             return kept
-        gathered.cost += tool.price
+        if purse is not None and not await purse.pay(tool.price):
+            return Unknown(why=f"the price of `{tool.name}` could not be paid")
         found = await self._perform(asked, tool, arguments, now)
         if isinstance(found, Known) and hook.within:
             if len(self._kept) >= _KEPT_MAX:

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 
 from interlock.core.decision import Decision
 from interlock.core.fact import Fact
-from interlock.core.ids import RuleId, SliceHash
+from interlock.core.ids import Binding, RuleId, SliceHash
 from interlock.gateway.asked import Asked, commitment
 from interlock.policy.arguments import quantities_of
-from interlock.policy.decide import decide
+from interlock.policy.decide import decide, held_back
 from interlock.policy.vocabulary import Question, question_bytes
 from interlock.ports import Payload, Rows, Secrets
 
@@ -21,6 +22,8 @@ class Judged:
     rules: tuple[RuleId, ...]
     fix: str
     slice: SliceHash
+    bound: Binding
+    """The slice and the tool: a yes opens nothing once either is another one."""
     epoch: int
     question: Payload
     """Everything that policy was asked with, encrypted, so that the decision can be replayed."""
@@ -39,10 +42,21 @@ def judge(asked: Asked, rows: Rows, facts: Mapping[str, Fact], secrets: Secrets)
         rules=judgement.rules,
         fix=judgement.fix,
         slice=judgement.slice,
+        bound=binding(judgement.slice, asked.force.terms[asked.tool.name]),
         epoch=rows.door.epoch,
         question=asked.sealed(secrets, asked.drawn.question, text),
         commitment=commitment(asked.salt, text),
     )
+
+
+def shut(asked: Asked, rows: Rows) -> bool:
+    """Whether a switch, the mode or the lack of any rule refuses the call whatever the facts are."""
+    return held_back(asked.force.policies, question_of(asked, rows, {})) is not None
+
+
+def binding(slice: SliceHash, tool: str) -> Binding:
+    """Name the policies and the tool, price and pin included, that a person's yes is bound to."""
+    return Binding(sha256(f"{slice}/{tool}".encode()).hexdigest())
 
 
 def question_of(asked: Asked, rows: Rows, facts: Mapping[str, Fact]) -> Question:

@@ -7,15 +7,11 @@ from dataclasses import dataclass, field
 
 from interlock.core.action import Action
 from interlock.core.canonical import Json, Unreadable
-from interlock.core.effect import EffectClass
 from interlock.core.errand import Errand, Performed
 from interlock.core.errors import UpstreamFailed, UpstreamSilent
 from interlock.core.ids import Micros
 from interlock.gateway.asked import Asked
 from interlock.ports import Clock, Performer
-
-RESENDABLE = frozenset({EffectClass.READ, EffectClass.IDEMPOTENT, EffectClass.IDEMPOTENT_KEY})
-"""The classes for which the same request once more is harmless."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +29,9 @@ class NeverHappened:
     """It is sure that there was no effect."""
 
     why: str
+    """In our own words: it is kept as plain text."""
+    said: str = ""
+    """In the words of the other side."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +39,7 @@ class Unheard:
     """Nobody knows: it was silent, it broke, or we were told to stop."""
 
     why: str
+    said: str = ""
 
 
 Ending = Happened | NeverHappened | Unheard
@@ -89,14 +89,14 @@ async def perform(asked: Asked, performer: Performer, clock: Clock, *, lease_end
         late: gets what comes back after this has returned.
     """
     begun = clock.boot()
-    tries = 1 + (asked.tool.retries if asked.tool.effect in RESENDABLE else 0)
+    tries = asked.attempts
     sent = 0
 
     def came_late(what: Performed | Exception) -> None:
         if isinstance(what, Performed):
             late.come(_happened(what, sent, clock.boot() - begun))
         elif isinstance(what, UpstreamFailed) and sent == 1:
-            late.come(NeverHappened(why=str(what)))  # of several attempts it would speak for one alone
+            late.come(NeverHappened(why=str(what), said=what.said))  # of several attempts it would speak for one alone
 
     errand = _errand(asked, clock, lease_ends, came_late)
     while True:
@@ -107,7 +107,7 @@ async def perform(asked: Asked, performer: Performer, clock: Clock, *, lease_end
                 return _happened(ending, sent, clock.boot() - begun)
             case NeverHappened():
                 # An earlier attempt that stayed unanswered may have had the effect all the same.
-                return Unheard(why=ending.why) if sent > 1 else ending
+                return Unheard(why=ending.why, said=ending.said) if sent > 1 else ending
             case Unheard():
                 if sent == tries or not await _pause(asked, sent):
                     return ending
@@ -125,9 +125,9 @@ async def _attempt(
         async with waiting:
             return await performer.perform(errand)
     except UpstreamFailed as failed:
-        return NeverHappened(why=str(failed))
+        return NeverHappened(why=str(failed), said=failed.said)
     except UpstreamSilent as silent:
-        return Unheard(why=f"{silent} (attempt {attempt})")
+        return Unheard(why=f"{silent} (attempt {attempt})", said=silent.said)
     except BaseException as broken:  # noqa: BLE001  silence, a bug, a stop: an effect may have happened
         if waiting.expired():
             return Unheard(why=f"no answer within {asked.tool.timeout / 1_000_000:g} s (attempt {attempt})")

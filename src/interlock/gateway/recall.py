@@ -54,7 +54,9 @@ async def outcome_of(row: ActionRow, store: TenantStore, secrets: Secrets) -> Ou
             preview = await payload_of(row.preview, store, secrets)
             return Suggested(action=id, preview=preview, draft=row.draft, recalled=True)
         case ActionState.FAILED:
-            return Failed(action=id, why=row.why, recalled=True)
+            said = await payload_of(row.said, store, secrets)
+            text = str(said["said"]) if isinstance(said, dict) else ""
+            return Failed(action=id, why=row.why, said=text, recalled=True)
         case ActionState.STARTED | ActionState.UNCERTAIN | ActionState.ABANDONED:
             return Uncertain(action=id, recalled=True)
         case ActionState.REFUSED:

@@ -3,28 +3,36 @@
 Any process may look. Every move is compare-and-set on the state and the fence, so that two that look at once agree.
 """
 
+from collections.abc import Awaitable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import TypeVar
 
+from interlock.budget.hold import Shortfall, hold
 from interlock.core.action import ActionState
-from interlock.core.effect import EffectClass
+from interlock.core.canonical import Json
+from interlock.core.charge import Charge, Unit
+from interlock.core.effect import RESENDABLE, EffectClass
+from interlock.core.errors import StoreTampered
 from interlock.core.fact import Known
 from interlock.core.ids import ActionId, Instant, Micros, ProcessId
 from interlock.core.outcome import Outcome, Refused
-from interlock.core.reason import Reason
 from interlock.gateway.asked import Asked
-from interlock.gateway.begin import lease_ends
+from interlock.gateway.begin import PASSING, lease_ends
 from interlock.gateway.call import Gateway
-from interlock.gateway.charges import lease_micros
-from interlock.gateway.check import checked
+from interlock.gateway.charges import charges, lease_micros, price_of
+from interlock.gateway.check import checked, said_apart
 from interlock.gateway.claims import names_of
 from interlock.gateway.force import terms_of
-from interlock.gateway.perform import RESENDABLE, Ending, Happened, Late, NeverHappened, Unheard, perform
+from interlock.gateway.paid import Purse
+from interlock.gateway.perform import Ending, Happened, Late, NeverHappened, Unheard, perform
 from interlock.gateway.resume import resume_or_leave
 from interlock.gateway.revive import revived
 from interlock.gateway.settle import End, end, ended
 from interlock.ledger.seal import ActionEntry, Kind
 from interlock.ports import ActionRow, Changes, Needs, Notice, Rows, TenantStore, Wanted
+
+Answer = TypeVar("Answer")
 
 
 def needs_to_end(row: ActionRow) -> Needs:
@@ -43,7 +51,7 @@ async def reap(store: TenantStore, process: ProcessId) -> tuple[ActionId, ...]:
     An action that is given up keeps its hold. A late answer of its owner still closes it.
     """
     now = (await store.read(Needs())).now
-    wanted = Wanted(states=frozenset({ActionState.STARTED}), lease_before=now)
+    wanted = Wanted(states=frozenset({ActionState.STARTED}), lease_before=now, sound=True)
     given_up: list[ActionId] = []
     for row in await store.actions(wanted):
         written = await store.write(needs_to_end(row), partial(give_up, row=row, process=process))
@@ -69,17 +77,25 @@ async def attend(gateway: Gateway, store: TenantStore) -> tuple[ActionId, ...]:
     """
     moved = [*await take_over(gateway, store), *await reap(store, gateway.process)]
     now = (await store.read(Needs())).now
-    for row in await store.actions(Wanted(states=frozenset({ActionState.UNCERTAIN}))):
+    for row in await store.actions(Wanted(states=frozenset({ActionState.UNCERTAIN}), sound=True)):
         # Before its lease has passed it may still happen, so nobody is asked whether it did.
-        askable = row.action.effect is EffectClass.QUERYABLE and row.lease_until <= now
-        if askable and await reconcile(gateway, store, row) is not None:
-            moved.append(row.action.id)
+        if row.action.effect is EffectClass.QUERYABLE and row.lease_until <= now:
+            if await _unless_broken(reconcile(gateway, store, row)) is not None:
+                moved.append(row.action.id)
     for notice in await store.notices(before=now, topics=("resume", "expire")):
         outcome = await resume_or_leave(gateway, store, notice.action)
-        if outcome is not None and not (isinstance(outcome, Refused) and outcome.reason is Reason.OVERLOADED):
+        if outcome is not None and not (isinstance(outcome, Refused) and outcome.reason in PASSING):
             moved.append(notice.action)
             await store.write(Needs(), partial(_told, notice=notice))
     return tuple(dict.fromkeys(moved))
+
+
+async def _unless_broken(work: Awaitable[Answer]) -> Answer | None:
+    """Go on with the next one where one cannot be looked after: what was edited must not stop all others."""
+    try:
+        return await work
+    except StoreTampered:
+        return None
 
 
 def _told(rows: Rows, *, notice: Notice) -> tuple[Changes, None]:
@@ -89,15 +105,20 @@ def _told(rows: Rows, *, notice: Notice) -> tuple[Changes, None]:
 async def take_over(gateway: Gateway, store: TenantStore) -> tuple[ActionId, ...]:
     """Send again what its owner left, where its class makes that harmless and the contract still allows it."""
     now = (await store.read(Needs())).now
-    wanted = Wanted(states=frozenset({ActionState.STARTED}), lease_before=now)
+    wanted = Wanted(states=frozenset({ActionState.STARTED}), lease_before=now, sound=True)
     taken: list[ActionId] = []
     for row in await store.actions(wanted):
-        asked = await revived(gateway, store, row) if row.action.effect in RESENDABLE else None
-        # Under another contract it would be another request, and nobody has decided about that one.
-        same = isinstance(asked, Asked) and asked.force.hash == row.contract
-        if same and isinstance(asked, Asked) and asked.tool.resend_within and await _resend(gateway, store, row, asked):
+        if row.action.effect in RESENDABLE and await _unless_broken(_taken(gateway, store, row)):
             taken.append(row.action.id)
     return tuple(taken)
+
+
+async def _taken(gateway: Gateway, store: TenantStore, row: ActionRow) -> bool:
+    asked = await revived(gateway, store, row)
+    # Under another contract it would be another request, and nobody has decided about that one.
+    if isinstance(asked, Refused) or asked.force.hash != row.contract or not asked.tool.resend_within:
+        return False
+    return await _resend(gateway, store, row, asked)
 
 
 async def _resend(gateway: Gateway, store: TenantStore, row: ActionRow, asked: Asked) -> bool:
@@ -111,19 +132,23 @@ async def _resend(gateway: Gateway, store: TenantStore, row: ActionRow, asked: A
     needs = needs_to_end(row)
     needs = replace(needs, claims=needs.claims | names.all())
     within = Micros(asked.tool.resend_within or 0)
-    change = partial(_taken_over, row=row, asked=asked, within=within, process=gateway.process)
+    # One more round of attempts may cost what the first one may have, in the period in which it started.
+    more = tuple(charge for charge in charges(asked, row.started_at) or () if charge.unit in _BY_ATTEMPT)
+    needs = replace(needs, budgets=needs.budgets | {charge.budget for charge in more})
+    change = partial(_taken_over, row=row, asked=asked, more=more, within=within, process=gateway.process)
     if not (await store.write(needs, change)).answer:
         return False
     late = Late()
     ending = await perform(asked, performer, gateway.clock, lease_ends=until, late=late)
-    await close(gateway, store, row, asked, ending, fence=row.fence + 1)
+    again = partial(close, gateway, store, row, asked, fence=row.fence + 1, earlier=row.price)
+    await again(ending)
     if isinstance(ending, Unheard):
-        gateway.when_late(late, lambda came: close(gateway, store, row, asked, came, fence=row.fence + 1))
+        gateway.when_late(late, again)
     return True
 
 
 def _taken_over(
-    rows: Rows, *, row: ActionRow, asked: Asked, within: Micros, process: ProcessId
+    rows: Rows, *, row: ActionRow, asked: Asked, more: Sequence[Charge], within: Micros, process: ProcessId
 ) -> tuple[Changes, bool]:
     found = rows.actions[row.action.id]
     if found != row or rows.halt is not None or not row.lease_until <= rows.now < row.started_at + within:
@@ -134,15 +159,29 @@ def _taken_over(
     action = row.action
     if any(switch.scope.covers(action.caller, action.tool, action.effect) for switch in rows.door.switches):
         return Changes(), False  # a person's stop holds for what is sent again, too
+    held = hold(rows.budgets, more)
+    if isinstance(held, Shortfall):
+        return Changes(), False  # what it might cost once more is not there
     moved = replace(
         row,
         fence=row.fence + 1,
         owner=process,
+        holds=_added(row.holds, more),
+        price=row.price + (price_of(asked) or 0),
         lease_until=Instant(rows.now + lease_micros(asked)),
         changed_at=rows.now,
     )
-    entry = replace(_entry(rows, moved, Kind.RESENT, process), lease_until=moved.lease_until)
-    return Changes(actions=(moved,), entries=(entry,)), True
+    entry = replace(_entry(rows, moved, Kind.RESENT, process), lease_until=moved.lease_until, holds=tuple(more))
+    return Changes(actions=(moved,), budgets=held, entries=(entry,)), True
+
+
+def _added(holds: Sequence[Charge], more: Sequence[Charge]) -> tuple[Charge, ...]:
+    by_budget = {charge.budget: charge.amount for charge in more}
+    return tuple(replace(charge, amount=charge.amount + by_budget.get(charge.budget, 0)) for charge in holds)
+
+
+_BY_ATTEMPT = frozenset({Unit.USD, Unit.RETRIES, Unit.SECONDS})
+"""What each round of attempts takes again."""
 
 
 async def reconcile(gateway: Gateway, store: TenantStore, row: ActionRow) -> Outcome | None:
@@ -154,16 +193,23 @@ async def reconcile(gateway: Gateway, store: TenantStore, row: ActionRow) -> Out
     if isinstance(asked, Refused) or asked.tool.reconcile is None:
         return None
     now = (await store.read(Needs())).now
-    found = await gateway.facts.look(asked, asked.tool.reconcile, now, action=row.action.id)
+    # The tenant pays: an empty budget of the run must not keep anybody from finding out.
+    purse = Purse(store=store, asked=asked, process=gateway.process, epoch=None)
+    found = await gateway.facts.look(asked, asked.tool.reconcile, now, purse, action=row.action.id)
     said = found.value if isinstance(found, Known) else None
     match said:
         case {"happened": True}:
-            ending: Ending = Happened(result=said.get("result"), costs={}, attempts=1, took=Micros(0))
+            ending: Ending = happened(row, said.get("result"))
         case {"happened": False}:
             ending = NeverHappened(why="the other side says that it did not happen")
         case _:
             return None
     return await close(gateway, store, row, asked, ending, fence=row.fence, kind=Kind.RESOLVED, by=(("by", "query"),))
+
+
+def happened(row: ActionRow, result: Json) -> Happened:
+    """Take somebody's word that it happened. Nobody says what it cost, so it is what was set aside for it."""
+    return Happened(result=result, costs={Unit.USD.value: row.price}, attempts=1, took=Micros(0))
 
 
 async def close(
@@ -176,6 +222,7 @@ async def close(
     fence: int,
     kind: Kind = Kind.ENDED,
     by: tuple[tuple[str, str], ...] = (),
+    earlier: int = 0,
 ) -> Outcome | None:
     """Write down how an action ended that somebody else had started; nothing if it has ended otherwise meanwhile."""
     result = checked(asked, ending.result, gateway.secrets) if isinstance(ending, Happened) else None
@@ -185,7 +232,11 @@ async def close(
         ending=ending,
         checked=result,
         process=gateway.process,
+        said=None if isinstance(ending, Happened) else said_apart(asked, ending.said, gateway.secrets),
         undo_within=asked.tool.undo.within if asked.tool.undo else Micros(0),
+        price=asked.tool.price or 0,
+        earlier=earlier,
+        held=row.holds,
         kind=kind,
         by=by,
     )

@@ -8,14 +8,14 @@ from interlock.budget.hold import settle
 from interlock.core.action import ActionState, step
 from interlock.core.canonical import Json
 from interlock.core.errors import ActionUnknown, NotPermitted
-from interlock.core.ids import ActionId, Micros
+from interlock.core.ids import ActionId
 from interlock.core.outcome import Outcome, Refused
 from interlock.gateway.asked import Asked, Proposal
 from interlock.gateway.call import Gateway, row_of
 from interlock.gateway.claims import given_back
 from interlock.gateway.doors import Operator
-from interlock.gateway.perform import Happened, NeverHappened
-from interlock.gateway.recover import close, needs_to_end
+from interlock.gateway.perform import NeverHappened
+from interlock.gateway.recover import close, happened, needs_to_end
 from interlock.gateway.revive import revived
 from interlock.ledger.seal import ActionEntry, Kind
 from interlock.ports import ActionRow, Changes, Rows, TenantStore
@@ -62,7 +62,7 @@ async def resolve(
         return await _given_up(gateway, store, row, verdict, by, may_still_happen=may_still_happen)
     asked = await _revived(gateway, store, row)
     ending = (
-        Happened(result=result, costs={}, attempts=1, took=Micros(0))
+        happened(row, result)
         if verdict == "happened"
         else NeverHappened(why=f"`{by.person}` says that it did not happen")
     )

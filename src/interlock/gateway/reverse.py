@@ -13,6 +13,7 @@ from interlock.core.outcome import Outcome, Refused
 from interlock.gateway.asked import Proposal
 from interlock.gateway.call import Gateway, row_of
 from interlock.gateway.doors import Operator
+from interlock.gateway.paid import Purse
 from interlock.gateway.recall import payload_of
 from interlock.gateway.revive import revived
 from interlock.ports import ActionRow, Needs, TenantStore, Wanted
@@ -68,7 +69,7 @@ async def _reversal(gateway: Gateway, store: TenantStore, row: ActionRow, now: I
     if row.state is not ActionState.DONE:
         return cannot("nobody knows whether it happened: resolve it first")
     if row.undo is None:
-        return cannot("the contract does not say how to undo it")
+        return cannot("the contract names no undo for it, or its result lacks what the undo needs")
     if now >= row.undo_until:
         return cannot("the time in which it could be undone is over")
     kept = await payload_of(row.undo, store, gateway.secrets)
@@ -126,5 +127,6 @@ async def _changed(gateway: Gateway, store: TenantStore, row: ActionRow) -> bool
         return False
     result: Json = kept.get("full", kept["shown"])
     now = (await store.read(Needs())).now
-    found = await gateway.facts.look(asked, asked.tool.after, now, result=result)
+    purse = Purse(store=store, asked=asked, process=gateway.process, epoch=None)
+    found = await gateway.facts.look(asked, asked.tool.after, now, purse, result=result)
     return not isinstance(found, Known) or found.value != kept["after"]

@@ -5,19 +5,20 @@ from typing import assert_never
 
 from interlock.budget.hold import overrun, settle
 from interlock.core.action import ActionState, step
-from interlock.core.charge import Unit
+from interlock.core.charge import Charge, Unit
 from interlock.core.effect import EffectClass
 from interlock.core.ids import ActionId, BudgetId, ClaimId, Instant, Micros, ProcessId
+from interlock.core.limits import SAFE_INTEGER
 from interlock.core.money import Money
 from interlock.core.outcome import Done, Failed, Outcome, Uncertain
 from interlock.core.reason import Reason
 from interlock.gateway.charges import costs_of
 from interlock.gateway.check import Checked
-from interlock.gateway.claims import given_back
+from interlock.gateway.claims import business_key, given_back
 from interlock.gateway.handoff import Handoff
 from interlock.gateway.perform import Ending, Happened, NeverHappened, Unheard
 from interlock.ledger.seal import ActionEntry, Kind
-from interlock.ports import ActionRow, Changes, Claim, Payload, Rows
+from interlock.ports import ActionRow, Changes, Claim, Notice, Payload, Rows
 
 _COUNTED = (Unit.TOOL_CALLS, Unit.CALLS)
 """What is charged for having called at all."""
@@ -35,7 +36,17 @@ class End:
     ending: Ending
     checked: Checked | None
     process: ProcessId
+    said: Payload | None = None
+    """What the other side said of its failure, encrypted."""
     undo_within: Micros = Micros(0)
+    price: int = 0
+    """Of one attempt, where whoever performed it does not say what it cost."""
+    looked_up: int = 0
+    """What looking at the record afterwards cost."""
+    earlier: int = 0
+    """What the attempts of earlier owners may have cost."""
+    held: tuple[Charge, ...] = ()
+    """What was set aside when it started, for an end that comes after all of it was given back."""
     cache: ClaimId | None = None
     cache_ttl: Micros = Micros(0)
     handoff: Handoff = Handoff()
@@ -65,12 +76,35 @@ def late(rows: Rows, row: ActionRow, end: End) -> tuple[Changes, Outcome]:
         return Changes(), Uncertain(action=row.action.id)
     said = "done" if isinstance(end.ending, Happened) else "failed"
     entry = replace(_entry(rows, row, end), kind=Kind.EVIDENCE, state=row.state, detail={"late": said})
+    if isinstance(end.ending, Happened) and row.state is ActionState.FAILED:
+        return _charged_after_all(rows, row, end, end.ending, entry)
     return Changes(entries=(entry,), payloads=_payloads(end)), Uncertain(action=row.action.id)
+
+
+def _charged_after_all(
+    rows: Rows, row: ActionRow, end: End, ending: Happened, entry: ActionEntry
+) -> tuple[Changes, Outcome]:
+    """Book what was thought not to have happened and has: nothing is held for it any more, so it closes its budgets.
+
+    The row stays as it is, because others have relied on it. A person has to look.
+    """
+    nothing = tuple(replace(charge, amount=0) for charge in end.held if charge.budget in rows.budgets)
+    costs = costs_of(end.held, usd=_usd(ending, end), attempts=ending.attempts, took=ending.took)
+    costs = {charge.budget: costs[charge.budget] for charge in nothing}
+    entry = replace(entry, holds=nothing, costs=costs, overrun=any(costs.values()))
+    told = Notice(id=f"incident:{row.action.id}", topic="incident", action=row.action.id, at=rows.now)
+    return Changes(
+        entries=(entry,),
+        payloads=_payloads(end),
+        budgets=settle(rows.budgets, nothing, costs),
+        notices=(told,),
+    ), Uncertain(action=row.action.id)
 
 
 def ended(rows: Rows, row: ActionRow, end: End) -> tuple[Changes, Outcome]:
     """Write an end that counts: the row, what it cost, the names it lets go, the entry."""
     moved, costs = _moved(rows, row, end)
+    moved = replace(moved, said=end.said.id if end.said else moved.said)
     final = moved.state is not ActionState.UNCERTAIN
     unsure = None if final else Reason.UNCERTAIN
     entry = replace(
@@ -81,10 +115,11 @@ def ended(rows: Rows, row: ActionRow, end: End) -> tuple[Changes, Outcome]:
         check=moved.check,
         detail={**dict(end.by), **end.handoff.detail(unsure)},
     )
+    undone, let_go = _undone(rows, moved)
     changes = Changes(
-        actions=(replace(moved, holds=()) if final else moved, *_undone(rows, moved)),
+        actions=(replace(moved, holds=()) if final else moved, *undone),
         budgets=settle(rows.budgets, row.holds, costs) if final else {},
-        claims=_claims(rows, moved, end),
+        claims=(*_claims(rows, moved, end), *let_go),
         notices=end.handoff.notices(unsure, row.action.id, rows.now),
         payloads=_payloads(end),
         entries=(entry,),
@@ -105,9 +140,9 @@ def told(row: ActionRow, end: End) -> Outcome:
                 overrun=row.overrun,
             )
         case NeverHappened():
-            return Failed(action=row.action.id, why=end.ending.why)
+            return Failed(action=row.action.id, why=end.ending.why, said=end.ending.said)
         case Unheard() if row.state is ActionState.FAILED:
-            return Failed(action=row.action.id, why=end.ending.why)
+            return Failed(action=row.action.id, why=end.ending.why, said=end.ending.said)
         case Unheard():
             return Uncertain(action=row.action.id)
 
@@ -117,12 +152,12 @@ def _moved(rows: Rows, row: ActionRow, end: End) -> tuple[ActionRow, dict[Budget
     match ending:
         case Happened():
             assert end.checked is not None, "what happened has a result"
-            usd = _usd(row, ending)
+            usd = _usd(ending, end)
             costs = costs_of(row.holds, usd=usd, attempts=ending.attempts, took=ending.took)
             undo = end.checked.undo
             return replace(
                 _step(rows, row, ActionState.DONE),
-                cost=Money(usd),
+                cost=Money(usd + row.gathered),
                 result=end.checked.result.id,
                 undo=undo.id if undo else None,
                 undo_until=Instant(rows.now + end.undo_within) if undo else Instant(0),
@@ -130,15 +165,16 @@ def _moved(rows: Rows, row: ActionRow, end: End) -> tuple[ActionRow, dict[Budget
                 overrun=overrun(row.holds, costs),
             ), costs
         case NeverHappened():
-            # It was called: that counts, and costs nothing but what was looked up for it.
+            # It was called: that counts, and costs nothing but what was looked up for it, which is paid.
             costs = {charge.budget: charge.amount for charge in row.holds if charge.unit in _COUNTED}
-            costs |= {charge.budget: row.gathered for charge in row.holds if charge.unit is Unit.USD and row.gathered}
             return replace(_step(rows, row, ActionState.FAILED), why=ending.why, cost=Money(row.gathered)), costs
         case Unheard() if row.action.effect is EffectClass.READ:
             # A read that nobody answered changed nothing; what it may have cost is charged.
             costs = {charge.budget: charge.amount for charge in row.holds if charge.unit in (*_COUNTED, Unit.USD)}
             failed = _step(rows, row, ActionState.FAILED)
-            return replace(failed, why=ending.why, reason=Reason.TOOL_ERROR, cost=Money(row.price)), costs
+            return replace(
+                failed, why=ending.why, reason=Reason.TOOL_ERROR, cost=Money(row.price + row.gathered)
+            ), costs
         case Unheard():
             # The hold stays: money for an effect that may have happened is not free again.
             return replace(_step(rows, row, ActionState.UNCERTAIN), why=ending.why, fence=row.fence + 1), {}
@@ -150,9 +186,10 @@ def _step(rows: Rows, row: ActionRow, new: ActionState) -> ActionRow:
     return replace(row, state=step(row.state, new), changed_at=rows.now)
 
 
-def _usd(row: ActionRow, ending: Happened) -> int:
+def _usd(ending: Happened, end: End) -> int:
     said = ending.costs.get(Unit.USD.value)
-    return row.price if said is None else said + row.gathered
+    known = said is not None and 0 <= said <= SAFE_INTEGER
+    return (said if said is not None and known else end.price * ending.attempts) + end.looked_up + end.earlier
 
 
 def _claims(rows: Rows, row: ActionRow, end: End) -> tuple[Claim, ...]:
@@ -170,19 +207,25 @@ def _claims(rows: Rows, row: ActionRow, end: End) -> tuple[Claim, ...]:
     return tuple(claims)
 
 
-def _undone(rows: Rows, row: ActionRow) -> tuple[ActionRow, ...]:
-    """Mark the action that this one reversed. Its business key stays taken until its window ends."""
+def _undone(rows: Rows, row: ActionRow) -> tuple[tuple[ActionRow, ...], tuple[Claim, ...]]:
+    """Mark the action that this one reversed, and let go of its business key: its effect does not stand any more."""
     if row.action.undo_of is None or row.state is not ActionState.DONE:
-        return ()
+        return (), ()
     reversed_one = rows.actions[row.action.undo_of]
     assert reversed_one is not None, "what is undone has a row"
-    return (replace(reversed_one, undone_by=row.action.id, changed_at=rows.now),)
+    undone = replace(reversed_one, undone_by=row.action.id, changed_at=rows.now)
+    if row.check == "failed":
+        return (undone,), ()  # nobody can say whether it stands
+    claims = [rows.claims.get(id) for id in reversed_one.claims]
+    mine = [claim for claim in claims if claim is not None and claim.action == reversed_one.action.id]
+    return (undone,), tuple(given_back(claim) for claim in mine if business_key(claim))
 
 
 def _payloads(end: End) -> tuple[Payload, ...]:
+    said = (end.said,) if end.said else ()
     if end.checked is None:
-        return ()
-    return (end.checked.result, *((end.checked.undo,) if end.checked.undo else ()))
+        return said
+    return (*said, end.checked.result, *((end.checked.undo,) if end.checked.undo else ()))
 
 
 def _entry(rows: Rows, row: ActionRow, end: End) -> ActionEntry:

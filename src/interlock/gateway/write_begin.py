@@ -35,15 +35,14 @@ class Writing:
     shown: Json
     """The preview as the agent sees it where nothing is done."""
     gathered: int
-    """What facts and previews have cost, in micro-dollars."""
+    """What was looked up for it, in micro-dollars. It is paid."""
     before: Mapping[str, Json]
     """How the record was before, where the contract asks for it."""
     process: ProcessId
     handoff: Handoff = Handoff()
 
     def refused(self, rows: Rows, row: ActionRow, stop: Refused, charges: Sequence[Charge]) -> Changes:
-        calls = 1 if row.state is ActionState.ASKED else 0
-        balances, booked = _booked(rows, charges, usd=self.gathered, calls=calls)
+        balances, booked = _counted(rows, row, charges)
         moved = replace(self._moved(rows, row, ActionState.REFUSED), reason=stop.reason, why=f"{stop.why}\n{stop.fix}")
         return Changes(
             actions=(moved,),
@@ -57,7 +56,7 @@ class Writing:
     def suggested(self, rows: Rows, row: ActionRow, charges: Sequence[Charge]) -> tuple[Changes, Suggested]:
         assert isinstance(self.judged.decision, Suggest), "only a suggestion is suggested"
         draft = self.judged.decision.draft
-        balances, booked = _booked(rows, charges, usd=self.gathered, calls=1)
+        balances, booked = _counted(rows, row, charges)
         moved = replace(self._moved(rows, row, ActionState.SUGGESTED), draft=draft)
         changes = Changes(
             actions=(moved,),
@@ -69,11 +68,15 @@ class Writing:
         return changes, Suggested(action=row.action.id, preview=self.shown, draft=draft)
 
     def parked(self, rows: Rows, row: ActionRow, ask: Ask, charges: Sequence[Charge]) -> tuple[Changes, Parked]:
-        """Wait for a person. One that waits already waits on, unless what it waits for or what is shown has changed."""
-        if row.state is ActionState.PARKED and (row.requirements, row.seen) == (ask.requirements, self.judged.seen):
+        """Wait for a person.
+
+        One that waits already waits on, unless what it waits for, what is shown or what judges it has changed.
+        """
+        waits_for = (row.requirements, row.seen, row.bound)
+        if row.state is ActionState.PARKED and waits_for == (ask.requirements, self.judged.seen, self.judged.bound):
             return Changes(), Parked(action=row.action.id, requirements=row.requirements, expires_at=row.expires_at)
         first = row.state is ActionState.ASKED
-        balances, booked = _booked(rows, charges, usd=self.gathered, calls=0)
+        balances, booked = _counted(rows, row, charges)
         expires_at = Instant(rows.now + min(requirement.expires for requirement in ask.requirements))
         moved = replace(
             self._moved(rows, row, ActionState.PARKED) if first else self._same(rows, row),
@@ -103,7 +106,7 @@ class Writing:
             price=price_of(self.asked) or 0,
             lease_until=Instant(rows.now + lease_micros(self.asked)),
             holds=tuple(charges),
-            claims=tuple(claim.id for claim in claims),
+            claims=(*(claim.id for claim in claims), *self.names.undone),
         )
         return Changes(
             actions=(moved,),
@@ -163,6 +166,7 @@ class Writing:
             row,
             contract=self.asked.force.hash,
             slice=self.judged.slice,
+            bound=self.judged.bound,
             question=self.judged.question.id,
             preview=self.preview.id if self.preview else None,
             gathered=row.gathered + self.gathered,
@@ -197,15 +201,15 @@ def _reminders(asked: Asked, row: ActionRow, now: Instant) -> tuple[Notice, ...]
     )
 
 
-def _booked(
-    rows: Rows, charges: Sequence[Charge], *, usd: int, calls: int
+def _counted(
+    rows: Rows, row: ActionRow, charges: Sequence[Charge]
 ) -> tuple[Mapping[BudgetId, Balance], tuple[Charge, ...]]:
-    """Book what was looked up before nothing was done, and count the proposal as a call of its run.
+    """Count a proposal that does not start as a call of its run.
 
-    Otherwise nobody would pay for facts, and a hijacked agent could flood the ledger and the sources of facts.
+    Otherwise a hijacked agent could flood the ledger, the sources of facts and the people who are asked.
     """
-    amount = {Unit.USD: usd, Unit.TOOL_CALLS: calls}
-    mine = tuple(replace(charge, amount=amount[charge.unit]) for charge in charges if amount.get(charge.unit))
+    first = row.state is ActionState.ASKED
+    mine = tuple(charge for charge in charges if first and charge.unit is Unit.TOOL_CALLS)
     held = hold(rows.budgets, mine)
     return ({}, ()) if isinstance(held, Shortfall) else (settle(held, mine, _amounts(mine)), mine)
 

@@ -3,7 +3,10 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+import msgspec
+
 from interlock.core.action import HOLDS, ActionState
+from interlock.core.charge import closes
 from interlock.core.door import Door
 from interlock.core.errors import LedgerBroken
 from interlock.core.ids import ActionId, BudgetId, GrantId
@@ -84,9 +87,14 @@ class State:
 
     def _acted(self, line: ActionLine) -> None:
         id = ActionId(line.action)
-        before = self.actions.get(id) or Standing(asked=line)
+        before = self.actions.setdefault(id, Standing(asked=line))
+        if line.kind is Kind.LOOKED_UP or (line.kind is Kind.EVIDENCE and line.state is before.state):
+            # It is charged, and moves nothing else.
+            self._hold(line.holds)
+            self._settle(line.holds, line.costs)
+            return
         after = self.actions[id] = _moved(before, line)
-        if not before.holds:
+        if not before.holds or line.kind is Kind.RESENT:
             self._hold(line.holds)
         if after.state not in HOLDS:
             # What was refused and counted as a call was held and charged in one entry.
@@ -109,7 +117,7 @@ class State:
                 account,
                 held=account.held - hold.amount,
                 spent=account.spent + cost,
-                closed=account.closed or cost > hold.amount,
+                closed=account.closed or closes(hold.limit, held=hold.amount, cost=cost),
             )
             self._put(hold.budget, settled)
 
@@ -133,6 +141,8 @@ _GIVING = frozenset({Kind.GRANTED, Kind.STARTED})
 def _moved(before: Standing, line: ActionLine) -> Standing:
     moved = line.state is not before.state
     held = before.holds or line.holds if line.state in HOLDS else ()
+    if line.kind is Kind.RESENT:
+        held = _added(before.holds, line.holds)
     return replace(
         before,
         what=line.what,
@@ -151,6 +161,12 @@ def _moved(before: Standing, line: ActionLine) -> Standing:
         else before.questions,
         previews=(*before.previews, line.detail["preview"]) if "preview" in line.detail else before.previews,
     )
+
+
+def _added(holds: Iterable[HoldLine], more: Iterable[HoldLine]) -> tuple[HoldLine, ...]:
+    """Add what a further attempt may cost to what is set aside."""
+    by_budget = {hold.budget: hold.amount for hold in more}
+    return tuple(msgspec.structs.replace(hold, amount=hold.amount + by_budget.get(hold.budget, 0)) for hold in holds)
 
 
 def rebuild(lines: Iterable[bytes]) -> State:

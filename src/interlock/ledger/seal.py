@@ -18,6 +18,7 @@ FORMAT = 1
 class Kind(Enum):
     """What an entry tells of."""
 
+    LOOKED_UP = "looked_up"  # something that costs money was looked up for it, and is paid
     PARKED = "parked"
     SUGGESTED = "suggested"
     REFUSED = "refused"

@@ -59,6 +59,18 @@ def decide(policies: Policies, question: Question) -> Judgement:
     return _judgement(decision, fix, slice.hash, lifting(question, glass), tuple(steps))
 
 
+def held_back(policies: Policies, question: Question) -> Deny | None:
+    """Return the no of a switch, of the mode, or of having no rule at all: it needs no facts to be said."""
+    slice = policies.slices.get(question.tool)
+    if slice is None or not slice.permitted:
+        return Deny(rules=(), why=f"no rule allows `{question.tool}`", reason=Reason.TOOL_NOT_ALLOWED)
+    said = (
+        switched(question, glass_over(question)),
+        tabled(question, mode_in_force(question), policies.consents, asks=slice.asks),
+    )
+    return next((each.decision for each in said if isinstance(each.decision, Deny)), None)
+
+
 def decide_again(policies: Policies, recorded: bytes) -> Judgement:
     """Judge a recorded question: the same policies give the same judgement.
 
@@ -94,8 +106,8 @@ def ruled(slice: Slice, question: Question, mode: Mode) -> Said:
         return _not_allowed(slice)
     try:
         request = asked(question, slice.shape, frozenset(slice.facts), mode)
-    except (ValueError, TypeError) as error:
-        return _internal(str(error), "send the canonical arguments")
+    except (ValueError, TypeError):
+        return _internal("the call cannot be put to the rules", "send the canonical arguments")
     said = _weigh(slice, request)
     return said if isinstance(said.decision, Deny) else _known(slice, question, said)
 
@@ -103,7 +115,7 @@ def ruled(slice: Slice, question: Question, mode: Mode) -> Said:
 def _weigh(slice: Slice, request: Asked) -> Said:
     found = _evaluated(slice, slice.every, request)
     if found.errors:
-        return _failed(found)
+        return _failed(slice, found)
     if found.allowed:
         return Said(decision=Allow(rules=found.rules))
     effects = {rule: slice.policies[rule].effect for rule in found.rules}
@@ -163,8 +175,15 @@ def _judgement(
     return Judgement(decision=decision, fix=fix, slice=slice, lifted_by=lifted_by, steps=steps)
 
 
-def _failed(found: Evaluation) -> Said:
-    return _internal(f"the rules could not be evaluated: {found.errors[0]}", "mend the rule, or the value it looks at")
+def _failed(slice: Slice, found: Evaluation) -> Said:
+    # What Cedar says of an error may repeat values of the call, so only the rules that it names are told.
+    named = [f"`{rule}` ({policy.place})" for rule, policy in slice.policies.items() if _about(rule, found.errors)]
+    which = ", ".join(named) or "a rule, or the call itself,"
+    return _internal(f"{which} could not be evaluated", "mend the rule, or the value it looks at")
+
+
+def _about(rule: RuleId, errors: Iterable[str]) -> bool:
+    return any(f"`{rule}`" in error for error in errors)
 
 
 def _internal(why: str, fix: str) -> Said:

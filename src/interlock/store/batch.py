@@ -119,6 +119,7 @@ class _Part:
     def _turn(self, loaded: Loaded, write: Write) -> tuple[Told, Receipt | None]:
         try:
             changes, answer = write.change(loaded.only(write.needs))
+            lines = [seal(entry) for entry in changes.entries]
         except Exception as bug:  # noqa: BLE001  a bug in one function is that caller's alone
             return bug, None
         if changes == Changes():
@@ -126,8 +127,7 @@ class _Part:
         loaded.apply(changes)
         self.kept.append(changes)
         receipt = None
-        for entry in changes.entries:
-            line = seal(entry)
+        for entry, line in zip(changes.entries, lines, strict=True):
             about = entry.action.id if isinstance(entry, ActionEntry) else ""
             self.lines.append({"tenant": self.tenant, "index": self.tree.size, "action": about, "line": line})
             receipt = Receipt(leaf=leaf_hash(line).hex(), index=self.tree.size, head="")

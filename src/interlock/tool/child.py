@@ -19,6 +19,7 @@ from interlock.core.canonical import Unreadable
 from interlock.core.errand import Errand, Performed
 from interlock.core.errors import UpstreamFailed, UpstreamSilent
 from interlock.core.limits import ISOLATED_STOP_SECONDS_MAX, RESULT_BYTES_MAX
+from interlock.tool.function import refused
 from interlock.tool.isolated import READY, Said
 from interlock.tool.slots import Slots, ending_of, in_thread
 
@@ -101,10 +102,10 @@ class Child:
             said = msgspec.json.decode(line, type=Said)
         except msgspec.DecodeError:
             return Performed(result=Unreadable())
-        if said.failed:
-            raise UpstreamFailed(said.failed, fix="look at what the function says")
-        if said.silent:
-            raise UpstreamSilent(said.silent, fix="look at what it did")
+        if said.ended == "failed":
+            raise refused(self.name, said.said)
+        if said.ended == "silent":
+            raise UpstreamSilent(said.why, fix="look at what it did", said=said.said)
         return Performed(result=said.result if said.readable else Unreadable())
 
     def _start(self) -> socket.socket:

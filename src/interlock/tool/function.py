@@ -14,6 +14,7 @@ import msgspec
 
 from interlock.core.canonical import Json
 from interlock.core.errors import ContractInvalid, UpstreamError, UpstreamFailed, UpstreamSilent
+from interlock.core.limits import SAID_CHARS_MAX
 
 PREFIX = "python:"
 KEY_PARAMETER = "idempotency_key"
@@ -143,7 +144,21 @@ def _number(value: Decimal) -> int | float:
 
 def broken(name: str, error: BaseException) -> UpstreamError:
     """Say what it means that a function raised: only what it says itself is sure."""
-    if isinstance(error, UpstreamError):
-        return error
+    if isinstance(error, UpstreamFailed):
+        return refused(name, str(error))
+    if isinstance(error, UpstreamSilent):
+        return silent(name, str(error))
     fix = "raise `UpstreamFailed` in the function where it is sure that nothing happened"
     return UpstreamSilent(f"`{name}` raised {type(error).__name__}", fix=fix)
+
+
+def refused(name: str, said: str) -> UpstreamFailed:
+    """Say that a function was sure of having done nothing. Its own words may hold anything, so they stay apart."""
+    said = said[:SAID_CHARS_MAX]
+    return UpstreamFailed(f"`{name}` says that nothing happened", fix="look at what it said", said=said)
+
+
+def silent(name: str, said: str) -> UpstreamSilent:
+    """Say that a function does not know what it did."""
+    said = said[:SAID_CHARS_MAX]
+    return UpstreamSilent(f"`{name}` does not know whether it happened", fix="look at what it said", said=said)

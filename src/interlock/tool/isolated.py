@@ -10,13 +10,13 @@ import sys
 from collections.abc import Coroutine
 from contextlib import suppress
 from threading import Thread
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import msgspec
 
 from interlock.core.canonical import canonical
 from interlock.core.errors import InterlockError, UpstreamFailed
-from interlock.core.limits import ISOLATED_MEMORY_BYTES_MAX, PERFORM_SECONDS_MAX, RESULT_BYTES_MAX
+from interlock.core.limits import ISOLATED_MEMORY_BYTES_MAX, PERFORM_SECONDS_MAX, RESULT_BYTES_MAX, SAID_CHARS_MAX
 from interlock.tool.function import Function, broken, function_of, plain
 
 READY = b"ready\n"
@@ -28,10 +28,11 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
 
     result: Any = None
     readable: bool = True
-    failed: str = ""
-    """The function says that nothing happened."""
-    silent: str = ""
-    """Nobody knows what happened."""
+    ended: Literal["done", "failed", "silent"] = "done"
+    """Failed: the function says that nothing happened. Silent: nobody knows what happened."""
+    why: str = ""
+    said: str = ""
+    """The function's own words."""
 
 
 def main(source: str) -> None:
@@ -80,9 +81,10 @@ def carry(function: Function, arguments: bytes, key: str) -> Said:
         named = function.named(arguments, key)
         result = _run(function.call(**named)) if function.is_async else function.call(**named)
     except UpstreamFailed as failed:
-        return Said(failed=str(failed) or "it failed")
+        return Said(ended="failed", said=str(failed)[:SAID_CHARS_MAX])
     except BaseException as error:  # noqa: BLE001  whatever it raises, it is this call that ended
-        return Said(silent=str(broken(function.name, error)))
+        silence = broken(function.name, error)
+        return Said(ended="silent", why=str(silence), said=silence.said)
     try:
         known = plain(result)
         canonical(known)

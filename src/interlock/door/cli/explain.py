@@ -150,6 +150,7 @@ def _changed(story: Data, row: ActionRow, now: Instant, width: int) -> str:
     words = undo_words(row, now)
     return _block(
         [
+            ("it said", _opened(story["said"], width, "") if row.said else ""),
             ("came back", _opened(story["result"], width, "") if row.result else ""),
             ("in full", _opened(story["full_result"], width, "") if story["full_result"] is not None else ""),
             ("check", story["check"]),

@@ -42,7 +42,7 @@ def _own(outcome: Outcome) -> dict[str, Any]:
             wrong = [{"path": each.path, "kind": each.kind} for each in outcome.wrong]
             return {"reason": outcome.reason.value, "why": outcome.why, "fix": outcome.fix, "wrong": wrong}
         case Failed():
-            return {"why": outcome.why}
+            return {"why": outcome.why, "said": outcome.said or None}
         case Uncertain():
             return {}
         case _:
@@ -81,7 +81,8 @@ def _lines(outcome: Outcome, width: int) -> list[tuple[str, str]]:
         case Refused():
             return [("reason", outcome.reason.value), ("why", clean(outcome.why)), ("fix", clean(outcome.fix))]
         case Failed():
-            return [("why", clean(outcome.why)), ("effect", "none: nothing has happened")]
+            said = ("it said", clean(outcome.said))
+            return [("why", clean(outcome.why)), said, ("effect", "none: nothing has happened")]
         case Uncertain():
             told = f"`interlock action resolve {outcome.action} happened|did-not-happen|abandon|retry`"
             return [("effect", "nobody knows whether it happened; it is not sent again"), ("next", told)]

@@ -13,13 +13,13 @@ from interlock.identity.key_file import consent_text, sign
 from interlock.ports import ActionRow
 
 
-def operator(typed: Typed, process: ProcessId, about: bytes = b"interlock command 1\n") -> Operator:
+def operator(typed: Typed, process: ProcessId, about: bytes | None = None) -> Operator:
     """Say who types, and how they are known.
 
     Args:
         typed: the line; `--sign-with` and `--as` are options of it.
         process: this process, as the ledger names it.
-        about: what a key signs.
+        about: what a key signs; nothing said is no more than that the key is there.
 
     Raises:
         NotPermitted: `--as` for a tenant that is not the demo, or a key that is none.
@@ -27,10 +27,14 @@ def operator(typed: Typed, process: ProcessId, about: bytes = b"interlock comman
     key: str | None = typed.given.sign_with
     name: str | None = typed.given.as_name
     if key is not None:
-        signature = sign(Path(key), about)
-        signature.check(about)
-        # A key has no name but its fingerprint: `approvals.people` of the contract says what its holder may do.
-        return Operator(person=PersonId(signature.known_by), known_by=signature.known_by, process=process)
+        text = about or b"interlock command 1\n"
+        signature = sign(Path(key), text)
+        signature.check(text)
+        kept = f"{signature.public_key.hex()}:{signature.signature.hex()}" if about else ""
+        # A key has no name but its fingerprint: `approvals.people` of the contract says what its holder may do,
+        # or `approvals.keys` whose it is.
+        known_by = signature.known_by
+        return Operator(person=PersonId(known_by), known_by=known_by, process=process, signature=kept)
     known_by = f"os:{os.getuid()}"
     if name is None:
         return Operator(person=PersonId(user_name()), known_by=known_by, process=process)

@@ -43,6 +43,7 @@ async def story_of(here: Session, row: ActionRow) -> Data:
         "gathered_usd": Amount(Unit.USD, row.gathered),
         "preview": await opened(here, row.preview),
         "result": member(kept, "shown"),
+        "said": member(await opened(here, row.said), "said"),
         "full_result": member(kept, "full"),
         "before": member(kept, "before"),
         "after": member(kept, "after"),
