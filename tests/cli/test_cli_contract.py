@@ -101,18 +101,15 @@ def test_a_contract_is_published_for_its_own_tenant(on_file: Shell) -> None:
 
 
 def test_what_is_not_enforced_is_said_as_it_is_published(on_file: Shell) -> None:
-    path = str(on_file.contract(**{"expires: 1h }\n  people": "expires: 1h, step_up: true }\n  people"}))
+    path = str(on_file.contract())
     text = Path(path).read_text(encoding="utf-8")
     Path(path).write_text(
-        f"{text}accept_unenforced: [approvals.red.step_up]\nslo: {{ window: 28d }}\n", encoding="utf-8"
+        f"{text}accept_unenforced: [redaction]\nredaction: {{ pii: true }}\nslo: {{}}\n", encoding="utf-8"
     )
     on_file("contract", "publish", path, "--env", "prod")
-    assert "not enforced in this version: `approvals.red.step_up`, `slo`" in " ".join(on_file.err.split())
+    assert "not enforced in this version: `redaction`, `slo`" in " ".join(on_file.err.split())
     said = on_file.data("contract", "publish", path, "--env", "prod")
-    assert {each["section"]: each["protects"] for each in said["not_enforced"]} == {
-        "approvals.red.step_up": True,
-        "slo": False,
-    }
+    assert {each["section"]: each["protects"] for each in said["not_enforced"]} == {"redaction": True, "slo": False}
 
 
 def test_a_contract_that_cannot_be_honoured_is_not_published(on_file: Shell) -> None:

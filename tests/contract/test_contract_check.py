@@ -181,9 +181,9 @@ def test_a_limit_that_no_call_fits_into_is_named() -> None:
     def said(limits: str) -> list[str]:
         return [each.text for each in lint(full(f"{text}budgets: {{ per_run: {limits} }}\n")) if "aside" in each.text]
 
-    assert said("{ usd: 0.5, seconds: 40, retries: 3 }") == []
-    assert said("{ usd: 0.4, seconds: 39, retries: 2 }") == [
-        "a call of `look` sets $0.50 aside, and the limit of a run is $0.40: it never starts",
+    assert said("{ usd: 2, seconds: 40, retries: 3 }") == []
+    assert said("{ usd: 1.9, seconds: 39, retries: 2 }") == [
+        "a call of `look` sets $2.00 aside, and the limit of a run is $1.90: it never starts",
         "a call of `look` sets 40 s aside, and the limit of a run is 39 s: it never starts",
         "a call of `look` sets 3 retries aside, and the limit of a run is 2 retries: it never starts",
     ]
@@ -202,6 +202,13 @@ def test_people_who_could_not_agree_are_named() -> None:
     assert lead.startswith("nobody holds the role `lead`, which approves `yellow` and `red`: ")
 
 
+def test_signatures_that_nobody_could_give_are_named() -> None:
+    assert [each.text for each in lint(full("")) if "step_up" in each.text] == []
+    text = HEAD.replace("kay: [", "eve: [")
+    (said,) = [each.text for each in lint(loaded(text)) if "step_up" in each.text]
+    assert said.startswith("`red` wants signatures (`step_up`), and too few of those who could agree have a key")
+
+
 def test_a_tool_that_only_undoes_is_not_blamed_for_having_no_undo() -> None:
     back = with_(WRITE.replace("yellow", "green").replace("opaque", "idempotent"), "only_as_undo: true")
     assert [each.text for each in lint(full(tools(back=back))) if "`back`" in each.text] == []
@@ -214,9 +221,8 @@ def test_mode_act_in_prod_is_held_back_by_what_protects_and_is_not_enforced() ->
     def held(more: str) -> list[str]:
         return [each.text.split("`")[1] for each in lint(loaded(act + trust + more)) if "mode `act`" in each.text]
 
-    assert held("") == ["approvals.red.step_up", "trust"]
-    assert held("accept_unenforced: [trust]\n") == ["approvals.red.step_up"]
-    assert held("accept_unenforced: [trust, approvals.red.step_up]\n") == []
+    assert held("") == ["trust"]
+    assert held("accept_unenforced: [trust]\n") == []
 
 
 def test_a_key_that_nothing_honours_is_named_unless_it_is_switched_off() -> None:
@@ -231,7 +237,6 @@ fallback: { on_loop: human_handoff, on_timeout: human_handoff }
 
     assert named == {
         "agents.key",
-        "approvals.red.step_up",
         "budgets.per_run.model_calls",
         "budgets.per_run.tokens",
         "fallback.on_loop",
@@ -240,5 +245,4 @@ fallback: { on_loop: human_handoff, on_timeout: human_handoff }
         "tools.secret",
         "unsafe_durability",
     }
-    off = HEAD.replace("step_up: true", "step_up: false") + "unsafe_durability: false\n"
-    assert loaded(off).unenforced == ()
+    assert loaded(HEAD + "unsafe_durability: false\n").unenforced == ()

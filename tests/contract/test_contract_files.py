@@ -96,7 +96,6 @@ def test_the_full_contract_says_what_this_version_does_not_enforce() -> None:
             "67: tools.idempotency_header -> tools over HTTP",
             "90: tools.args.domains -> trust",
             "91: tools.args.templates -> trust",
-            "112: approvals.red.step_up -> logins",
             "118: escalate_when -> runs",
             "121: budgets.per_run.tokens -> model routing",
             "121: budgets.per_run.model_calls -> model routing",
@@ -118,7 +117,6 @@ def test_the_full_contract_says_what_this_version_does_not_enforce() -> None:
 def test_what_protects_and_is_not_enforced_holds_mode_act_back() -> None:
     assert sorted({each.section for each in holding_back(file("support-refunds.yaml"))}) == snapshot(
         [
-            "approvals.red.step_up",
             "breakers",
             "done",
             "escalate_when",

@@ -9,11 +9,9 @@ from interlock.contract.ir import Assumption, Budget, Consent, Contract, Tool
 from interlock.contract.unenforced import holding_back
 from interlock.core.canonical import Json
 from interlock.core.charge import Unit
-from interlock.core.effect import EffectClass, Mode, Tier
+from interlock.core.effect import RESENDABLE, EffectClass, Mode, Tier
 from interlock.core.ids import Environment, Role, ToolName
 from interlock.policy.rule import RuleEffect
-
-_RESENT = frozenset({EffectClass.READ, EffectClass.IDEMPOTENT, EffectClass.IDEMPOTENT_KEY})
 
 
 def lint(contract: Contract) -> tuple[Assumption, ...]:
@@ -71,7 +69,7 @@ def _is_expression(text: str) -> bool:
 
 
 def _of_tool(tool: Tool) -> Iterator[Assumption]:
-    if tool.retries and tool.effect not in _RESENT:
+    if tool.retries and tool.effect not in RESENDABLE:
         yield _of(tool, f"is `{tool.effect.value}`, so its {tool.retries} retries are never made")
     if tool.idempotency_header and tool.effect is not EffectClass.IDEMPOTENT_KEY:
         yield _of(tool, f"names a header for its key, which the effect `{tool.effect.value}` does not send")
@@ -95,10 +93,11 @@ def _of_limits(tool: Tool, budgets: tuple[Budget, ...]) -> Iterator[Assumption]:
     """Name the limits that are below what a single call sets aside. An undo is charged to nobody's limit."""
     if tool.only_as_undo:
         return
+    attempts = 1 + (tool.retries if tool.effect in RESENDABLE else 0)
     most = {
-        Unit.USD: tool.price or 0,
-        Unit.SECONDS: tool.timeout * (1 + tool.retries),
-        Unit.RETRIES: tool.retries,
+        Unit.USD: (tool.price or 0) * attempts,
+        Unit.SECONDS: tool.timeout * attempts,
+        Unit.RETRIES: attempts - 1,
     }
     for budget in budgets:
         amount = most.get(budget.unit, 0)
@@ -132,6 +131,10 @@ def _of_people(contract: Contract, consents: Mapping[str, Consent]) -> Iterator[
         able = frozenset[str]().union(*(people.get(role, frozenset()) for role in consent.approvers))
         if 0 < len(able) < consent.quorum:
             yield _at(contract, f"`{tier}` needs {consent.quorum} people to agree, and {len(able)} could")
+        signing = {person for person in able if person.startswith("key:") or person in contract.approvals.keys}
+        if consent.step_up and len(signing) < min(consent.quorum, len(able)):
+            text = f"`{tier}` wants signatures (`step_up`), and too few of those who could agree have a key"
+            yield _at(contract, f"{text}: name theirs under `approvals.keys`")
 
 
 def _at(contract: Contract, text: str) -> Assumption:

@@ -50,8 +50,6 @@ _WAITING = (
     Waiting(("tools", "*", "on_repeat"), "runs", typed=True),
     Waiting(("tools", "*", "args", "*", "domains"), "trust", protects=True, typed=True),
     Waiting(("tools", "*", "args", "*", "templates"), "trust", protects=True, typed=True),
-    Waiting(("approvals", "yellow", "step_up"), "logins", protects=True, typed=True),
-    Waiting(("approvals", "red", "step_up"), "logins", protects=True, typed=True),
     Waiting(("escalate_when",), "runs", protects=True),
     *(
         Waiting(("budgets", period, unit), "model routing", typed=True)
