@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,16 @@ def test_what_does_not_fit_goes_on_below_and_nothing_is_cut_off() -> None:
         ["NAME", "     N  REMARK", "a" * 30, "     1  x", "b" * 20, "    22"]
     )
     assert table(["NAME", "N", "REMARK"], rows, 80, right=(1,), fold=1).splitlines()[1] == "a" * 30 + "   1  x"
+
+
+def test_a_command_that_is_broken_can_be_copied_as_it_stands(on_file: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    on_file.publish()
+    said = on_file("approvals", "show", on_file.parked())
+    command = said.partition("to agree   `")[2].partition("`")[0]
+    assert len(command.splitlines()) == 2
+    words = subprocess.run(["sh", "-c", f"printf '%s\\n' {command}"], capture_output=True, text=True, check=True).stdout
+    assert on_file.data(*words.split()[1:])["complete"]
 
 
 def test_in_a_pipe_a_row_is_one_line(on_file: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from interlock.core.ids import Instant
 
 _GAP = "  "
 _FOLDED = "    "
+_GOES_ON = " \\"
 _NARROWEST = 20
 _A_MOMENT = 1_000_000
 _IN_MILLIONTHS = (Unit.USD, Unit.USD_OF_ARGS, Unit.SECONDS)
@@ -125,7 +126,11 @@ def block(pairs: Iterable[tuple[str, object]], width: int, *, indent: int = 0) -
 def _fitted(line: str, room: int) -> list[str]:
     if len(line) <= room or line.startswith(" "):
         return [line]
-    return wrapped(line, room).splitlines()
+    if not (line.startswith("`") and line.endswith("`") and line.count("`") == len("``")):
+        return wrapped(line, room).splitlines()
+    # A command that is broken can still be copied as it stands.
+    *parts, last = wrapped(line, room - len(_GOES_ON)).splitlines()
+    return [*(part + _GOES_ON for part in parts), last]
 
 
 def table(
