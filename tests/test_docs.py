@@ -80,7 +80,7 @@ async def test_the_functions_of_the_page_are_called(shop: World, billing: Module
 async def test_what_it_says_surely_did_not_happen_has_failed(shop: World) -> None:
     outcome = await call(shop, "refund", invoice_id="I9", amount_usd=1)
     assert isinstance(outcome, Failed)
-    assert outcome.why == "there is no such invoice"
+    assert outcome.said == "there is no such invoice"
 
 
 @pytest.mark.anyio

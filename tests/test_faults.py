@@ -17,17 +17,19 @@ import pytest
 
 from interlock.app import Opened, open_store, performing
 from interlock.budget.hold import Balance
+from interlock.contract.ir import Tool
 from interlock.core.action import ActionState
 from interlock.core.errors import StoreBusy, StoreClosed, StoreUnsure
 from interlock.core.ids import TenantId
-from interlock.core.outcome import Done, Failed, Refused, Uncertain
+from interlock.core.outcome import Done, Failed, Outcome, Parked, Refused, Suggested, Uncertain
 from interlock.core.reason import Reason
 from interlock.gateway.recover import reap
+from interlock.policy.rule import Rule
 from interlock.ports import Wanted
 from interlock.store.database import Database
 from interlock.store.tenant import SqlStore
 from postgres import Server
-from world import KIM, HandClock, World, a_budget, a_tool
+from world import ALLOW, KIM, HandClock, World, a_budget, a_rule, a_tool
 
 pytestmark = pytest.mark.anyio
 
@@ -67,16 +69,46 @@ def losing(world: World, *, answers: int = 0, commits: int = 0) -> None:
 
 
 @pytest.mark.promise("intent", "once")
-@pytest.mark.parametrize("written", [True, False])
-async def test_a_start_whose_commit_was_not_answered_sends_nothing(world: World, written: bool) -> None:
+async def test_a_start_whose_commit_was_not_answered_sends_nothing(world: World) -> None:
     await world.publish(tools=[a_tool(price=10)], budgets=[a_budget(100)])
-    losing(world, answers=int(written), commits=int(not written))
+    losing(world, answers=1)
     outcome = await world.call(key="k")
     assert isinstance(outcome, Failed)
     assert world.tool.performed == []
-    assert await world.balance() == Balance(limit=100 if written else 0)
+    assert await world.balance() == Balance(limit=100)
+    assert [row.state for row in await world.store.actions(Wanted())] == [ActionState.FAILED]
+
+
+@pytest.mark.promise("intent", "once")
+async def test_a_start_that_was_not_written_after_all_is_decided_again(world: World) -> None:
+    await world.publish(tools=[a_tool(price=10)], budgets=[a_budget(100)])
+    losing(world, commits=1)
+    assert isinstance(await world.call(key="k"), Done)
+    assert len(world.tool.performed) == 1
+    assert await world.balance() == Balance(limit=100, spent=10)
+    assert await world.history() == ["started started: allow.mail", "ended done: 10"]
+
+
+@pytest.mark.promise("intent")
+@pytest.mark.parametrize("lost", ["answers", "commits"])
+@pytest.mark.parametrize(
+    ("rule", "tool", "ends"),
+    [
+        (a_rule("ask.mail", "ask"), a_tool(), Parked),
+        (a_rule("no.mail", "deny"), a_tool(), Refused),
+        (a_rule("show.mail", "suggest"), a_tool(), Suggested),
+    ],
+)
+async def test_what_was_no_start_is_told_as_it_was_written_though_the_answer_was_lost(
+    world: World, rule: Rule, tool: Tool, ends: type[Outcome], lost: str
+) -> None:
+    await world.publish(ALLOW, rule, tools=[tool])
+    losing(world, **{lost: 1})
+    outcome = await world.call(key="k")
+    assert isinstance(outcome, ends)
     rows = await world.store.actions(Wanted())
-    assert [row.state for row in rows] == ([ActionState.FAILED] if written else [])
+    assert [(row.action.id, row.state.value) for row in rows] == [(outcome.action, ends.__name__.lower())]
+    assert world.tool.performed == []
 
 
 @pytest.mark.promise("once", "budget")

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,7 @@ from interlock.gateway.budgets import raise_budget
 from interlock.gateway.compare import verify_state
 from interlock.gateway.doors import accept_clock, break_glass, resume_switch, set_mode, throw
 from interlock.gateway.recover import reap
+from interlock.gateway.resolve import resolve
 from interlock.ledger.rebuild import rebuild
 from interlock.ports import ActionRow, Changes, Needs, Rows, Wanted
 from world import ALLOW, KIM, PROD, World, a_budget, a_rule, a_tool
@@ -145,3 +147,16 @@ def test_entries_that_do_not_say_what_they_must_are_named() -> None:
         rebuild([line.replace(b"switch", b"budget")])
     with pytest.raises(LedgerBroken, match="entry 0: its bytes are not in canonical form"):
         rebuild([line + b" "])
+
+
+@pytest.mark.promise("ledger")
+async def test_a_result_of_nothing_and_one_that_nobody_can_read_are_what_the_ledger_commits_to(world: World) -> None:
+    await world.publish(tools=[a_tool(keep=("id",)), a_tool("other")])
+    results: list[Any] = [None, {"id": None}, float("nan"), "x" * 2_000_000, []]
+    for n, result in enumerate(results):
+        world.tool.result = result
+        assert isinstance(await world.call({"n": n}), Done)
+    world.tool.breaks = [UpstreamSilent("no answer", fix="")]
+    doubtful = await world.call({"n": "?"})
+    await resolve(world.another().gateway, world.store, doubtful.action, "happened", KIM)
+    assert await differences(world) == []

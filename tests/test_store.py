@@ -4,6 +4,7 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,14 @@ from interlock.app import Opened
 from interlock.budget.hold import Balance
 from interlock.core.action import ActionState
 from interlock.core.errors import StoreClosed, StoreTampered
-from interlock.core.ids import BudgetId, ContractHash, TenantId
+from interlock.core.ids import BudgetId, ContractHash, PersonId, TenantId
 from interlock.core.outcome import Done, Refused
 from interlock.core.reason import Reason
-from interlock.gateway.doors import publish
+from interlock.gateway.doors import accept_clock, changed, publish
 from interlock.ledger.note import opened as opened_note
+from interlock.ledger.seal import Kind
 from interlock.ledger.tree import leaf_hash, verify
-from interlock.ports import Changes, Needs, Rows, Wanted
+from interlock.ports import Change, Changes, Needs, Rows, Wanted, Written
 from interlock.store.batch import verifier_of
 from interlock.store.tenant import SqlStore
 from world import KIM, NOON, PROD, HandClock, World, a_budget, a_tool
@@ -302,3 +304,39 @@ async def test_a_function_that_may_run_again_is_run_again_after_a_lost_connectio
     assert isinstance(outcomes[-1], Done)
     assert all(isinstance(o, Done) or o.reason is Reason.OVERLOADED for o in outcomes if isinstance(o, Done | Refused))
     assert len(world.tool.performed) == sum(isinstance(o, Done) for o in outcomes)
+
+
+@pytest.mark.promise("tenant")
+async def test_who_vouches_for_a_clock_vouches_for_their_own_tenant_alone(world: World) -> None:
+    other = World.on(world.opened, world.clock, TenantId(f"{world.tenant}-other"))
+    for each in (world, other):
+        await each.publish()
+        assert isinstance(await each.call({"n": 1}), Done)
+    world.clock.jump(seconds=3_600)
+    await accept_clock(world.store, KIM)
+    assert isinstance(await world.call({"n": 2}), Done)
+    stopped = await other.call({"n": 2})
+    assert isinstance(stopped, Refused)
+    assert stopped.reason is Reason.STOPPED
+    await accept_clock(other.store, KIM)
+    assert isinstance(await other.call({"n": 3}), Done)
+
+
+async def test_an_entry_that_cannot_be_written_fails_its_own_write_and_no_other(world: World) -> None:
+    def by(person: str) -> Change[str]:
+        def turn(rows: Rows) -> tuple[Changes, str]:
+            door = replace(rows.door, epoch=rows.door.epoch + 1)
+            who = replace(KIM, person=PersonId(person))
+            return changed(rows, door, who, Kind.CLOCK, {"accepted": 1}), person
+
+        return turn
+
+    # The first is a batch of its own; the others share the next one.
+    people = ["ann", "ben", "\ud800", "cem"]
+    told = await asyncio.gather(*(world.store.write(Needs(), by(each)) for each in people), return_exceptions=True)
+    assert [each.answer if isinstance(each, Written) else type(each).__name__ for each in told] == [
+        "ann",
+        "ben",
+        "TypeError",
+        "cem",
+    ]

@@ -120,6 +120,11 @@ class Notice:
     action: ActionId
     at: Instant
     done: bool = False
+    by: PersonId = PersonId("")
+    """Who asked for it, where a person did."""
+    known_by: str = ""
+    even_if_changed: bool = False
+    """Of an undo: whether the person knows that the record has changed since."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """Control commands beside a process that performs, and stores that are not there or not ours."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Generator
@@ -45,7 +46,7 @@ def test_control_commands_work_beside_a_running_gateway_which_carries_on_what_wa
     with gateway(shell) as running:
         assert "another process performs on" in shell.failed("call", "look", '{"invoice":"I"}')
         assert "fix: send the call to it, or stop it" in shell.err
-        assert "another process performs on" in shell.failed("undo", id)
+        assert "cannot be undone" in shell.failed("undo", id)
         approved = shell.data("approvals", "approve", id, "--seen", shell.seen(id))
         assert (approved["complete"], approved["outcome"]) == (True, None)
         assert done() == []
@@ -57,7 +58,30 @@ def test_control_commands_work_beside_a_running_gateway_which_carries_on_what_wa
         assert id in attends(running)
         assert done() == [{"refund": "INV-2", "usd": 80}]
         assert shell.data("action", "show", id)["state"] == "done"
-    assert shell.data("undo", id)["outcome"] == "done"
+        assert shell.data("undo", id)["asked_for"] == id
+        assert len(done()) == 1
+        attends(running)
+        assert done()[1:] == [{"taken_back": 7}]
+    assert "no effect that stands" in shell.failed("undo", id)
+    assert shell.data("ledger", "verify", "--state")["sound"] is True
+
+
+def test_a_process_of_the_command_line_looks_after_what_waits(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shell = Shell(str(tmp_path / "interlock.db"), tmp_path, "acme", HandClock(), capsys, real_time=True)
+    shell.publish()
+    id = shell.parked()
+    command = [sys.executable, "-m", "interlock", *shell.common, "attend", "--every", "0.05"]
+    with subprocess.Popen(command, env=child(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert "this process performs on" in process.stderr.readline()
+        shell.data("approvals", "approve", id, "--seen", shell.seen(id))
+        assert process.stdout.readline().split()[:2] == [id, "done"]
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == 0
+    assert shell.data("attend", "--once") == []
 
 
 def test_who_cannot_carry_an_action_out_leaves_it_to_who_can(on_file: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

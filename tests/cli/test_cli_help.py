@@ -79,6 +79,7 @@ def test_the_command_runs_as_a_module() -> None:
             "`--limit` is a whole number, found `x`",
             "write one such as `--limit 50`",
         ),
+        (["attend", "--every", "x"], "`--every` is a number, found `x`", "write one such as `--every 2.5`"),
         (["action", "resolve", "a1", "hapened"], "`VERDICT` cannot be `hapened`", "did you mean `happened`?"),
         (["action", "resolve", "a1", "x"], "`VERDICT` cannot be `x`", "use one of `happened`, `did-not-happen`"),
         (["switch", "stop", "--undo-too=3"], "`--undo-too` takes no value", "say it alone"),

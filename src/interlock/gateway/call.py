@@ -40,10 +40,12 @@ from interlock.gateway.judge import Judged, judge, shut
 from interlock.gateway.paid import Purse
 from interlock.gateway.perform import Ending, Happened, Late, NeverHappened, Unheard, perform
 from interlock.gateway.recall import outcome_of, recall, remembered
-from interlock.gateway.settle import End, end
+from interlock.gateway.settle import End, end, never_sent
 from interlock.gateway.write_begin import Writing
 from interlock.ports import (
     ActionRow,
+    Answer,
+    Change,
     Clock,
     Needs,
     Observer,
@@ -53,6 +55,7 @@ from interlock.ports import (
     Secrets,
     Store,
     TenantStore,
+    Written,
 )
 
 _SETTLE_PAUSE_SECONDS = 0.05  # between attempts to write an end down while the store is away
@@ -155,9 +158,7 @@ class Gateway:
         try:
             begun = await store.write(needs, partial(begin, writing=writing), durable=not asked.plain_read)  # (6), (7)
         except StoreUnsure:
-            # Nobody knows whether the start is written. So nothing is sent, and that is what gets written.
-            never_sent = NeverHappened(why="the answer to the start was lost, so nothing was sent")
-            return await self._settle(store, needs, writing, Started(fence=1), ending=never_sent, until=ends)
+            return await self._never_sent(store, needs, writing, until=ends)
         self.observer.at("started", asked.action.id)
         if isinstance(begun.answer, Stale):
             return begun.answer
@@ -182,12 +183,47 @@ class Gateway:
 
         late.settle(begin)
 
+    async def _never_sent(self, store: TenantStore, needs: Needs, writing: Writing, *, until: int) -> Outcome | Stale:
+        """Say what became of a begin whose commit was not answered. Whatever it was, nothing was sent."""
+        ending = NeverHappened(why="the answer to the start was lost, so nothing was sent")
+        how = await self._end_of(writing, Started(fence=1), ending)
+        written = await self._written(store, needs, partial(never_sent, end=how), until=until)
+        if written is None:
+            return Uncertain(action=how.id)
+        match written.answer:
+            case None:
+                return Stale()  # it was not written at all: decide again
+            case ActionRow():
+                return await outcome_of(written.answer, store, self.secrets)
+            case outcome:
+                return _with_receipt(outcome, written.receipt)
+
     async def _settle(
         self, store: TenantStore, needs: Needs, writing: Writing, started: Started, *, ending: Ending, until: int
     ) -> Outcome:
+        how = await self._end_of(writing, started, ending)
+        written = await self._written(store, needs, partial(end, end=how), until=until)  # (10)
+        if written is None:
+            return Uncertain(action=how.id)
+        self.observer.at("settled", how.id)
+        return _with_receipt(written.answer, written.receipt)
+
+    async def _written(
+        self, store: TenantStore, needs: Needs, change: Change[Answer], *, until: int
+    ) -> Written[Answer] | None:
+        """Write an end down, however long the store is away. Nothing is told that is not written down."""
+        while True:
+            try:
+                return await store.write(needs, change)
+            except StoreError as down:
+                if isinstance(down, StoreClosed) or self.clock.boot() >= until:
+                    return None
+                await asyncio.sleep(_SETTLE_PAUSE_SECONDS)
+
+    async def _end_of(self, writing: Writing, started: Started, ending: Ending) -> End:
         asked = writing.asked
         result = await self._checked(writing, ending) if isinstance(ending, Happened) else None  # (9)
-        how = End(
+        return End(
             id=asked.action.id,
             fence=started.fence,
             ending=ending,
@@ -202,17 +238,6 @@ class Gateway:
             cache_ttl=asked.tool.cache_ttl,
             handoff=writing.handoff,
         )
-        while True:
-            try:
-                written = await store.write(needs, partial(end, end=how))  # (10)
-            except StoreError as down:
-                # Nothing is told that is not written down, so it is tried until the lease ends.
-                if isinstance(down, StoreClosed) or self.clock.boot() >= until:
-                    return Uncertain(action=asked.action.id)
-                await asyncio.sleep(_SETTLE_PAUSE_SECONDS)
-                continue
-            self.observer.at("settled", asked.action.id)
-            return _with_receipt(written.answer, written.receipt)
 
     async def _checked(self, writing: Writing, ending: Happened) -> Checked:
         asked, around = writing.asked, dict(writing.before)

@@ -47,6 +47,8 @@ def checked(
     kept: dict[str, Json] = {"shown": shown, **(around or {})}
     if known and asked.tool.keep:
         kept["full"] = result
+    if not known:
+        kept["unreadable"] = True
     return Checked(
         shown=shown,
         check=_check(asked, result, fits=fits) if known else "failed",

@@ -127,8 +127,7 @@ def _committed(row: ActionRow, standing: Standing, texts: Mapping[str, bytes]) -
 def _came_back(kept: bytes) -> bytes:
     """Return what the entry commits to: all that came back, of which an agent may have seen a part."""
     said = json.loads(kept)
-    came = said.get("full", said["shown"])
-    return b"" if came is None else canonical(came)
+    return b"" if said.get("unreadable") else canonical(said.get("full", said["shown"]))
 
 
 def _missing(table: str, told: Mapping[Any, object], rows: Mapping[Any, object]) -> Iterator[Difference]:

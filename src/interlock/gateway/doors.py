@@ -104,6 +104,20 @@ async def resume_switch(store: TenantStore, id: str, by: Operator) -> bool:
     return (await store.write(Needs(), turn)).answer
 
 
+STOP_FILE = "stop-file"
+"""What stands for the file beside the database where the entries name a switch."""
+
+
+async def stop_file_removed(store: TenantStore, by: Operator) -> None:
+    """Write down that a stop file is taken away: while it lay there, nothing could be written about it."""
+
+    def turn(rows: Rows) -> tuple[Changes, None]:
+        door = replace(rows.door, epoch=rows.door.epoch + 1)
+        return changed(rows, door, by, Kind.SWITCH, change.taken_back(STOP_FILE)), None
+
+    await store.write(Needs(), turn)
+
+
 async def break_glass(store: TenantStore, glass: BreakGlass, by: Operator) -> None:
     """Let a scope act for a while in spite of a mode or a switch. A stop stays a stop."""
 

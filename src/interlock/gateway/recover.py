@@ -13,7 +13,7 @@ from interlock.core.action import ActionState
 from interlock.core.canonical import Json
 from interlock.core.charge import Charge, Unit
 from interlock.core.effect import RESENDABLE, EffectClass
-from interlock.core.errors import StoreTampered
+from interlock.core.errors import InterlockError, NotPermitted, StoreTampered
 from interlock.core.fact import Known
 from interlock.core.ids import ActionId, Instant, Micros, ProcessId
 from interlock.core.outcome import Outcome, Refused
@@ -23,10 +23,12 @@ from interlock.gateway.call import Gateway
 from interlock.gateway.charges import charges, lease_micros, price_of
 from interlock.gateway.check import checked, said_apart
 from interlock.gateway.claims import names_of
+from interlock.gateway.doors import Operator
 from interlock.gateway.force import terms_of
 from interlock.gateway.paid import Purse
 from interlock.gateway.perform import Ending, Happened, Late, NeverHappened, Unheard, perform
 from interlock.gateway.resume import resume_or_leave
+from interlock.gateway.reverse import undo
 from interlock.gateway.revive import revived
 from interlock.gateway.settle import End, end, ended
 from interlock.ledger.seal import ActionEntry, Kind
@@ -87,7 +89,27 @@ async def attend(gateway: Gateway, store: TenantStore) -> tuple[ActionId, ...]:
         if outcome is not None and not (isinstance(outcome, Refused) and outcome.reason in PASSING):
             moved.append(notice.action)
             await store.write(Needs(), partial(_told, notice=notice))
+    moved += [id for id in [await _undone(gateway, store, each) for each in await _undos(store, now)] if id]
     return tuple(dict.fromkeys(moved))
+
+
+async def _undos(store: TenantStore, now: Instant) -> tuple[Notice, ...]:
+    return await store.notices(before=now, topics=("undo",))
+
+
+async def _undone(gateway: Gateway, store: TenantStore, notice: Notice) -> ActionId | None:
+    """Do what a person asked for beside this process, unless it is not the moment or cannot be done."""
+    by = Operator(person=notice.by, known_by=notice.known_by, process=gateway.process)
+    try:
+        outcome = await undo(gateway, store, notice.action, by, even_if_changed=notice.even_if_changed)
+    except NotPermitted:
+        outcome = None  # it was undone meanwhile, or its record has changed: who asked looks and asks again
+    except InterlockError:
+        return None
+    if isinstance(outcome, Refused) and outcome.reason in PASSING:
+        return None
+    await store.write(Needs(), partial(_told, notice=notice))
+    return outcome.action if outcome is not None else None
 
 
 async def _unless_broken(work: Awaitable[Answer]) -> Answer | None:

@@ -16,7 +16,8 @@ from interlock.gateway.doors import Operator
 from interlock.gateway.paid import Purse
 from interlock.gateway.recall import payload_of
 from interlock.gateway.revive import revived
-from interlock.ports import ActionRow, Needs, TenantStore, Wanted
+from interlock.ledger.seal import ChangeEntry, Kind
+from interlock.ports import ActionRow, Changes, Needs, Notice, Rows, TenantStore, Wanted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,3 +131,30 @@ async def _changed(gateway: Gateway, store: TenantStore, row: ActionRow) -> bool
     purse = Purse(store=store, asked=asked, process=gateway.process, epoch=None)
     found = await gateway.facts.look(asked, asked.tool.after, now, purse, result=result)
     return not isinstance(found, Known) or found.value != kept["after"]
+
+
+async def ask_for(store: TenantStore, id: ActionId, by: Operator, *, even_if_changed: bool = False) -> None:
+    """Leave it to whoever performs on this store to undo an effect. What asks is written down, and so is who."""
+
+    def turn(rows: Rows) -> tuple[Changes, None]:
+        asked = Notice(
+            id=f"undo:{id}",
+            topic="undo",
+            action=id,
+            at=rows.now,
+            by=by.person,
+            known_by=by.known_by,
+            even_if_changed=even_if_changed,
+        )
+        entry = ChangeEntry(
+            kind=Kind.UNDO_ASKED,
+            at=rows.now,
+            epoch=rows.door.epoch,
+            process=by.process,
+            by=by.person,
+            known_by=by.known_by,
+            detail={"action": id, "even_if_changed": int(even_if_changed)},
+        )
+        return Changes(notices=(asked,), entries=(entry,)), None
+
+    await store.write(Needs(), turn)

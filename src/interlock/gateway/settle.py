@@ -67,6 +67,20 @@ def end(rows: Rows, *, end: End) -> tuple[Changes, Outcome]:
     return late(rows, row, end)
 
 
+def never_sent(rows: Rows, *, end: End) -> tuple[Changes, Outcome | ActionRow | None]:
+    """Find out what became of a begin whose commit was not answered, and end it if it was a start: nothing was sent.
+
+    Returns:
+        How it ended, the row as it stands where it was no start, or nothing where nothing was written.
+    """
+    row = rows.actions[end.id]
+    if row is None or row.state is ActionState.PARKED:
+        return Changes(), row
+    if row.state is ActionState.STARTED and (row.fence, row.owner) == (end.fence, end.process):
+        return ended(rows, row, end)
+    return Changes(), row
+
+
 def late(rows: Rows, row: ActionRow, end: End) -> tuple[Changes, Outcome]:
     """Take an answer that came after the action was given up: it closes what is still uncertain, or is evidence."""
     nobody_since = row.fence == end.fence + 1

@@ -34,6 +34,7 @@ class Kind(Enum):
     MODE = "mode"
     SWITCH = "switch"
     GLASS = "glass"
+    UNDO_ASKED = "undo_asked"  # a person asked whoever performs to undo something
     BUDGET = "budget"
     ERASED = "erased"
     CLOCK = "clock"

@@ -38,9 +38,9 @@ class Batcher:
 
     secrets: Secrets
     clock: Clock
-    time: Callable[[Instant, Instant], tuple[Instant, Halt | None]]
-    """Given the wall clock and when an operator last vouched for it: the time to believe, and what keeps this machine
-    from starting anything."""
+    time: Callable[[TenantId, Instant, Instant], tuple[Instant, Halt | None]]
+    """Given the tenant, the wall clock and when an operator last vouched for it: the time to believe, and what keeps
+    this machine from starting anything."""
     seen: dict[TenantId, Tree] = field(default_factory=dict[TenantId, Tree])
 
     def run(self, db: Database, writes: Sequence[Write]) -> list[Told]:
@@ -102,7 +102,7 @@ class _Part:
         self.tree = self.before.tree
         door = stored.door(self.before)
         wall = Instant(self.db.now() or self.batcher.clock.now())
-        believed, halt = self.batcher.time(wall, door.clock_accepted)
+        believed, halt = self.batcher.time(self.tenant, wall, door.clock_accepted)
         now = Instant(max(believed, self.before.at))
         needs = Needs.joined(write.needs for write in writes)
         loaded = load(stored, needs, tree=self.tree, now=now, halt=halt, door=door)

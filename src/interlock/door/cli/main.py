@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import textwrap
 from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn
@@ -36,10 +37,13 @@ class _Parser(argparse.ArgumentParser):
 
 
 class _Layout(argparse.RawDescriptionHelpFormatter):
-    """Leaves room for the longest name of a command."""
+    """Leaves room for the longest name of a command, and keeps the lines of a text, each broken to fit."""
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=26)
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return "\n".join(textwrap.fill(line, width, initial_indent=indent) for line in text.splitlines())
 
 
 def main(argv: Sequence[str] | None = None, *, clock: "Clock | None" = None) -> int:

@@ -17,7 +17,7 @@ from interlock.door.cli.render import Time, block, clean, since, table
 from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import NameAmbiguous, Session, awaited, session
 from interlock.gateway import fresh
-from interlock.gateway.doors import resume_switch, throw
+from interlock.gateway.doors import resume_switch, stop_file_removed, throw
 from interlock.ports import ActionRow, Wanted
 
 _LEAVES = {
@@ -58,10 +58,12 @@ async def resume(typed: Typed) -> int:
     """Take a switch back, and remove a stop file."""
     given, file = typed.given, stop_file(typed)
     removed = given.id is None and file is not None and file.is_file()
-    if removed and file is not None:
-        file.unlink()
-        typed.screen.note(f"note: `{file}` is gone; what else holds actions back stands below")
     with session(typed) as here:
+        if removed and file is not None:
+            # Written down first: a file that is gone leaves no other trace.
+            await stop_file_removed(here.store, operator(typed, here.gateway.process))
+            file.unlink()
+            typed.screen.note(f"note: `{file}` is gone; what else holds actions back stands below")
         taken = await _take_back(here, removed=removed)
         left = (await here.rows()).door.switches
     lines = [f"taken back: {_named(switch)}" for switch in taken]

@@ -51,7 +51,7 @@ COMMANDS: tuple[Command, ...] = (
             arg("--seed", type=int, default=1, metavar="N", help="draw another company (default 1)"),
             arg("--into", default="interlock-demo", metavar="FOLDER", help="where to put it (default interlock-demo/)"),
         ),
-        more="exit codes: 0 if everything went as the tickets expect and the ledger\nverifies, 1 if not",
+        more="exit codes: 0 if everything went as the tickets expect and the ledger verifies, 1 if not",
     ),
     Command(
         name="call",
@@ -132,7 +132,7 @@ COMMANDS: tuple[Command, ...] = (
             arg("--seen", metavar="HASH", help="what `approvals show` printed; without it you are shown and asked"),
             *_WHO,
         ),
-        more="The grant opens what HASH stands for and nothing else.\nIf it has changed meanwhile, look again.",
+        more="The grant opens what HASH stands for and nothing else. If it has changed meanwhile, look again.",
     ),
     Command(name="approvals deny", says="say no", run="approvals:deny", example="a1m8gnyf6j", takes=(_ID, *_WHO)),
     Command(
@@ -157,12 +157,23 @@ COMMANDS: tuple[Command, ...] = (
         more=OUTCOMES,
     ),
     Command(
+        name="attend",
+        says="look after what waits: leases, approvals that were given, undos that were asked for",
+        run="attending:attending",
+        takes=(
+            arg("--once", action="store_true", help="look once and end"),
+            arg("--every", type=float, default=1.0, metavar="SECONDS", help="how often to look (default 1)"),
+        ),
+        example="--every 5",
+        more="It has the right to perform on the store until it ends; other commands work beside it.",
+    ),
+    Command(
         name="switch stop",
         says="nothing starts, from the next moment on; prints what is in flight",
         run="switches:stop",
         example="--tool refund",
         takes=(*_SCOPE, _UNDO_TOO, *_WHO),
-        more="On a locked or broken SQLite file it leaves FILE.stop beside it,\nwhich stops every tenant.",
+        more="On a locked or broken SQLite file it leaves FILE.stop beside it, which stops every tenant.",
     ),
     Command(
         name="switch suggest",
@@ -208,7 +219,7 @@ COMMANDS: tuple[Command, ...] = (
         run="doors:glass",
         example="--for 15m",
         takes=(arg("--for", dest="span", required=True, metavar="TIME", help="how long: `15m`, `2h`"), *_SCOPE, *_WHO),
-        more="It never lifts `switch stop`. It is recorded, it expires,\nand every action that it let through says so.",
+        more="It never lifts `switch stop`. It is recorded, it expires, and every action that it let through says so.",
     ),
     Command(
         name="clock accept",

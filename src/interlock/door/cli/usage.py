@@ -39,6 +39,8 @@ def in_our_words(message: str, prog: str) -> UsageWrong:
         return UsageWrong(f"`{about}` needs a value behind it", fix=f"write `{about} {_stands_for(about, command)}`")
     if found := re.fullmatch(r"invalid int value: '(.*)'", what, re.DOTALL):
         return UsageWrong(f"`{about}` is a whole number, found `{found[1]}`", fix=f"write one such as `{about} 50`")
+    if found := re.fullmatch(r"invalid float value: '(.*)'", what, re.DOTALL):
+        return UsageWrong(f"`{about}` is a number, found `{found[1]}`", fix=f"write one such as `{about} 2.5`")
     if what.startswith("ignored explicit argument"):
         return UsageWrong(f"`{about}` takes no value", fix="say it alone")
     return UsageWrong(message, fix=f"look at `{prog} --help`")
