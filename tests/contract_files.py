@@ -11,15 +11,16 @@ from interlock.contract.read import load, loads
 FOLDER = Path(__file__).parent / "contract" / "files"
 NAMES = ("guardrails-a.yaml", "guardrails-b.yaml", "guardrails-c.yaml", "guardrails-d.env", "support-refunds.yaml")
 
+KEYS = f"""{{ ada: ["key:SHA256:{"a" * 43}"], kay: ["key:SHA256:{"k" * 43}"] }}"""
 HEAD = """\
 interlock: 1
 workflow: refunds
 tenant: acme
 environments: { prod: { mode: ask } }
-approvals:
-  yellow: { approvers: [lead], quorum: 1, expires: 1h }
-  red: { approvers: [lead, boss], quorum: 2, expires: 2h, step_up: true }
-"""
+approvals: { people: { lead: [ada], boss: [kay] }, keys: KEYS,
+  yellow: { approvers: [lead], quorum: 1, expires: 1h },
+  red: { approvers: [lead, boss], quorum: 2, expires: 2h, step_up: true } }
+""".replace("KEYS", KEYS)
 
 READ = "{ from: 'python:shop:look', effect: read, tier: green, price: 0 }"
 WRITE = "{ from: 'mcp:shop/pay', effect: opaque, tier: yellow, price: 0, args: { usd: { role: quantity, unit: usd } } }"

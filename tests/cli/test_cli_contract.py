@@ -21,8 +21,7 @@ def test_a_contract_is_checked_with_place_problem_and_fix(on_file: Shell) -> Non
     )
     assert on_file("contract", "check", "good.yaml", "bad.yaml", code=1) == snapshot("""\
 good.yaml: ok
-  worth knowing:
-    good.yaml:28:3: `take_back` writes, cannot be undone and asks nobody
+  not looked at here: 5 sources; `interlock contract publish` does
 
 bad.yaml: 2 problems
 bad.yaml:10:11: unknown word `gren`
@@ -45,6 +44,30 @@ def test_what_is_assumed_and_what_is_not_enforced_is_said(on_file: Shell) -> Non
     assert "trust trust protects something" in " ".join(said.split())
     (found,) = on_file.data("contract", "check", str(FULL))
     assert {each["section"] for each in found["not_enforced"] if each["protects"]} >= {"trust", "redaction", "done"}
+
+
+def test_a_check_says_who_is_missing_and_what_it_has_not_looked_at(on_file: Shell) -> None:
+    text = SHOP.read_text(encoding="utf-8").replace("python:corner_shop:look", "mcp:shop/look")
+    text = text.replace("  people: { lead: [kim, ann] }\n", "").replace("bot: {}", "bot: { key: bot.pub }")
+    Path("shop.yaml").write_text(text, encoding="utf-8")
+    said = " ".join(on_file("contract", "check", "shop.yaml").split())
+    assert (
+        "nobody holds the role `lead`, which approves `yellow` and `red`: name people under `approvals.people`" in said
+    )
+    assert said.endswith(
+        "not looked at here: 5 sources (1 of them `mcp:` or `openapi:`, which this version cannot carry out), "
+        "1 key file; `interlock contract publish` does"
+    )
+    (found,) = on_file.data("contract", "check", "shop.yaml")
+    assert found["ok"]
+    assert "nobody holds the role `lead`" in str(found["worth_knowing"])
+    assert found["not_looked_at"]["keys"] == ["bot.pub"]
+    assert "mcp:shop/look" in found["not_looked_at"]["sources"]
+
+
+def test_a_contract_that_looks_at_nothing_outside_has_nothing_unseen(on_file: Shell) -> None:
+    Path("bare.yaml").write_text("interlock: 1\nworkflow: w\ntenant: t\n", encoding="utf-8")
+    assert "not looked at" not in on_file("contract", "check", "bare.yaml")
 
 
 def test_a_contract_is_shown_in_full_from_a_file_or_as_it_is_in_force(shell: Shell) -> None:
@@ -75,6 +98,18 @@ def test_a_contract_is_published_for_its_own_tenant(on_file: Shell) -> None:
     )
     assert main(["contract", "publish", path, "--env", "prod", *on_file.common[:4]]) == 0
     assert f"hint: other commands need `--tenant {known}`" in on_file.capsys.readouterr().err
+
+
+def test_what_is_not_enforced_is_said_as_it_is_published(on_file: Shell) -> None:
+    path = str(on_file.contract())
+    text = Path(path).read_text(encoding="utf-8")
+    Path(path).write_text(
+        f"{text}accept_unenforced: [redaction]\nredaction: {{ pii: true }}\nslo: {{}}\n", encoding="utf-8"
+    )
+    on_file("contract", "publish", path, "--env", "prod")
+    assert "not enforced in this version: `redaction`, `slo`" in " ".join(on_file.err.split())
+    said = on_file.data("contract", "publish", path, "--env", "prod")
+    assert {each["section"]: each["protects"] for each in said["not_enforced"]} == {"redaction": True, "slo": False}
 
 
 def test_a_contract_that_cannot_be_honoured_is_not_published(on_file: Shell) -> None:

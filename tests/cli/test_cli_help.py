@@ -1,5 +1,6 @@
 """The command is quick to begin, and says what it can do."""
 
+import shlex
 import subprocess
 import sys
 from importlib import import_module, util
@@ -7,7 +8,7 @@ from importlib import import_module, util
 import pytest
 
 from command_line import Shell, child
-from interlock.door.cli.main import main
+from interlock.door.cli.main import main, parser
 from interlock.door.cli.table import COMMANDS, GROUPS
 
 HEAVY = (
@@ -21,7 +22,7 @@ BESIDE = {"demo", "ledger"}
 def test_help_imports_nothing_heavy() -> None:
     text = f"""
 import sys
-from interlock.door.cli.main import main
+from interlock.door.cli.main import main, parser
 code = main(["--help"])
 print(code, [name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)
 """
@@ -60,24 +61,62 @@ def test_the_command_runs_as_a_module() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "said", "fix"),
     [
-        ([], "arguments are required: COMMAND"),
-        (["fly"], "invalid choice: 'fly'"),
-        (["call"], "arguments are required: TOOL"),
-        (["undo", "a1", "b2"], "`b2` is not expected here"),
-        (["switch", "stop", "--al"], "`--al` is not expected here"),
-        (["explain", "a\ud800"], "an argument is not UTF-8 text"),
-        (["explain", "a1", "--store", "mysql://x"], "neither a file nor a Postgres address"),
-        (["explain", "a1", "--tenant", "a b"], "is not the name of a tenant"),
+        ([], "no command was given", "begin with `interlock demo`"),
+        (["fly"], "there is no command `fly`", "look at `interlock --help`"),
+        (["aprove"], "there is no command `aprove`", "did you mean `interlock approvals approve`?"),
+        (["ledgr"], "there is no command `ledgr`", "did you mean `interlock ledger`?"),
+        (["show"], "there is no command `show`", "say of what: `interlock action show`, `interlock approvals show`"),
+        (["ledger"], "`interlock ledger` needs one more word", "say one of `show`, `verify`, `prove`"),
+        (["ledger", "verfy"], "no command `ledger verfy`", "did you mean `interlock ledger verify`?"),
+        (["call"], "`interlock call` needs `TOOL`", "write it as `interlock call refund '{"),
+        (["budget", "raise"], "needs `BUDGET` and `--by`", "`interlock budget raise shop:prod/usd/day --by 5.00`"),
+        (["call", "t", "--args"], "`--args` needs a value behind it", "write `--args FILE`"),
+        (["call", "t", "--store"], "`--store` needs a value behind it", "write `--store VALUE`"),
+        (
+            ["action", "list", "--limit", "x"],
+            "`--limit` is a whole number, found `x`",
+            "write one such as `--limit 50`",
+        ),
+        (["attend", "--every", "x"], "`--every` is a number, found `x`", "write one such as `--every 2.5`"),
+        (["action", "resolve", "a1", "hapened"], "`VERDICT` cannot be `hapened`", "did you mean `happened`?"),
+        (["action", "resolve", "a1", "x"], "`VERDICT` cannot be `x`", "use one of `happened`, `did-not-happen`"),
+        (["switch", "stop", "--undo-too=3"], "`--undo-too` takes no value", "say it alone"),
+        (["undo", "a1", "b2"], "`b2` is not expected here", "look at `interlock undo --help`"),
+        (["switch", "resume", "--al"], "`--al` is not expected here", "did you mean `--all`?"),
+        (["--stor", "x", "demo"], "`--stor` is not expected here", "did you mean `--store`?"),
+        (["-x"], "`-x` is not expected here", "look at `interlock --help`"),
+        (["explain", "a\ud800"], "an argument is not UTF-8 text", "type it again"),
     ],
 )
-def test_a_line_that_is_no_command_is_an_error_with_a_fix(line: list[str], said: str, shell: Shell) -> None:
-    assert main(line) == 1
-    out, err = shell.capsys.readouterr()
+def test_a_line_that_is_no_command_is_answered_with_one_that_would_do(
+    line: list[str], said: str, fix: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(line) == 2
+    out, err = capsys.readouterr()
     assert out == ""
     assert said in err
-    assert "\nfix: " in err
+    assert fix in " ".join(err.partition("\nfix: ")[2].split())
+
+
+def test_what_cannot_be_meant_is_an_error_with_a_fix(capsys: pytest.CaptureFixture[str]) -> None:
+    for where, said in (
+        (["--store", "mysql://x"], "neither a file"),
+        (["--tenant", "a b"], "not the name of a tenant"),
+    ):
+        assert main(["explain", "a1", *where]) == 1
+        err = capsys.readouterr().err
+        assert said in err
+        assert "\nfix: " in err
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_what_is_written_as_an_example_is_understood(command: object) -> None:
+    known = next(each for each in COMMANDS if each is command)
+    named = [name for each in known.takes for name in each.names if each.options.get("nargs") != "?"]
+    assert known.example or all(name.startswith("-") for name in named)
+    assert parser().parse_args([*known.name.split(), *shlex.split(known.example)]).command is known
 
 
 def test_options_stand_before_or_behind_the_command_and_words_behind_options(on_file: Shell) -> None:

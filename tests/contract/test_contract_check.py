@@ -169,20 +169,80 @@ def test_a_contract_without_limits_is_named() -> None:
     ]
 
 
-def test_people_who_could_not_agree_are_named() -> None:
-    text = HEAD.replace("approvals:\n", "approvals:\n  people: { lead: [ada] }\n")
-    warnings = {warning.text for warning in lint(loaded(text))}
+def test_a_workflow_that_costs_nothing_needs_no_limit_on_what_it_costs() -> None:
+    said = [each.text for each in lint(full(tools(look=READ)))]
+    assert said == ["no budget limits the calls of a run"]
 
-    assert "nobody holds the role `boss`, which approves `red`" in warnings
-    assert "`red` needs 2 people to agree, and 1 could" in warnings
+
+def test_a_limit_that_no_call_fits_into_is_named() -> None:
+    look = with_(READ.replace("price: 0", "price: 0.5"), "timeout: 10s, retries: 3")
+    text = tools(look=look, rest=READ) + "permissions: { allowed_tools: [look] }\n"
+
+    def said(limits: str) -> list[str]:
+        return [each.text for each in lint(full(f"{text}budgets: {{ per_run: {limits} }}\n")) if "aside" in each.text]
+
+    assert said("{ usd: 2, seconds: 40, retries: 3 }") == []
+    assert said("{ usd: 1.9, seconds: 39, retries: 2 }") == [
+        "a call of `look` sets $2.00 aside, and the limit of a run is $1.90: it never starts",
+        "a call of `look` sets 40 s aside, and the limit of a run is 39 s: it never starts",
+        "a call of `look` sets 3 retries aside, and the limit of a run is 2 retries: it never starts",
+    ]
+
+
+def test_people_who_could_not_agree_are_named() -> None:
+    def said(people: str) -> list[str]:
+        text = HEAD.replace("people: { lead: [ada], boss: [kay] },", people)
+        return [each.text for each in lint(loaded(text)) if "no budget" not in each.text]
+
+    (boss, few) = said("people: { lead: [ada] },")
+    assert boss.startswith("nobody holds the role `boss`, which approves `red`: name people under `approvals.people`")
+    assert few == "`red` needs 2 people to agree, and 1 could"
+    boss, lead = said("")
+    assert boss.startswith("nobody holds the role `boss`, which approves `red`: ")
+    assert lead.startswith("nobody holds the role `lead`, which approves `yellow` and `red`: ")
+
+
+def test_signatures_that_nobody_could_give_are_named() -> None:
+    assert [each.text for each in lint(full("")) if "step_up" in each.text] == []
+    text = HEAD.replace("kay: [", "eve: [")
+    (said,) = [each.text for each in lint(loaded(text)) if "step_up" in each.text]
+    assert said.startswith("`red` wants signatures (`step_up`), and too few of those who could agree have a key")
+
+
+def test_a_tool_that_only_undoes_is_not_blamed_for_having_no_undo() -> None:
+    back = with_(WRITE.replace("yellow", "green").replace("opaque", "idempotent"), "only_as_undo: true")
+    assert [each.text for each in lint(full(tools(back=back))) if "`back`" in each.text] == []
 
 
 def test_mode_act_in_prod_is_held_back_by_what_protects_and_is_not_enforced() -> None:
     act = HEAD.replace("mode: ask", "mode: act")
     trust = "trust: { urls: { allow: [] } }\n"
-    held = [warning.text for warning in lint(loaded(act + trust)) if "mode `act`" in warning.text]
 
-    assert len(held) == 1
-    assert [
-        each for each in lint(loaded(act + trust + "accept_unenforced: [trust]\n")) if "mode `act`" in each.text
-    ] == []
+    def held(more: str) -> list[str]:
+        return [each.text.split("`")[1] for each in lint(loaded(act + trust + more)) if "mode `act`" in each.text]
+
+    assert held("") == ["trust"]
+    assert held("accept_unenforced: [trust]\n") == []
+
+
+def test_a_key_that_nothing_honours_is_named_unless_it_is_switched_off() -> None:
+    said = """\
+unsafe_durability: true
+agents: { bot: { key: bot.pub } }
+budgets: { per_run: { tokens: 5, model_calls: 5, tool_calls: 5 } }
+fallback: { on_loop: human_handoff, on_timeout: human_handoff }
+"""
+    more = "on_repeat: ask, idempotency_header: Key, secret: s"
+    named = {each.section for each in loaded(HEAD + tools(pay=with_(WRITE, more)) + said).unenforced}
+
+    assert named == {
+        "agents.key",
+        "budgets.per_run.model_calls",
+        "budgets.per_run.tokens",
+        "fallback.on_loop",
+        "tools.idempotency_header",
+        "tools.on_repeat",
+        "tools.secret",
+        "unsafe_durability",
+    }
+    assert loaded(HEAD + "unsafe_durability: false\n").unenforced == ()

@@ -63,8 +63,8 @@ def test_an_asking_rule_creates_no_permission_and_says_so() -> None:
 
 
 def test_the_first_weeks_end_after_the_day_that_is_named() -> None:
-    first = "approvals:\n  first_weeks: { tools: [pay], ask_always_until: 1970-01-02 }\n"
-    rules = loads(HEAD.replace("approvals:\n", first) + TOOLS, "c.yaml").rules
+    first = "approvals: { first_weeks: { tools: [pay], ask_always_until: 1970-01-02 },"
+    rules = loads(HEAD.replace("approvals: {", first) + TOOLS, "c.yaml").rules
 
     assert [(rule.id, rule.effect, rule.when) for rule in rules] == [
         ("first_weeks.pay", RuleEffect.ASK, Before(instant=Instant(2 * 86_400_000_000)))

@@ -96,7 +96,7 @@ class Tool:
     retries: int = 0
     backoff: Micros = Micros(200_000)
     resend_within: Micros | None = None
-    """How long after the start the same request may be sent again; nothing said is as long as the lease."""
+    """How long after the start a request may be sent again whose process is gone; nothing said is never."""
     slots: int = 8
     """How many errands it carries at once."""
     isolate: bool = False

@@ -1,19 +1,17 @@
 """What a contract may say, and what its owner should know all the same."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import cast
 
 from interlock.contract.expr import ExpressionInvalid, parse
 from interlock.contract.hooks import is_source
-from interlock.contract.ir import Assumption, Consent, Contract, Tool
+from interlock.contract.ir import Assumption, Budget, Consent, Contract, Tool
 from interlock.contract.unenforced import holding_back
 from interlock.core.canonical import Json
 from interlock.core.charge import Unit
-from interlock.core.effect import EffectClass, Mode, Tier
-from interlock.core.ids import Environment, ToolName
+from interlock.core.effect import RESENDABLE, EffectClass, Mode, Tier
+from interlock.core.ids import Environment, Role, ToolName
 from interlock.policy.rule import RuleEffect
-
-_RESENT = frozenset({EffectClass.READ, EffectClass.IDEMPOTENT, EffectClass.IDEMPOTENT_KEY})
 
 
 def lint(contract: Contract) -> tuple[Assumption, ...]:
@@ -26,12 +24,14 @@ def lint(contract: Contract) -> tuple[Assumption, ...]:
         *_of_conditions(contract),
         *(warning for tool in tools for warning in _of_tool(tool)),
         *(warning for tool in tools if tool.name in allowed for warning in _of_allowed(tool, asking)),
+        *(warning for tool in tools if tool.name in allowed for warning in _of_limits(tool, contract.budgets)),
         *_of_consent(contract),
     )
 
 
 def _of_contract(contract: Contract) -> Iterator[Assumption]:
-    if not any(budget.unit is Unit.USD and budget.tool is None for budget in contract.budgets):
+    free = bool(contract.tools) and all(tool.price == 0 for tool in contract.tools.values())
+    if not free and not any(budget.unit is Unit.USD and budget.tool is None for budget in contract.budgets):
         yield _at(contract, "no budget limits what the workflow costs")
     if not any(budget.unit is Unit.TOOL_CALLS and budget.period == "run" for budget in contract.budgets):
         yield _at(contract, "no budget limits the calls of a run")
@@ -69,7 +69,7 @@ def _is_expression(text: str) -> bool:
 
 
 def _of_tool(tool: Tool) -> Iterator[Assumption]:
-    if tool.retries and tool.effect not in _RESENT:
+    if tool.retries and tool.effect not in RESENDABLE:
         yield _of(tool, f"is `{tool.effect.value}`, so its {tool.retries} retries are never made")
     if tool.idempotency_header and tool.effect is not EffectClass.IDEMPOTENT_KEY:
         yield _of(tool, f"names a header for its key, which the effect `{tool.effect.value}` does not send")
@@ -80,7 +80,7 @@ def _of_tool(tool: Tool) -> Iterator[Assumption]:
 
 
 def _of_allowed(tool: Tool, asking: set[ToolName | None]) -> Iterator[Assumption]:
-    if tool.effect is EffectClass.READ:
+    if tool.effect is EffectClass.READ or tool.only_as_undo:
         return
     # In mode `act`, yellow asks by itself and red is only ever a draft.
     if tool.undo is None and tool.name not in asking and tool.tier is Tier.GREEN:
@@ -89,12 +89,31 @@ def _of_allowed(tool: Tool, asking: set[ToolName | None]) -> Iterator[Assumption
         yield _of(tool, "is `opaque` and `green`: a second call has a second effect; say `unique` or a higher tier")
 
 
+def _of_limits(tool: Tool, budgets: tuple[Budget, ...]) -> Iterator[Assumption]:
+    """Name the limits that are below what a single call sets aside. An undo is charged to nobody's limit."""
+    if tool.only_as_undo:
+        return
+    attempts = 1 + (tool.retries if tool.effect in RESENDABLE else 0)
+    most = {
+        Unit.USD: (tool.price or 0) * attempts,
+        Unit.SECONDS: tool.timeout * attempts,
+        Unit.RETRIES: attempts - 1,
+    }
+    for budget in budgets:
+        amount = most.get(budget.unit, 0)
+        if budget.tool in (None, tool.name) and amount > budget.limit:
+            needs, has = budget.unit.show(amount), budget.unit.show(budget.limit)
+            yield Assumption(
+                place=budget.place,
+                text=f"a call of `{tool.name}` sets {needs} aside, and the limit of a {budget.period} is {has}:"
+                f" it never starts",
+            )
+
+
 def _of_consent(contract: Contract) -> Iterator[Assumption]:
     approvals = contract.approvals
-    named = [("yellow", approvals.yellow), ("red", approvals.red)]
-    for tier, consent in named:
-        if consent is not None and approvals.people:
-            yield from _of_people(contract, tier, consent)
+    both = {"yellow": approvals.yellow, "red": approvals.red}
+    yield from _of_people(contract, {tier: consent for tier, consent in both.items() if consent is not None})
     tiers = {tool.tier for tool in contract.tools.values()}
     if Tier.RED in tiers and approvals.red is None:
         yield _at(contract, "tools are `red` and `approvals` names nobody for them: their drafts are never started")
@@ -102,13 +121,20 @@ def _of_consent(contract: Contract) -> Iterator[Assumption]:
         yield _at(contract, "tools are `yellow` and `approvals` names nobody for them: they are never done")
 
 
-def _of_people(contract: Contract, tier: str, consent: Consent) -> Iterator[Assumption]:
+def _of_people(contract: Contract, consents: Mapping[str, Consent]) -> Iterator[Assumption]:
     people = contract.approvals.people
-    for role in sorted(consent.approvers - people.keys()):
-        yield _at(contract, f"nobody holds the role `{role}`, which approves `{tier}`")
-    able = frozenset[str]().union(*(people.get(role, frozenset()) for role in consent.approvers))
-    if len(able) < consent.quorum:
-        yield _at(contract, f"`{tier}` needs {consent.quorum} people to agree, and {len(able)} could")
+    for role in sorted(frozenset[Role]().union(*(each.approvers for each in consents.values())) - people.keys()):
+        tiers = " and ".join(f"`{tier}`" for tier, consent in consents.items() if role in consent.approvers)
+        text = f"nobody holds the role `{role}`, which approves {tiers}: name people under `approvals.people`"
+        yield _at(contract, f"{text}, or what only they may agree to waits until it expires")
+    for tier, consent in consents.items():
+        able = frozenset[str]().union(*(people.get(role, frozenset()) for role in consent.approvers))
+        if 0 < len(able) < consent.quorum:
+            yield _at(contract, f"`{tier}` needs {consent.quorum} people to agree, and {len(able)} could")
+        signing = {person for person in able if person.startswith("key:") or person in contract.approvals.keys}
+        if consent.step_up and len(signing) < min(consent.quorum, len(able)):
+            text = f"`{tier}` wants signatures (`step_up`), and too few of those who could agree have a key"
+            yield _at(contract, f"{text}: name theirs under `approvals.keys`")
 
 
 def _at(contract: Contract, text: str) -> Assumption:

@@ -312,3 +312,4 @@ _D = Shorthand(
 _SHARED = _A.shape.keys.keys() & _B.shape.keys.keys()
 _ONLY_A = _A.shape.keys.keys() - _SHARED
 _ONLY_B = _B.shape.keys.keys() - _SHARED
+SHORT_SHAPES = (_A.shape, _B.shape, _C.shape, _D.shape)

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from interlock.contract.full_shape import FALLBACK
 from interlock.contract.ir import Contract, Unenforced
-from interlock.contract.node import Map, Node, plain
+from interlock.contract.node import Map, Node, Scalar, flag_of, plain
 from interlock.contract.problem import Findings, nearest
 from interlock.contract.row import Row
 from interlock.contract.scalar import NAME
@@ -15,7 +16,7 @@ from interlock.policy.rule import Place
 
 
 @dataclass(frozen=True, slots=True)
-class _Waiting:
+class Waiting:
     """A section that waits for its judge. `*` stands for any name."""
 
     path: tuple[str, ...]
@@ -29,38 +30,51 @@ class _Waiting:
         return ".".join(key for key in self.path if key != "*")
 
 
+_HANDED_OFF = frozenset({"on_policy_violation", "on_timeout", "on_low_confidence", "handoff"})
+"""What a person takes over already."""
+
 _WAITING = (
-    _Waiting(("on_call",), "incidents"),
-    _Waiting(("class",), "runs"),
-    _Waiting(("environments", "*", "autonomy"), "releases"),
-    _Waiting(("input",), "runs"),
-    _Waiting(("outcome",), "metrics"),
-    _Waiting(("slo",), "metrics"),
-    _Waiting(("prompts",), "model routing"),
-    _Waiting(("knowledge",), "knowledge"),
-    _Waiting(("providers",), "model routing", protects=True),
-    _Waiting(("models",), "model routing"),
-    _Waiting(("tools", "*", "secret"), "the secret broker", protects=True, typed=True),
-    _Waiting(("tools", "*", "args", "*", "domains"), "trust", protects=True, typed=True),
-    _Waiting(("tools", "*", "args", "*", "templates"), "trust", protects=True, typed=True),
-    _Waiting(("escalate_when",), "runs", protects=True),
-    _Waiting(("budgets", "per_run", "alert_at"), "metrics"),
-    _Waiting(("budgets", "per_hour", "alert_at"), "metrics"),
-    _Waiting(("budgets", "per_day", "alert_at"), "metrics"),
-    _Waiting(("budgets", "per_month", "alert_at"), "metrics"),
-    _Waiting(("budgets", "soft"), "runs"),
-    _Waiting(("budgets", "people"), "metrics"),
-    _Waiting(("trust",), "trust", protects=True),
-    _Waiting(("redaction",), "redaction", protects=True),
-    _Waiting(("breakers",), "breakers", protects=True),
-    _Waiting(("fallback", "handoff", "keep"), "runs"),
-    _Waiting(("done",), "runs", protects=True),
-    _Waiting(("evals",), "evaluations"),
-    _Waiting(("rollout",), "releases", protects=True),
-    _Waiting(("retention",), "retention"),
+    Waiting(("on_call",), "incidents"),
+    Waiting(("class",), "runs"),
+    Waiting(("agents", "*", "key"), "signed proposals", typed=True),
+    Waiting(("environments", "*", "autonomy"), "releases"),
+    Waiting(("input",), "runs"),
+    Waiting(("outcome",), "metrics"),
+    Waiting(("slo",), "metrics"),
+    Waiting(("prompts",), "model routing"),
+    Waiting(("knowledge",), "knowledge"),
+    Waiting(("providers",), "model routing", protects=True),
+    Waiting(("models",), "model routing"),
+    Waiting(("tools", "*", "secret"), "the secret broker", protects=True, typed=True),
+    Waiting(("tools", "*", "idempotency_header"), "tools over HTTP", typed=True),
+    Waiting(("tools", "*", "on_repeat"), "runs", typed=True),
+    Waiting(("tools", "*", "args", "*", "domains"), "trust", protects=True, typed=True),
+    Waiting(("tools", "*", "args", "*", "templates"), "trust", protects=True, typed=True),
+    Waiting(("escalate_when",), "runs", protects=True),
+    *(
+        Waiting(("budgets", period, unit), "model routing", typed=True)
+        for period in ("per_run", "per_hour", "per_day", "per_month")
+        for unit in ("tokens", "model_calls")
+    ),
+    *(
+        Waiting(("budgets", period, "alert_at"), "metrics")
+        for period in ("per_run", "per_hour", "per_day", "per_month")
+    ),
+    Waiting(("budgets", "soft"), "runs"),
+    Waiting(("budgets", "people"), "metrics"),
+    Waiting(("trust",), "trust", protects=True),
+    Waiting(("redaction",), "redaction", protects=True),
+    Waiting(("breakers",), "breakers", protects=True),
+    *(Waiting(("fallback", key), "runs", typed=True) for key in FALLBACK.keys if key not in _HANDED_OFF),
+    Waiting(("fallback", "handoff", "keep"), "runs"),
+    Waiting(("done",), "runs", protects=True),
+    Waiting(("evals",), "evaluations"),
+    Waiting(("rollout",), "releases", protects=True),
+    Waiting(("retention",), "retention"),
+    Waiting(("unsafe_durability",), "the store's settings", typed=True),
 )
 
-SECTIONS = frozenset(waiting.section for waiting in _WAITING)
+SECTIONS: Mapping[str, Waiting] = {waiting.section: waiting for waiting in _WAITING}
 """What `accept_unenforced` may name."""
 
 
@@ -70,6 +84,8 @@ def read_unenforced(root: Map) -> tuple[tuple[Unenforced, ...], Mapping[str, Jso
     kept: dict[str, Json] = {}
     for waiting in _WAITING:
         for path, node, place in _found(waiting.path, root, root.place):
+            if isinstance(node, Scalar) and node.kind == "flag" and waiting.typed and not flag_of(node):
+                continue  # what is switched off relies on nobody
             listed.append(
                 Unenforced(
                     section=waiting.section, place=place, honoured_by=waiting.honoured_by, protects=waiting.protects

@@ -67,9 +67,7 @@ def table(**entries: Written | None) -> dict[str, Written]:
 
 def yaml_text(tree: Written) -> str:
     """Write YAML: the same text for the same tree, whatever the platform."""
-    return str(
-        yaml.dump(tree, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110, default_flow_style=False)
-    )
+    return str(yaml.dump(tree, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=70, default_flow_style=False))
 
 
 class _Dumper(yaml.SafeDumper):

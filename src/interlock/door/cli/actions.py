@@ -32,7 +32,7 @@ async def listed(typed: Typed) -> int:
         wanted = Wanted(states=frozenset(map(_state_of, given.state or ())), run=run, limit=given.limit)
         rows, now = await here.store.actions(wanted), (await here.rows()).now
     lines = [[r.action.id, r.state.value, r.action.tool, _who(r), since(r.changed_at, now), remark(r)] for r in rows]
-    text = table(["ID", "STATE", "TOOL", "AGENT FOR", "CHANGED", "REMARK"], lines, typed.screen.width)
+    text = table(["ID", "STATE", "TOOL", "AGENT FOR", "CHANGED", "REMARK"], lines, typed.screen.broad)
     typed.screen.show([row_data(row) for row in rows], text if rows else "no such action")
     if len(rows) == given.limit:
         typed.screen.note(f"note: the newest {given.limit}; say `--limit N` for more")

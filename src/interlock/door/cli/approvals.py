@@ -42,7 +42,7 @@ async def listed(typed: Typed) -> int:
             expires = "expired" if now >= row.expires_at else since(row.expires_at, now)
             lines.append([row.action.id, row.action.tool, who, expires, "; ".join(wants)])
             data.append(await _data(here, row))
-    text = table(["ID", "TOOL", "AGENT FOR", "EXPIRES", "WAITS FOR"], lines, typed.screen.width)
+    text = table(["ID", "TOOL", "AGENT FOR", "EXPIRES", "WAITS FOR"], lines, typed.screen.broad)
     typed.screen.show(data, text if rows else "nothing waits for a person")
     return 0
 

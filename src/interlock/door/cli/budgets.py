@@ -44,7 +44,8 @@ async def show(typed: Typed) -> int:
     ids = [id for id in sorted(known) if _wanted(id, typed.given.run_id, rows.now, every=typed.given.all)]
     data = [balance_data(id, known[id]) for id in ids]
     cells = [_cells(id, known[id]) for id in ids]
-    text = table(["BUDGET", "LIMIT", "SPENT", "HELD", "LEFT", ""], cells, typed.screen.width, right=(1, 2, 3, 4))
+    heads = ["BUDGET", "LIMIT", "SPENT", "HELD", "LEFT", ""]
+    text = table(heads, cells, typed.screen.broad, right=(1, 2, 3, 4), fold=1)
     typed.screen.show(data, text if ids else "no budget is set, and none was touched")
     return 0
 

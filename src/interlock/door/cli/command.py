@@ -24,6 +24,8 @@ class Command:
     run: str
     """`module:function`, imported when it runs and not before."""
     takes: tuple[Argument, ...] = ()
+    example: str = ""
+    """What may stand behind its name, for whoever left out what it needs."""
     more: str = ""
     """What `--help` says below the arguments."""
 

@@ -55,10 +55,32 @@ def _check(name: str, width: int) -> tuple[dict[str, Any], str]:
         "assumed": list(map(_noted, contract.assumptions)),
         "worth_knowing": list(map(_noted, lint(contract))),
         "not_enforced": list(map(_waiting, contract.unenforced)),
+        "not_looked_at": _outside(contract),
     }
     if contract.unenforced:
         parts += ["  not enforced (checked and kept, until the part that honours it is there):", _off(contract, width)]
+    if unseen := _unseen(contract):
+        parts.append(wrapped(f"  not looked at here: {unseen}; `interlock contract publish` does", width, hang=4))
     return {"file": name, "ok": True, "problems": [], **data}, "\n".join(parts)
+
+
+def _outside(contract: Contract) -> dict[str, list[str]]:
+    """List what a contract names and does not hold itself."""
+    sources = {tool.source for tool in contract.tools.values() if tool.source}
+    return {
+        "sources": sorted(sources),
+        "policy_files": list(contract.policy_files),
+        "keys": sorted(key for key in contract.agents.values() if key),
+    }
+
+
+def _unseen(contract: Contract) -> str:
+    counts = {kind: len(found) for kind, found in _outside(contract).items() if found}
+    said = [f"{count} {_WORDS[kind][count > 1]}" for kind, count in counts.items()]
+    foreign = sum(not source.startswith("python:") for source in _outside(contract)["sources"])
+    if foreign:
+        said[0] += f" ({foreign} of them `mcp:` or `openapi:`, which this version cannot carry out)"
+    return ", ".join(said)
 
 
 def _off(contract: Contract, width: int) -> str:
@@ -142,7 +164,8 @@ async def publish(typed: Typed) -> int:
     who = {"by": by.person, "known_by": by.known_by, "epoch": epoch, "tenant": here.store.tenant}
     what = {"workflow": contract.workflow, "environment": environment, "contract": done.hash, "mode": done.mode.value}
     tools = {"new": list(done.new), "changed": list(done.changed), "gone": list(done.gone)}
-    typed.screen.show({**what, **who, "tools": tools}, block(pairs, typed.screen.width))
+    unenforced = list(map(_waiting, done.unenforced))
+    typed.screen.show({**what, **who, "tools": tools, "not_enforced": unenforced}, block(pairs, typed.screen.width))
     _remark(typed, contract)
     return 0
 
@@ -160,7 +183,17 @@ def _of_its_tenant(typed: Typed, contract: Contract) -> Settings:
 def _remark(typed: Typed, contract: Contract) -> None:
     for each in (*contract.assumptions, *lint(contract)):
         typed.screen.note(f"note: {each.place}: {each.text}")
+    if contract.unenforced:
+        sections = listed({f"`{each.section}`" for each in contract.unenforced})
+        typed.screen.note(f"note: not enforced in this version: {sections}")
     if not typed.settings.tenant_said and contract.tenant != "default":
         typed.screen.note(
             f"hint: other commands need `--tenant {contract.tenant}`, or INTERLOCK_TENANT={contract.tenant}"
         )
+
+
+_WORDS = {
+    "sources": ("source", "sources"),
+    "policy_files": ("pattern of policy files", "patterns of policy files"),
+    "keys": ("key file", "key files"),
+}

@@ -2,12 +2,13 @@
 
 import fcntl
 import json
+import shlex
 import shutil
-import sys
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import interlock_demo
 from interlock.app import describe, performing
@@ -29,6 +30,8 @@ from interlock.core.ids import (
 )
 from interlock.core.outcome import Done, Outcome, Parked, Refused, Suggested
 from interlock.door.cli.demo_screen import Screen
+from interlock.door.cli.demo_sums import sums_of
+from interlock.door.cli.itself import itself
 from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import awaited
 from interlock.gateway.asked import Proposal
@@ -39,7 +42,7 @@ from interlock.gateway.publish import publish_contract
 from interlock.gateway.resume import resume
 from interlock.gateway.reverse import undo
 from interlock.ledger.note import Verifier, opened
-from interlock.ledger.tree import verify
+from interlock.ledger.tree import Head, verify
 from interlock.ports import TenantStore
 from interlock_demo.agent import follow_up, work
 from interlock_demo.company import draw_company, write_company
@@ -47,7 +50,7 @@ from interlock_demo.harm import Harm, agreed_invoices, harm, undone_invoices
 from interlock_demo.schema import company_at
 from interlock_demo.surprise import surprises
 from interlock_demo.talk import Json, Reply, Resolution
-from interlock_demo.ticket import Ticket
+from interlock_demo.ticket import Kind, Ticket
 from interlock_demo.trusting import TrustingDoor
 
 TENANT, WORKFLOW, DEMO = TenantId("demo"), WorkflowId("support-refunds"), Environment("demo")
@@ -198,8 +201,8 @@ async def publish_demo(store: TenantStore, gateway: Gateway) -> None:
     await publish_contract(store, load(file), DEMO, ines, folder=file.parent, describe=describe)
 
 
-async def verify_demo(store: TenantStore, gateway: Gateway) -> str:
-    """Check the ledger against its signed head, and say what was found.
+async def verify_demo(store: TenantStore, gateway: Gateway) -> Head:
+    """Check the ledger against its signed head, and return it.
 
     Raises:
         LedgerBroken: it does not lead there.
@@ -212,17 +215,12 @@ async def verify_demo(store: TenantStore, gateway: Gateway) -> str:
     verifier = Verifier(origin=f"interlock/{TENANT}", public_key=secrets.public_key(TENANT))
     head = opened(note, verifier, lambda signature, text: secrets.sign(TENANT, text) == signature)
     verify(lines, older=head)
-    return f"ledger verified: {head.size} entries lead to the signed head {head.root.hex()[:16]}"
+    return head
 
 
 @awaited
 async def demo(typed: Typed) -> int:
-    """Run the demo in the folder that is meant."""
-    return await run_demo(Path(typed.given.into), typed.given.seed)
-
-
-async def run_demo(folder: Path, seed: int) -> int:
-    """Run the demo in `folder` and print what happens.
+    """Run the demo in the folder that is meant, and print what happens; where JSON is wanted, what came of it.
 
     Returns:
         0 if everything went as the tickets expect and nothing was harmed, else 1.
@@ -230,8 +228,15 @@ async def run_demo(folder: Path, seed: int) -> int:
     Raises:
         InterlockError: the folder or the store cannot be used, or the ledger does not verify.
     """
+    folder = Path(typed.given.into)
+    screen = Screen(out=typed.screen.err if typed.screen.json else typed.screen.out, width=typed.screen.broad)
     with alone(folder):
-        return await _run_alone(folder, seed)
+        data = await _run_alone(folder, typed.given.seed, screen)
+    for surprise in data["unexpected"]:
+        typed.screen.err.write(f"unexpected: {surprise}\n")
+    if typed.screen.json:
+        typed.screen.show(data, "")
+    return 0 if data["ok"] else 1
 
 
 @contextmanager
@@ -250,10 +255,9 @@ def alone(folder: Path) -> Generator[None]:
         yield
 
 
-async def _run_alone(folder: Path, seed: int) -> int:
+async def _run_alone(folder: Path, seed: int, screen: Screen) -> dict[str, Any]:
     prepare(folder)
     loose = await without(folder, seed)
-    screen = Screen(out=sys.stdout)
     where = folder / "interlock.db"
     with a_company(folder, "company.db", seed) as (database, tickets):
         with performing(str(where), folder / "keys") as gateway:
@@ -263,9 +267,33 @@ async def _run_alone(folder: Path, seed: int) -> int:
             run = Demo(gateway, store, tickets, screen)
             await run.run()
             governed = harm(database, agreed_invoices(tickets), undone_invoices(tickets))
-            await screen.summed_up(store, run.first, run.later, tickets, governed, loose)
-            screen.deeper(folder, tickets, run.first)
-            screen.verified(await verify_demo(store, gateway))
-    for surprise in run.surprised:
-        print(f"unexpected: {surprise}", file=sys.stderr)  # noqa: T201  the one place that tells of it
-    return 0 if not run.surprised and governed.none else 1
+            sums = await sums_of(store, run.first, run.later, tickets, governed, loose)
+            screen.summed_up(sums)
+            deeper = commands(folder, tickets, run.first)
+            screen.deeper(deeper)
+            head = await verify_demo(store, gateway)
+            screen.verified(f"ledger verified: {head.size} entries lead to the signed head {head.root.hex()[:16]}")
+    return {
+        "seed": seed,
+        "folder": str(folder),
+        "tickets": len(tickets),
+        **sums.as_data(),
+        "ledger": {"entries": head.size, "root": head.root.hex()},
+        "look_deeper": [" ".join(each) for each in deeper],
+        "unexpected": run.surprised,
+        "ok": not run.surprised and governed.none,
+    }
+
+
+def commands(folder: Path, tickets: tuple[Ticket, ...], first: Mapping[str, Resolution]) -> list[tuple[str, str]]:
+    """Write commands to go on with: what to say, and the options that find this demo."""
+    found = f"--store {shlex.quote(str(folder / 'interlock.db'))} --keys {shlex.quote(str(folder / 'keys'))}"
+    options = f"{found} --tenant {TENANT}"
+    granted, silent = (_refund_of(kind, tickets, first) for kind in (Kind.GRANTED_REFUND, Kind.SILENT_REFUND))
+    said = (f"explain {granted}", f"action show {silent}", "ledger verify")
+    return [(f"{itself()} {each}", options) for each in said]
+
+
+def _refund_of(kind: Kind, tickets: tuple[Ticket, ...], first: Mapping[str, Resolution]) -> str:
+    calls = (call for ticket in tickets if ticket.kind is kind for call in first[ticket.id].calls)
+    return next(call.reply.action for call in calls if call.tool == "create_refund")

@@ -49,7 +49,7 @@ async def _show_modes(here: Session) -> int:
         for workflow, environment, each in found
     ]
     rows = [[workflow, environment, each.mode.value, each.contract[:12]] for workflow, environment, each in found]
-    text = table(["WORKFLOW", "ENVIRONMENT", "MODE", "CONTRACT"], rows, here.typed.screen.width)
+    text = table(["WORKFLOW", "ENVIRONMENT", "MODE", "CONTRACT"], rows, here.typed.screen.broad)
     here.typed.screen.show({"epoch": door.epoch, "published": data}, text if rows else "nothing is published")
     return 0
 

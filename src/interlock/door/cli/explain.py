@@ -122,7 +122,7 @@ def _cost(story: Data, width: int) -> str:
         [each["budget"], each["held"], each["cost"], "still held" if each["still_held"] else ""]
         for each in story["budgets"]
     ]
-    text = table(["BUDGET", "HELD", "CHARGED", ""], rows, width - _INDENT, right=(1, 2)) if rows else ""
+    text = table(["BUDGET", "HELD", "CHARGED", ""], rows, width - _INDENT, right=(1, 2), fold=1) if rows else ""
     paid = "" if story["state"] in ("refused", "parked", "suggested") else f"it cost {story['cost_usd']}"
     looked_up = f"looking things up for it cost {story['gathered_usd']}" if story["gathered_usd"].count else ""
     said = "; ".join(each for each in (paid, looked_up) if each)

@@ -22,7 +22,7 @@ def new(typed: Typed) -> int:
     pairs = [
         ("key", path),
         ("known by", known_by),
-        ("in the contract", f"approvals: {{ people: {{ ROLE: ['{known_by}'] }} }}"),
+        ("in the contract", f"approvals: {{ keys: {{ {name}: ['{known_by}'] }} }}"),
         ("to sign", f"`interlock approvals approve ACTION --sign-with {path}`"),
     ]
     typed.screen.show({"name": name, "file": str(path), "known_by": known_by}, block(pairs, typed.screen.width))

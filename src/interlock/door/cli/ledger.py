@@ -1,5 +1,6 @@
 """`ledger`: show, verify, prove, export, anchor, keys. Verifying a file needs neither a store nor a secret."""
 
+from base64 import b64decode
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ import msgspec
 from interlock.app import anchor_file
 from interlock.core.errors import LedgerBroken
 from interlock.core.ids import Instant
+from interlock.core.limits import SAFE_INTEGER
 from interlock.core.outcome import Receipt
 from interlock.door.cli.reading import InputWrong
 from interlock.door.cli.render import Time, block, span, table, usd
@@ -25,12 +27,17 @@ from interlock.ledger.note import Verifier
 from interlock.ledger.tree import leaf_hash
 
 _FINDINGS_SHOWN = 20
+_LIST_MAX = 10_000
 
 
 @awaited
 async def show(typed: Typed) -> int:
     """Print entries, the last ones if nothing else is said."""
     given = typed.given
+    if not 1 <= given.limit <= _LIST_MAX:
+        raise InputWrong(f"a list has 1 to {_LIST_MAX:,} lines", fix="say `--limit 50`")
+    if given.after is not None and not 0 <= given.after <= SAFE_INTEGER:
+        raise InputWrong(f"no entry has the index `{given.after}`", fix="count from 0")
     with session(typed) as here:
         size = await _size(here)
         first = max(0, size - given.limit) if given.after is None else given.after
@@ -43,7 +50,8 @@ async def show(typed: Typed) -> int:
     ]
     data = [{"index": index, "leaf": leaf, "entry": entry} for index, leaf, entry in entries]
     cells = [_cells(index, entry) for index, _, entry in entries]
-    text = table(["INDEX", "AT", "WHAT", "ACTION", "TOOL", "WHO", "WHY"], cells, typed.screen.width, right=(0,))
+    heads = ["INDEX", "AT", "WHAT", "ACTION", "TOOL", "WHO", "WHY"]
+    text = table(heads, cells, typed.screen.broad, right=(0,), fold=4)
     typed.screen.show(data, text if cells else "no entry is there")
     return 0
 
@@ -71,7 +79,9 @@ async def verify(typed: Typed) -> int:
         differences = await verify_state(here.store, secrets) if given.state else ()
         now = (await here.rows()).now
     findings = [*report.findings, *(Finding(index=None, what=f"{d.where}: {d.what}") for d in differences)]
-    return _told(typed, report, findings, rows=given.state, age=anchors.age(kept, signer.origin, now))
+    age = anchors.age(kept, signer.origin, now)
+    anchored = f"{span(age)} ago" if age is not None else "none: `interlock ledger anchor` makes one"
+    return _told(typed, report, findings, rows=given.state, anchored=anchored)
 
 
 @awaited
@@ -79,7 +89,7 @@ async def prove(typed: Typed) -> int:
     """Print what proves one entry to whoever knows the public key."""
     said = typed.given.entry
     with session(typed) as here:
-        if said.isdecimal():
+        if said.isascii() and said.isdecimal():
             index = int(said)
         else:
             row = await here.action(said)
@@ -113,8 +123,11 @@ async def anchored(typed: Typed) -> int:
     file = Path(typed.given.to or _default_anchors(typed))
     with session(typed) as here:
         anchor = await to_anchor(here.store, (await here.rows()).now)
+    # What holds something else, or was torn by a crash, is not written on.
+    anchor_file(file).read()
     anchor_file(file).append(anchor)
-    origin, size, root = anchor.head.split("\n")[:3]
+    origin, size, encoded = anchor.head.split("\n")[:3]
+    root = b64decode(encoded).hex()
     pairs = [("ledger", origin), ("entries", size), ("root", root), ("file", file)]
     data = {"ledger": origin, "entries": int(size), "root": root, "file": str(file)}
     typed.screen.show(data, block(pairs, typed.screen.width))
@@ -142,6 +155,11 @@ class _Outside:
 
 def _kept_outside(typed: Typed) -> _Outside:
     given = typed.given
+    for each in given.anchors or ():
+        if not Path(each).is_file():
+            raise InputWrong(
+                f"`{each}` cannot be read: there is no such file", fix="name the file that anchors went to"
+            )
     places = [Path(each) for each in given.anchors or [_default_anchors(typed)]]
     found = tuple(each for place in places for each in anchor_file(place).read())
     key = Verifier.parse(given.key) if given.key else None
@@ -168,7 +186,7 @@ def _file(typed: Typed, name: str, outside: _Outside) -> int:
     found = export.read(text.splitlines())
     heads = [each.head for each in outside.anchors if each.origin == found.signer.origin]
     report = audit(found, pinned=outside.key, heads=heads, receipts=outside.receipts)
-    return _told(typed, report, report.findings, rows=False, age=None)
+    return _told(typed, report, report.findings, rows=None, anchored="")
 
 
 def _proof(typed: Typed, text: str, key: Verifier | None) -> int:
@@ -181,16 +199,18 @@ def _proof(typed: Typed, text: str, key: Verifier | None) -> int:
     return 0 if holds else 1
 
 
-def _told(typed: Typed, report: Report, findings: Iterable[Finding], *, rows: bool, age: int | None) -> int:
+def _told(typed: Typed, report: Report, findings: Iterable[Finding], *, rows: bool | None, anchored: str) -> int:
+    """Print what was found. A file has no rows, and nobody knows how old what was kept outside is beside it."""
     wrong = list(findings)
+    looked = "held against the entries" if rows else "not looked at: `--state` does"
     pairs: list[tuple[str, object]] = [
         ("ledger", report.origin),
         ("entries", f"{report.entries:,}"),
         ("root", report.root.hex()),
         ("public key", "as you know it" if report.pinned else "taken from the file: pin it with `--key`"),
         ("kept outside", f"{report.heads} heads, {report.receipts} receipts"),
-        ("last anchor", f"{span(age)} ago" if age is not None else "none: `interlock ledger anchor` makes one"),
-        ("rows", "held against the entries" if rows else "not looked at: `--state` does"),
+        ("last anchor", anchored),
+        ("rows", looked if rows is not None else ""),
         ("verdict", f"{len(wrong)} things are wrong" if wrong else "sound"),
     ]
     shown = [f"  {'' if f.index is None else f'entry {f.index}: '}{f.what}" for f in wrong[:_FINDINGS_SHOWN]]
@@ -202,7 +222,7 @@ def _told(typed: Typed, report: Report, findings: Iterable[Finding], *, rows: bo
         "pinned": report.pinned,
         "heads": report.heads,
         "receipts": report.receipts,
-        "rows": rows,
+        "rows": bool(rows),
         "sound": not wrong,
         "findings": [{"index": finding.index, "what": finding.what} for finding in wrong],
     }

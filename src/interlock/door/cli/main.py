@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import textwrap
 from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn
@@ -12,34 +13,37 @@ from interlock.core.errors import InterlockError
 from interlock.door.cli.command import Command
 from interlock.door.cli.screen import Screen, Typed
 from interlock.door.cli.table import COMMANDS, GROUPS
+from interlock.door.cli.usage import COMMON, UsageWrong, in_our_words, unexpected
 
 if TYPE_CHECKING:
     from interlock.ports import Clock
 
-_USAGE = 1
+_NOT_CARRIED_OUT = 1
+_USAGE = 2
 _INTERRUPTED = 130
 _HERE = "interlock.door.cli."
 _EPILOG = """\
-environment: INTERLOCK_STORE, INTERLOCK_KEYS, INTERLOCK_TENANT stand for --store, --keys, --tenant
-Data goes to standard output, everything else to standard error. Every command has --help."""
-
-
-class UsageWrong(InterlockError):
-    """The line that was typed is no command."""
+environment: INTERLOCK_STORE, INTERLOCK_KEYS, INTERLOCK_TENANT stand for
+--store, --keys, --tenant
+Data goes to standard output, everything else to standard error.
+Every command has --help."""
 
 
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong with a line as we say it of everything else."""
 
     def error(self, message: str) -> NoReturn:
-        raise UsageWrong(f"{message}", fix=f"run `{self.prog} --help`")
+        raise in_our_words(message, self.prog)
 
 
 class _Layout(argparse.RawDescriptionHelpFormatter):
-    """Leaves room for the longest name of a command."""
+    """Leaves room for the longest name of a command, and keeps the lines of a text, each broken to fit."""
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=26)
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return "\n".join(textwrap.fill(line, width, initial_indent=indent) for line in text.splitlines())
 
 
 def main(argv: Sequence[str] | None = None, *, clock: "Clock | None" = None) -> int:
@@ -53,6 +57,9 @@ def main(argv: Sequence[str] | None = None, *, clock: "Clock | None" = None) -> 
     screen = Screen.of_this_process(json="--json" in words)
     try:
         return _carry_out(words, screen, clock)
+    except UsageWrong as error:
+        screen.error(error)
+        return _USAGE
     except InterlockError as error:
         screen.error(error)
     except BrokenPipeError:
@@ -65,13 +72,16 @@ def main(argv: Sequence[str] | None = None, *, clock: "Clock | None" = None) -> 
     except KeyboardInterrupt:
         screen.note("interrupted")
         return _INTERRUPTED
-    return _USAGE
+    return _NOT_CARRIED_OUT
 
 
 def _carry_out(words: Sequence[str], screen: Screen, clock: "Clock | None") -> int:
     for word in words:
         if not _is_text(word):
             raise UsageWrong("an argument is not UTF-8 text", fix="type it again, or read it from a file")
+    first = words[0].partition("=")[0] if words else ""
+    if first.startswith("-") and first not in (*COMMON, "-h"):
+        raise unexpected(words[0])
     try:
         given, left = parser().parse_known_args(words)
     except SystemExit as asked_for_help:
@@ -94,7 +104,7 @@ def _place(left: Sequence[str], given: argparse.Namespace, command: Command) -> 
     empty = [name for name in optional if getattr(given, name) is None and not name.startswith("-")]
     for word in left:
         if word.startswith("-") or not empty:
-            raise UsageWrong(f"`{word}` is not expected here", fix=f"run `interlock {command.name} --help`")
+            raise unexpected(word, command)
         setattr(given, empty.pop(0), word)
 
 

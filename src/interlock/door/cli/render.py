@@ -14,6 +14,8 @@ from interlock.core.charge import Unit
 from interlock.core.ids import Instant
 
 _GAP = "  "
+_FOLDED = "    "
+_GOES_ON = " \\"
 _NARROWEST = 20
 _A_MOMENT = 1_000_000
 _IN_MILLIONTHS = (Unit.USD, Unit.USD_OF_ARGS, Unit.SECONDS)
@@ -124,26 +126,65 @@ def block(pairs: Iterable[tuple[str, object]], width: int, *, indent: int = 0) -
 def _fitted(line: str, room: int) -> list[str]:
     if len(line) <= room or line.startswith(" "):
         return [line]
-    return wrapped(line, room).splitlines()
+    if not (line.startswith("`") and line.endswith("`") and line.count("`") == len("``")):
+        return wrapped(line, room).splitlines()
+    # A command that is broken can still be copied as it stands.
+    *parts, last = wrapped(line, room - len(_GOES_ON)).splitlines()
+    return [*(part + _GOES_ON for part in parts), last]
 
 
-def table(headers: Sequence[str], rows: Sequence[Sequence[object]], width: int, *, right: Iterable[int] = ()) -> str:
-    """Write a table. Nothing is cut off, so that every id can be copied; the last column is broken to fit."""
-    cells = [[clean(str(cell)) for cell in row] for row in rows]
-    broad = [max(len(row[n]) for row in [list(headers), *cells]) for n in range(len(headers))]
-    numbers = frozenset(right)
-    before = sum(broad[:-1]) + len(_GAP) * (len(headers) - 1)
+def table(
+    headers: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    width: int,
+    *,
+    right: Iterable[int] = (),
+    fold: int | None = None,
+) -> str:
+    """Write a table. Nothing is cut off, so that every id can be copied.
+
+    Args:
+        headers: the names of the columns.
+        rows: a cell for each column.
+        width: how broad it may be; the last column is broken to fit.
+        right: the columns that are set to the right.
+        fold: if it does not fit all the same, each row goes on in a line below from this column on, or from the first
+            one that does not fit.
+    """
+    cells = [[clean(str(cell)) for cell in row] for row in (headers, *rows)]
+    return "\n".join(line for row in _laid(cells, width, frozenset(right), fold) for line in row)
+
+
+def _laid(cells: Sequence[Sequence[str]], width: int, right: frozenset[int], fold: int | None) -> list[list[str]]:
+    """Lay rows out, each as its lines."""
+    broad = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    before = sum(broad[:-1]) + len(_GAP) * (len(broad) - 1)
+    if len(broad) > 1 and before + min(broad[-1], _NARROWEST) > width:
+        at = fold or _fitting(broad, width)
+        first = _laid([row[:at] for row in cells], width, right, None)
+        rest = frozenset(n - at for n in right)
+        more = _laid([row[at:] for row in cells], width - len(_FOLDED), rest, None)
+        return [[*one, *(_FOLDED + line for line in two if line)] for one, two in zip(first, more, strict=True)]
     room = max(_NARROWEST, width - before)
-    lines: list[str] = []
-    for row in [list(headers), *cells]:
-        last = wrapped(row[-1], room).splitlines() or [""]
-        fixed = [
-            cell.rjust(size) if n in numbers else cell.ljust(size)
-            for n, (cell, size) in enumerate(zip(row[:-1], broad[:-1], strict=True))
-        ]
-        lines.append(_GAP.join([*fixed, last[0]]).rstrip())
-        lines += [" " * before + part for part in last[1:]]
-    return "\n".join(lines)
+    return [_row(row, broad, room, right) for row in cells]
+
+
+def _fitting(broad: Sequence[int], width: int) -> int:
+    """Count the first columns that fit beside each other: one at least."""
+    ends = [sum(broad[:n]) + len(_GAP) * (n - 1) for n in range(1, len(broad))]
+    return max(1, sum(end <= width for end in ends))
+
+
+def _row(row: Sequence[str], broad: Sequence[int], room: int, right: frozenset[int]) -> list[str]:
+    last = wrapped(row[-1], room).splitlines() or [""]
+    if len(row) - 1 in right and len(last) == 1:
+        last = [last[0].rjust(min(broad[-1], room))]
+    fixed = [
+        cell.rjust(size) if n in right else cell.ljust(size)
+        for n, (cell, size) in enumerate(zip(row[:-1], broad[:-1], strict=True))
+    ]
+    indent = " " * (sum(broad[:-1]) + len(_GAP) * (len(broad) - 1))
+    return [_GAP.join([*fixed, last[0]]).rstrip(), *(indent + part for part in last[1:])]
 
 
 def listed(names: Iterable[object]) -> str:

@@ -28,12 +28,14 @@ class Screen:
     err: TextIO
     width: int
     json: bool
+    broad: int
+    """How wide a table may be. In a file or a pipe a row is one line, however long it gets."""
 
     @classmethod
     def of_this_process(cls, *, json: bool) -> "Screen":
         wide = sys.stdout.isatty() or "COLUMNS" in os.environ
-        width = shutil.get_terminal_size().columns if wide else _WIDTH_ELSEWHERE
-        return cls(out=sys.stdout, err=sys.stderr, width=max(40, width), json=json)
+        width = max(40, shutil.get_terminal_size().columns if wide else _WIDTH_ELSEWHERE)
+        return cls(out=sys.stdout, err=sys.stderr, width=width, json=json, broad=width if wide else sys.maxsize)
 
     def show(self, data: Any, text: str) -> None:  # noqa: ANN401  whatever a command found
         """Print what a command found: `data` for programs, or `text` for people."""

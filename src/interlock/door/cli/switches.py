@@ -90,7 +90,7 @@ async def show(typed: Typed) -> int:
         "in_flight": [action_data(row) for row in flying],
     }
     parts = [f"stop file: {file}: nothing starts in any tenant"] if there else []
-    parts += [_switch_table(switches, rows.now, typed.screen.width)] if switches else []
+    parts += [_switch_table(switches, rows.now, typed.screen.broad)] if switches else []
     parts += [f"glass `{each.id}` of {each.by} lets {each.scope} act {_until(each, rows.now)}" for each in glass]
     parts = parts or ["no switch is thrown"]
     typed.screen.show(data, "\n\n".join([*parts, flying_text(flying, rows.now, typed.screen.width)]))

@@ -46,6 +46,7 @@ COMMANDS: tuple[Command, ...] = (
         name="demo",
         says="show what Interlock does, on a small company of its own",
         run="demo:demo",
+        example="--seed 2",
         takes=(
             arg("--seed", type=int, default=1, metavar="N", help="draw another company (default 1)"),
             arg("--into", default="interlock-demo", metavar="FOLDER", help="where to put it (default interlock-demo/)"),
@@ -56,6 +57,7 @@ COMMANDS: tuple[Command, ...] = (
         name="call",
         says="call a tool as an agent would, and print the outcome",
         run="calling:call",
+        example='refund \'{"invoice": "INV-7", "usd": 20}\'',
         takes=(
             arg("tool", metavar="TOOL", help="the tool, as the contract names it"),
             *_JSON_ARGUMENTS,
@@ -71,17 +73,21 @@ COMMANDS: tuple[Command, ...] = (
         name="action list",
         says="list actions, the newest first",
         run="actions:listed",
+        example="--limit 50 --state parked",
         takes=(
             arg("--state", action="append", metavar="S", help="only this state; may be said again"),
             arg("--run", dest="run_id", metavar="R", help="only this run"),
             arg("--limit", type=int, default=50, metavar="N", help="at most so many (default 50)"),
         ),
     ),
-    Command(name="action show", says="show where an action stands", run="actions:show", takes=(_ID,)),
+    Command(
+        name="action show", says="show where an action stands", run="actions:show", example="a1m8gnyf6j", takes=(_ID,)
+    ),
     Command(
         name="action start",
         says="start a draft, as an action of your own that waits for the consent of others",
         run="actions:start",
+        example="a1m8gnyf6j",
         takes=(_ID, *_WHO),
         more=OUTCOMES,
     ),
@@ -89,9 +95,15 @@ COMMANDS: tuple[Command, ...] = (
         name="action resolve",
         says="say what became of an action whose end nobody knows",
         run="actions:resolved",
+        example="a1m8gnyf6j happened",
         takes=(
             _ID,
-            arg("verdict", choices=("happened", "did-not-happen", "abandon", "retry"), help="what you found out"),
+            arg(
+                "verdict",
+                metavar="VERDICT",
+                choices=("happened", "did-not-happen", "abandon", "retry"),
+                help="what you found out",
+            ),
             arg("--result", metavar="JSON", help="with `happened`: the fields of the result that its undo needs"),
             arg(
                 "--first-may-still-happen",
@@ -104,12 +116,17 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(name="approvals list", says="list what waits for a person", run="approvals:listed"),
     Command(
-        name="approvals show", says="show everything that a yes would be about", run="approvals:show", takes=(_ID,)
+        name="approvals show",
+        says="show everything that a yes would be about",
+        run="approvals:show",
+        example="a1m8gnyf6j",
+        takes=(_ID,),
     ),
     Command(
         name="approvals approve",
         says="say yes to exactly what was shown",
         run="approvals:approve",
+        example="a1m8gnyf6j --seen 00e766c05ab314e7",
         takes=(
             _ID,
             arg("--seen", metavar="HASH", help="what `approvals show` printed; without it you are shown and asked"),
@@ -117,17 +134,19 @@ COMMANDS: tuple[Command, ...] = (
         ),
         more="The grant opens what HASH stands for and nothing else. If it has changed meanwhile, look again.",
     ),
-    Command(name="approvals deny", says="say no", run="approvals:deny", takes=(_ID, *_WHO)),
+    Command(name="approvals deny", says="say no", run="approvals:deny", example="a1m8gnyf6j", takes=(_ID, *_WHO)),
     Command(
         name="approvals edit",
         says="change the arguments of an action that waits; others than you then decide",
         run="approvals:edit_arguments",
+        example="a1m8gnyf6j '{\"usd\": 20}'",
         takes=(_ID, *_JSON_ARGUMENTS, *_WHO),
     ),
     Command(
         name="undo",
         says="reverse an effect, or all effects of a run, the last one first",
         run="undoing:undo",
+        example="a1m8gnyf6j",
         takes=(
             arg("id", nargs="?", metavar="ACTION", help="the id of an action, or a unique beginning of it"),
             arg("--run", dest="run_id", metavar="R", help="every effect of this run"),
@@ -145,12 +164,14 @@ COMMANDS: tuple[Command, ...] = (
             arg("--once", action="store_true", help="look once and end"),
             arg("--every", type=float, default=1.0, metavar="SECONDS", help="how often to look (default 1)"),
         ),
+        example="--every 5",
         more="It has the right to perform on the store until it ends; other commands work beside it.",
     ),
     Command(
         name="switch stop",
         says="nothing starts, from the next moment on; prints what is in flight",
         run="switches:stop",
+        example="--tool refund",
         takes=(*_SCOPE, _UNDO_TOO, *_WHO),
         more="On a locked or broken SQLite file it leaves FILE.stop beside it, which stops every tenant.",
     ),
@@ -158,18 +179,21 @@ COMMANDS: tuple[Command, ...] = (
         name="switch suggest",
         says="reads go on, writes end as previews",
         run="switches:suggest",
+        example="--tool refund",
         takes=(*_SCOPE, _UNDO_TOO, *_WHO),
     ),
     Command(
         name="switch read-only",
         says="reads go on, writes are refused",
         run="switches:read_only",
+        example="--tool refund",
         takes=(*_SCOPE, _UNDO_TOO, *_WHO),
     ),
     Command(
         name="switch resume",
         says="take a switch back, and remove a stop file",
         run="switches:resume",
+        example="--all",
         takes=(
             arg("id", nargs="?", metavar="SWITCH", help="which one; needed where several are thrown"),
             arg("--all", action="store_true", help="every switch of this tenant"),
@@ -181,6 +205,7 @@ COMMANDS: tuple[Command, ...] = (
         name="mode",
         says="show how far workflows may go, or say it anew",
         run="doors:mode",
+        example="shop ask",
         takes=(
             arg("workflow", nargs="?", metavar="WORKFLOW", help="nothing said: show them all"),
             arg("mode", nargs="?", metavar="MODE", help="read_only, suggest, ask or act"),
@@ -192,8 +217,9 @@ COMMANDS: tuple[Command, ...] = (
         name="glass",
         says="break the glass: let a scope act for a while in spite of its mode",
         run="doors:glass",
+        example="--for 15m",
         takes=(arg("--for", dest="span", required=True, metavar="TIME", help="how long: `15m`, `2h`"), *_SCOPE, *_WHO),
-        more="It never lifts `switch stop`. It is recorded, it expires, and every action that it lets through says so.",
+        more="It never lifts `switch stop`. It is recorded, it expires, and every action that it let through says so.",
     ),
     Command(
         name="clock accept",
@@ -205,6 +231,7 @@ COMMANDS: tuple[Command, ...] = (
         name="budget show",
         says="show what each budget allows, and where it went",
         run="budgets:show",
+        example="--run RUN",
         takes=(
             arg("--run", dest="run_id", metavar="R", help="the budgets of this run as well"),
             arg("--all", action="store_true", help="periods that are over and every run as well"),
@@ -214,6 +241,7 @@ COMMANDS: tuple[Command, ...] = (
         name="budget raise",
         says="make room in a budget for the rest of its period",
         run="budgets:raised",
+        example="shop:prod/usd/day --by 5.00",
         takes=(
             arg("budget", metavar="BUDGET", help="as `budget show` prints it, or a unique beginning of it"),
             arg(
@@ -227,6 +255,7 @@ COMMANDS: tuple[Command, ...] = (
         name="ledger show",
         says="print entries, the last ones if nothing else is said",
         run="ledger:show",
+        example="--limit 50",
         takes=(
             arg("--after", type=int, metavar="INDEX", help="from this entry on"),
             arg("--action", metavar="ACTION", help="only the entries about this action"),
@@ -237,6 +266,7 @@ COMMANDS: tuple[Command, ...] = (
         name="ledger verify",
         says="check the ledger of the store, an export, or the proof of an entry",
         run="ledger:verify",
+        example="export.jsonl --key KEY",
         takes=(
             arg("file", nargs="?", metavar="FILE", help="an export or a proof; it takes no store and no secret"),
             arg("--key", metavar="KEY", help="the public key as you know it, from `interlock ledger keys`"),
@@ -250,18 +280,21 @@ COMMANDS: tuple[Command, ...] = (
         name="ledger prove",
         says="print what proves one entry to whoever knows the public key",
         run="ledger:prove",
+        example="17",
         takes=(arg("entry", metavar="ENTRY", help="the index of an entry, or an action: its last entry"),),
     ),
     Command(
         name="ledger export",
         says="write the whole ledger out, to be checked elsewhere",
         run="ledger:export_all",
+        example="--out ledger.jsonl",
         takes=(arg("--out", metavar="FILE", help="into this file; default: standard output"),),
     ),
     Command(
         name="ledger anchor",
         says="keep the signed head outside, in a file that only grows",
         run="ledger:anchored",
+        example="--to anchors.jsonl",
         takes=(arg("--to", metavar="FILE", help="the file of anchors; default: one beside the keys"),),
     ),
     Command(name="ledger keys", says="print the public key that the ledger is signed with", run="ledger:keys"),
@@ -269,6 +302,7 @@ COMMANDS: tuple[Command, ...] = (
         name="contract check",
         says="say what is wrong with contracts, what was assumed, what is not enforced",
         run="contracts:checked",
+        example="contract.yaml",
         takes=(arg("files", nargs="+", metavar="FILE", help="contracts, in any of their shapes"),),
         more="exit codes: 0 if every file can be honoured, 1 if not",
     ),
@@ -276,6 +310,7 @@ COMMANDS: tuple[Command, ...] = (
         name="contract show",
         says="write a contract out in full, as it is read",
         run="contracts:show",
+        example="contract.yaml --tool refund",
         takes=(
             arg("file", nargs="?", metavar="FILE", help="nothing said: the one that is in force"),
             arg("--tool", metavar="T", help="only this tool"),
@@ -287,6 +322,7 @@ COMMANDS: tuple[Command, ...] = (
         name="contract publish",
         says="put a contract in force for its workflow in one environment",
         run="contracts:publish",
+        example="contract.yaml --env dev",
         takes=(
             arg("file", metavar="FILE", help="the contract"),
             arg("--env", required=True, metavar="ENV", help="the environment, as the contract names it"),
@@ -297,6 +333,7 @@ COMMANDS: tuple[Command, ...] = (
         name="policy explain",
         says="say which rules decide a call, where they stand and what met them",
         run="policies:explained",
+        example="refund '{\"usd\": 20}' --contract contract.yaml",
         takes=(
             arg("tool", nargs="?", metavar="TOOL", help="the tool of a call that you make up"),
             *_JSON_ARGUMENTS,
@@ -311,17 +348,25 @@ COMMANDS: tuple[Command, ...] = (
         name="policy test",
         says="judge a table of cases, and say which came out otherwise",
         run="policies:tested",
+        example="cases.yaml",
         takes=(
             arg("file", metavar="FILE", help="the cases, in YAML"),
             arg("--contract", metavar="CONTRACT", help="judge by this contract instead of the one that FILE names"),
         ),
         more="exit codes: 0 if all came out as expected, 1 if not",
     ),
-    Command(name="explain", says="the whole story of an action on one screen", run="explain:explain", takes=(_ID,)),
+    Command(
+        name="explain",
+        says="the whole story of an action on one screen",
+        run="explain:explain",
+        example="a1m8gnyf6j",
+        takes=(_ID,),
+    ),
     Command(
         name="keys new",
         says="make a key file that a person signs approvals with",
         run="keys:new",
+        example="ann",
         takes=(
             arg("name", metavar="NAME", help="whose key it is"),
             arg("--out", metavar="FILE", help="where to write it; default: NAME.pem here"),

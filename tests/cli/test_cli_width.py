@@ -1,0 +1,80 @@
+"""Every screen can be read where 80 characters fit into a line; where nobody looks, a row stays one line."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from command_line import SHOP, Shell
+from interlock.door.cli.main import main
+from interlock.door.cli.render import table
+from interlock.door.cli.table import COMMANDS, GROUPS
+
+WHOLE = re.compile(r"\S{60,}")
+"""Something that has no place to be broken: a hash, a key, a base-64 text."""
+
+
+def too_wide(text: str, width: int = 80) -> list[str]:
+    return [line for line in text.splitlines() if len(line) > width and not WHOLE.search(line)]
+
+
+@pytest.mark.parametrize("words", [[], *([*c.name.split()] for c in COMMANDS), *([group] for group in GROUPS)], ids=str)
+def test_every_help_fits(words: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main([*words, "--help"]) == 0
+    assert too_wide(capsys.readouterr().out) == []
+
+
+def test_every_screen_fits(on_file: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    on_file.publish()
+    done, parked = on_file.refund("INV-1", 5)["action"], on_file.parked()
+    on_file("switch", "stop", "--tool", "close_account")
+    Path("wrong.yaml").write_text(SHOP.read_text(encoding="utf-8").replace("tier:", "ter:"), encoding="utf-8")
+    lines = [
+        "action list", f"action show {done}", f"explain {done}", f"explain {parked}", f"approvals show {parked}",
+        "approvals list", "budget show --all", "contract check shop.yaml", "contract show", "ledger show",
+        "ledger verify --state", "mode", f"policy explain --action {done}", "switch show", f"undo {done} --plan",
+    ]  # fmt: skip
+    for line in lines:
+        assert too_wide(on_file(*line.split())) == [], line
+        assert too_wide(on_file.err) == [], line
+    assert too_wide(on_file("contract", "check", "wrong.yaml", code=1)) == []
+
+
+def test_what_does_not_fit_goes_on_below_and_nothing_is_cut_off() -> None:
+    rows = [["a" * 30, "1", "x"], ["b" * 20, "22", ""]]
+    assert table(["NAME", "N", "REMARK"], rows, 37, right=(1,)) == "\n".join(
+        [f"{'NAME':30}   N", "    REMARK", "a" * 30 + "   1", "    x", f"{'b' * 20:30}  22"]
+    )
+    assert table(["NAME", "N", "REMARK"], rows, 37, right=(1,), fold=1) == "\n".join(
+        ["NAME", "     N  REMARK", "a" * 30, "     1  x", "b" * 20, "    22"]
+    )
+    assert table(["NAME", "N", "REMARK"], rows, 80, right=(1,), fold=1).splitlines()[1] == "a" * 30 + "   1  x"
+
+
+def test_a_command_that_is_broken_can_be_copied_as_it_stands(on_file: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    on_file.publish()
+    said = on_file("approvals", "show", on_file.parked())
+    command = said.partition("to agree   `")[2].partition("`")[0]
+    assert len(command.splitlines()) == 2
+    words = subprocess.run(["sh", "-c", f"printf '%s\\n' {command}"], capture_output=True, text=True, check=True).stdout
+    assert on_file.data(*words.split()[1:])["complete"]
+
+
+def test_in_a_pipe_a_row_is_one_line(on_file: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    on_file.publish()
+    for number in range(3):
+        on_file.refund(f"INV-{number}", 5)
+    monkeypatch.delenv("COLUMNS")
+    entries = on_file.data("ledger", "show")
+    header, *rows = on_file("ledger", "show").splitlines()
+    assert header.split() == ["INDEX", "AT", "WHAT", "ACTION", "TOOL", "WHO", "WHY"]
+    assert [int(row.split()[0]) for row in rows] == [each["index"] for each in entries]
+    assert all(
+        each["entry"]["action"] in row for each, row in zip(entries, rows, strict=True) if "action" in each["entry"]
+    )
+    assert len(on_file("action", "list").splitlines()) == 1 + len(json.loads(on_file("action", "list", "--json")))
