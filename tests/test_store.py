@@ -4,6 +4,7 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from interlock.app import Opened
 from interlock.budget.hold import Balance
 from interlock.core.action import ActionState
 from interlock.core.errors import StoreClosed, StoreTampered
-from interlock.core.ids import BudgetId, ContractHash, TenantId
+from interlock.core.ids import ActionId, BudgetId, ContractHash, Key, TenantId
 from interlock.core.outcome import Done, Refused
 from interlock.core.reason import Reason
 from interlock.gateway.doors import publish
@@ -79,6 +80,30 @@ async def test_each_write_sees_the_one_before_it_also_within_a_batch(world: Worl
     seen = await asyncio.gather(*(world.store.write(NEEDS, raise_by_one) for _ in range(30)))
     assert [written.answer for written in seen] == list(range(1, 31))
     assert commits(world) - before < 30
+
+
+async def test_a_key_that_is_freed_can_be_taken_in_the_same_batch(world: World) -> None:
+    await world.publish()
+    old = await world.row((await world.call(key="k")).action)
+    freed = replace(old, state=ActionState.REFUSED, reason=Reason.POLICY)
+    rows = [replace(old, action=replace(old.action, id=ActionId(f"a{n}"), key=Key(f"k{n}"))) for n in range(5)]
+    rows.append(replace(old, action=replace(old.action, id=ActionId("next"))))
+    named = Needs(actions=frozenset({old.action.id}), keys=frozenset({old.action.key}))
+    await world.store.write(named, lambda _: (Changes(actions=(freed, *rows)), None))
+    held = (await world.store.read(named)).keys[old.action.key]
+    assert held is not None
+    assert (held.action.id, (await world.row(old.action.id)).state) == ("next", ActionState.REFUSED)
+    assert {row.action.id for row in await world.store.actions(Wanted())} == {
+        old.action.id,
+        *(r.action.id for r in rows),
+    }
+
+
+async def test_more_rows_can_be_named_than_any_call_names(world: World) -> None:
+    named = frozenset(BudgetId(f"b{n}") for n in range(2_000))
+    await world.store.write(Needs(), lambda _: (Changes(budgets={id: Balance(limit=1) for id in named}), None))
+    found = await world.store.read(Needs(budgets=named | {BudgetId("none")}))
+    assert {id for id, balance in found.budgets.items() if balance == Balance(limit=1)} == named
 
 
 async def test_a_row_that_was_not_named_is_a_bug_of_that_write_alone(world: World) -> None:

@@ -54,19 +54,28 @@ class SqlStore:
     def tenants(self) -> Sequence[TenantId]:
         return self.look(queries.tenants)
 
-    async def ask(self, question: Callable[[Database], Found]) -> Found:
+    async def ask(self, question: Callable[[Database], Found], *, one_statement: bool = False) -> Found:
         """Answer a question in one snapshot."""
         if self._readers is None:
-            return self.look(question)
-        return await asyncio.wrap_future(self._readers.submit(self.look, question))
+            return self.look(question, one_statement=one_statement)
+        return await asyncio.wrap_future(self._readers.submit(self.look, question, one_statement=one_statement))
 
-    def look(self, question: Callable[[Database], Found]) -> Found:
-        """Answer a question in one snapshot, on a new connection if the old one was lost meanwhile."""
+    def look(self, question: Callable[[Database], Found], *, one_statement: bool = False) -> Found:
+        """Answer a question in one snapshot, on a new connection if the old one was lost meanwhile.
+
+        Args:
+            question: what is asked of a connection.
+            one_statement: whether it sends one statement, which sees one moment by itself.
+        """
+        ask = self._asked if one_statement else self._looked
         try:
-            return self._looked(question)
+            return ask(question)
         except StoreBusy:
             self._forget_reader()
-            return self._looked(question)
+            return ask(question)
+
+    def _asked(self, question: Callable[[Database], Found]) -> Found:
+        return question(self._reader())
 
     def _looked(self, question: Callable[[Database], Found]) -> Found:
         db = self._reader()
@@ -115,13 +124,15 @@ class TenantPart:
         return await asyncio.wrap_future(answer)
 
     async def read(self, needs: Needs) -> Rows:
-        def snapshot(db: Database) -> Rows:
+        def moment(db: Database) -> Rows:
             stored = self._stored(db)
-            head = stored.head()
-            now = Instant(max(db.now() or self.store.clock.now(), head.at))
-            return load(stored, needs, door=stored.door(head), tree=head.tree, now=now, halt=None).only(needs)
+            standing = stored.standing(needs)
+            head = stored.head(standing)
+            now = Instant(max(standing.now or self.store.clock.now(), head.at))
+            door = stored.door(standing, head)
+            return load(stored, needs, standing, door=door, tree=head.tree, now=now, halt=None).only(needs)
 
-        return await self.store.ask(snapshot)
+        return await self.store.ask(moment, one_statement=True)
 
     async def contract(self, hash: ContractHash) -> bytes:
         body = await self._ask(queries.contract, hash)
