@@ -1,7 +1,7 @@
 """One batch: lock, load, run the functions one after the other, write in bulk, sign the heads, commit."""
 
+from asyncio import Future
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -26,6 +26,7 @@ class Write:
     change: Change[Any]
     durable: bool
     answer: "Future[Written[Any]]"
+    """Of the loop that waits for it. Who is cancelled before the turn is not served."""
 
 
 Told = Written[Any] | Exception

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
 from threading import local
@@ -117,11 +117,11 @@ class TenantPart:
     tenant: TenantId
 
     async def write(self, needs: Needs, change: Change[Answer], *, durable: bool = True) -> Written[Answer]:
-        answer: Future[Written[Any]] = Future()
+        answer: asyncio.Future[Written[Any]] = asyncio.get_running_loop().create_future()
         self.store.writer.put(
             Write(tenant=self.tenant, needs=needs, change=change, durable=durable, answer=answer),
         )
-        return await asyncio.wrap_future(answer)
+        return await answer
 
     async def read(self, needs: Needs) -> Rows:
         def moment(db: Database) -> Rows:

@@ -1,7 +1,9 @@
 """The one thread that writes: it drains a queue, and what it finds there is one batch and one commit."""
 
 import time
+from asyncio import AbstractEventLoop
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -76,7 +78,7 @@ class Writer:
             self._drain_into(waiting)
             batch, waiting = _first_tenants(waiting)
             # A caller that left before its turn is not served: nothing was begun for it.
-            self._tell([write for write in batch if write.answer.set_running_or_notify_cancel()])
+            self._serve_batch([write for write in batch if not write.answer.cancelled()])
             if waiting or not self._queue.empty():
                 # Another process gets its turn; alone, nobody waits for this.
                 time.sleep(BATCH_PAUSE_SECONDS)
@@ -93,19 +95,20 @@ class Writer:
             else:
                 waiting.append(write)
 
-    def _tell(self, batch: Sequence[Write]) -> None:
+    def _serve_batch(self, batch: Sequence[Write]) -> None:
         if not batch:
             return
         try:
             told: Sequence[Told] = self._commit(batch)
         except Exception as error:  # noqa: BLE001  the thread lives on, and each caller hears why
             told = [error] * len(batch)
-        # Only now: nobody is told what is not committed.
+        # Only now: nobody is told what is not committed. Each loop is woken once, whoever waits on it.
+        by_loop: dict[AbstractEventLoop, list[tuple[Write, Told]]] = {}
         for write, answer in zip(batch, told, strict=True):
-            if isinstance(answer, Exception):
-                write.answer.set_exception(answer)
-            else:
-                write.answer.set_result(answer)
+            by_loop.setdefault(write.answer.get_loop(), []).append((write, answer))
+        for loop, answers in by_loop.items():
+            with suppress(RuntimeError):  # a loop that was closed has nobody left to tell
+                loop.call_soon_threadsafe(_tell, answers)
 
     def _commit(self, batch: Sequence[Write]) -> list[Told]:
         for left in reversed(range(self.tries)):
@@ -137,6 +140,16 @@ class Writer:
         if self._db is not None:
             self._db.close()
             self._db = None
+
+
+def _tell(answers: Sequence[tuple[Write, Told]]) -> None:
+    for write, answer in answers:
+        if write.answer.done():
+            continue  # whoever waited has left
+        if isinstance(answer, Exception):
+            write.answer.set_exception(answer)
+        else:
+            write.answer.set_result(answer)
 
 
 def _first_tenants(waiting: list[Write]) -> tuple[list[Write], list[Write]]:
