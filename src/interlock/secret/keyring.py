@@ -8,7 +8,7 @@ import hmac
 import os
 import stat
 from collections.abc import Sequence
-from functools import cache, cached_property, lru_cache, partial
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from secrets import token_bytes
 
@@ -17,6 +17,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from interlock.core.errors import PayloadErased, StoreClosed, StoreTampered
@@ -51,7 +52,7 @@ class Keyring:
         self._signing = cache(self._signing_key)
         self._public = cache(self._public_key)
         self._subject_name = lru_cache(_NAMES_KEPT_MAX)(self.subject_name)
-        self._mac_key = cache(partial(self._derived, purpose="mac"))
+        self._keyed = cache(self._keyed_hmac)
 
     def sign(self, tenant: TenantId, text: bytes) -> bytes:
         return self._signing(tenant).sign(text)
@@ -60,7 +61,10 @@ class Keyring:
         return self._public(tenant)
 
     def mac(self, tenant: TenantId, text: bytes) -> bytes:
-        return hmac.digest(self._mac_key(tenant), text, "sha256")
+        # A copy of one that has its key already: setting up the key is half of the work.
+        keyed = self._keyed(tenant).copy()
+        keyed.update(text)
+        return keyed.finalize()
 
     def seal(self, tenant: TenantId, id: PayloadId, text: bytes, subjects: frozenset[SubjectId]) -> bytes:
         names = tuple(sorted(self._subject_name(tenant, subject) for subject in subjects))
@@ -103,6 +107,9 @@ class Keyring:
     @cached_property
     def _payload_salt(self) -> bytes:
         return self._derived(TenantId(""), purpose="payload")
+
+    def _keyed_hmac(self, tenant: TenantId) -> HMAC:
+        return HMAC(self._derived(tenant, purpose="mac"), hashes.SHA256())
 
     def _signing_key(self, tenant: TenantId) -> Ed25519PrivateKey:
         return Ed25519PrivateKey.from_private_bytes(self._derived(tenant, purpose=f"ledger/{GENERATION}"))
