@@ -4,7 +4,6 @@ A tenant's keys are derived from the master seed (HKDF, RFC 5869); the keys of s
 that they can be destroyed.
 """
 
-import hmac
 import os
 import stat
 from collections.abc import Sequence
@@ -61,15 +60,12 @@ class Keyring:
         return self._public(tenant)
 
     def mac(self, tenant: TenantId, text: bytes) -> bytes:
-        # A copy of one that has its key already: setting up the key is half of the work.
-        keyed = self._keyed(tenant).copy()
-        keyed.update(text)
-        return keyed.finalize()
+        return _mac(self._keyed(tenant), text)
 
     def seal(self, tenant: TenantId, id: PayloadId, text: bytes, subjects: frozenset[SubjectId]) -> bytes:
         names = tuple(sorted(self._subject_name(tenant, subject) for subject in subjects))
         # Under a key that was destroyed nothing is kept: such a payload is erased from its birth.
-        key = self._payload_key([self._keys.find_or_make(name, token_bytes(32)) or token_bytes(32) for name in names])
+        key = self._payload_key([self._keys.find_or_make(name, _new_key) or _new_key() for name in names])
         nonce = token_bytes(_NONCE_BYTES)
         sealed = AESGCM(key).encrypt(nonce, text, f"{tenant}/{id}".encode())
         return _encode(_Envelope(names=names, nonce=nonce, text=sealed))
@@ -102,11 +98,11 @@ class Keyring:
         found = [part for part in parts if part is not None]
         if len(found) < len(parts):
             raise PayloadErased("the payload was erased", fix="nothing can bring it back; the ledger still proves it")
-        return hmac.digest(self._payload_salt, b"".join(found), "sha256")
+        return _mac(self._payload_hmac, b"".join(found))
 
     @cached_property
-    def _payload_salt(self) -> bytes:
-        return self._derived(TenantId(""), purpose="payload")
+    def _payload_hmac(self) -> HMAC:
+        return HMAC(self._derived(TenantId(""), purpose="payload"), hashes.SHA256())
 
     def _keyed_hmac(self, tenant: TenantId) -> HMAC:
         return HMAC(self._derived(tenant, purpose="mac"), hashes.SHA256())
@@ -120,6 +116,17 @@ class Keyring:
     def _derived(self, tenant: TenantId, *, purpose: str) -> bytes:
         info = f"interlock/{purpose}/{tenant}".encode()
         return HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=info).derive(self._seed)
+
+
+def _mac(keyed: HMAC, text: bytes) -> bytes:
+    # A copy of one that has its key already: setting up the key is half of the work.
+    mac = keyed.copy()
+    mac.update(text)
+    return mac.finalize()
+
+
+def _new_key() -> bytes:
+    return token_bytes(32)
 
 
 def load_seed(path: Path) -> bytes:
