@@ -12,7 +12,7 @@ from interlock.ledger.seal import ActionEntry, seal
 from interlock.ledger.tree import Tree, leaf_hash
 from interlock.ports import Change, Changes, Clock, Halt, Needs, Secrets, Written
 from interlock.store.database import Database, Put, Standing, Value
-from interlock.store.load import Loaded, Stored, StoredHead, load, mac_of, not_ours
+from interlock.store.load import Known, Loaded, Stored, StoredHead, load, mac_of, not_ours
 from interlock.store.schema import CONTRACT, DOOR, ENTRY, HEAD, PAYLOAD, TABLES, Table, encode
 from interlock.store.tiles import fill
 
@@ -42,6 +42,7 @@ class Batcher:
     time: Callable[[Instant, Instant], tuple[Instant, Halt | None]]
     """Given the wall clock and when an operator last vouched for it: the time to believe, and what keeps this machine
     from starting anything."""
+    known: Known = field(default_factory=Known)
     seen: dict[TenantId, Tree] = field(default_factory=dict[TenantId, Tree])
 
     def run(self, db: Database, writes: Sequence[Write]) -> list[Told]:
@@ -97,8 +98,8 @@ class _Part:
     kept: list[Changes] = field(default_factory=list[Changes])
 
     def run(self, writes: Sequence[Write]) -> list[Told]:
-        stored = Stored(self.db, self.batcher.secrets, self.tenant)
-        needs = Needs.joined(write.needs for write in writes)
+        stored = Stored(self.db, self.batcher.secrets, self.tenant, self.batcher.known)
+        needs = writes[0].needs if len(writes) == 1 else Needs.joined(write.needs for write in writes)
         standing = stored.standing(needs)
         self.before = self.batcher.trusted(stored, standing)
         self.tree = self.before.tree
@@ -131,8 +132,9 @@ class _Part:
             line = seal(entry)
             about = entry.action.id if isinstance(entry, ActionEntry) else ""
             self.lines.append((self.tree.size, about, line))
-            receipt = Receipt(leaf=leaf_hash(line).hex(), index=self.tree.size, head="")
-            self.tree = self.tree.add(line)
+            leaf = leaf_hash(line)
+            receipt = Receipt(leaf=leaf.hex(), index=self.tree.size, head="")
+            self.tree = self.tree.with_leaf(leaf)
         loaded.tree = self.tree
         return Written(answer=answer, receipt=None), receipt if write.durable else None
 
@@ -144,14 +146,16 @@ class _Part:
         payloads = {payload.id: payload.sealed for changes in self.kept for payload in changes.payloads}
         contracts = [pair for changes in self.kept for pair in changes.contracts.items()]
         head = self._head(loaded)
+        head_values = head.values(self._mac("head", self.tenant, head.body()))
         puts += [
             Put(PAYLOAD, list(payloads.items())),
             Put(CONTRACT, contracts),
             Put(ENTRY, self.lines),
-            Put(HEAD, [head.values(self._mac("head", self.tenant, head.body()))]),
+            Put(HEAD, [head_values]),
         ]
         self.db.put(self.tenant, puts)
         fill(self.db, self.tenant, self.before.tree.size, self.tree.size)
+        self.batcher.known.heads[self.tenant] = (head_values, head)
         return head.note
 
     def _rows_of(self, table: Table[Any], rows: Mapping[str, object]) -> Put:

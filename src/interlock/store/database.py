@@ -10,6 +10,9 @@ Params = Mapping[str, Any]
 
 Value = str | int | bytes | None
 
+HeadValues = tuple[int, bytes, int, int, str, bytes]
+"""Size, peaks, time, epoch, note and MAC of a tenant's head."""
+
 Type = Literal["text", "bigint", "blob"]
 """What a column holds, in words that both databases can be told of."""
 
@@ -58,8 +61,7 @@ class Standing:
 
     now: int | None
     """The database's own time in microseconds, or nothing where this machine's clock counts."""
-    head: tuple[int, bytes, int, int, str, bytes] | None
-    """Size, peaks, time, epoch, note and MAC."""
+    head: HeadValues | None
     door: tuple[bytes, bytes] | None
     """Body and MAC."""
     rows: Mapping[tuple[str, str], Sequence[tuple[str, bytes, bytes]]]

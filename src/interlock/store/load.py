@@ -13,7 +13,7 @@ from interlock.core.ids import ActionId, BudgetId, ClaimId, Instant, Key, RunId,
 from interlock.ledger.note import Verifier, opened
 from interlock.ledger.tree import Tree
 from interlock.ports import ActionRow, Changes, Claim, Halt, Needs, Rows, RunRow, Secrets
-from interlock.store.database import Database, Lookup, Standing
+from interlock.store.database import Database, HeadValues, Lookup, Standing
 from interlock.store.schema import ACTION, BUDGET, CLAIM, GRANT, RUN, Table, decode_door, holds_key
 
 Row = TypeVar("Row")
@@ -35,7 +35,7 @@ class StoredHead:
     """That of the door, so that an older door cannot be put back."""
     note: str = ""
 
-    def values(self, mac: bytes) -> tuple[int, bytes, int, int, str, bytes]:
+    def values(self, mac: bytes) -> HeadValues:
         """Put what is stored in the order of the columns."""
         return self.tree.size, self.tree.to_bytes(), self.at, self.epoch, self.note, mac
 
@@ -45,12 +45,25 @@ class StoredHead:
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """The head and the door of each tenant as they were checked last. The same bytes need no second look."""
+
+    heads: dict[TenantId, tuple[HeadValues, StoredHead]] = field(
+        default_factory=dict[TenantId, tuple[HeadValues, StoredHead]]
+    )
+    doors: dict[TenantId, tuple[tuple[bytes, bytes], Door]] = field(
+        default_factory=dict[TenantId, tuple[tuple[bytes, bytes], Door]]
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Stored:
     """Reads rows of one tenant, each checked."""
 
     db: Database
     secrets: Secrets
     tenant: TenantId
+    known: Known = field(default_factory=Known)
 
     def checked(self, table: str, id: str, body: object, mac: object) -> bytes:
         """Return the body of a row that carries its MAC.
@@ -81,7 +94,7 @@ class Stored:
         Raises:
             StoreTampered: it is another one.
         """
-        door = decode_door(self.checked("door", self.tenant, *standing.door)) if standing.door else Door()
+        door = self._door(standing.door) if standing.door else Door()
         if door.epoch != head.epoch:
             raise StoreTampered(
                 f"the door is that of epoch {door.epoch}, and the ledger is at epoch {head.epoch}",
@@ -93,6 +106,9 @@ class Stored:
         """Return the stored head, as this installation wrote it."""
         if standing.head is None:
             return StoredHead()
+        known = self.known.heads.get(self.tenant)
+        if known is not None and known[0] == standing.head:
+            return known[1]
         size, peaks, at, epoch, note, mac = standing.head
         try:
             tree = Tree.from_bytes(size, peaks)
@@ -101,7 +117,16 @@ class Stored:
         head = StoredHead(tree=tree, at=Instant(at), epoch=epoch, note=note)
         if head != StoredHead():  # on Postgres a tenant has a row to lock before it has an entry
             self.checked("head", self.tenant, head.body(), mac)
+        self.known.heads[self.tenant] = (standing.head, head)
         return head
+
+    def _door(self, stands: tuple[bytes, bytes]) -> Door:
+        known = self.known.doors.get(self.tenant)
+        if known is not None and known[0] == stands:
+            return known[1]
+        door = decode_door(self.checked("door", self.tenant, *stands))
+        self.known.doors[self.tenant] = (stands, door)
+        return door
 
     def vouched(self, stands: StoredHead) -> StoredHead:
         """Return a head that this installation has signed; one of no entries needs no signature.

@@ -18,7 +18,7 @@ from interlock.store import proofs, queries
 from interlock.store.batch import Batcher, Write
 from interlock.store.database import Database
 from interlock.store.kept import kept
-from interlock.store.load import Stored, load
+from interlock.store.load import Known, Stored, load
 from interlock.store.machine import Machine
 from interlock.store.writer import Writer
 
@@ -41,7 +41,9 @@ class SqlStore:
         self.secrets = secrets
         self.clock = clock
         self._connect = connect
-        self.writer = Writer(connect, Batcher(secrets=secrets, clock=clock, time=machine.time), tries=tries)
+        self.known = Known()
+        batcher = Batcher(secrets=secrets, clock=clock, time=machine.time, known=self.known)
+        self.writer = Writer(connect, batcher, tries=tries)
         self.writer.start()
         # A read of a few rows of a local file is shorter than the way to a thread and back, so it stays on the loop.
         self._readers = ThreadPoolExecutor(reader_threads, "interlock-reader") if reader_threads else None
@@ -125,7 +127,7 @@ class TenantPart:
 
     async def read(self, needs: Needs) -> Rows:
         def moment(db: Database) -> Rows:
-            stored = self._stored(db)
+            stored = Stored(db, self.store.secrets, self.tenant, self.store.known)
             standing = stored.standing(needs)
             head = stored.head(standing)
             now = Instant(max(standing.now or self.store.clock.now(), head.at))
