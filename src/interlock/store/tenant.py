@@ -18,8 +18,9 @@ from interlock.store import proofs, queries
 from interlock.store.batch import Batcher, Write
 from interlock.store.database import Database
 from interlock.store.kept import kept
-from interlock.store.load import Known, Stored, load
+from interlock.store.load import Known, Loaded, Stored, load
 from interlock.store.machine import Machine
+from interlock.store.reads import Reads
 from interlock.store.writer import Writer
 
 Found = TypeVar("Found")
@@ -47,6 +48,7 @@ class SqlStore:
         self.writer.start()
         # A read of a few rows of a local file is shorter than the way to a thread and back, so it stays on the loop.
         self._readers = ThreadPoolExecutor(reader_threads, "interlock-reader") if reader_threads else None
+        self.reads = Reads(self._readers.submit, self.moment) if self._readers else None
         self._of_thread = local()
         self._opened: list[Database] = []
 
@@ -56,11 +58,23 @@ class SqlStore:
     def tenants(self) -> Sequence[TenantId]:
         return self.look(queries.tenants)
 
-    async def ask(self, question: Callable[[Database], Found], *, one_statement: bool = False) -> Found:
+    async def ask(self, question: Callable[[Database], Found]) -> Found:
         """Answer a question in one snapshot."""
         if self._readers is None:
-            return self.look(question, one_statement=one_statement)
-        return await asyncio.wrap_future(self._readers.submit(self.look, question, one_statement=one_statement))
+            return self.look(question)
+        return await asyncio.wrap_future(self._readers.submit(self.look, question))
+
+    def moment(self, tenant: TenantId, needs: Needs) -> Loaded:
+        """Load the rows of one moment. They may be old by the time you look."""
+
+        def loaded(db: Database) -> Loaded:
+            stored = Stored(db, self.secrets, tenant, self.known)
+            standing = stored.standing(needs)
+            head = stored.head(standing)
+            now = Instant(max(standing.now or self.clock.now(), head.at))
+            return load(stored, needs, standing, door=stored.door(standing, head), tree=head.tree, now=now, halt=None)
+
+        return self.look(loaded, one_statement=True)
 
     def look(self, question: Callable[[Database], Found], *, one_statement: bool = False) -> Found:
         """Answer a question in one snapshot, on a new connection if the old one was lost meanwhile.
@@ -126,15 +140,9 @@ class TenantPart:
         return await answer
 
     async def read(self, needs: Needs) -> Rows:
-        def moment(db: Database) -> Rows:
-            stored = Stored(db, self.store.secrets, self.tenant, self.store.known)
-            standing = stored.standing(needs)
-            head = stored.head(standing)
-            now = Instant(max(standing.now or self.store.clock.now(), head.at))
-            door = stored.door(standing, head)
-            return load(stored, needs, standing, door=door, tree=head.tree, now=now, halt=None).only(needs)
-
-        return await self.store.ask(moment, one_statement=True)
+        if self.store.reads is None:
+            return self.store.moment(self.tenant, needs).only(needs)
+        return await self.store.reads.ask(self.tenant, needs)
 
     async def contract(self, hash: ContractHash) -> bytes:
         body = await self._ask(queries.contract, hash)

@@ -1,9 +1,7 @@
 """The one thread that writes: it drains a queue, and what it finds there is one batch and one commit."""
 
 import time
-from asyncio import AbstractEventLoop
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -14,6 +12,7 @@ from interlock.core.limits import (
     BATCH_WRITES_MAX,
     TENANTS_IN_A_BATCH_MAX,
 )
+from interlock.store.answers import tell
 from interlock.store.batch import Batcher, Told, Write
 from interlock.store.database import Database
 
@@ -102,13 +101,8 @@ class Writer:
             told: Sequence[Told] = self._commit(batch)
         except Exception as error:  # noqa: BLE001  the thread lives on, and each caller hears why
             told = [error] * len(batch)
-        # Only now: nobody is told what is not committed. Each loop is woken once, whoever waits on it.
-        by_loop: dict[AbstractEventLoop, list[tuple[Write, Told]]] = {}
-        for write, answer in zip(batch, told, strict=True):
-            by_loop.setdefault(write.answer.get_loop(), []).append((write, answer))
-        for loop, answers in by_loop.items():
-            with suppress(RuntimeError):  # a loop that was closed has nobody left to tell
-                loop.call_soon_threadsafe(_tell, answers)
+        # Only now: nobody is told what is not committed.
+        tell([(write.answer, answer) for write, answer in zip(batch, told, strict=True)])
 
     def _commit(self, batch: Sequence[Write]) -> list[Told]:
         for left in reversed(range(self.tries)):
@@ -140,16 +134,6 @@ class Writer:
         if self._db is not None:
             self._db.close()
             self._db = None
-
-
-def _tell(answers: Sequence[tuple[Write, Told]]) -> None:
-    for write, answer in answers:
-        if write.answer.done():
-            continue  # whoever waited has left
-        if isinstance(answer, Exception):
-            write.answer.set_exception(answer)
-        else:
-            write.answer.set_result(answer)
 
 
 def _first_tenants(waiting: list[Write]) -> tuple[list[Write], list[Write]]:
