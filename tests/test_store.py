@@ -100,7 +100,7 @@ async def test_a_key_that_is_freed_can_be_taken_in_the_same_batch(world: World) 
 
 
 async def test_more_rows_can_be_named_than_any_call_names(world: World) -> None:
-    named = frozenset(BudgetId(f"b{n}") for n in range(2_000))
+    named = frozenset(BudgetId(f"b{n}") for n in range(40_000))
     await world.store.write(Needs(), lambda _: (Changes(budgets={id: Balance(limit=1) for id in named}), None))
     found = await world.store.read(Needs(budgets=named | {BudgetId("none")}))
     assert {id for id, balance in found.budgets.items() if balance == Balance(limit=1)} == named

@@ -22,6 +22,7 @@ from interlock.store.tenant import SqlStore
 Answer = TypeVar("Answer")
 
 _STATEMENTS_KEPT = 512  # how many names of each kind a batch looks up varies little
+_ALL_IN_ONE = 0  # so many names go as one list: a statement has a limited number of places
 _BUSY = ("database is locked", "database table is locked")
 
 
@@ -49,8 +50,11 @@ class SqliteDatabase:
         wanted = tuple((lookup.table, lookup.column, _places(len(lookup.names))) for lookup in lookups)
         params: list[str] = [tenant]
         for lookup, (_, _, places) in zip(lookups, wanted, strict=True):
-            # The last name once more for each place that is left does not find more.
-            params += [*lookup.names, *[lookup.names[-1]] * (places - len(lookup.names))]
+            if places == _ALL_IN_ONE:
+                params.append(self.names(lookup.names))
+            else:
+                # The last name once more for each place that is left does not find more.
+                params += [*lookup.names, *[lookup.names[-1]] * (places - len(lookup.names))]
         return standing_of(self._found(_standing_sql(wanted), params), lookups)
 
     def put(self, tenant: TenantId, puts: Sequence[Put]) -> None:
@@ -99,10 +103,7 @@ class SqliteDatabase:
 
 def _places(names: int) -> int:
     """Round up to one of few numbers, so that statements are prepared once and found again."""
-    places = 1
-    while places < names:
-        places *= 4
-    return places
+    return next((places for places in (1, 4, 16, 64, 256) if names <= places), _ALL_IN_ONE)
 
 
 @lru_cache(_STATEMENTS_KEPT)
@@ -110,9 +111,12 @@ def _standing_sql(wanted: tuple[tuple[str, str, int], ...]) -> str:
     conditions: list[tuple[str, str]] = []
     next_place = 2
     for table, column, places in wanted:
-        named = ", ".join(f"?{n}" for n in range(next_place, next_place + places))
+        if places == _ALL_IN_ONE:
+            named = f"select value from json_each(?{next_place})"  # noqa: S608  a number
+        else:
+            named = ", ".join(f"?{n}" for n in range(next_place, next_place + places))
         conditions.append((table, f"{column} in ({named})"))
-        next_place += places
+        next_place += max(places, 1)
     return standing_sql(conditions, tenant="?1", blob="x''", clock="-1")
 
 
