@@ -56,8 +56,8 @@ class Batcher:
             by_tenant.setdefault(write.tenant, []).append(n)
         told: dict[int, Told] = {}
         moved: dict[TenantId, Tree] = {}
-        db.begin(durable=any(write.durable for write in writes), tenants=sorted(by_tenant))
         try:
+            db.begin(durable=any(write.durable for write in writes), tenants=sorted(by_tenant))
             for tenant, turns in sorted(by_tenant.items()):
                 part = _Part(db=db, batcher=self, tenant=tenant)
                 told |= dict(zip(turns, part.run([writes[n] for n in turns]), strict=True))
