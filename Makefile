@@ -39,6 +39,8 @@ crash: $(READY)  ## the long form of the crash matrix
 
 bench: $(READY)  ## the table of figures
 	$(BIN)/python bench/spine.py
+	$(BIN)/python bench/switch.py
+	$(BIN)/python bench/parked.py
 	$(BIN)/python bench/ledger.py
 	$(BIN)/python bench/functions.py
 	PYTHONPATH=src $(BIN)/python bench/policy.py

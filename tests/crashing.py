@@ -25,7 +25,7 @@ from interlock.ports import Errand, Performed, Performer, Wanted  # noqa: E402
 from interlock.secret.keyring import Keyring  # noqa: E402
 from interlock.secret.keys import SqliteKeys  # noqa: E402
 from interlock.store.batch import verifier_of  # noqa: E402
-from interlock.store.database import Database, Params  # noqa: E402
+from interlock.store.database import Database, Lookup, Params, Put, Standing  # noqa: E402
 from interlock.store.machine import Machine  # noqa: E402
 from interlock.store.postgres import PostgresDatabase  # noqa: E402
 from interlock.store.sqlite import SqliteDatabase  # noqa: E402
@@ -119,31 +119,29 @@ class KillingDatabase:
         if self.case.point == f"{self.write}: {statement}":
             stop_me(self.case)
 
-    def begin(self, *, durable: bool) -> None:
+    def begin(self, *, durable: bool, tenants: Sequence[TenantId]) -> None:
         self._at("begin")
-        self.inner.begin(durable=durable)
+        self.inner.begin(durable=durable, tenants=tenants)
+        self._at("lock")
 
     def begin_snapshot(self) -> None:
         self.inner.begin_snapshot()
 
-    def lock(self, tenants: Sequence[TenantId]) -> None:
-        self.inner.lock(tenants)
-        self._at("lock")
+    def standing(self, tenant: TenantId, lookups: Sequence[Lookup]) -> Standing:
+        self._at("query")
+        return self.inner.standing(tenant, lookups)
 
-    def now(self) -> int | None:
-        return self.inner.now()
+    def put(self, tenant: TenantId, puts: Sequence[Put]) -> None:
+        some = [put for put in puts if put.rows]
+        self.inner.put(tenant, some[:1])
+        self._at("put")
+        self.inner.put(tenant, some[1:])
 
     def names(self, names: Sequence[str]) -> Any:
         return self.inner.names(names)
 
     def query(self, sql: str, params: Params) -> Sequence[Sequence[Any]]:
-        self._at("query")
         return self.inner.query(sql, params)
-
-    def run_many(self, sql: str, params: Sequence[Params]) -> None:
-        self.inner.run_many(sql, params)
-        if params:
-            self._at("put")
 
     def commit(self) -> None:
         self._at("before commit")

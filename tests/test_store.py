@@ -15,7 +15,7 @@ from interlock.app import Opened
 from interlock.budget.hold import Balance
 from interlock.core.action import ActionState
 from interlock.core.errors import StoreClosed, StoreTampered
-from interlock.core.ids import BudgetId, ContractHash, PersonId, TenantId
+from interlock.core.ids import ActionId, BudgetId, ContractHash, Key, PersonId, TenantId
 from interlock.core.outcome import Done, Refused
 from interlock.core.reason import Reason
 from interlock.gateway.doors import accept_clock, changed, publish
@@ -81,6 +81,30 @@ async def test_each_write_sees_the_one_before_it_also_within_a_batch(world: Worl
     seen = await asyncio.gather(*(world.store.write(NEEDS, raise_by_one) for _ in range(30)))
     assert [written.answer for written in seen] == list(range(1, 31))
     assert commits(world) - before < 30
+
+
+async def test_a_key_that_is_freed_can_be_taken_in_the_same_batch(world: World) -> None:
+    await world.publish()
+    old = await world.row((await world.call(key="k")).action)
+    freed = replace(old, state=ActionState.REFUSED, reason=Reason.POLICY)
+    rows = [replace(old, action=replace(old.action, id=ActionId(f"a{n}"), key=Key(f"k{n}"))) for n in range(5)]
+    rows.append(replace(old, action=replace(old.action, id=ActionId("next"))))
+    named = Needs(actions=frozenset({old.action.id}), keys=frozenset({old.action.key}))
+    await world.store.write(named, lambda _: (Changes(actions=(freed, *rows)), None))
+    held = (await world.store.read(named)).keys[old.action.key]
+    assert held is not None
+    assert (held.action.id, (await world.row(old.action.id)).state) == ("next", ActionState.REFUSED)
+    assert {row.action.id for row in await world.store.actions(Wanted())} == {
+        old.action.id,
+        *(r.action.id for r in rows),
+    }
+
+
+async def test_more_rows_can_be_named_than_any_call_names(world: World) -> None:
+    named = frozenset(BudgetId(f"b{n}") for n in range(40_000))
+    await world.store.write(Needs(), lambda _: (Changes(budgets={id: Balance(limit=1) for id in named}), None))
+    found = await world.store.read(Needs(budgets=named | {BudgetId("none")}))
+    assert {id for id, balance in found.budgets.items() if balance == Balance(limit=1)} == named
 
 
 async def test_a_row_that_was_not_named_is_a_bug_of_that_write_alone(world: World) -> None:
@@ -238,6 +262,47 @@ async def test_a_closed_store_says_so(world: World) -> None:
     world.opened.store.close()
     with pytest.raises(StoreClosed):
         await world.store.write(NEEDS, raise_by_one)
+
+
+async def test_a_store_whose_readers_have_left_says_so_to_everyone(world: World, where: str) -> None:
+    if where.endswith(".db"):
+        return  # it reads where it is asked
+    world.opened.store.close()
+    for _ in range(2):
+        with pytest.raises(StoreClosed):
+            await world.store.read(NEEDS)
+
+
+async def test_reads_that_wait_together_see_what_each_of_them_named(world: World) -> None:
+    named = [BudgetId(f"b{n}") for n in range(30)]
+    budgets = {id: Balance(limit=n) for n, id in enumerate(named)}
+    await world.store.write(Needs(), lambda _: (Changes(budgets=budgets), None))
+    found = await asyncio.gather(*(world.store.read(Needs(budgets=frozenset({id}))) for id in named))
+    assert [dict(rows.budgets) for rows in found] == [{id: budgets[id]} for id in named]
+
+
+@pytest.mark.promise("ledger")
+async def test_a_row_that_was_edited_is_a_no_for_those_alone_who_named_it(world: World, where: str) -> None:
+    good, bad = BudgetId("good"), BudgetId("bad")
+    both = {good: Balance(limit=1), bad: Balance(limit=1)}
+    await world.store.write(Needs(), lambda _: (Changes(budgets=both), None))
+    execute(where, "update budget set body = ? where id = ? and tenant = ?", b"{}", bad, world.tenant)
+    reads = [world.store.read(Needs(budgets=frozenset({id}))) for id in (good, bad, good)]
+    first, second, third = await asyncio.gather(*reads, return_exceptions=True)
+    assert not isinstance(first, BaseException) and not isinstance(third, BaseException)
+    assert first.budgets == third.budgets == {good: Balance(limit=1)}
+    assert isinstance(second, StoreTampered)
+
+
+async def test_who_leaves_before_the_turn_is_not_served_and_keeps_nobody_from_an_answer(world: World) -> None:
+    left = [asyncio.create_task(world.store.write(NEEDS, raise_by_one)) for _ in range(5)]
+    stayed = asyncio.create_task(world.store.write(NEEDS, raise_by_one))
+    reads = [asyncio.create_task(world.store.read(NEEDS)) for _ in range(5)]
+    await asyncio.sleep(0)
+    for task in (*left, *reads[:4]):
+        task.cancel()
+    assert 1 <= (await stayed).answer <= 6
+    assert TEAM in (await reads[4]).budgets
 
 
 async def test_a_clock_that_goes_back_never_writes_before_the_last_entry(world: World) -> None:

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import rfc8785
 
 from interlock.core.errors import InterlockError
+from interlock.core.limits import SAFE_INTEGER
 
 Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
 """Any JSON value. Arguments and results are of this type until a schema has looked at them."""
@@ -41,8 +42,36 @@ def canonical(value: Any) -> bytes:  # noqa: ANN401  any JSON value
             has a lone surrogate.
     """
     try:
-        return rfc8785.dumps(value)
-    except (rfc8785.CanonicalizationError, UnicodeError) as error:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS) if _is_plain(value) else rfc8785.dumps(value)
+    except (rfc8785.CanonicalizationError, orjson.JSONEncodeError, UnicodeError) as error:
         raise InterlockError(
             "the value has no canonical form", fix="use finite numbers, integers within 2^53 and valid Unicode"
         ) from error
+
+
+def _is_plain(value: object, depth: int = 0) -> bool:
+    """Whether orjson writes a value as RFC 8785 does: no floats, ASCII names, and nothing that is only almost JSON.
+
+    A general writer takes twenty microseconds for what most calls send, this and orjson together take one or two.
+    """
+    kind = type(value)
+    if kind is str or kind is bool or value is None:
+        return True
+    if kind is int:
+        return -SAFE_INTEGER <= cast("int", value) <= SAFE_INTEGER
+    if depth == _DEPTH_MAX:
+        return False
+    if kind is dict:
+        for name, part in cast("dict[object, object]", value).items():
+            if type(name) is not str or not name.isascii() or not _is_plain(part, depth + 1):
+                return False
+        return True
+    if kind is list or kind is tuple:
+        for part in cast("Sequence[object]", value):
+            if not _is_plain(part, depth + 1):
+                return False
+        return True
+    return False
+
+
+_DEPTH_MAX = 64  # orjson stops at 254, and what is deeper than arguments may be can take its time

@@ -49,8 +49,12 @@ class Tree:
     peaks: tuple[bytes, ...] = ()
 
     def add(self, line: bytes) -> "Tree":
-        """Append a leaf, joining subtrees of equal height as a binary counter carries."""
-        peaks, top = self.peaks, leaf_hash(line)
+        """Append an entry."""
+        return self.with_leaf(leaf_hash(line))
+
+    def with_leaf(self, leaf: bytes) -> "Tree":
+        """Append the hash of an entry, joining subtrees of equal height as a binary counter carries."""
+        peaks, top = self.peaks, leaf
         carry = self.size
         while carry & 1:
             peaks, top, carry = peaks[:-1], node_hash(peaks[-1], top), carry >> 1

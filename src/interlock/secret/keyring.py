@@ -4,11 +4,10 @@ A tenant's keys are derived from the master seed (HKDF, RFC 5869); the keys of s
 that they can be destroyed.
 """
 
-import hmac
 import os
 import stat
 from collections.abc import Sequence
-from functools import cache, cached_property, lru_cache, partial
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from secrets import token_bytes
 
@@ -17,6 +16,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from interlock.core.errors import PayloadErased, StoreClosed, StoreTampered
@@ -51,7 +51,7 @@ class Keyring:
         self._signing = cache(self._signing_key)
         self._public = cache(self._public_key)
         self._subject_name = lru_cache(_NAMES_KEPT_MAX)(self.subject_name)
-        self._mac_key = cache(partial(self._derived, purpose="mac"))
+        self._keyed = cache(self._keyed_hmac)
 
     def sign(self, tenant: TenantId, text: bytes) -> bytes:
         return self._signing(tenant).sign(text)
@@ -60,12 +60,12 @@ class Keyring:
         return self._public(tenant)
 
     def mac(self, tenant: TenantId, text: bytes) -> bytes:
-        return hmac.digest(self._mac_key(tenant), text, "sha256")
+        return _mac(self._keyed(tenant), text)
 
     def seal(self, tenant: TenantId, id: PayloadId, text: bytes, subjects: frozenset[SubjectId]) -> bytes:
         names = tuple(sorted(self._subject_name(tenant, subject) for subject in subjects))
         # Under a key that was destroyed nothing is kept: such a payload is erased from its birth.
-        key = self._payload_key([self._keys.find_or_make(name, token_bytes(32)) or token_bytes(32) for name in names])
+        key = self._payload_key([self._keys.find_or_make(name, _new_key) or _new_key() for name in names])
         nonce = token_bytes(_NONCE_BYTES)
         sealed = AESGCM(key).encrypt(nonce, text, f"{tenant}/{id}".encode())
         return _encode(_Envelope(names=names, nonce=nonce, text=sealed))
@@ -98,11 +98,14 @@ class Keyring:
         found = [part for part in parts if part is not None]
         if len(found) < len(parts):
             raise PayloadErased("the payload was erased", fix="nothing can bring it back; the ledger still proves it")
-        return hmac.digest(self._payload_salt, b"".join(found), "sha256")
+        return _mac(self._payload_hmac, b"".join(found))
 
     @cached_property
-    def _payload_salt(self) -> bytes:
-        return self._derived(TenantId(""), purpose="payload")
+    def _payload_hmac(self) -> HMAC:
+        return HMAC(self._derived(TenantId(""), purpose="payload"), hashes.SHA256())
+
+    def _keyed_hmac(self, tenant: TenantId) -> HMAC:
+        return HMAC(self._derived(tenant, purpose="mac"), hashes.SHA256())
 
     def _signing_key(self, tenant: TenantId) -> Ed25519PrivateKey:
         return Ed25519PrivateKey.from_private_bytes(self._derived(tenant, purpose=f"ledger/{GENERATION}"))
@@ -113,6 +116,17 @@ class Keyring:
     def _derived(self, tenant: TenantId, *, purpose: str) -> bytes:
         info = f"interlock/{purpose}/{tenant}".encode()
         return HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=info).derive(self._seed)
+
+
+def _mac(keyed: HMAC, text: bytes) -> bytes:
+    # A copy of one that has its key already: setting up the key is half of the work.
+    mac = keyed.copy()
+    mac.update(text)
+    return mac.finalize()
+
+
+def _new_key() -> bytes:
+    return token_bytes(32)
 
 
 def load_seed(path: Path) -> bytes:

@@ -4,7 +4,7 @@ Beside a SQLite store they are a file of their own; several processes on one Pos
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Protocol
@@ -17,8 +17,8 @@ class Keys(Protocol):
 
     def find(self, name: str) -> bytes | None: ...
 
-    def find_or_make(self, name: str, new: bytes) -> bytes | None:
-        """Return the key of this name, which is `new` if there was none, or nothing if it was destroyed."""
+    def find_or_make(self, name: str, new: Callable[[], bytes]) -> bytes | None:
+        """Return the key of this name, which `new` draws if there was none, or nothing if it was destroyed."""
         ...
 
     def destroy(self, name: str) -> bool:
@@ -66,12 +66,12 @@ class SqliteKeys:
                 self._known[name] = known
         return known
 
-    def find_or_make(self, name: str, new: bytes) -> bytes | None:
+    def find_or_make(self, name: str, new: Callable[[], bytes]) -> bytes | None:
         # What is sealed under a key that was destroyed meanwhile is erased from its birth, so writers may remember.
         known = self._known.get(name) or self.find(name)
         if known is None:
             with self._turn:
-                self._run("insert or ignore into key values (?, ?)", [name, new])
+                self._run("insert or ignore into key values (?, ?)", [name, new()])
                 self._dirty = True
             known = self.find(name)
         return known

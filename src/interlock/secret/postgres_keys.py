@@ -1,6 +1,6 @@
 """Destroyable keys in a table of Postgres, for several processes on one database."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Any, LiteralString
 
@@ -24,11 +24,11 @@ class PostgresKeys:
         found = self._run("select key from interlock_key where name = %s", [name])
         return bytes(found[0][0]) if found and found[0][0] is not None else None
 
-    def find_or_make(self, name: str, new: bytes) -> bytes | None:
+    def find_or_make(self, name: str, new: Callable[[], bytes]) -> bytes | None:
         # What is sealed under a key that was destroyed meanwhile is erased from its birth, so writers may remember.
         known = self._known.get(name)
         if known is None:
-            self._run("insert into interlock_key values (%s, %s) on conflict do nothing", [name, new])
+            self._run("insert into interlock_key values (%s, %s) on conflict do nothing", [name, new()])
             known = self.find(name)
             if known is not None:
                 self._known[name] = known

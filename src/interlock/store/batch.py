@@ -1,7 +1,7 @@
 """One batch: lock, load, run the functions one after the other, write in bulk, sign the heads, commit."""
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from asyncio import Future
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,9 +11,9 @@ from interlock.ledger.note import Verifier, signed
 from interlock.ledger.seal import ActionEntry, seal
 from interlock.ledger.tree import Tree, leaf_hash
 from interlock.ports import Change, Changes, Clock, Halt, Needs, Secrets, Written
-from interlock.store.database import Database
-from interlock.store.load import Loaded, Stored, StoredHead, load, mac_of, not_ours
-from interlock.store.schema import TABLES, UPSERT, encode
+from interlock.store.database import Database, Put, Standing, Value
+from interlock.store.load import Known, Loaded, Stored, StoredHead, load, mac_of, not_ours
+from interlock.store.schema import CONTRACT, DOOR, ENTRY, HEAD, PAYLOAD, TABLES, Table, encode
 from interlock.store.tiles import fill
 
 
@@ -26,6 +26,7 @@ class Write:
     change: Change[Any]
     durable: bool
     answer: "Future[Written[Any]]"
+    """Of the loop that waits for it. Who is cancelled before the turn is not served."""
 
 
 Told = Written[Any] | Exception
@@ -41,6 +42,7 @@ class Batcher:
     time: Callable[[TenantId, Instant, Instant], tuple[Instant, Halt | None]]
     """Given the tenant, the wall clock and when an operator last vouched for it: the time to believe, and what keeps
     this machine from starting anything."""
+    known: Known = field(default_factory=Known)
     seen: dict[TenantId, Tree] = field(default_factory=dict[TenantId, Tree])
 
     def run(self, db: Database, writes: Sequence[Write]) -> list[Told]:
@@ -54,9 +56,8 @@ class Batcher:
             by_tenant.setdefault(write.tenant, []).append(n)
         told: dict[int, Told] = {}
         moved: dict[TenantId, Tree] = {}
-        db.begin(durable=any(write.durable for write in writes))
         try:
-            db.lock(sorted(by_tenant))
+            db.begin(durable=any(write.durable for write in writes), tenants=sorted(by_tenant))
             for tenant, turns in sorted(by_tenant.items()):
                 part = _Part(db=db, batcher=self, tenant=tenant)
                 told |= dict(zip(turns, part.run([writes[n] for n in turns]), strict=True))
@@ -69,13 +70,13 @@ class Batcher:
         self.seen |= moved
         return [told[n] for n in range(len(writes))]
 
-    def trusted(self, stored: Stored) -> StoredHead:
+    def trusted(self, stored: Stored, standing: Standing) -> StoredHead:
         """Return the stored head, which must be ours: signed, and not older than one that this process has seen.
 
         Raises:
             StoreTampered: it is not.
         """
-        stands = stored.head()
+        stands = stored.head(standing)
         known = self.seen.get(stored.tenant, Tree())
         if stands.tree == known:
             return stands
@@ -93,19 +94,20 @@ class _Part:
     tenant: TenantId
     before: StoredHead = StoredHead()
     tree: Tree = Tree()
-    lines: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    lines: list[tuple[int, str, bytes]] = field(default_factory=list[tuple[int, str, bytes]])
     kept: list[Changes] = field(default_factory=list[Changes])
 
     def run(self, writes: Sequence[Write]) -> list[Told]:
-        stored = Stored(self.db, self.batcher.secrets, self.tenant)
-        self.before = self.batcher.trusted(stored)
+        stored = Stored(self.db, self.batcher.secrets, self.tenant, self.batcher.known)
+        needs = writes[0].needs if len(writes) == 1 else Needs.joined(write.needs for write in writes)
+        standing = stored.standing(needs)
+        self.before = self.batcher.trusted(stored, standing)
         self.tree = self.before.tree
-        door = stored.door(self.before)
-        wall = Instant(self.db.now() or self.batcher.clock.now())
+        door = stored.door(standing, self.before)
+        wall = Instant(standing.now or self.batcher.clock.now())
         believed, halt = self.batcher.time(self.tenant, wall, door.clock_accepted)
         now = Instant(max(believed, self.before.at))
-        needs = Needs.joined(write.needs for write in writes)
-        loaded = load(stored, needs, tree=self.tree, now=now, halt=halt, door=door)
+        loaded = load(stored, needs, standing, tree=self.tree, now=now, halt=halt, door=door)
         epoch = loaded.door.epoch
         told = [self._turn(loaded, write) for write in writes]
         if not self.kept:
@@ -129,72 +131,50 @@ class _Part:
         receipt = None
         for entry, line in zip(changes.entries, lines, strict=True):
             about = entry.action.id if isinstance(entry, ActionEntry) else ""
-            self.lines.append({"tenant": self.tenant, "index": self.tree.size, "action": about, "line": line})
-            receipt = Receipt(leaf=leaf_hash(line).hex(), index=self.tree.size, head="")
-            self.tree = self.tree.add(line)
+            self.lines.append((self.tree.size, about, line))
+            leaf = leaf_hash(line)
+            receipt = Receipt(leaf=leaf.hex(), index=self.tree.size, head="")
+            self.tree = self.tree.with_leaf(leaf)
         loaded.tree = self.tree
         return Written(answer=answer, receipt=None), receipt if write.durable else None
 
     def _save(self, loaded: Loaded, *, door_changed: bool) -> str:
-        secrets, tenant = self.batcher.secrets, self.tenant
-        for table in TABLES:
-            rows: list[dict[str, Any]] = []
-            for id, row in loaded.put.get(table.name, {}).items():
-                body = encode(row)
-                derived = {name: value(row) for name, value in table.columns.items()}
-                mac = mac_of(secrets, tenant, table.name, id, body)
-                rows.append({"tenant": tenant, "id": id, "body": body, "mac": mac, **derived})
-            self.db.run_many(UPSERT[table.name], rows)
+        puts = [self._rows_of(table, rows) for table in TABLES if (rows := loaded.put.get(table.name))]
         if door_changed:
             body = encode(loaded.door)
-            mac = mac_of(secrets, tenant, "door", tenant, body)
-            self.db.run_many(_PUT_DOOR, [{"tenant": tenant, "body": body, "mac": mac}])
-        self.db.run_many(_PUT_PAYLOAD, [{"tenant": tenant, "id": p.id, "sealed": p.sealed} for p in self._payloads()])
-        self.db.run_many(_PUT_CONTRACT, self._contracts())
-        self.db.run_many(_PUT_ENTRY, self.lines)
-        fill(self.db, tenant, self.before.tree.size, self.tree.size)
-        return self._save_head(loaded)
+            puts.append(Put(DOOR, [(body, self._mac("door", self.tenant, body))]))
+        payloads = {payload.id: payload.sealed for changes in self.kept for payload in changes.payloads}
+        contracts = [pair for changes in self.kept for pair in changes.contracts.items()]
+        head = self._head(loaded)
+        head_values = head.values(self._mac("head", self.tenant, head.body()))
+        puts += [
+            Put(PAYLOAD, list(payloads.items())),
+            Put(CONTRACT, contracts),
+            Put(ENTRY, self.lines),
+            Put(HEAD, [head_values]),
+        ]
+        self.db.put(self.tenant, puts)
+        fill(self.db, self.tenant, self.before.tree.size, self.tree.size)
+        self.batcher.known.heads[self.tenant] = (head_values, head)
+        return head.note
 
-    def _save_head(self, loaded: Loaded) -> str:
+    def _rows_of(self, table: Table[Any], rows: Mapping[str, object]) -> Put:
+        values: list[tuple[Value, ...]] = []
+        for id, row in rows.items():
+            body = encode(row)
+            values.append(table.values(id, row, body, self._mac(table.name, id, body)))
+        return Put(table.into, values)
+
+    def _head(self, loaded: Loaded) -> StoredHead:
         tree, tenant, secrets = self.tree, self.tenant, self.batcher.secrets
         note = signed(verifier_of(secrets, tenant), tree.head(), lambda text: secrets.sign(tenant, text))
         at = loaded.now if self.lines else self.before.at
-        head = StoredHead(tree=tree, at=at, epoch=loaded.door.epoch, note=note)
-        mac = mac_of(secrets, tenant, "head", tenant, head.body())
-        self.db.run_many(_PUT_HEAD, [{"tenant": tenant, "mac": mac, **head.columns()}])
-        return note
+        return StoredHead(tree=tree, at=at, epoch=loaded.door.epoch, note=note)
 
-    def _payloads(self) -> dict[Any, None]:
-        return {payload: None for changes in self.kept for payload in changes.payloads}
-
-    def _contracts(self) -> list[dict[str, Any]]:
-        return [
-            {"tenant": self.tenant, "hash": hash, "body": body}
-            for changes in self.kept
-            for hash, body in changes.contracts.items()
-        ]
+    def _mac(self, table: str, id: str, body: bytes) -> bytes:
+        return mac_of(self.batcher.secrets, self.tenant, table, id, body)
 
 
 def verifier_of(secrets: Secrets, tenant: TenantId) -> Verifier:
     """Name who signs for a tenant's ledger."""
     return Verifier.of(tenant, secrets.public_key(tenant))
-
-
-_PUT_DOOR = """
-insert into door (tenant, body, mac) values (:tenant, :body, :mac)
-on conflict (tenant) do update set body = excluded.body, mac = excluded.mac"""
-
-_PUT_PAYLOAD = """
-insert into payload (tenant, id, sealed) values (:tenant, :id, :sealed)
-on conflict (tenant, id) do update set sealed = excluded.sealed"""
-
-_PUT_CONTRACT = """
-insert into contract (tenant, hash, body) values (:tenant, :hash, :body) on conflict (tenant, hash) do nothing"""
-
-_PUT_ENTRY = 'insert into entry (tenant, "index", action, line) values (:tenant, :index, :action, :line)'
-
-_PUT_HEAD = """
-insert into head (tenant, size, peaks, at, epoch, note, mac)
-values (:tenant, :size, :peaks, :at, :epoch, :note, :mac)
-on conflict (tenant) do update set size = excluded.size, peaks = excluded.peaks, at = excluded.at,
-  epoch = excluded.epoch, note = excluded.note, mac = excluded.mac"""

@@ -11,6 +11,7 @@ from interlock.ledger.reading import ActionLine, read
 from interlock.ledger.rebuild import Difference
 from interlock.ledger.tree import Tree, full_root, leaf_hash
 from interlock.ports import Kept
+from interlock.store.database import Standing
 from interlock.store.load import Stored, StoredHead
 from interlock.store.schema import ACTION, BUDGET, CLAIM, GRANT, NOTICE, RUN, Table
 from interlock.store.tiles import WIDTH
@@ -26,12 +27,13 @@ def kept(stored: Stored) -> Kept:
         lines.append(line)
         leaves.append(leaf_hash(line))
         tree = tree.add(line)
-    head = _head(stored, tree, found)
+    standing = stored.standing()
+    head = _head(stored, standing, tree, found)
     _tiles(stored, leaves, found)
     _rows(stored, NOTICE, found)
     return Kept(
         lines=tuple(lines),
-        door=_door(stored, head, found),
+        door=_door(stored, standing, head, found),
         actions=_rows(stored, ACTION, found),
         budgets=_rows(stored, BUDGET, found),
         grants=_rows(stored, GRANT, found),
@@ -64,9 +66,9 @@ def _entry(index: int, action: str, line: bytes) -> Iterator[Difference]:
         yield _column("entry", str(index), "action")
 
 
-def _head(stored: Stored, tree: Tree, found: list[Difference]) -> StoredHead:
+def _head(stored: Stored, standing: Standing, tree: Tree, found: list[Difference]) -> StoredHead:
     try:
-        head = stored.vouched(stored.head())
+        head = stored.vouched(stored.head(standing))
     except StoreTampered as tampered:
         found.append(Difference(where="head", what=str(tampered)))
         return StoredHead()
@@ -76,9 +78,9 @@ def _head(stored: Stored, tree: Tree, found: list[Difference]) -> StoredHead:
     return head
 
 
-def _door(stored: Stored, head: StoredHead, found: list[Difference]) -> Door:
+def _door(stored: Stored, standing: Standing, head: StoredHead, found: list[Difference]) -> Door:
     try:
-        return stored.door(head)
+        return stored.door(standing, head)
     except StoreTampered as tampered:
         found.append(Difference(where="door", what=str(tampered)))
         return Door()
@@ -95,9 +97,9 @@ def _rows(stored: Stored, table: Table[Row], found: list[Difference]) -> dict[An
             found.append(Difference(where=f"`{id}` of `{table.name}`", what=str(tampered)))
             continue
         rows[id] = row
-        for (column, value), stands in zip(table.columns.items(), columns, strict=True):
-            if value(row) != stands:
-                found.append(_column(table.name, id, column))
+        for (name, column), stands in zip(table.columns.items(), columns, strict=True):
+            if column.of(row) != stands:
+                found.append(_column(table.name, id, name))
     return rows
 
 

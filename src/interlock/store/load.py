@@ -1,9 +1,9 @@
 """From the database to the rows that a write named. A row whose MAC does not fit is a no, not a row."""
 
 import hmac
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from interlock.approval.grant import Grant
 from interlock.budget.hold import Balance
@@ -13,7 +13,7 @@ from interlock.core.ids import ActionId, BudgetId, ClaimId, Instant, Key, RunId,
 from interlock.ledger.note import Verifier, opened
 from interlock.ledger.tree import Tree
 from interlock.ports import ActionRow, Changes, Claim, Halt, Needs, Rows, RunRow, Secrets
-from interlock.store.database import Database
+from interlock.store.database import Database, HeadValues, Lookup, Standing
 from interlock.store.schema import ACTION, BUDGET, CLAIM, GRANT, RUN, Table, decode_door, holds_key
 
 Row = TypeVar("Row")
@@ -35,18 +35,25 @@ class StoredHead:
     """That of the door, so that an older door cannot be put back."""
     note: str = ""
 
-    def columns(self) -> dict[str, Any]:
-        return {
-            "size": self.tree.size,
-            "peaks": self.tree.to_bytes(),
-            "at": self.at,
-            "epoch": self.epoch,
-            "note": self.note,
-        }
+    def values(self, mac: bytes) -> HeadValues:
+        """Put what is stored in the order of the columns."""
+        return self.tree.size, self.tree.to_bytes(), self.at, self.epoch, self.note, mac
 
     def body(self) -> bytes:
         """Write down what the MAC of the head is over. The size says how long the peaks are."""
         return f"{self.tree.size}/{self.at}/{self.epoch}/".encode() + self.tree.to_bytes() + self.note.encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The head and the door of each tenant as they were checked last. The same bytes need no second look."""
+
+    heads: dict[TenantId, tuple[HeadValues, StoredHead]] = field(
+        default_factory=dict[TenantId, tuple[HeadValues, StoredHead]]
+    )
+    doors: dict[TenantId, tuple[tuple[bytes, bytes], Door]] = field(
+        default_factory=dict[TenantId, tuple[tuple[bytes, bytes], Door]]
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +63,7 @@ class Stored:
     db: Database
     secrets: Secrets
     tenant: TenantId
+    known: Known = field(default_factory=Known)
 
     def checked(self, table: str, id: str, body: object, mac: object) -> bytes:
         """Return the body of a row that carries its MAC.
@@ -71,24 +79,22 @@ class Stored:
             fix="run `interlock ledger verify --state` to see what differs, and restore it",
         )
 
-    def rows(self, table: Table[Row], column: str, names: Iterable[str]) -> list[tuple[str, Row]]:
-        """Return id and row for each row whose `column` is one of `names`."""
-        wanted = sorted(names)
-        if not wanted:
-            return []
-        sql = f"select id, body, mac from {table.name} where tenant = :tenant and {column} {self.db.within}"  # noqa: S608
-        found = self.db.query(sql, {"tenant": self.tenant, "names": self.db.names(wanted)})
+    def standing(self, needs: Needs | None = None) -> Standing:
+        """Read head, door and the rows that a write named, all of one moment."""
+        return self.db.standing(self.tenant, lookups_of(needs) if needs else ())
+
+    def rows(self, standing: Standing, table: Table[Row], column: str) -> list[tuple[str, Row]]:
+        """Return id and row for each row that was looked up by this column."""
+        found = standing.rows.get((table.name, column), ())
         return [(id, table.decode(self.checked(table.name, id, body, mac))) for id, body, mac in found]
 
-    def door(self, head: StoredHead) -> Door:
+    def door(self, standing: Standing, head: StoredHead) -> Door:
         """Return the door that belongs to this head.
 
         Raises:
             StoreTampered: it is another one.
         """
-        found = self.db.query("select body, mac from door where tenant = :tenant", {"tenant": self.tenant})
-        doors = [decode_door(self.checked("door", self.tenant, body, mac)) for body, mac in found]
-        door = doors[0] if doors else Door()
+        door = self._door(standing.door) if standing.door else Door()
         if door.epoch != head.epoch:
             raise StoreTampered(
                 f"the door is that of epoch {door.epoch}, and the ledger is at epoch {head.epoch}",
@@ -96,19 +102,31 @@ class Stored:
             )
         return door
 
-    def head(self) -> StoredHead:
+    def head(self, standing: Standing) -> StoredHead:
         """Return the stored head, as this installation wrote it."""
-        sql = "select size, peaks, at, epoch, note, mac from head where tenant = :tenant"
-        for size, peaks, at, epoch, note, mac in self.db.query(sql, {"tenant": self.tenant}):
-            try:
-                tree = Tree.from_bytes(size, bytes(peaks))
-            except LedgerBroken as broken:
-                raise StoreTampered(str(broken), fix=broken.fix) from broken
-            head = StoredHead(tree=tree, at=Instant(at), epoch=epoch, note=note)
-            if head != StoredHead():  # on Postgres a tenant has a row to lock before it has an entry
-                self.checked("head", self.tenant, head.body(), bytes(mac))
-            return head
-        return StoredHead()
+        if standing.head is None:
+            return StoredHead()
+        known = self.known.heads.get(self.tenant)
+        if known is not None and known[0] == standing.head:
+            return known[1]
+        size, peaks, at, epoch, note, mac = standing.head
+        try:
+            tree = Tree.from_bytes(size, peaks)
+        except LedgerBroken as broken:
+            raise StoreTampered(str(broken), fix=broken.fix) from broken
+        head = StoredHead(tree=tree, at=Instant(at), epoch=epoch, note=note)
+        if head != StoredHead():  # on Postgres a tenant has a row to lock before it has an entry
+            self.checked("head", self.tenant, head.body(), mac)
+        self.known.heads[self.tenant] = (standing.head, head)
+        return head
+
+    def _door(self, stands: tuple[bytes, bytes]) -> Door:
+        known = self.known.doors.get(self.tenant)
+        if known is not None and known[0] == stands:
+            return known[1]
+        door = decode_door(self.checked("door", self.tenant, *stands))
+        self.known.doors[self.tenant] = (stands, door)
+        return door
 
     def vouched(self, stands: StoredHead) -> StoredHead:
         """Return a head that this installation has signed; one of no entries needs no signature.
@@ -203,15 +221,30 @@ class Loaded:
         self.put.setdefault(table, {})[id] = row
 
 
-def load(stored: Stored, needs: Needs, *, door: Door, tree: Tree, now: Instant, halt: Halt | None) -> Loaded:
-    """Load each named row once."""
-    by_id = {row.action.id: row for _, row in stored.rows(ACTION, "id", needs.actions)}
-    by_key = {row.action.key: row for _, row in stored.rows(ACTION, "held_key", needs.keys)}
-    budgets = _by_id(stored.rows(BUDGET, "id", needs.budgets))
-    claims = _by_id(stored.rows(CLAIM, "id", needs.claims))
-    runs = _by_id(stored.rows(RUN, "id", needs.runs))
+def lookups_of(needs: Needs) -> tuple[Lookup, ...]:
+    """Say where the rows are that a write named."""
+    named = (
+        Lookup("action", "id", tuple(needs.actions)),
+        Lookup("action", "held_key", tuple(needs.keys)),
+        Lookup("budget", "id", tuple(needs.budgets)),
+        Lookup("granted", "action", tuple(needs.grants)),
+        Lookup("claim", "id", tuple(needs.claims)),
+        Lookup("run", "id", tuple(needs.runs)),
+    )
+    return tuple(lookup for lookup in named if lookup.names)
+
+
+def load(
+    stored: Stored, needs: Needs, standing: Standing, *, door: Door, tree: Tree, now: Instant, halt: Halt | None
+) -> Loaded:
+    """Read each named row once, out of what `lookups_of` found."""
+    by_id = {row.action.id: row for _, row in stored.rows(standing, ACTION, "id")}
+    by_key = {row.action.key: row for _, row in stored.rows(standing, ACTION, "held_key")}
+    budgets = _by_id(stored.rows(standing, BUDGET, "id"))
+    claims = _by_id(stored.rows(standing, CLAIM, "id"))
+    runs = _by_id(stored.rows(standing, RUN, "id"))
     grants: dict[ActionId, dict[str, Grant]] = {id: {} for id in needs.grants}
-    for id, grant in stored.rows(GRANT, "action", needs.grants):
+    for id, grant in stored.rows(standing, GRANT, "action"):
         grants.get(grant.action, {})[id] = grant
     return Loaded(
         now=now,

@@ -1,7 +1,8 @@
 """The store in Postgres (14 or newer), for any number of processes."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, LiteralString, cast
 
@@ -12,7 +13,7 @@ from interlock.core.errors import StoreBusy, StoreClosed, StoreUnsure
 from interlock.core.ids import TenantId
 from interlock.core.limits import BATCH_TRIES_MAX
 from interlock.ports import Clock, Secrets
-from interlock.store.database import Params
+from interlock.store.database import Into, Lookup, Params, Put, Standing, standing_of, standing_sql
 from interlock.store.machine import Machine
 from interlock.store.schema import DDL, VERSION
 from interlock.store.tenant import SqlStore
@@ -44,26 +45,32 @@ class PostgresDatabase:
             raise StoreBusy("the database does not answer", fix="start Postgres, or correct the address") from error
         self._db.prepare_threshold = 2
 
-    def begin(self, *, durable: bool) -> None:
+    def begin(self, *, durable: bool, tenants: Sequence[TenantId]) -> None:
+        # The locks are taken in statements of their own, before anything is read: under READ COMMITTED each later
+        # statement then sees all that the holders before us have committed.
         self._run("begin")
         if not (durable and self._durable):
             self._run("set local synchronous_commit = off")
+        for tenant in tenants:
+            if not self.query(_LOCK, {"tenant": tenant}):
+                self._run(_FIRST_HEAD, {"tenant": tenant})
+                self._run(_LOCK, {"tenant": tenant})
 
     def begin_snapshot(self) -> None:
         self._run("begin isolation level repeatable read read only")
 
-    def lock(self, tenants: Sequence[TenantId]) -> None:
-        # In statements of their own, before anything is read: under READ COMMITTED each later statement then
-        # sees all that the holders before us have committed.
-        for tenant in tenants:
-            if not self.query("select 1 from head where tenant = :tenant for update", {"tenant": tenant}):
-                self._run(_FIRST_HEAD, {"tenant": tenant})
-                self._run("select 1 from head where tenant = :tenant for update", {"tenant": tenant})
+    def standing(self, tenant: TenantId, lookups: Sequence[Lookup]) -> Standing:
+        sql = _standing_sql(tuple((lookup.table, lookup.column) for lookup in lookups), clock=self._server_time)
+        params = {"tenant": tenant} | {f"names{n}": list(lookup.names) for n, lookup in enumerate(lookups)}
+        return standing_of(self.query(sql, params), lookups)
 
-    def now(self) -> int | None:
-        if not self._server_time:
-            return None
-        return self._run("select (extract(epoch from clock_timestamp()) * 1000000)::bigint").fetchall()[0][0]
+    def put(self, tenant: TenantId, puts: Sequence[Put]) -> None:
+        with self._pipeline():
+            for put in puts:
+                if len(put.rows) == 1:
+                    self._run(_put_one_sql(put.into), [tenant, *put.rows[0]])
+                elif put.rows:
+                    self._run(_put_sql(put.into), [tenant, *map(list, zip(*put.rows, strict=True))])
 
     def names(self, names: Sequence[str]) -> list[str]:
         return list(names)
@@ -71,14 +78,10 @@ class PostgresDatabase:
     def query(self, sql: str, params: Params) -> list[Any]:
         return self._run(sql, params).fetchall()
 
-    def run_many(self, sql: str, params: Sequence[Params]) -> None:
-        if not params:
-            return
-        try:
-            with self._db.cursor() as cursor:
-                cursor.executemany(_translated(sql), params)
-        except psycopg.Error as error:
-            raise _in_our_words(error) from error
+    def make(self, tables: Sequence[str]) -> None:
+        for statement in tables:
+            self._run(statement)
+        self._run("insert into version values (:number) on conflict do nothing", {"number": VERSION})
 
     def commit(self) -> None:
         try:
@@ -97,9 +100,18 @@ class PostgresDatabase:
     def close(self) -> None:
         self._db.close()
 
-    def _run(self, sql: str, params: Params | None = None) -> psycopg.Cursor[Any]:
+    def _run(self, sql: str, params: Params | Sequence[Any] | None = None) -> psycopg.Cursor[Any]:
         try:
             return self._db.execute(_translated(sql), params)
+        except psycopg.Error as error:
+            raise _in_our_words(error) from error
+
+    @contextmanager
+    def _pipeline(self) -> Generator[None]:
+        """Send statements without waiting for each answer. An error in one of them comes at the end of all."""
+        try:
+            with self._db.pipeline():
+                yield
         except psycopg.Error as error:
             raise _in_our_words(error) from error
 
@@ -108,6 +120,33 @@ class PostgresDatabase:
 def _translated(sql: str) -> LiteralString:
     # All SQL here is our own text, never made from what callers sent.
     return cast("LiteralString", re.sub(r"(?<!:):(\w+)", r"%(\1)s", sql))
+
+
+@cache
+def _standing_sql(wanted: tuple[tuple[str, str], ...], *, clock: bool) -> str:
+    conditions = [(table, f"{column} = any(:names{n})") for n, (table, column) in enumerate(wanted)]
+    time = "(extract(epoch from clock_timestamp()) * 1000000)::bigint" if clock else "-1"
+    return standing_sql(conditions, tenant=":tenant", blob="''::bytea", clock=time)
+
+
+@cache
+def _put_sql(into: Into) -> str:
+    # One statement for all rows of a table: their columns come as arrays.
+    arrays = ", ".join(f"%b::{_ARRAYS[type]}" for type in into.columns.values())
+    return f"{_insert(into)} select %s, * from unnest({arrays})" + into.conflict()  # noqa: S608  our own names
+
+
+@cache
+def _put_one_sql(into: Into) -> str:
+    # A single row is half as much work for the driver as arrays of one.
+    return f"{_insert(into)} values (%s{', %b' * len(into.columns)})" + into.conflict()
+
+
+def _insert(into: Into) -> str:
+    return f"insert into {into.table} ({', '.join(('tenant', *into.columns))})"
+
+
+_ARRAYS = {"text": "text[]", "bigint": "bigint[]", "blob": "bytea[]"}
 
 
 def _in_our_words(error: psycopg.Error) -> StoreBusy | StoreClosed:
@@ -123,6 +162,8 @@ def _in_our_words(error: psycopg.Error) -> StoreBusy | StoreClosed:
             return StoreClosed(f"the database refused a statement ({error.sqlstate})", fix="report this with the code")
 
 
+_LOCK = "select 1 from head where tenant = :tenant for update"
+
 _FIRST_HEAD = """
 insert into head (tenant, size, peaks, at, epoch, note, mac) values (:tenant, 0, '', 0, 0, '', '')
 on conflict (tenant) do nothing"""
@@ -137,11 +178,9 @@ def make_tables(url: str) -> None:
     """
     db = PostgresDatabase(url)
     try:
-        db.begin(durable=True)
+        db.begin(durable=True, tenants=())
         db.query("select pg_advisory_xact_lock(:lock)", {"lock": _SCHEMA_LOCK})
-        for statement in DDL.format(blob="bytea", bigint="bigint", strict="").split(";"):
-            db.run_many(statement, [{}])
-        db.run_many("insert into version values (:number) on conflict do nothing", [{"number": VERSION}])
+        db.make(DDL.format(blob="bytea", bigint="bigint", strict="").split(";"))
         found = db.query("select max(number) from version", {})[0][0]
         db.commit()
     finally:

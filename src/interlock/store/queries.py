@@ -64,7 +64,7 @@ def budgets(stored: Stored) -> Mapping[BudgetId, Balance]:
 
 def signed_head(stored: Stored) -> str:
     """Return the note over the stored head; empty while nothing is entered."""
-    return stored.head().note
+    return stored.head(stored.standing()).note
 
 
 def notices(stored: Stored, before: Instant, topics: Sequence[str]) -> tuple[Notice, ...]:

@@ -15,6 +15,7 @@ from interlock.core.action import ActionState
 from interlock.core.door import Door
 from interlock.core.reason import Reason
 from interlock.ports import ActionRow, Claim, Notice, RunRow
+from interlock.store.database import Into, Type, Value
 
 VERSION = 1
 
@@ -63,48 +64,71 @@ create table if not exists version (number {bigint} primary key){strict}
 Row = TypeVar("Row")
 
 
+@dataclass(frozen=True, slots=True)
+class Column(Generic[Row]):
+    """A column that is derived from a row."""
+
+    type: Type
+    of: Callable[[Row], str | int | None]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table(Generic[Row]):
     """How rows of one kind are kept: what they are, and the columns that are derived from them."""
 
     name: str
     type: type[Row]
-    columns: Mapping[str, Callable[[Row], str | int | None]]
+    columns: Mapping[str, Column[Row]]
     decode: Callable[[bytes], Row]
+    into: Into
 
-    def upsert(self) -> str:
-        """Write the statement that puts a row, whether it is there already or not."""
-        names = ["id", *self.columns, "body", "mac"]
-        values = ", ".join(f":{name}" for name in names)
-        changed = ", ".join(f"{name} = excluded.{name}" for name in names[1:])
-        return (
-            f"insert into {self.name} (tenant, {', '.join(names)}) values (:tenant, {values})"  # noqa: S608  our own names
-            f" on conflict (tenant, id) do update set {changed}"
-        )
+    def values(self, id: str, row: Row, body: bytes, mac: bytes) -> tuple[Value, ...]:
+        """Put the values of a row in the order of the columns of `into`."""
+        return (id, *[column.of(row) for column in self.columns.values()], body, mac)
 
 
-def _table(name: str, type: type[Row], **columns: Callable[[Row], str | int | None]) -> Table[Row]:
-    return Table(name=name, type=type, columns=columns, decode=msgspec.json.Decoder(type).decode)
+def _table(name: str, type: type[Row], **columns: Column[Row]) -> Table[Row]:
+    derived: dict[str, Type] = {name: column.type for name, column in columns.items()}
+    into = Into(table=name, columns={"id": "text", **derived, "body": "blob", "mac": "blob"}, key=("id",))
+    return Table(name=name, type=type, columns=columns, decode=msgspec.json.Decoder(type).decode, into=into)
 
 
 ACTION = _table(
     "action",
     ActionRow,
-    held_key=lambda row: row.action.key if holds_key(row) else None,
-    run=lambda row: row.action.run,
-    state=lambda row: row.state.value,
-    lease_until=lambda row: row.lease_until,
-    undo_of=lambda row: row.action.undo_of,
-    changed_at=lambda row: row.changed_at,
+    held_key=Column("text", lambda row: row.action.key if holds_key(row) else None),
+    run=Column("text", lambda row: row.action.run),
+    state=Column("text", lambda row: row.state.value),
+    lease_until=Column("bigint", lambda row: row.lease_until),
+    undo_of=Column("text", lambda row: row.action.undo_of),
+    changed_at=Column("bigint", lambda row: row.changed_at),
 )
 BUDGET = _table("budget", Balance)
-GRANT = _table("granted", Grant, action=lambda row: row.action)
+GRANT = _table("granted", Grant, action=Column("text", lambda row: row.action))
 CLAIM = _table("claim", Claim)
 RUN = _table("run", RunRow)
-NOTICE = _table("notice", Notice, at=lambda row: row.at, done=lambda row: int(row.done))
+NOTICE = _table(
+    "notice", Notice, at=Column("bigint", lambda row: row.at), done=Column("bigint", lambda row: int(row.done))
+)
 
 TABLES: tuple[Table[Any], ...] = (ACTION, BUDGET, GRANT, CLAIM, RUN, NOTICE)
-UPSERT = {table.name: table.upsert() for table in TABLES}
+
+DOOR = Into(table="door", columns={"body": "blob", "mac": "blob"}, key=())
+HEAD = Into(
+    table="head",
+    columns={"size": "bigint", "peaks": "blob", "at": "bigint", "epoch": "bigint", "note": "text", "mac": "blob"},
+    key=(),
+)
+PAYLOAD = Into(table="payload", columns={"id": "text", "sealed": "blob"}, key=("id",))
+CONTRACT = Into(table="contract", columns={"hash": "text", "body": "blob"}, key=("hash",), twice="keep")
+ENTRY = Into(
+    table="entry", columns={'"index"': "bigint", "action": "text", "line": "blob"}, key=('"index"',), twice="fail"
+)
+TILE = Into(
+    table="tile",
+    columns={"level": "bigint", '"index"': "bigint", "root": "blob", "hashes": "blob"},
+    key=("level", '"index"'),
+)
 
 encode = msgspec.json.Encoder(order="deterministic").encode
 decode_door = msgspec.json.Decoder(Door).decode

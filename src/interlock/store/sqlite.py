@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Sequence
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,13 +14,15 @@ from interlock.core.errors import StoreBusy, StoreClosed
 from interlock.core.ids import TenantId
 from interlock.core.limits import BUSY_SECONDS_MAX, DISK_FREE_BYTES_MIN
 from interlock.ports import Clock, Halt, Secrets
-from interlock.store.database import Params
+from interlock.store.database import Into, Lookup, Params, Put, Standing, standing_of, standing_sql
 from interlock.store.machine import Machine
 from interlock.store.schema import DDL, VERSION
 from interlock.store.tenant import SqlStore
 
 Answer = TypeVar("Answer")
 
+_STATEMENTS_KEPT = 512  # how many names of each kind a batch looks up varies little
+_ALL_IN_ONE = 0  # so many names go as one list: a statement has a limited number of places
 _BUSY = ("database is locked", "database table is locked")
 
 
@@ -33,34 +36,40 @@ class SqliteDatabase:
         self._durable = durable
         self._waits = True
 
-    def begin(self, *, durable: bool) -> None:
+    def begin(self, *, durable: bool, tenants: Sequence[TenantId]) -> None:
         waits = durable and self._durable
         if waits != self._waits:
             self._run(f"pragma synchronous = {'full' if waits else 'normal'}")
             self._waits = waits
-        self._run("begin immediate")
+        self._run("begin immediate")  # which locks the whole file
 
     def begin_snapshot(self) -> None:
         self._run("begin")
 
-    def lock(self, tenants: Sequence[TenantId]) -> None:
-        pass  # `begin immediate` has locked the file
+    def standing(self, tenant: TenantId, lookups: Sequence[Lookup]) -> Standing:
+        wanted = tuple((lookup.table, lookup.column, _places(len(lookup.names))) for lookup in lookups)
+        params: list[str] = [tenant]
+        for lookup, (_, _, places) in zip(lookups, wanted, strict=True):
+            if places == _ALL_IN_ONE:
+                params.append(self.names(lookup.names))
+            else:
+                # The last name once more for each place that is left does not find more.
+                params += [*lookup.names, *[lookup.names[-1]] * (places - len(lookup.names))]
+        return standing_of(self._found(_standing_sql(wanted), params), lookups)
 
-    def now(self) -> int | None:
-        return None
+    def put(self, tenant: TenantId, puts: Sequence[Put]) -> None:
+        try:
+            for put in puts:
+                if put.rows:
+                    self._db.executemany(_put_sql(put.into), [(tenant, *row) for row in put.rows])
+        except sqlite3.Error as error:
+            raise _in_our_words(error) from error
 
     def names(self, names: Sequence[str]) -> str:
         return json.dumps(names)
 
     def query(self, sql: str, params: Params) -> list[Any]:
-        return self._run(sql, params).fetchall()
-
-    def run_many(self, sql: str, params: Sequence[Params]) -> None:
-        if params:
-            try:
-                self._db.executemany(sql, params)
-            except sqlite3.Error as error:
-                raise _in_our_words(error) from error
+        return self._found(sql, params)
 
     def commit(self) -> None:
         try:
@@ -78,11 +87,44 @@ class SqliteDatabase:
     def close(self) -> None:
         self._db.close()
 
-    def _run(self, sql: str, params: Params | None = None) -> sqlite3.Cursor:
+    def _run(self, sql: str) -> None:
         try:
-            return self._db.execute(sql, params or {})
+            self._db.execute(sql)
         except sqlite3.Error as error:
             raise _in_our_words(error) from error
+
+    def _found(self, sql: str, params: Params | Sequence[str]) -> list[Any]:
+        try:
+            # Damage may show with any row, not only as the statement begins.
+            return self._db.execute(sql, params).fetchall()
+        except sqlite3.Error as error:
+            raise _in_our_words(error) from error
+
+
+def _places(names: int) -> int:
+    """Round up to one of few numbers, so that statements are prepared once and found again."""
+    return next((places for places in (1, 4, 16, 64, 256) if names <= places), _ALL_IN_ONE)
+
+
+@lru_cache(_STATEMENTS_KEPT)
+def _standing_sql(wanted: tuple[tuple[str, str, int], ...]) -> str:
+    conditions: list[tuple[str, str]] = []
+    next_place = 2
+    for table, column, places in wanted:
+        if places == _ALL_IN_ONE:
+            named = f"select value from json_each(?{next_place})"  # noqa: S608  a number
+        else:
+            named = ", ".join(f"?{n}" for n in range(next_place, next_place + places))
+        conditions.append((table, f"{column} in ({named})"))
+        next_place += max(places, 1)
+    return standing_sql(conditions, tenant="?1", blob="x''", clock="-1")
+
+
+@cache
+def _put_sql(into: Into) -> str:
+    names = ", ".join(("tenant", *into.columns))
+    places = ", ".join("?" for _ in range(1 + len(into.columns)))
+    return f"insert into {into.table} ({names}) values ({places})" + into.conflict()  # noqa: S608  our own names
 
 
 def _in_our_words(error: sqlite3.Error) -> StoreBusy | StoreClosed:
@@ -96,7 +138,13 @@ def _in_our_words(error: sqlite3.Error) -> StoreBusy | StoreClosed:
 
 def _connect(path: Path) -> sqlite3.Connection:
     try:
-        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=BUSY_SECONDS_MAX)
+        db = sqlite3.connect(
+            path,
+            isolation_level=None,
+            check_same_thread=False,
+            timeout=BUSY_SECONDS_MAX,
+            cached_statements=_STATEMENTS_KEPT,
+        )
         for pragma in ("journal_mode = wal", "synchronous = full", "secure_delete = on"):
             db.execute(f"pragma {pragma}")
         if not db.execute("select 1 from sqlite_schema where name = 'version'").fetchone():

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
 from threading import local
@@ -18,8 +18,9 @@ from interlock.store import proofs, queries
 from interlock.store.batch import Batcher, Write
 from interlock.store.database import Database
 from interlock.store.kept import kept
-from interlock.store.load import Stored, load
+from interlock.store.load import Known, Loaded, Stored, load
 from interlock.store.machine import Machine
+from interlock.store.reads import Reads
 from interlock.store.writer import Writer
 
 Found = TypeVar("Found")
@@ -41,10 +42,13 @@ class SqlStore:
         self.secrets = secrets
         self.clock = clock
         self._connect = connect
-        self.writer = Writer(connect, Batcher(secrets=secrets, clock=clock, time=machine.time), tries=tries)
+        self.known = Known()
+        batcher = Batcher(secrets=secrets, clock=clock, time=machine.time, known=self.known)
+        self.writer = Writer(connect, batcher, tries=tries)
         self.writer.start()
         # A read of a few rows of a local file is shorter than the way to a thread and back, so it stays on the loop.
         self._readers = ThreadPoolExecutor(reader_threads, "interlock-reader") if reader_threads else None
+        self.reads = Reads(self._readers.submit, self.moment) if self._readers else None
         self._of_thread = local()
         self._opened: list[Database] = []
 
@@ -60,13 +64,34 @@ class SqlStore:
             return self.look(question)
         return await asyncio.wrap_future(self._readers.submit(self.look, question))
 
-    def look(self, question: Callable[[Database], Found]) -> Found:
-        """Answer a question in one snapshot, on a new connection if the old one was lost meanwhile."""
+    def moment(self, tenant: TenantId, needs: Needs) -> Loaded:
+        """Load the rows of one moment. They may be old by the time you look."""
+
+        def loaded(db: Database) -> Loaded:
+            stored = Stored(db, self.secrets, tenant, self.known)
+            standing = stored.standing(needs)
+            head = stored.head(standing)
+            now = Instant(max(standing.now or self.clock.now(), head.at))
+            return load(stored, needs, standing, door=stored.door(standing, head), tree=head.tree, now=now, halt=None)
+
+        return self.look(loaded, one_statement=True)
+
+    def look(self, question: Callable[[Database], Found], *, one_statement: bool = False) -> Found:
+        """Answer a question in one snapshot, on a new connection if the old one was lost meanwhile.
+
+        Args:
+            question: what is asked of a connection.
+            one_statement: whether it sends one statement, which sees one moment by itself.
+        """
+        ask = self._asked if one_statement else self._looked
         try:
-            return self._looked(question)
+            return ask(question)
         except StoreBusy:
             self._forget_reader()
-            return self._looked(question)
+            return ask(question)
+
+    def _asked(self, question: Callable[[Database], Found]) -> Found:
+        return question(self._reader())
 
     def _looked(self, question: Callable[[Database], Found]) -> Found:
         db = self._reader()
@@ -108,20 +133,16 @@ class TenantPart:
     tenant: TenantId
 
     async def write(self, needs: Needs, change: Change[Answer], *, durable: bool = True) -> Written[Answer]:
-        answer: Future[Written[Any]] = Future()
+        answer: asyncio.Future[Written[Any]] = asyncio.get_running_loop().create_future()
         self.store.writer.put(
             Write(tenant=self.tenant, needs=needs, change=change, durable=durable, answer=answer),
         )
-        return await asyncio.wrap_future(answer)
+        return await answer
 
     async def read(self, needs: Needs) -> Rows:
-        def snapshot(db: Database) -> Rows:
-            stored = self._stored(db)
-            head = stored.head()
-            now = Instant(max(db.now() or self.store.clock.now(), head.at))
-            return load(stored, needs, door=stored.door(head), tree=head.tree, now=now, halt=None).only(needs)
-
-        return await self.store.ask(snapshot)
+        if self.store.reads is None:
+            return self.store.moment(self.tenant, needs).only(needs)
+        return await self.store.reads.ask(self.tenant, needs)
 
     async def contract(self, hash: ContractHash) -> bytes:
         body = await self._ask(queries.contract, hash)

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 from interlock.core.ids import TenantId
 from interlock.ledger.tree import full_root, leaf_hash
-from interlock.store.database import Database
+from interlock.store.database import Database, Put
 from interlock.store.load import not_ours
+from interlock.store.schema import TILE
 
 WIDTH = 256
 _LEVELS = 8  # levels of the tree in one level of tiles
@@ -28,8 +29,7 @@ def fill(db: Database, tenant: TenantId, old: int, new: int) -> None:
             hashes = side_by_side(db, tenant, level, index)
             if len(hashes) != WIDTH:
                 raise not_ours(tenant, "entries or tiles are gone")
-            values = {"root": full_root(hashes), "hashes": b"".join(hashes)}
-            db.run_many(_PUT, [{"tenant": tenant, "level": level, "index": index, **values}])
+            db.put(tenant, [Put(TILE, [(level, index, full_root(hashes), b"".join(hashes))])])
         level += 1
 
 
@@ -75,7 +75,3 @@ select root from tile where tenant = :tenant and level = :below and "index" >= :
 order by "index\""""
 
 _TILE = 'select hashes from tile where tenant = :tenant and level = :level and "index" = :index'
-
-_PUT = """
-insert into tile (tenant, level, "index", root, hashes) values (:tenant, :level, :index, :root, :hashes)
-on conflict (tenant, level, "index") do update set root = excluded.root, hashes = excluded.hashes"""

@@ -12,6 +12,7 @@ from interlock.core.limits import (
     BATCH_WRITES_MAX,
     TENANTS_IN_A_BATCH_MAX,
 )
+from interlock.store.answers import tell
 from interlock.store.batch import Batcher, Told, Write
 from interlock.store.database import Database
 
@@ -76,7 +77,7 @@ class Writer:
             self._drain_into(waiting)
             batch, waiting = _first_tenants(waiting)
             # A caller that left before its turn is not served: nothing was begun for it.
-            self._tell([write for write in batch if write.answer.set_running_or_notify_cancel()])
+            self._serve_batch([write for write in batch if not write.answer.cancelled()])
             if waiting or not self._queue.empty():
                 # Another process gets its turn; alone, nobody waits for this.
                 time.sleep(BATCH_PAUSE_SECONDS)
@@ -93,7 +94,7 @@ class Writer:
             else:
                 waiting.append(write)
 
-    def _tell(self, batch: Sequence[Write]) -> None:
+    def _serve_batch(self, batch: Sequence[Write]) -> None:
         if not batch:
             return
         try:
@@ -101,11 +102,7 @@ class Writer:
         except Exception as error:  # noqa: BLE001  the thread lives on, and each caller hears why
             told = [error] * len(batch)
         # Only now: nobody is told what is not committed.
-        for write, answer in zip(batch, told, strict=True):
-            if isinstance(answer, Exception):
-                write.answer.set_exception(answer)
-            else:
-                write.answer.set_result(answer)
+        tell([(write.answer, answer) for write, answer in zip(batch, told, strict=True)])
 
     def _commit(self, batch: Sequence[Write]) -> list[Told]:
         for left in reversed(range(self.tries)):
