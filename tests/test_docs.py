@@ -17,6 +17,7 @@ from interlock.core.ids import Environment, WorkflowId
 from interlock.core.outcome import Done, Failed, Outcome, Refused
 from interlock.core.reason import Reason
 from interlock.gateway.publish import publish_contract
+from interlock.ledger.seal import Kind
 from interlock.tool.python import PythonTools
 from world import KIM, World
 
@@ -35,6 +36,16 @@ def test_every_piece_of_code_on_a_page_is_a_piece_of_a_file_that_is_tested(page:
     for block in blocks:
         assert block["file"], f"{page}: say in a comment where this is from:\n{block['code']}"
         assert block["code"] in (ROOT / block["file"]).read_text(encoding="utf-8"), block["code"]
+
+
+def test_the_page_of_the_ledger_names_every_kind_of_entry_that_is_written() -> None:
+    page = (ROOT / "docs" / "ledger.md").read_text(encoding="utf-8")
+    of_an_action = re.search(r"\*\*Of an action\*\* \(kinds (.*?)\)", page, re.DOTALL)
+    of_a_change = page.partition("**Of a change**")[2].partition("## ")[0]
+    assert of_an_action is not None
+    told = re.findall(r"`(\w+)`", of_an_action[1]) + re.findall(r"^\| `(\w+)` \|", of_a_change, re.MULTILINE)
+    # No payload is erased by a write of its own in this version.
+    assert sorted(told) == sorted(kind.value for kind in Kind if kind is not Kind.ERASED)
 
 
 @pytest.fixture

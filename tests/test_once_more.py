@@ -13,14 +13,14 @@ from interlock.core.errors import UpstreamSilent
 from interlock.core.ids import Environment, Instant, Micros, PersonId, Role, ToolName
 from interlock.core.outcome import Done, Parked, Refused, Uncertain
 from interlock.core.reason import Reason
-from interlock.gateway.consent import agree
 from interlock.gateway.doors import publish, resume_switch, throw
 from interlock.gateway.recover import attend
 from interlock.gateway.resolve import resolve
 from interlock.gateway.reverse import ask_for, undo
+from test_consent import yes
 from test_store import execute
 from test_uncertain import DAY, uncertain, under_way
-from test_undo import AS_UNDO, UNDO
+from test_undo import publish as a_mail_that_can_be_called_back
 from world import ALLOW, KIM, ScriptedTool, World, a_rule, a_tool
 
 pytestmark = pytest.mark.anyio
@@ -46,10 +46,8 @@ async def test_of_two_people_who_resolve_at_once_one_is_heard(world: World) -> N
 
 @pytest.mark.promise("undo")
 async def test_an_undo_that_is_retried_is_still_an_undo(world: World) -> None:
-    undoing = a_tool("mail.unsend", price=0, only_as_undo=True)
-    world.tool.result = {"id": 7}
-    world.others["mail.unsend"] = ScriptedTool(breaks=[UpstreamSilent("", fix="")])
-    await world.publish(ALLOW, AS_UNDO, tools=[a_tool(undo=UNDO), undoing])
+    back = await a_mail_that_can_be_called_back(world)
+    back.breaks = [UpstreamSilent("", fix="")]
     first = await world.call(run="r1")
     doubtful = await undo(world.gateway, world.store, first.action, KIM)
     assert isinstance(doubtful, Uncertain)
@@ -117,7 +115,7 @@ async def test_what_goes_on_waiting_keeps_nobody_behind_it_waiting(world: World)
     world.others["slow"] = ScriptedTool()
     slow, fast = await world.call(tool=ToolName("slow")), await world.call()
     for each in (slow, fast):
-        await agree(world.gateway, world.store, each.action, ANN, seen=(await world.row(each.action)).seen)
+        await yes(world, each.action)
     world.others["slow"].slots_left = False
     for _ in range(2):
         await attend(world.gateway, world.store)
@@ -132,7 +130,7 @@ async def test_what_goes_on_waiting_keeps_nobody_behind_it_waiting(world: World)
 async def test_what_was_agreed_to_outlives_a_stop_and_goes_on_after_it(world: World) -> None:
     await world.publish(ALLOW, a_rule("ask.mail", "ask"), approvals=LEAD)
     parked = await world.call()
-    await agree(world.gateway, world.store, parked.action, ANN, seen=(await world.row(parked.action)).seen)
+    await yes(world, parked.action)
     await throw(world.store, STOP, KIM)
     assert await attend(world.gateway, world.store) == ()
     assert (world.tool.performed, (await world.row(parked.action)).state) == ([], ActionState.PARKED)
@@ -153,10 +151,7 @@ async def test_a_row_that_was_edited_keeps_nothing_else_from_being_looked_after(
 
 
 async def test_an_undo_that_was_asked_for_waits_out_a_stop_and_is_done_once(world: World) -> None:
-    undoing = a_tool("mail.unsend", price=0, only_as_undo=True)
-    world.tool.result = {"id": 7}
-    back = world.others["mail.unsend"] = ScriptedTool()
-    await world.publish(ALLOW, AS_UNDO, tools=[a_tool(undo=UNDO), undoing])
+    back = await a_mail_that_can_be_called_back(world)
     first = await world.call(run="r1")
     await throw(world.store, replace(STOP, undo_too=True), KIM)
     await ask_for(world.store, first.action, KIM)

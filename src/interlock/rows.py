@@ -56,11 +56,11 @@ class ActionRow:
     started_at: Instant = Instant(0)
     holds: tuple[Charge, ...] = ()
     claims: tuple[ClaimId, ...] = ()
-    """The records that nobody else may change while it is under way."""
+    """The names that it has taken, and with an undo those of what it reverses."""
     price: int = 0
-    """What it may cost at most, in micro-dollars, with all that is looked up for it."""
+    """What its attempts and the look at the record afterwards may cost at most, in micro-dollars."""
     gathered: int = 0
-    """What looking up facts and previews has cost, in micro-dollars."""
+    """What looking up facts, the preview and the record before has cost, in micro-dollars. It is paid."""
     cost: Money = Money(0)
     overrun: bool = False
     question: PayloadId | None = None

@@ -1,4 +1,4 @@
-"""Votes: one person's yes or no to one digest, used once, expiring. Who may vote is decided where the vote is given."""
+"""Grants: one person's yes to one digest under one binding, used once, expiring. `vote` says who may give one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ from interlock.core.ids import ActionId, Binding, Digest, GrantId, Instant, Pers
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """A yes of `person` to exactly `digest` as shown by `seen`, answering `rules` and no other."""
+    """A yes of `person` to exactly `digest` as shown by `seen`, under `bound`, answering `rules` and no other."""
 
     id: GrantId
     action: ActionId
@@ -24,7 +24,7 @@ class Grant:
     known_by: str
     """How the person was known: `os:1000`, or `key:` and the fingerprint of the key that signed."""
     signature: str = ""
-    """Key and signature over action, digest and `seen`, in hex, where the person signed."""
+    """Key and signature over action, digest and `seen`, in hex, where the person signed. A step-up asks for it."""
     given_at: Instant
     expires_at: Instant
     consumed_by: ActionId | None = None

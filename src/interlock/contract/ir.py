@@ -11,9 +11,7 @@ from interlock.core.decision import OnChange
 from interlock.core.effect import EffectClass, Mode, Tier
 from interlock.core.ids import (
     AgentId,
-    ContractHash,
     Environment,
-    Instant,
     Micros,
     PersonId,
     Role,
@@ -245,13 +243,3 @@ class Contract:
     assumptions: tuple[Assumption, ...] = ()
     kept: JsonObject = field(default_factory=dict[str, object])
     """Sections as they were written whose judge this version lacks."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InForce:
-    """A published contract as a call finds it."""
-
-    contract: Contract
-    hash: ContractHash
-    mode: Mode
-    since: Instant = Instant(0)

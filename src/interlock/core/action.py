@@ -85,7 +85,7 @@ class Action:
     key: Key
     """What makes two calls the same call: a MAC over tenant, workflow, agent, principal and the caller's key."""
     digest: Digest
-    """A MAC over all that an approval binds to: who asks, for whom, which tool, these exact arguments."""
+    """A MAC over who asks, for whom, which tool, these exact arguments."""
     what: str
     """The salted commitment to the arguments, which is all that an entry says of them."""
     caller: Caller
@@ -103,6 +103,6 @@ class Action:
     undo_of: ActionId | None = None
     """The action that this one reverses."""
     retry_of: ActionId | None = None
-    """The action that this one does again, because a person said that it did not happen."""
+    """The action that this one does again, because a person gave up finding out how it ended."""
     draft_of: ActionId | None = None
     """The suggestion that a person started."""

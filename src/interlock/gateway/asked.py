@@ -292,7 +292,7 @@ def scoped_key(
 
 
 def digest(caller: Caller, tool: ToolName, arguments: bytes, secrets: Secrets) -> Digest:
-    """Name all that an approval binds to, and that a repetition under the same key must agree with."""
+    """Name what a yes is about, and what a repetition under the same key must agree with."""
     what = {
         "tenant": caller.tenant,
         "workflow": caller.workflow,

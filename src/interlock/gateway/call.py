@@ -2,14 +2,16 @@
 
  1. Identify   who asks, under which contract                   `identify`
  2. Validate   one canonical form of the arguments              `validate`
- 3. Recall     what is already recorded under this key          `recall`, `remembered`
- 4. Gather     facts, looked up by us and never told to us      `facts.gather`
+ 3. Recall     what is already recorded under this key          `recall`; once it is allowed, `remembered`
+ 4. Gather     facts, paid for and then looked up by us         `facts.gather`; once it is judged, `preview`, `before`
  5. Decide     policy, outside any transaction, at one epoch    `judge`
  6. Ask        refuse, suggest, or park until a person agrees   `begin` ┐ one write
  7. Start      hold, consume grants, write down that we start   `begin` ┘
  8. Perform    outside any transaction, in a task of our own    `perform`
  9. Check      what came back, and what of it the agent sees    `checked`
 10. Settle     charge, and write down how it ended              `end`, one write
+
+What no rule has to refuse leaves by `turn_away`, also in one write.
 """
 
 import asyncio

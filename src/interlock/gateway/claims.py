@@ -18,7 +18,7 @@ class Names:
     """The names that one action claims, each a MAC, so that no business key stands in the database."""
 
     unique: ClaimId | None = None
-    """Taken from the start until the window ends; given back when it is sure that nothing happened."""
+    """Taken from the start until the window ends; given back by an undo, or when it is sure that nothing happened."""
     serial: ClaimId | None = None
     """Taken while the action is under way or uncertain."""
     target: ClaimId | None = None
@@ -30,7 +30,7 @@ class Names:
     happened."""
 
     undone: tuple[ClaimId, ...] = ()
-    """The claims of the action that this one undoes, to be let go with it."""
+    """The claims of the action that this one undoes: its end gives the business key among them back."""
 
     def all(self) -> frozenset[ClaimId]:
         names = (self.unique, self.serial, self.target, self.cache, self.follow_up)

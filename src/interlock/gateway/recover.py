@@ -1,4 +1,4 @@
-"""What nobody finished: leases that passed, actions whose end nobody knows, approvals that nobody gave in time.
+"""What nobody finished: leases that passed, actions whose end nobody knows, what was agreed to or asked for meanwhile.
 
 Any process may look. Every move is compare-and-set on the state and the fence, so that two that look at once agree.
 """
@@ -72,7 +72,7 @@ def give_up(rows: Rows, *, row: ActionRow, process: ProcessId) -> tuple[Changes,
 
 
 async def attend(gateway: Gateway, store: TenantStore) -> tuple[ActionId, ...]:
-    """Look once after everything that waits: leases, what can be sent again or asked about, notices that are due.
+    """Look once after all that waits: leases, what can be sent again or asked about, notices that are due, undos.
 
     Returns:
         The actions that were moved.

@@ -16,6 +16,7 @@ from interlock.gateway.doors import Operator
 from interlock.gateway.paid import Purse
 from interlock.gateway.recall import payload_of
 from interlock.gateway.revive import revived
+from interlock.ledger import change
 from interlock.ledger.seal import ChangeEntry, Kind
 from interlock.ports import ActionRow, Changes, Needs, Notice, Rows, TenantStore, Wanted
 
@@ -153,7 +154,7 @@ async def ask_for(store: TenantStore, id: ActionId, by: Operator, *, even_if_cha
             process=by.process,
             by=by.person,
             known_by=by.known_by,
-            detail={"action": id, "even_if_changed": int(even_if_changed)},
+            detail=change.undo_asked(id, even_if_changed=even_if_changed),
         )
         return Changes(notices=(asked,), entries=(entry,)), None
 

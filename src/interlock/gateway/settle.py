@@ -74,9 +74,8 @@ def never_sent(rows: Rows, *, end: End) -> tuple[Changes, Outcome | ActionRow | 
         How it ended, the row as it stands where it was no start, or nothing where nothing was written.
     """
     row = rows.actions[end.id]
-    if row is None or row.state is ActionState.PARKED:
-        return Changes(), row
-    if row.state is ActionState.STARTED and (row.fence, row.owner) == (end.fence, end.process):
+    ours = (ActionState.STARTED, end.fence, end.process)
+    if row is not None and (row.state, row.fence, row.owner) == ours:
         return ended(rows, row, end)
     return Changes(), row
 

@@ -7,6 +7,7 @@ from interlock.core.door import BreakGlass, Door, Published, Scope, Switch, Swit
 from interlock.core.effect import EffectClass, Mode
 from interlock.core.errors import LedgerBroken
 from interlock.core.ids import (
+    ActionId,
     AgentId,
     BudgetId,
     ContractHash,
@@ -60,6 +61,11 @@ def broken(glass: BreakGlass) -> Detail:
 def raised(budget: BudgetId, *, by_amount: int, reopen: bool) -> Detail:
     """Say by how much a budget grew, and whether it admits again after an overrun."""
     return {"budget": budget, "by_amount": by_amount, "reopen": int(reopen)}
+
+
+def undo_asked(action: ActionId, *, even_if_changed: bool) -> Detail:
+    """Say which effect is to be undone, and whether its record may have changed since."""
+    return {"action": action, "even_if_changed": int(even_if_changed)}
 
 
 def accepted(clock: Instant) -> Detail:
