@@ -1,6 +1,7 @@
 """What must not slip through on a second try: retries, resends, undos of undos, keys, salts, notices that wait."""
 
 import asyncio
+import json
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,8 @@ from interlock.contract.ir import Approvals
 from interlock.core.action import ActionState
 from interlock.core.door import Scope, Switch, SwitchKind
 from interlock.core.effect import EffectClass, Mode
-from interlock.core.errors import UpstreamSilent
+from interlock.core.errand import Terms
+from interlock.core.errors import NotPermitted, UpstreamSilent
 from interlock.core.ids import Environment, Instant, Micros, PersonId, Role, ToolName
 from interlock.core.outcome import Done, Parked, Refused, Uncertain
 from interlock.core.reason import Reason
@@ -17,11 +19,12 @@ from interlock.gateway.doors import publish, resume_switch, throw
 from interlock.gateway.recover import attend
 from interlock.gateway.resolve import resolve
 from interlock.gateway.reverse import ask_for, undo
+from interlock.ports import Performer
 from test_consent import yes
 from test_store import execute
 from test_uncertain import DAY, uncertain, under_way
 from test_undo import publish as a_mail_that_can_be_called_back
-from world import ALLOW, KIM, ScriptedTool, World, a_rule, a_tool
+from world import ALLOW, KIM, ScriptedTool, Scripts, World, a_rule, a_tool
 
 pytestmark = pytest.mark.anyio
 
@@ -154,15 +157,44 @@ async def test_an_undo_that_was_asked_for_waits_out_a_stop_and_is_done_once(worl
     back = await a_mail_that_can_be_called_back(world)
     first = await world.call(run="r1")
     await throw(world.store, replace(STOP, undo_too=True), KIM)
-    await ask_for(world.store, first.action, KIM)
+    await ask_for(world.gateway, world.store, first.action, KIM)
     assert await attend(world.gateway, world.store) == ()
     await resume_switch(world.store, "s1", KIM)
     (done,) = await attend(world.gateway, world.store)
     row = await world.row(done)
     assert (row.action.undo_of, row.action.by, len(back.performed)) == (first.action, "kim", 1)
-    await ask_for(world.store, first.action, KIM)
-    assert await attend(world.gateway, world.store) == ()
-    assert len(back.performed) == 1
+    with pytest.raises(NotPermitted, match="no effect that stands"):
+        await ask_for(world.gateway, world.store, first.action, KIM)
+
+
+async def test_an_undo_that_was_asked_for_and_comes_too_late_is_answered_once(world: World) -> None:
+    await a_mail_that_can_be_called_back(world)
+    first = await world.call(run="r1")
+    await ask_for(world.gateway, world.store, first.action, KIM)
+    world.clock.forward(days=2)
+    for _ in range(2):
+        assert await attend(world.gateway, world.store) == ()
+    told = [json.loads(line)["detail"] for line in await world.store.entries() if b"undo_asked" in line]
+    assert told == [
+        {"action": first.action, "even_if_changed": 0},
+        {"action": first.action, "to": "not done"},
+    ]
+    assert [each.topic for each in await world.store.notices(before=Instant(2**53))] == ["incident"]
+
+
+async def test_a_process_that_lacks_the_tool_leaves_what_was_agreed_to_to_one_that_has_it(world: World) -> None:
+    await world.publish(ALLOW, a_rule("ask.mail", "ask"), approvals=LEAD)
+    parked = await world.call()
+    await yes(world, parked.action)
+
+    class Nothing(Scripts):
+        def find(self, source: str, terms: Terms) -> Performer | None:
+            return None
+
+    lacking = replace(world.gateway, performers=Nothing(world.tool))
+    assert await attend(lacking, world.store) == ()
+    assert (await world.row(parked.action)).state is ActionState.PARKED
+    assert await attend(world.gateway, world.store) == (parked.action,)
 
 
 async def test_a_question_or_a_no_needs_no_free_slot(world: World) -> None:

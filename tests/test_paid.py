@@ -209,3 +209,34 @@ async def test_a_red_draft_counts_as_a_call(world: World) -> None:
     await world.publish(tools=[a_tool(MAIL, tier=Tier.RED)], budgets=[calls])
     assert isinstance(await world.call({"n": 1}, run="r1"), Suggested)
     assert isinstance(await world.call({"n": 2}, run="r1"), Refused)
+
+
+async def test_what_was_looked_up_for_an_action_is_told_whatever_becomes_of_it(world: World) -> None:
+    people = Approvals(people={Role("lead"): frozenset({PersonId("ann")})})
+    rules = (ALLOW, RISKY, a_rule("ask.mail", "ask"))
+    await with_a_paid_fact(world, *rules, approvals=people)
+    parked = await world.call()
+    for _ in range(2):
+        assert isinstance(await resume(world.gateway, world.store, parked.action), Parked)
+    assert await yes(world, parked.action)
+    outcome = await resume(world.gateway, world.store, parked.action)
+    assert isinstance(outcome, Done)
+    assert (outcome.cost.micros, (await world.row(parked.action)).gathered) == (45, 40)
+    assert (await world.balance()).spent == 45
+    await with_a_paid_fact(world)
+    world.tool.slots_left = False
+    refused = await world.call({"to": "eve"})
+    assert (await world.row(refused.action)).gathered == 10
+    await sound(world)
+
+
+async def test_refusals_that_no_rule_made_count_as_calls_too(world: World) -> None:
+    await world.publish(budgets=[a_budget(2, Unit.TOOL_CALLS, "run")])
+    world.tool.slots_left = False
+    outcomes = [await world.call({"n": n}, run="r1") for n in range(3)]
+    assert [outcome.reason for outcome in outcomes if isinstance(outcome, Refused)] == [
+        Reason.OVERLOADED,
+        Reason.OVERLOADED,
+        Reason.TOO_MANY_TOOL_CALLS,
+    ]
+    await sound(world)

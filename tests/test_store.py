@@ -18,14 +18,14 @@ from interlock.core.errors import StoreClosed, StoreTampered
 from interlock.core.ids import ActionId, BudgetId, ContractHash, Key, PersonId, TenantId
 from interlock.core.outcome import Done, Refused
 from interlock.core.reason import Reason
-from interlock.gateway.doors import accept_clock, changed, publish
+from interlock.gateway.doors import changed, publish
 from interlock.ledger.note import opened as opened_note
 from interlock.ledger.seal import Kind
 from interlock.ledger.tree import leaf_hash, verify
 from interlock.ports import Change, Changes, Needs, Rows, Wanted, Written
 from interlock.store.batch import verifier_of
 from interlock.store.tenant import SqlStore
-from world import KIM, NOON, PROD, HandClock, World, a_budget, a_tool
+from world import KIM, PROD, HandClock, World, a_budget, a_tool
 
 pytestmark = pytest.mark.anyio
 
@@ -305,28 +305,6 @@ async def test_who_leaves_before_the_turn_is_not_served_and_keeps_nobody_from_an
     assert TEAM in (await reads[4]).budgets
 
 
-async def test_a_clock_that_goes_back_never_writes_before_the_last_entry(world: World) -> None:
-    await world.publish()
-    await world.call()
-    world.clock.jump(seconds=-2)
-    await world.call({"n": 2})
-    times = [json.loads(line)["at"] for line in await world.store.entries()]
-    assert times == sorted(times)
-
-
-@pytest.mark.parametrize("seconds", [3_600, -3_600])
-async def test_a_clock_that_jumps_starts_nothing_until_it_agrees_again(world: World, seconds: float) -> None:
-    await world.publish()
-    assert isinstance(await world.call(), Done)
-    world.clock.jump(seconds=seconds)
-    outcome = await world.call({"n": 2})
-    assert isinstance(outcome, Refused)
-    assert outcome.reason is Reason.STOPPED
-    world.clock.jump(seconds=-seconds)
-    assert isinstance(await world.call({"n": 3}), Done)
-    assert {json.loads(line)["at"] for line in await world.store.entries()} == {NOON}
-
-
 async def test_a_stop_file_beside_the_database_stops_every_start(world: World, where: str) -> None:
     if not where.endswith(".db"):
         return
@@ -369,22 +347,6 @@ async def test_a_function_that_may_run_again_is_run_again_after_a_lost_connectio
     assert isinstance(outcomes[-1], Done)
     assert all(isinstance(o, Done) or o.reason is Reason.OVERLOADED for o in outcomes if isinstance(o, Done | Refused))
     assert len(world.tool.performed) == sum(isinstance(o, Done) for o in outcomes)
-
-
-@pytest.mark.promise("tenant")
-async def test_who_vouches_for_a_clock_vouches_for_their_own_tenant_alone(world: World) -> None:
-    other = World.on(world.opened, world.clock, TenantId(f"{world.tenant}-other"))
-    for each in (world, other):
-        await each.publish()
-        assert isinstance(await each.call({"n": 1}), Done)
-    world.clock.jump(seconds=3_600)
-    await accept_clock(world.store, KIM)
-    assert isinstance(await world.call({"n": 2}), Done)
-    stopped = await other.call({"n": 2})
-    assert isinstance(stopped, Refused)
-    assert stopped.reason is Reason.STOPPED
-    await accept_clock(other.store, KIM)
-    assert isinstance(await other.call({"n": 3}), Done)
 
 
 async def test_an_entry_that_cannot_be_written_fails_its_own_write_and_no_other(world: World) -> None:

@@ -137,7 +137,7 @@ def performing(where: str, keys: Path) -> Generator[Gateway]:
     """Open a gateway that may perform, and close everything at the end.
 
     Raises:
-        StoreBusy: another process performs on this file.
+        Occupied: another process performs on this file.
         StoreError: the database or the keys cannot be used.
     """
     with right_to_perform(where), beside(where, keys) as gateway:
@@ -169,7 +169,7 @@ def right_to_perform(where: str) -> Generator[None]:
     """Take the right to start effects. One process a file has it; on Postgres everybody has.
 
     Raises:
-        StoreBusy: another process performs on this file.
+        Occupied: another process performs on this file.
     """
     if is_postgres(where):
         yield

@@ -8,6 +8,7 @@ InterlockError
 ├── PayloadErased        the key of this payload was destroyed
 ├── StoreError           the store did not do what it was told
 │   ├── StoreBusy        another process holds what we need; nothing was written
+│   │   └── Occupied     another process performs on this file; it alone starts effects
 │   ├── StoreClosed      it refuses until it is opened again and verified
 │   ├── StoreTampered    a row that opens something is not as Interlock wrote it
 │   └── StoreUnsure      the answer to a commit was lost; it may or may not be written
@@ -54,6 +55,10 @@ class StoreError(InterlockError):
 
 class StoreBusy(StoreError):
     """Another process held the lock for too long. Nothing was written; trying again is safe."""
+
+
+class Occupied(StoreBusy):
+    """Another process has the right to perform. It does what is left to it."""
 
 
 class StoreClosed(StoreError):

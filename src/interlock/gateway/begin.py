@@ -34,6 +34,9 @@ class Started:
 class Stale:
     """The world moved between the decision and the start: decide again."""
 
+    paid: int = 0
+    """What was looked up meanwhile and no row says yet, in micro-dollars."""
+
 
 Begun = Started | Parked | Suggested | Refused | Stale
 
@@ -61,7 +64,7 @@ def begin(rows: Rows, *, writing: Writing) -> tuple[Changes, Begun]:
         # It was counted as a call of its run when it was asked for.
         taken = tuple(charge for charge in taken if charge.unit is not Unit.TOOL_CALLS)
     if _stale(rows, asked, judged, row, taken):
-        return Changes(), Stale()
+        return Changes(), Stale(paid=writing.gathered)
     stop = refuse(rows, writing, row, taken)
     if stop is not None and row.state is ActionState.PARKED and stop.reason in PASSING:
         return Changes(), stop
@@ -211,14 +214,14 @@ def turned_away(
         action: what was asked.
         refused: the refusal.
         process: this process.
-        counts: what the call counts for all the same; whoever has no calls left hears that instead.
+        counts: what a first call counts for all the same; whoever has no calls left hears that instead.
         gathered: what was looked up for it, in micro-dollars.
     """
     known = rows.actions[action.id]
     waits = known is not None and known.state is ActionState.PARKED and refused.reason in PASSING
     if waits or (known is not None and known.state is not ActionState.PARKED):
         return Changes(), refused
-    counts = [charge for charge in counts if charge.budget in rows.budgets]
+    counts = [charge for charge in counts if known is None and charge.budget in rows.budgets]
     held = hold(rows.budgets, counts)
     if isinstance(held, Shortfall):
         reason, why, fix = lacks(held)

@@ -100,13 +100,21 @@ class Gateway:
                 if not isinstance(outcome, Stale):
                     return outcome
                 door = self.doors[caller.tenant] = (await store.read(Needs())).door
-                outcome = await self._call(store, caller, proposal, drawn, door, sure=True)
+                outcome = await self._call(store, caller, proposal, drawn, door, sure=True, paid=outcome.paid)
         except InterlockError as down:
             return Refused(action=drawn.id, reason=_reason_of(down), why=str(down), fix=down.fix)
         return changing(drawn.id) if isinstance(outcome, Stale) else outcome
 
     async def _call(
-        self, store: TenantStore, caller: Caller, proposal: Proposal, drawn: Fresh, door: Door, *, sure: bool
+        self,
+        store: TenantStore,
+        caller: Caller,
+        proposal: Proposal,
+        drawn: Fresh,
+        door: Door,
+        *,
+        sure: bool,
+        paid: int = 0,
     ) -> Outcome | Stale:
         """Carry a proposal under a door. Unless that is `sure` to be the one of now, it refuses nothing by itself."""
         self.observer.at("identify", drawn.id)
@@ -114,16 +122,22 @@ class Gateway:
         tool = identify(caller, proposal, force, drawn)  # (1)
         if isinstance(tool, Refused):
             action = unreadable(caller, proposal, drawn, None)
-            return await self.turn_away(store, action, tool, force=force) if sure else Stale()
+            return await self.turn_away(store, action, tool, force=force, gathered=paid) if sure else Stale()
         assert force is not None, "without a contract there is no tool"
         arguments = validate(proposal, tool, force, drawn)  # (2)
         if isinstance(arguments, Refused):
             action = unreadable(caller, proposal, drawn, tool)
-            return await self.turn_away(store, action, arguments, force=force) if sure else Stale()
-        return await self.carry(store, asked(caller, proposal, drawn, tool, arguments, force, self.secrets))
+            return await self.turn_away(store, action, arguments, force=force, gathered=paid) if sure else Stale()
+        return await self.carry(store, asked(caller, proposal, drawn, tool, arguments, force, self.secrets), paid=paid)
 
-    async def carry(self, store: TenantStore, asked: Asked) -> Outcome | Stale:
-        """Carry an action that has its canonical form, or say that the world moved meanwhile."""
+    async def carry(self, store: TenantStore, asked: Asked, *, paid: int = 0) -> Outcome | Stale:
+        """Carry an action that has its canonical form, or say that the world moved meanwhile.
+
+        Args:
+            store: the tenant's.
+            asked: the action.
+            paid: what an earlier try has looked up and no row says yet.
+        """
         id = asked.action.id
         names = names_of(asked, self.secrets)
         self.observer.at("recall", id)
@@ -133,26 +147,18 @@ class Gateway:
         if known is not None:
             return await self.outcome_of(store, known)
         if seen.door.of(asked.action.caller.workflow, asked.action.caller.environment) != asked.force.published:
-            return Stale()  # another contract or mode is in force by now
-        purse = Purse(store=store, asked=asked, process=self.process, epoch=seen.door.epoch)
-        self.observer.at("gather", id)
-        # Nothing is looked up, and nothing paid, for what is refused anyway.
-        gathered = Gathered() if shut(asked, seen) else await self.facts.gather(asked, seen.now, purse)  # (4)
-        self.observer.at("decide", id)
-        judged = judge(asked, seen, gathered.facts, self.secrets)  # (5)
+            return Stale(paid=paid)  # another contract or mode is in force by now
+        purse = Purse(store=store, asked=asked, process=self.process, epoch=seen.door.epoch, now=seen.now, spent=paid)
+        judged, gathered = await self._judged(asked, seen, purse)  # (4), (5)
         if isinstance(judged.decision, Allow):
             answer = await remembered(seen, names, store, self.secrets)
             if answer is not None:
                 return answer
-        if isinstance(judged.decision, Ask | Suggest):
-            await self.facts.preview(asked, gathered, seen.now, purse)
-            judged = replace(judged, seen=seen_by_a_person(asked, gathered))
-        if isinstance(judged.decision, Allow | Ask):
-            await self.facts.before(asked, gathered, seen.now, purse)
         if isinstance(purse.stopped, Stale):
             return purse.stopped
         if purse.stopped is not None:
-            return await self.turn_away(store, asked.action, purse.stopped, gathered=purse.spent)
+            no = purse.stopped
+            return await self.turn_away(store, asked.action, no, force=asked.force, gathered=purse.spent)
         undone = seen.actions[asked.action.undo_of] if asked.action.undo_of else None
         if undone is not None:
             names = replace(names, undone=undone.claims)
@@ -162,14 +168,26 @@ class Gateway:
         writing = replace(writing, may_start=parked or isinstance(judged.decision, Allow))
         return await asyncio.shield(self._in_own_task(id, lambda: self._from_start_to_end(store, needs, writing)))
 
+    async def _judged(self, asked: Asked, seen: Rows, purse: Purse) -> tuple[Judged, Gathered]:
+        """Look up what the rules look at, decide, and look up what a person or the record is to be shown."""
+        self.observer.at("gather", asked.action.id)
+        # Nothing is looked up, and nothing paid, for what is refused anyway.
+        gathered = Gathered() if shut(asked, seen) else await self.facts.gather(asked, seen.now, purse)  # (4)
+        self.observer.at("decide", asked.action.id)
+        judged = judge(asked, seen, gathered.facts, self.secrets)  # (5)
+        if isinstance(judged.decision, Ask | Suggest):
+            await self.facts.preview(asked, gathered, seen.now, purse)
+            judged = replace(judged, seen=seen_by_a_person(asked, gathered))
+        if isinstance(judged.decision, Allow | Ask):
+            await self.facts.before(asked, gathered, seen.now, purse)
+        return judged, gathered
+
     async def _from_start_to_end(self, store: TenantStore, needs: Needs, writing: Writing) -> Outcome | Stale:
         asked = writing.asked
-        unfit = asked.force.unfit.get(asked.tool.name)
-        if unfit is not None:
-            return await self.turn_away(store, asked.action, replace(unfit, action=asked.action.id))
         performer = self.performers.find(asked.tool.source, terms_of(asked.force.contract, asked.tool))
         if performer is None or (writing.may_start and not performer.free()):
-            return await self.turn_away(store, asked.action, _cannot_perform(asked, performer))
+            no = _cannot_perform(asked, performer)
+            return await self.turn_away(store, asked.action, no, force=asked.force, gathered=writing.gathered)
         ends = lease_ends(self.clock.boot(), asked)
         self.observer.at("start", asked.action.id)
         try:
@@ -209,7 +227,7 @@ class Gateway:
             return Uncertain(action=how.id)
         match written.answer:
             case None:
-                return Stale()  # it was not written at all: decide again
+                return Stale(paid=writing.gathered)  # it was not written at all: decide again
             case ActionRow():
                 return await outcome_of(written.answer, store, self.secrets)
             case outcome:
@@ -340,12 +358,12 @@ def changing(id: ActionId) -> Refused:
 def _cannot_perform(asked: Asked, performer: Performer | None) -> Refused:
     tool = asked.tool
     if performer is None:
-        why, reason = f"nothing here can carry out `{tool.source}`", Reason.INTERNAL
+        why = f"nothing here can carry out `{tool.source}`"
         fix = "start the process that has this tool, or correct `from` in the contract"
     else:
-        why, reason = f"all {tool.slots} slots of `{tool.name}` are taken", Reason.OVERLOADED
+        why = f"all {tool.slots} slots of `{tool.name}` are taken"
         fix = "call again later, or raise `slots` in the contract"
-    return Refused(action=asked.action.id, reason=reason, why=why, fix=fix)
+    return Refused(action=asked.action.id, reason=Reason.OVERLOADED, why=why, fix=fix)
 
 
 def _reason_of(down: InterlockError) -> Reason:

@@ -26,20 +26,22 @@ class Purse:
     process: ProcessId
     epoch: int | None
     """The doors under which the agent's budgets pay; none where the tenant pays for what we or a person look up."""
+    now: Instant
+    """When it was judged: in the periods of that moment it is charged."""
     spent: int = 0
-    """In micro-dollars."""
+    """In micro-dollars, what no row says yet: before there is a row, whoever writes the first one says it."""
     stopped: Refused | Stale | None = None
 
     async def pay(self, price: int) -> bool:
         """Book `price` as spent, and say whether the look-up may be made."""
-        if not price:
-            return self.stopped is None
-        if self.stopped is None:
-            now = (await self.store.read(Needs())).now
-            budgets = frozenset(charge.budget for charge in self._charges(price, now))
+        if price and self.stopped is None:
+            budgets = frozenset(charge.budget for charge in self._charges(price, self.now))
             needs = Needs(actions=frozenset({self.asked.action.id}), budgets=budgets)
-            self.stopped = (await self.store.write(needs, partial(self._paid, price=price))).answer
-            self.spent += 0 if self.stopped else price
+            paid = (await self.store.write(needs, partial(self._paid, price=price))).answer
+            if isinstance(paid, int):
+                self.spent += paid
+            else:
+                self.stopped = paid
         return self.stopped is None
 
     def _charges(self, price: int, now: Instant) -> tuple[Charge, ...]:
@@ -48,13 +50,13 @@ class Purse:
         own = charges(self.asked, now) or ()
         return tuple(replace(charge, amount=price) for charge in own if charge.unit is Unit.USD)
 
-    def _paid(self, rows: Rows, *, price: int) -> tuple[Changes, Refused | Stale | None]:
+    def _paid(self, rows: Rows, *, price: int) -> tuple[Changes, Refused | Stale | int]:
         mine = self._charges(price, rows.now)
         row = rows.actions[self.asked.action.id]
         if self.epoch is not None and rows.halt is not None:
             return Changes(), self._no(*HALTS[rows.halt])
         if self.epoch not in (None, rows.door.epoch) or not {charge.budget for charge in mine} <= rows.budgets.keys():
-            return Changes(), Stale()
+            return Changes(), Stale(paid=self.spent)
         held = hold(rows.budgets, mine)
         if isinstance(held, Shortfall):
             return Changes(), self._no(*lacks(held))
@@ -71,7 +73,8 @@ class Purse:
             costs=costs,
             cost=Money(price),
         )
-        return Changes(budgets=settle(held, mine, costs), entries=(entry,)), None
+        told = (replace(row, gathered=row.gathered + price),) if row else ()
+        return Changes(actions=told, budgets=settle(held, mine, costs), entries=(entry,)), 0 if row else price
 
     def _no(self, reason: Reason, why: str, fix: str) -> Refused:
         return Refused(action=self.asked.action.id, reason=reason, why=why, fix=fix)

@@ -4,6 +4,7 @@ Any process may look. Every move is compare-and-set on the state and the fence, 
 """
 
 from collections.abc import Awaitable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -13,7 +14,7 @@ from interlock.core.action import ActionState
 from interlock.core.canonical import Json
 from interlock.core.charge import Charge, Unit
 from interlock.core.effect import RESENDABLE, EffectClass
-from interlock.core.errors import InterlockError, NotPermitted, StoreTampered
+from interlock.core.errors import StoreError, StoreTampered
 from interlock.core.fact import Known
 from interlock.core.ids import ActionId, Instant, Micros, ProcessId
 from interlock.core.outcome import Outcome, Refused
@@ -23,12 +24,11 @@ from interlock.gateway.call import Gateway
 from interlock.gateway.charges import charges, lease_micros
 from interlock.gateway.check import checked, said_apart
 from interlock.gateway.claims import names_of
-from interlock.gateway.doors import Operator
 from interlock.gateway.force import terms_of
 from interlock.gateway.paid import Purse
 from interlock.gateway.perform import Ending, Happened, Late, NeverHappened, Unheard, perform
 from interlock.gateway.resume import resume_or_leave
-from interlock.gateway.reverse import undo
+from interlock.gateway.reverse import answer
 from interlock.gateway.revive import revived
 from interlock.gateway.settle import End, end, ended
 from interlock.ledger.seal import ActionEntry, Kind
@@ -89,27 +89,12 @@ async def attend(gateway: Gateway, store: TenantStore) -> tuple[ActionId, ...]:
         if outcome is not None and not (isinstance(outcome, Refused) and outcome.reason in PASSING):
             moved.append(notice.action)
             await store.write(Needs(), partial(_told, notice=notice))
-    moved += [id for id in [await _undone(gateway, store, each) for each in await _undos(store, now)] if id]
+    for notice in await store.notices(before=now, topics=("undo",)):
+        with suppress(StoreError):  # the next look is soon
+            outcome = await answer(gateway, store, notice)
+            if outcome is not None and not (isinstance(outcome, Refused) and outcome.reason in PASSING):
+                moved.append(outcome.action)
     return tuple(dict.fromkeys(moved))
-
-
-async def _undos(store: TenantStore, now: Instant) -> tuple[Notice, ...]:
-    return await store.notices(before=now, topics=("undo",))
-
-
-async def _undone(gateway: Gateway, store: TenantStore, notice: Notice) -> ActionId | None:
-    """Do what a person asked for beside this process, unless it is not the moment or cannot be done."""
-    by = Operator(person=notice.by, known_by=notice.known_by, process=gateway.process)
-    try:
-        outcome = await undo(gateway, store, notice.action, by, even_if_changed=notice.even_if_changed)
-    except NotPermitted:
-        outcome = None  # it was undone meanwhile, or its record has changed: who asked looks and asks again
-    except InterlockError:
-        return None
-    if isinstance(outcome, Refused) and outcome.reason in PASSING:
-        return None
-    await store.write(Needs(), partial(_told, notice=notice))
-    return outcome.action if outcome is not None else None
 
 
 async def _unless_broken(work: Awaitable[Answer]) -> Answer | None:
@@ -216,7 +201,7 @@ async def reconcile(gateway: Gateway, store: TenantStore, row: ActionRow) -> Out
         return None
     now = (await store.read(Needs())).now
     # The tenant pays: an empty budget of the run must not keep anybody from finding out.
-    purse = Purse(store=store, asked=asked, process=gateway.process, epoch=None)
+    purse = Purse(store=store, asked=asked, process=gateway.process, epoch=None, now=now)
     found = await gateway.facts.look(asked, asked.tool.reconcile, now, purse, action=row.action.id)
     said = found.value if isinstance(found, Known) else None
     match said:

@@ -1,10 +1,13 @@
 """A parked action goes on. It walks steps 4 to 10 again: the world may have changed meanwhile."""
 
+from dataclasses import replace
+
 from interlock.core.action import ActionState
 from interlock.core.errors import ActionUnknown, InterlockError
 from interlock.core.ids import ActionId
 from interlock.core.limits import DECIDE_TRIES_MAX
 from interlock.core.outcome import Outcome, Refused
+from interlock.core.reason import Reason
 from interlock.gateway.begin import Stale
 from interlock.gateway.call import Gateway, changing, row_of
 from interlock.gateway.revive import revived
@@ -30,6 +33,10 @@ async def resume(gateway: Gateway, store: TenantStore, id: ActionId) -> Outcome:
         asked = await revived(gateway, store, row)
         if isinstance(asked, Refused):
             return await gateway.turn_away(store, row.action, asked)
+        unfit = asked.force.unfit.get(asked.tool.name)
+        if unfit is not None:
+            # Another process may have the tool, so it waits on.
+            return replace(unfit, action=id, reason=Reason.OVERLOADED)
         outcome = await gateway.carry(store, asked)
         if not isinstance(outcome, Stale):
             return outcome

@@ -6,11 +6,12 @@ from typing import cast
 
 from interlock.core.action import ActionState
 from interlock.core.canonical import Json, canonical
-from interlock.core.errors import ActionUnknown, NotPermitted
+from interlock.core.errors import ActionUnknown, NotPermitted, StoreTampered
 from interlock.core.fact import Known
 from interlock.core.ids import ActionId, Instant, PrincipalId, RunId, ToolName
 from interlock.core.outcome import Outcome, Refused
 from interlock.gateway.asked import Proposal
+from interlock.gateway.begin import PASSING
 from interlock.gateway.call import Gateway, row_of
 from interlock.gateway.doors import Operator
 from interlock.gateway.paid import Purse
@@ -102,21 +103,27 @@ async def undo(
         ActionUnknown: there is no such action.
         NotPermitted: it cannot be undone, or the record has changed since and nobody said that this is fine.
     """
-    steps = await plan(gateway, store, id=id)
+    step = await _undoable(gateway, store, id)
     row = await row_of(store, id)
-    if row is None or not steps or steps[0].undo_tool is None:
-        why = steps[0].why_not if steps else "it has no effect that stands"
-        raise NotPermitted(f"`{id}` cannot be undone: {why}", fix=f"run `interlock action show {id}`")
+    assert row is not None, "what can be undone has a row"
     if not even_if_changed and await _changed(gateway, store, row):
         raise NotPermitted(f"what `{id}` left behind has changed since", fix="look at it, then say `--even-if-changed`")
     proposal = Proposal(
-        tool=steps[0].undo_tool,
-        arguments=steps[0].arguments,
+        tool=step.undo_tool or step.tool,
+        arguments=step.arguments,
         run=None if row.action.own_run else row.action.run,
         by=by.person,
         undo_of=id,
     )
     return await gateway.call(replace(row.action.caller, principal=PrincipalId(by.person)), proposal)
+
+
+async def _undoable(gateway: Gateway, store: TenantStore, id: ActionId) -> Reversal:
+    steps = await plan(gateway, store, id=id)
+    if not steps or steps[0].undo_tool is None:
+        why = steps[0].why_not if steps else "it has no effect that stands"
+        raise NotPermitted(f"`{id}` cannot be undone: {why}", fix=f"run `interlock action show {id}`")
+    return steps[0]
 
 
 async def _changed(gateway: Gateway, store: TenantStore, row: ActionRow) -> bool:
@@ -129,16 +136,24 @@ async def _changed(gateway: Gateway, store: TenantStore, row: ActionRow) -> bool
         return False
     result: Json = kept.get("full", kept["shown"])
     now = (await store.read(Needs())).now
-    purse = Purse(store=store, asked=asked, process=gateway.process, epoch=None)
+    purse = Purse(store=store, asked=asked, process=gateway.process, epoch=None, now=now)
     found = await gateway.facts.look(asked, asked.tool.after, now, purse, result=result)
     return not isinstance(found, Known) or found.value != kept["after"]
 
 
-async def ask_for(store: TenantStore, id: ActionId, by: Operator, *, even_if_changed: bool = False) -> None:
-    """Leave it to whoever performs on this store to undo an effect. What asks is written down, and so is who."""
+async def ask_for(
+    gateway: Gateway, store: TenantStore, id: ActionId, by: Operator, *, even_if_changed: bool = False
+) -> None:
+    """Leave it to whoever performs on this store to undo an effect. What asks is written down, and so is who.
+
+    Raises:
+        ActionUnknown: there is no such action.
+        NotPermitted: it cannot be undone.
+    """
+    await _undoable(gateway, store, id)
 
     def turn(rows: Rows) -> tuple[Changes, None]:
-        asked = Notice(
+        line = Notice(
             id=f"undo:{id}",
             topic="undo",
             action=id,
@@ -147,15 +162,49 @@ async def ask_for(store: TenantStore, id: ActionId, by: Operator, *, even_if_cha
             known_by=by.known_by,
             even_if_changed=even_if_changed,
         )
-        entry = ChangeEntry(
-            kind=Kind.UNDO_ASKED,
-            at=rows.now,
-            epoch=rows.door.epoch,
-            process=by.process,
-            by=by.person,
-            known_by=by.known_by,
-            detail=change.undo_asked(id, even_if_changed=even_if_changed),
-        )
-        return Changes(notices=(asked,), entries=(entry,)), None
+        detail = change.undo_asked(id, even_if_changed=even_if_changed)
+        return Changes(notices=(line,), entries=(_said_of(rows, by, detail),)), None
 
     await store.write(Needs(), turn)
+
+
+async def answer(gateway: Gateway, store: TenantStore, asked_for: Notice) -> Outcome | None:
+    """Undo what somebody asked for beside this process, or write down that it cannot be done any more.
+
+    Returns:
+        How the undo ended; nothing where there was none.
+
+    Raises:
+        StoreError: the store is away. Whoever asked is answered later.
+    """
+    by = Operator(person=asked_for.by, known_by=asked_for.known_by, process=gateway.process)
+    try:
+        outcome = await undo(gateway, store, asked_for.action, by, even_if_changed=asked_for.even_if_changed)
+    except (NotPermitted, ActionUnknown, StoreTampered):
+        outcome = None
+    if isinstance(outcome, Refused) and outcome.reason in PASSING:
+        return outcome
+
+    def turn(rows: Rows) -> tuple[Changes, None]:
+        done = replace(asked_for, done=True)
+        if outcome is not None:
+            return Changes(notices=(done,)), None
+        # Somebody was told to wait for it, so its not being done is told as well.
+        told = Notice(id=f"incident:{asked_for.id}", topic="incident", action=asked_for.action, at=rows.now)
+        entry = _said_of(rows, by, change.not_undone(asked_for.action))
+        return Changes(notices=(done, told), entries=(entry,)), None
+
+    await store.write(Needs(), turn)
+    return outcome
+
+
+def _said_of(rows: Rows, by: Operator, detail: change.Detail) -> ChangeEntry:
+    return ChangeEntry(
+        kind=Kind.UNDO_ASKED,
+        at=rows.now,
+        epoch=rows.door.epoch,
+        process=by.process,
+        by=by.person,
+        known_by=by.known_by,
+        detail=detail,
+    )

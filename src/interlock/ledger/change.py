@@ -68,6 +68,11 @@ def undo_asked(action: ActionId, *, even_if_changed: bool) -> Detail:
     return {"action": action, "even_if_changed": int(even_if_changed)}
 
 
+def not_undone(action: ActionId) -> Detail:
+    """Say which effect was to be undone and could not be any more when its turn came."""
+    return {"action": action, "to": "not done"}
+
+
 def accepted(clock: Instant) -> Detail:
     """Say up to when the clock was vouched for."""
     return {"accepted": clock}

@@ -27,6 +27,8 @@ class Standing:
     fence: int = 0
     holds: tuple[HoldLine, ...] = ()
     cost: int = 0
+    gathered: int = 0
+    """What was looked up for it."""
     overrun: bool = False
     reason: str = ""
     contract: str = ""
@@ -92,6 +94,8 @@ class State:
             # It is charged, and moves nothing else.
             self._hold(line.holds)
             self._settle(line.holds, line.costs)
+            if line.kind is Kind.LOOKED_UP:
+                self.actions[id] = replace(before, gathered=before.gathered + line.cost)
             return
         after = self.actions[id] = _moved(before, line)
         if not before.holds or line.kind is Kind.RESENT:

@@ -10,7 +10,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from interlock.core.errors import StoreBusy, StoreClosed
+from interlock.core.errors import Occupied, StoreBusy, StoreClosed
 from interlock.core.ids import TenantId
 from interlock.core.limits import BUSY_SECONDS_MAX, DISK_FREE_BYTES_MIN
 from interlock.ports import Clock, Halt, Secrets
@@ -196,14 +196,14 @@ def lock_for_performing(path: Path) -> int:
     """Take the right to perform on the file at `path`, and keep it until the process ends or closes the descriptor.
 
     Raises:
-        StoreBusy: another process performs on it.
+        Occupied: another process performs on it.
     """
     descriptor = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(descriptor)
-        raise StoreBusy(
+        raise Occupied(
             f"another process performs on `{path}`",
             fix="send the call to it, or stop it; switches, approvals and budgets work beside it",
         ) from error

@@ -3,7 +3,7 @@
 from interlock import app
 from interlock.contract.ir import Hook
 from interlock.core.action import ActionState
-from interlock.core.errors import StoreBusy
+from interlock.core.errors import Occupied
 from interlock.core.ids import ActionId, ToolName
 from interlock.core.outcome import Outcome
 from interlock.door.cli.session import Session
@@ -22,7 +22,7 @@ async def carry_on(here: Session, id: ActionId) -> Outcome | None:
                 here.typed.screen.note(why)
                 return None
             return await resume(here.gateway, here.store, id)
-    except StoreBusy:
+    except Occupied:
         here.typed.screen.note("note: another process performs on this store; it carries the action on")
         return None
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from interlock.core.errors import NotPermitted, StoreBusy
+from interlock.core.errors import NotPermitted, Occupied
 from interlock.core.ids import RunId
 from interlock.core.outcome import Done, Outcome
 from interlock.door.cli.outcomes import CODES, data_of, text_of
@@ -24,7 +24,7 @@ async def undo(typed: Typed) -> int:
         raise InputWrong("say what is to be undone", fix="name one action, or `--run RUN`")
     try:
         return await _undo(typed)
-    except StoreBusy:
+    except Occupied:
         if given.id is None:
             raise
     return await _asked_for(typed)
@@ -48,12 +48,8 @@ async def _asked_for(typed: Typed) -> int:
     """Leave it to the process that performs on this store."""
     with session(typed) as here:
         id = (await here.action(typed.given.id)).action.id
-        steps = await reverse.plan(here.gateway, here.store, id=id)
-        if not steps or steps[0].why_not:
-            why = steps[0].why_not if steps else "it has no effect that stands"
-            raise NotPermitted(f"`{id}` cannot be undone: {why}", fix=f"run `interlock action show {id}`")
         by = operator(typed, here.gateway.process)
-        await reverse.ask_for(here.store, id, by, even_if_changed=typed.given.even_if_changed)
+        await reverse.ask_for(here.gateway, here.store, id, by, even_if_changed=typed.given.even_if_changed)
     typed.screen.note("note: another process performs on this store; it undoes the effect")
     typed.screen.show(
         {"asked_for": id, "by": by.person, "known_by": by.known_by},
