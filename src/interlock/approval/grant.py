@@ -1,10 +1,11 @@
 """Grants: one person's yes to one digest under one binding, used once, expiring. `vote` says who may give one."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from interlock.core.decision import Ask, Requirement
 from interlock.core.ids import ActionId, Binding, Digest, GrantId, Instant, PersonId, Role, RuleId
+from interlock.core.value import replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,10 +1,11 @@
 """A hold is an upper bound set aside; settling charges what it really was and gives the rest back."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from interlock.core.charge import Charge, Unit, closes
 from interlock.core.ids import BudgetId
+from interlock.core.value import replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

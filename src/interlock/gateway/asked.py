@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 
@@ -27,6 +27,7 @@ from interlock.core.ids import (
 from interlock.core.limits import SAFE_INTEGER
 from interlock.core.outcome import Refused, Wrong
 from interlock.core.reason import Reason
+from interlock.core.value import replace
 from interlock.gateway import fresh
 from interlock.gateway.force import Force
 from interlock.ports import Payload, Secrets

@@ -1,7 +1,7 @@
 """Steps 6 and 7, as one pure function: check again what may have changed since the decision, then stop or start."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import assert_never
 
 from interlock.approval.grant import Grant, opening
@@ -12,6 +12,7 @@ from interlock.core.decision import Allow, Ask, Deny, Suggest
 from interlock.core.ids import ActionId, Instant, Micros, PayloadId, ProcessId
 from interlock.core.outcome import Parked, Refused, Suggested
 from interlock.core.reason import Reason
+from interlock.core.value import replace
 from interlock.gateway.asked import Asked
 from interlock.gateway.charges import REASON, charges, lease_micros
 from interlock.gateway.claims import Names, holder

@@ -1,10 +1,10 @@
 """What a person changes about a budget: room for the rest of its period, and a yes to go on after an overrun."""
 
-from dataclasses import replace
 from functools import partial
 
 from interlock.budget.hold import Balance
 from interlock.core.ids import BudgetId
+from interlock.core.value import replace
 from interlock.gateway.doors import Operator
 from interlock.ledger import change
 from interlock.ledger.seal import ChangeEntry, Kind

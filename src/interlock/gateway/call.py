@@ -16,7 +16,7 @@ What no rule has to refuse leaves by `turn_away`, also in one write.
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -31,6 +31,7 @@ from interlock.core.ids import ActionId, Micros, ProcessId, TenantId
 from interlock.core.limits import DECIDE_TRIES_MAX, LEASE_MARGIN_SECONDS
 from interlock.core.outcome import Outcome, Receipt, Refused, Uncertain
 from interlock.core.reason import Reason
+from interlock.core.value import replace
 from interlock.gateway.asked import Asked, Fresh, Proposal, asked, identify, owner_of, unreadable, validate
 from interlock.gateway.begin import Stale, Started, begin, lease_ends, needs_of, turned_away
 from interlock.gateway.charges import call_charges

@@ -1,12 +1,13 @@
 """The names that an action claims: a business key that is unique, a record that is changed one action at a time."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from interlock.contract.path import Absent
 from interlock.core.canonical import Json, canonical
 from interlock.core.effect import EffectClass
 from interlock.core.ids import ClaimId, Instant
+from interlock.core.value import replace
 from interlock.gateway.asked import Asked
 from interlock.ports import Claim, Secrets
 

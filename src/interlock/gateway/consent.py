@@ -1,7 +1,7 @@
 """What people say to actions that wait: yes, no, or yes to something else. Each is a write, by any process."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
@@ -15,6 +15,7 @@ from interlock.core.ids import ActionId, GrantId, PersonId, Role, RuleId
 from interlock.core.limits import DECIDE_TRIES_MAX
 from interlock.core.outcome import Refused
 from interlock.core.reason import Reason
+from interlock.core.value import replace
 from interlock.gateway import fresh
 from interlock.gateway.asked import commitment, digest
 from interlock.gateway.begin import Stale

@@ -1,7 +1,7 @@
 """What a person changes about the doors: contracts, modes, switches. Each is a write of its own, by any process."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from interlock.contract.bundle import decode, encode
 from interlock.contract.ir import Contract
@@ -10,6 +10,7 @@ from interlock.core.door import BreakGlass, Door, Published, Switch
 from interlock.core.effect import Mode
 from interlock.core.errors import ContractInvalid
 from interlock.core.ids import ContractHash, Environment, Instant, PersonId, ProcessId, WorkflowId
+from interlock.core.value import replace
 from interlock.ledger import change
 from interlock.ledger.seal import ChangeEntry, Kind
 from interlock.ports import Changes, Needs, Rows, TenantStore

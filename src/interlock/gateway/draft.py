@@ -1,11 +1,10 @@
 """A draft is started by a person: an agent never starts what is red, and what it proposed ends as a suggestion."""
 
-from dataclasses import replace
-
 from interlock.core.action import ActionState
 from interlock.core.errors import ActionUnknown, NotPermitted
 from interlock.core.ids import ActionId, PrincipalId
 from interlock.core.outcome import Outcome, Refused
+from interlock.core.value import replace
 from interlock.gateway.asked import Proposal
 from interlock.gateway.call import Gateway, row_of
 from interlock.gateway.doors import Operator

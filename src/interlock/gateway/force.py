@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from interlock.contract import expr
 from interlock.contract.arguments import Schema
@@ -17,6 +17,7 @@ from interlock.core.errors import ContractInvalid
 from interlock.core.ids import ActionId, ContractHash, RuleId, TenantId, ToolName
 from interlock.core.outcome import Refused
 from interlock.core.reason import Reason
+from interlock.core.value import replace
 from interlock.policy.arguments import arguments_of
 from interlock.policy.load import Policies, load
 from interlock.policy.vocabulary import ToolShape
@@ -123,11 +124,12 @@ def _requirement(consent: Consent) -> Requirement:
 
 @dataclass(slots=True)
 class Forces:
-    """Remembers the contracts that were compiled lately."""
+    """Remembers the contracts that were compiled lately, each in the modes in which it was in force."""
 
     performers: Performers
-    _kept: dict[tuple[TenantId, ContractHash], Force] = field(
-        default_factory=dict[tuple[TenantId, ContractHash], Force]
+    _kept: dict[tuple[TenantId, Published], Force] = field(default_factory=dict[tuple[TenantId, Published], Force])
+    _compiling: dict[tuple[TenantId, ContractHash], asyncio.Task[Force]] = field(
+        default_factory=dict[tuple[TenantId, ContractHash], asyncio.Task[Force]]
     )
 
     async def of(self, store: TenantStore, door: Door, caller: Caller) -> Force | None:
@@ -139,17 +141,25 @@ class Forces:
         published = door.of(caller.workflow, caller.environment)
         if published is None:
             return None
-        force = await self._compiled(store, published.contract)
-        return force if force.mode is published.mode else replace(force, mode=published.mode)
-
-    async def _compiled(self, store: TenantStore, hash: ContractHash) -> Force:
-        name = (store.tenant, hash)
+        name = (store.tenant, published)
         known = self._kept.get(name)
         if known is None:
-            contract = decode(await store.contract(hash))
-            known = await asyncio.to_thread(compiled, contract, hash)
-            known = replace(known, unfit=await asyncio.to_thread(unfit, contract, self.performers))
+            compiled = await self._compiled_once(store, published.contract)
             if len(self._kept) >= _KEPT_MAX:
                 self._kept.pop(next(iter(self._kept)))
-            self._kept[name] = known
+            known = self._kept[name] = replace(compiled, mode=published.mode)
         return known
+
+    async def _compiled_once(self, store: TenantStore, hash: ContractHash) -> Force:
+        # Whoever comes while it is compiled waits for the one who does it; who leaves stops nobody else's.
+        name = (store.tenant, hash)
+        task = self._compiling.get(name)
+        if task is None:
+            task = self._compiling[name] = asyncio.create_task(self._compile(store, hash))
+            task.add_done_callback(lambda _: self._compiling.pop(name))
+        return await asyncio.shield(task)
+
+    async def _compile(self, store: TenantStore, hash: ContractHash) -> Force:
+        contract = decode(await store.contract(hash))
+        known = await asyncio.to_thread(compiled, contract, hash)
+        return replace(known, unfit=await asyncio.to_thread(unfit, contract, self.performers))

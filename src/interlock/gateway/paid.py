@@ -1,6 +1,6 @@
 """What is looked up for an action is paid before it is looked up: no number of callers spends beyond a budget."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 from interlock.budget.hold import Shortfall, hold, settle
@@ -10,6 +10,7 @@ from interlock.core.ids import Instant, ProcessId
 from interlock.core.money import Money
 from interlock.core.outcome import Refused
 from interlock.core.reason import Reason
+from interlock.core.value import replace
 from interlock.gateway.asked import Asked
 from interlock.gateway.begin import HALTS, Stale, lacks
 from interlock.gateway.charges import charges, of_the_tenant

@@ -5,7 +5,7 @@ pin of what really carries them out.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,6 +20,7 @@ from interlock.core.canonical import JsonObject
 from interlock.core.errors import ContractInvalid, InterlockError
 from interlock.core.ids import AgentId, Environment, ToolName
 from interlock.core.limits import POLICY_FILE_BYTES_MAX
+from interlock.core.value import replace
 from interlock.gateway.force import compiled
 from interlock.identity.public_key import read_public_key
 from interlock.policy.rule import Place

@@ -5,7 +5,6 @@ Any process may look. Every move is compare-and-set on the state and the fence, 
 
 from collections.abc import Awaitable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
@@ -18,6 +17,7 @@ from interlock.core.errors import StoreError, StoreTampered
 from interlock.core.fact import Known
 from interlock.core.ids import ActionId, Instant, Micros, ProcessId
 from interlock.core.outcome import Outcome, Refused
+from interlock.core.value import replace
 from interlock.gateway.asked import Asked
 from interlock.gateway.begin import PASSING, lease_ends
 from interlock.gateway.call import Gateway

@@ -1,6 +1,6 @@
 """What a person says of an action whose end nobody knows: it happened, it did not, give up, or do it again."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Literal, assert_never
 
@@ -10,6 +10,7 @@ from interlock.core.canonical import Json
 from interlock.core.errors import ActionUnknown, NotPermitted
 from interlock.core.ids import ActionId
 from interlock.core.outcome import Outcome, Refused
+from interlock.core.value import replace
 from interlock.gateway.asked import Asked, Proposal
 from interlock.gateway.call import Gateway, row_of
 from interlock.gateway.claims import given_back

@@ -1,13 +1,12 @@
 """A parked action goes on. It walks steps 4 to 10 again: the world may have changed meanwhile."""
 
-from dataclasses import replace
-
 from interlock.core.action import ActionState
 from interlock.core.errors import ActionUnknown, InterlockError
 from interlock.core.ids import ActionId
 from interlock.core.limits import DECIDE_TRIES_MAX
 from interlock.core.outcome import Outcome, Refused
 from interlock.core.reason import Reason
+from interlock.core.value import replace
 from interlock.gateway.begin import Stale
 from interlock.gateway.call import Gateway, changing, row_of
 from interlock.gateway.revive import revived

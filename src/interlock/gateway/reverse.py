@@ -1,7 +1,7 @@
 """Undo: a new, governed action that reverses an old one. Last in, first out; what cannot be undone is named before."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import cast
 
 from interlock.core.action import ActionState
@@ -10,6 +10,7 @@ from interlock.core.errors import ActionUnknown, NotPermitted, StoreTampered
 from interlock.core.fact import Known
 from interlock.core.ids import ActionId, Instant, PrincipalId, RunId, ToolName
 from interlock.core.outcome import Outcome, Refused
+from interlock.core.value import replace
 from interlock.gateway.asked import Proposal
 from interlock.gateway.begin import PASSING
 from interlock.gateway.call import Gateway, row_of

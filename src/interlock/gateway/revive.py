@@ -1,13 +1,13 @@
 """An action that was written down, put together again as it was asked for, under the contract that is in force now."""
 
 import json
-from dataclasses import replace
 from typing import cast
 
 from interlock.contract.arguments import Arguments, parsed
 from interlock.core.errors import PayloadErased, StoreTampered
 from interlock.core.outcome import Refused
 from interlock.core.reason import Reason
+from interlock.core.value import replace
 from interlock.gateway.asked import Asked, Fresh
 from interlock.gateway.call import Gateway
 from interlock.ports import ActionRow, Needs, TenantStore

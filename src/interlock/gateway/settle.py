@@ -1,6 +1,6 @@
 """Step 10: charge what it cost and write down how it ended. Whatever ended the work, it leads here."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import assert_never
 
 from interlock.budget.hold import overrun, settle
@@ -12,6 +12,7 @@ from interlock.core.limits import SAFE_INTEGER
 from interlock.core.money import Money
 from interlock.core.outcome import Done, Failed, Outcome, Uncertain
 from interlock.core.reason import Reason
+from interlock.core.value import replace
 from interlock.gateway.charges import costs_of
 from interlock.gateway.check import Checked
 from interlock.gateway.claims import business_key, given_back

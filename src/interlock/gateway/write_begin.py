@@ -1,7 +1,7 @@
 """What each way out of the begin writes down: the row, the holds, the claims, the payloads, the entry."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from interlock.approval.grant import Grant, consume
 from interlock.budget.hold import Balance, Shortfall, hold, settle
@@ -11,6 +11,7 @@ from interlock.core.charge import Charge, Unit
 from interlock.core.decision import Ask, Suggest
 from interlock.core.ids import BudgetId, Digest, Instant, ProcessId
 from interlock.core.outcome import Parked, Refused, Suggested
+from interlock.core.value import replace
 from interlock.gateway.asked import Asked
 from interlock.gateway.charges import lease_micros
 from interlock.gateway.claims import Names, taken

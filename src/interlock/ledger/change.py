@@ -1,7 +1,6 @@
 """What the detail of a change says, written and read in one place, so that a door can be built from entries alone."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from interlock.core.door import BreakGlass, Door, Published, Scope, Switch, SwitchKind
 from interlock.core.effect import EffectClass, Mode
@@ -17,6 +16,7 @@ from interlock.core.ids import (
     ToolName,
     WorkflowId,
 )
+from interlock.core.value import replace
 from interlock.ledger.reading import ChangeLine
 from interlock.ledger.seal import Kind
 

@@ -1,7 +1,7 @@
 """What the state must be, built from the entries alone: actions, budgets, doors and grants."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -10,6 +10,7 @@ from interlock.core.charge import closes
 from interlock.core.door import Door
 from interlock.core.errors import LedgerBroken
 from interlock.core.ids import ActionId, BudgetId, GrantId
+from interlock.core.value import replace
 from interlock.ledger.change import DOOR, turned
 from interlock.ledger.reading import ActionLine, ChangeLine, EntryLine, HoldLine, read
 from interlock.ledger.seal import Kind

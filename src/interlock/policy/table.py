@@ -1,7 +1,7 @@
 """Mode x tier as one table, and the switches and break-glass that bend it. Every cell has a test."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import assert_never
 
 from interlock.core.decision import Allow, Ask, Decision, Deny, Requirement, Suggest
@@ -9,6 +9,7 @@ from interlock.core.door import BreakGlass, Switch, SwitchKind
 from interlock.core.effect import EffectClass, Mode, Tier
 from interlock.core.ids import RuleId
 from interlock.core.reason import Reason
+from interlock.core.value import replace
 from interlock.policy.vocabulary import Question
 
 TABLE_VERSION = 1

@@ -2,11 +2,12 @@
 
 from asyncio import Future
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from interlock.core.ids import Instant, TenantId
 from interlock.core.outcome import Receipt
+from interlock.core.value import replace
 from interlock.ledger.note import Verifier, signed
 from interlock.ledger.seal import ActionEntry, seal
 from interlock.ledger.tree import Tree, leaf_hash
