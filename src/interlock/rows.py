@@ -53,6 +53,8 @@ class ActionRow:
     """What the agent asked for, where a person has edited it since."""
     authors: tuple[PersonId, ...] = ()
     """Everybody who edited it. None of them can approve it."""
+    askers: tuple[PersonId, ...] = ()
+    """Who asked for what it does again or starts as a draft, and on whose behalf."""
     started_at: Instant = Instant(0)
     holds: tuple[Charge, ...] = ()
     claims: tuple[ClaimId, ...] = ()

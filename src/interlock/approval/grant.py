@@ -38,27 +38,22 @@ def opening(
     digest: Digest,
     bound: Binding,
     seen: str,
-    authors: Sequence[PersonId],
     now: Instant,
 ) -> tuple[Grant, ...] | None:
     """Return the grants that together answer every requirement, or nothing if one is left open.
 
     Args:
         ask: what is required, as policy says now.
-        grants: every yes that was given to the action.
+        grants: every yes that was given to the action and counts today.
         digest: what stands there by now; an edit makes it another one.
         bound: the policies and the tool that decide now.
         seen: the hash of what a person would be shown now.
-        authors: everybody who edited it since; none of them agrees to their own words, whenever they said yes.
         now: a grant that has expired by then opens nothing.
     """
     good = [
         grant
         for grant in grants
-        if (grant.digest, grant.bound) == (digest, bound)
-        and grant.person not in authors
-        and grant.consumed_by is None
-        and now < grant.expires_at
+        if (grant.digest, grant.bound) == (digest, bound) and grant.consumed_by is None and now < grant.expires_at
     ]
     chosen: dict[GrantId, Grant] = {}
     for requirement in ask.requirements:

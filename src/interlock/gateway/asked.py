@@ -54,6 +54,10 @@ class Proposal:
     undo_of: ActionId | None = None
     retry_of: ActionId | None = None
     draft_of: ActionId | None = None
+    authors: tuple[PersonId, ...] = ()
+    """Whoever edited what is done again, or started as a draft."""
+    askers: tuple[PersonId, ...] = ()
+    """Whoever asked for it before, or on whose behalf."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +101,8 @@ class Asked:
     tool: Tool
     force: Force
     drawn: Fresh
+    authors: tuple[PersonId, ...] = ()
+    askers: tuple[PersonId, ...] = ()
 
     @cached_property
     def owner(self) -> str:
@@ -266,6 +272,8 @@ def asked(
         tool=tool,
         force=force,
         drawn=drawn,
+        authors=proposal.authors,
+        askers=proposal.askers,
     )
 
 

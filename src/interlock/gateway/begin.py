@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
-from interlock.approval.grant import Grant, opening
+from interlock.approval.grant import opening
 from interlock.budget.hold import Shortfall, hold, settle
 from interlock.core.action import Action, ActionState, step
 from interlock.core.charge import Charge, Unit
@@ -17,7 +17,7 @@ from interlock.gateway.asked import Asked
 from interlock.gateway.charges import REASON, charges, lease_micros
 from interlock.gateway.claims import Names, holder
 from interlock.gateway.judge import Judged
-from interlock.gateway.people import as_held_today
+from interlock.gateway.people import counting_today
 from interlock.gateway.write_begin import Writing, looping
 from interlock.ledger.seal import ActionEntry, Kind
 from interlock.ports import ActionRow, Changes, Halt, Needs, Rows
@@ -59,7 +59,9 @@ def begin(rows: Rows, *, writing: Writing) -> tuple[Changes, Begun]:
     """(6) and (7): refuse, park, suggest or start, whatever the rows as they are now allow."""
     asked, judged = writing.asked, writing.judged
     id = asked.action.id
-    row = rows.actions[id] or ActionRow(action=asked.action, state=ActionState.ASKED)
+    row = rows.actions[id] or ActionRow(
+        action=asked.action, state=ActionState.ASKED, authors=asked.authors, askers=asked.askers
+    )
     taken = charges(asked, rows.now)
     if taken is not None and row.state is ActionState.PARKED:
         # It was counted as a call of its run when it was asked for.
@@ -78,11 +80,10 @@ def begin(rows: Rows, *, writing: Writing) -> tuple[Changes, Begun]:
         case Ask():
             grants = opening(
                 judged.decision,
-                _held_today(rows.grants[id], asked),
+                counting_today(asked.force.contract.approvals, row, rows.grants[id]),
                 digest=asked.action.digest,
                 bound=judged.bound,
                 seen=judged.seen,
-                authors=row.authors,
                 now=rows.now,
             )
             if grants is None:
@@ -99,12 +100,6 @@ def begin(rows: Rows, *, writing: Writing) -> tuple[Changes, Begun]:
 
 PASSING = frozenset({Reason.OVERLOADED, Reason.STOPPED})
 """What says nothing of the action itself: what waits for a person, or has been agreed to, outlives it."""
-
-
-def _held_today(grants: Sequence[Grant], asked: Asked) -> tuple[Grant, ...]:
-    # Whoever lost a role since has not agreed in it.
-    approvals = asked.force.contract.approvals
-    return tuple(replace(grant, roles=as_held_today(approvals, grant)) for grant in grants)
 
 
 def _stale(rows: Rows, asked: Asked, judged: Judged, row: ActionRow, taken: tuple[Charge, ...] | None) -> bool:

@@ -169,7 +169,7 @@ def _told(standing: Standing) -> dict[str, object]:
         "lease_until": standing.lease_until,
         "what": standing.what,
         "who": (asked.tenant, asked.workflow, asked.environment, asked.agent, asked.principal),
-        "tool": (asked.tool, asked.effect, asked.tier),
+        "tool": (asked.tool, standing.effect, standing.tier),
         "run": asked.run,
         "asked_at": asked.asked_at,
         "of": (asked.undo_of, asked.retry_of, asked.draft_of, asked.asked_by),

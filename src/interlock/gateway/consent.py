@@ -8,6 +8,7 @@ from typing import TypeVar
 from interlock.approval.grant import Grant, opening
 from interlock.approval.vote import NoVote, Voter, answerable, voted_already
 from interlock.contract.arguments import Arguments
+from interlock.contract.ir import Approvals
 from interlock.core.action import ActionState, step
 from interlock.core.decision import Ask
 from interlock.core.errors import ActionUnknown, NotPermitted, StoreBusy
@@ -22,8 +23,9 @@ from interlock.gateway.begin import Stale
 from interlock.gateway.call import Gateway, row_of
 from interlock.gateway.doors import Operator
 from interlock.gateway.force import Force
-from interlock.gateway.people import person_of, roles_of
+from interlock.gateway.people import asked_by, authors_of, counting_today, person_of, roles_of
 from interlock.gateway.revive import revived
+from interlock.identity.key_file import consent_text, proves
 from interlock.ledger.seal import ActionEntry, Kind, Used
 from interlock.ports import ActionRow, Changes, Needs, Notice, Payload, Rows, TenantStore
 
@@ -75,6 +77,8 @@ async def edit(gateway: Gateway, store: TenantStore, id: ActionId, arguments: st
         PayloadErased: what was asked for has been erased.
     """
     row = await waiting(store, id)
+    if row.action.undo_of is not None:
+        raise NotPermitted(f"`{id}` is an undo, which does what the effect needs", fix="deny it, or leave it")
     asked = await revived(gateway, store, row)
     if isinstance(asked, Refused):
         raise NotPermitted(asked.why, fix=asked.fix)
@@ -124,6 +128,7 @@ class Ballot:
     person: PersonId
     rules: frozenset[RuleId]
     roles: frozenset[Role]
+    approvals: Approvals
 
 
 Answer = TypeVar("Answer")
@@ -160,18 +165,22 @@ def _heard(
         return Changes(), NotPermitted(f"`{id}` expired", fix="the agent may ask again")
     approvals = force.contract.approvals
     person = person_of(approvals, by.person, by.known_by)
-    voter = Voter(person=person, roles=roles_of(approvals, person, by.known_by), proved=by.signature != "" or not opens)
-    asked_by = {row.action.by, PersonId(row.action.caller.principal)} - {None}
+    proved = proves(by.signature, by.known_by, consent_text(id, row.action.digest, row.seen))
+    if by.signature and opens and not proved:
+        return Changes(), NotPermitted(
+            "the signature is not about what it says", fix=f"look again, and sign: `interlock approvals show {id}`"
+        )
+    voter = Voter(person=person, roles=roles_of(approvals, person, by.known_by), proved=proved or not opens)
     rules = answerable(
         voter,
         row.requirements,
-        authors=frozenset(row.authors),
+        authors=authors_of(approvals, row),
         separation_of_duties=approvals.separation_of_duties,
-        asked_by=frozenset(person_of(approvals, PersonId(name), "") for name in asked_by if name),
+        asked_by=asked_by(approvals, row),
     )
     if isinstance(rules, NoVote):
         return Changes(), NotPermitted(rules.why, fix=rules.fix)
-    return say(rows, row, Ballot(person=person, rules=rules, roles=voter.roles))
+    return say(rows, row, Ballot(person=person, rules=rules, roles=voter.roles, approvals=approvals))
 
 
 def _agree(
@@ -198,11 +207,9 @@ def _agree(
     )
     known = voted_already(votes, new)
     grant = known or new
-    everyone = (*votes, grant)
+    everyone = counting_today(ballot.approvals, row, (*votes, grant))
     ask = Ask(requirements=row.requirements)
-    opened = opening(
-        ask, everyone, digest=grant.digest, bound=grant.bound, seen=seen, authors=row.authors, now=rows.now
-    )
+    opened = opening(ask, everyone, digest=grant.digest, bound=grant.bound, seen=seen, now=rows.now)
     voted = Voted(grant=grant.id, answered=grant.rules, complete=opened is not None)
     if known is not None:
         return Changes(), voted

@@ -8,6 +8,7 @@ from interlock.core.value import replace
 from interlock.gateway.asked import Proposal
 from interlock.gateway.call import Gateway, row_of
 from interlock.gateway.doors import Operator
+from interlock.gateway.people import askers_of
 from interlock.gateway.revive import revived
 from interlock.ports import TenantStore
 
@@ -36,6 +37,8 @@ async def start_draft(gateway: Gateway, store: TenantStore, id: ActionId, by: Op
         key=f"draft:{id}",
         by=by.person,
         draft_of=id,
+        authors=row.authors,
+        askers=askers_of(row),
     )
     caller = replace(row.action.caller, principal=PrincipalId(by.person))
     return await gateway.call(caller, proposal)

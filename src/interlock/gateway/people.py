@@ -1,8 +1,14 @@
-"""Who is who in a workflow: the person behind a login or a key, and the roles that they hold today."""
+"""Who is who in a workflow today: the person behind a login or a key, the roles they hold, the words that count."""
+
+from collections.abc import Sequence
 
 from interlock.approval.grant import Grant
 from interlock.contract.ir import Approvals
 from interlock.core.ids import PersonId, Role
+from interlock.core.value import replace
+from interlock.ports import ActionRow
+
+_KEY = "key:"
 
 
 def person_of(approvals: Approvals, person: PersonId, known_by: str) -> PersonId:
@@ -17,6 +23,35 @@ def roles_of(approvals: Approvals, person: PersonId, known_by: str) -> frozenset
     return frozenset(role for role, holders in approvals.people.items() if names & holders)
 
 
-def as_held_today(approvals: Approvals, grant: Grant) -> frozenset[Role]:
-    """Name the roles in which a yes still counts: those in which it was given and that the person holds today."""
-    return grant.roles & roles_of(approvals, grant.person, grant.known_by)
+def askers_of(row: ActionRow) -> tuple[PersonId, ...]:
+    """Name who asked for an action, for whom, and who asked for what it does again or starts as a draft."""
+    by = (row.action.by,) if row.action.by else ()
+    return tuple(dict.fromkeys((*by, PersonId(row.action.caller.principal), *row.askers)))
+
+
+def counting_today(approvals: Approvals, row: ActionRow, grants: Sequence[Grant]) -> tuple[Grant, ...]:
+    """Return the yeses that count by the contract of today, each under the person and the roles of today.
+
+    A key may have another owner by now, a person may have lost a role, or turn out to be who asked or edited.
+    """
+    out = authors_of(approvals, row)
+    if approvals.separation_of_duties:
+        out |= asked_by(approvals, row)
+    found: list[Grant] = []
+    for grant in grants:
+        named = PersonId(grant.known_by) if grant.known_by.startswith(_KEY) else grant.person
+        person = person_of(approvals, named, grant.known_by)
+        roles = grant.roles & roles_of(approvals, person, grant.known_by)
+        if person not in out:
+            found.append(replace(grant, person=person, roles=roles))
+    return tuple(found)
+
+
+def asked_by(approvals: Approvals, row: ActionRow) -> frozenset[PersonId]:
+    """Name who asked, as the persons that they are today."""
+    return frozenset(person_of(approvals, name, "") for name in askers_of(row))
+
+
+def authors_of(approvals: Approvals, row: ActionRow) -> frozenset[PersonId]:
+    """Name who edited it, as the persons that they are today."""
+    return frozenset(person_of(approvals, name, "") for name in row.authors)

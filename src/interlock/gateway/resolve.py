@@ -15,6 +15,7 @@ from interlock.gateway.asked import Asked, Proposal
 from interlock.gateway.call import Gateway, row_of
 from interlock.gateway.claims import given_back
 from interlock.gateway.doors import Operator
+from interlock.gateway.people import askers_of
 from interlock.gateway.perform import NeverHappened
 from interlock.gateway.recover import close, happened, needs_to_end
 from interlock.gateway.revive import revived
@@ -102,6 +103,8 @@ async def _given_up(
                 retry_of=row.action.id,
                 undo_of=row.action.undo_of,
                 draft_of=row.action.draft_of,
+                authors=row.authors,
+                askers=askers_of(row),
             )
             return Resolved(state=ActionState.ABANDONED, retried=await gateway.call(row.action.caller, again))
         case _:

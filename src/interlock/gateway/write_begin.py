@@ -165,8 +165,11 @@ class Writing:
         return replace(self._same(rows, row), state=step(row.state, new))
 
     def _same(self, rows: Rows, row: ActionRow) -> ActionRow:
+        tool = self.asked.tool
         return replace(
             row,
+            # What it is by the contract that judges it now, which may not be the one it was asked under.
+            action=replace(row.action, effect=tool.effect, tier=tool.tier),
             contract=self.asked.force.hash,
             slice=self.judged.slice,
             bound=self.judged.bound,

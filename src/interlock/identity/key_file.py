@@ -84,5 +84,16 @@ def consent_text(action: str, digest: str, seen: str) -> bytes:
     return f"interlock consent 1\n{action}\n{digest}\n{seen}\n".encode()
 
 
+def proves(signature: str, known_by: str, text: bytes) -> bool:
+    """Whether a kept signature (key and signature in hex, with a colon) is about this, by the key of that name."""
+    key, _, signed = signature.partition(":")
+    try:
+        made = Signature(public_key=bytes.fromhex(key), signature=bytes.fromhex(signed))
+        made.check(text)
+    except (ValueError, NotPermitted):
+        return False
+    return made.known_by == known_by
+
+
 def _no_key(path: Path) -> NotPermitted:
     return NotPermitted(f"`{path}` is no Ed25519 key without a password", fix="make one: `interlock keys new NAME`")

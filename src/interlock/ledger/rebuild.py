@@ -8,6 +8,7 @@ import msgspec
 from interlock.core.action import HOLDS, ActionState
 from interlock.core.charge import closes
 from interlock.core.door import Door
+from interlock.core.effect import EffectClass, Tier
 from interlock.core.errors import LedgerBroken
 from interlock.core.ids import ActionId, BudgetId, GrantId
 from interlock.core.value import replace
@@ -22,6 +23,9 @@ class Standing:
 
     asked: ActionLine
     """The first entry about it, which says who asked for what."""
+    effect: EffectClass
+    tier: Tier
+    """As the contract that judged it last says."""
     what: str = ""
     """The commitment to its arguments, which a person may have edited."""
     state: ActionState = ActionState.ASKED
@@ -90,10 +94,11 @@ class State:
 
     def _acted(self, line: ActionLine) -> None:
         id = ActionId(line.action)
-        before = self.actions.setdefault(id, Standing(asked=line))
+        before = self.actions.setdefault(id, Standing(asked=line, effect=line.effect, tier=line.tier))
         if line.kind is Kind.LOOKED_UP or (line.kind is Kind.EVIDENCE and line.state is before.state):
             # It is charged, and moves nothing else.
-            self._hold(line.holds)
+            if line.kind is Kind.LOOKED_UP:
+                self._hold(line.holds)
             self._settle(line.holds, line.costs)
             if line.kind is Kind.LOOKED_UP:
                 self.actions[id] = replace(before, gathered=before.gathered + line.cost)
@@ -150,6 +155,8 @@ def _moved(before: Standing, line: ActionLine) -> Standing:
         held = _added(before.holds, line.holds)
     return replace(
         before,
+        effect=line.effect,
+        tier=line.tier,
         what=line.what,
         state=line.state,
         fence=line.fence,
