@@ -56,6 +56,8 @@ class ActionRow:
     askers: tuple[PersonId, ...] = ()
     """Who asked for what it does again or starts as a draft, and on whose behalf."""
     started_at: Instant = Instant(0)
+    ask_at: Instant = Instant(0)
+    """While it is uncertain: when the other side may be asked again whether it happened."""
     holds: tuple[Charge, ...] = ()
     claims: tuple[ClaimId, ...] = ()
     """The names that it has taken, and with an undo those of what it reverses."""
@@ -73,6 +75,8 @@ class ActionRow:
     """What the other side said when it failed or did not know."""
     undo: PayloadId | None = None
     """The arguments with which it would be undone."""
+    told_late: bool = False
+    """What came to light after its end has been booked."""
     check: str = ""
     draft: bool = False
     reason: Reason | None = None

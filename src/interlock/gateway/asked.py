@@ -128,6 +128,13 @@ class Asked:
         return self.tool.price * self.attempts + self.price_after
 
     @property
+    def looks_up(self) -> bool:
+        """Whether anything is looked up before it starts."""
+        tool = self.tool
+        hooks = tool.preview is not None or tool.before is not None
+        return hooks or bool(self.force.policies.facts_of(self.action.tool))
+
+    @property
     def price_after(self) -> int:
         """What looking at the record after the effect costs."""
         return (self._price_of(self.tool.after) if self.tool.after is not None else None) or 0

@@ -10,11 +10,12 @@ from interlock.core.action import Action, ActionState, step
 from interlock.core.charge import Charge, Unit
 from interlock.core.decision import Allow, Ask, Deny, Suggest
 from interlock.core.ids import ActionId, Instant, Micros, PayloadId, ProcessId
+from interlock.core.money import Money
 from interlock.core.outcome import Parked, Refused, Suggested
 from interlock.core.reason import Reason
 from interlock.core.value import replace
 from interlock.gateway.asked import Asked
-from interlock.gateway.charges import REASON, charges, lease_micros
+from interlock.gateway.charges import REASON, call_charges, charges, lease_micros
 from interlock.gateway.claims import Names, holder
 from interlock.gateway.judge import Judged
 from interlock.gateway.people import counting_today
@@ -48,7 +49,7 @@ def needs_of(asked: Asked, names: Names, now: Instant) -> Needs:
     return Needs(
         actions=frozenset({asked.action.id}) | reversed_one,
         keys=frozenset({asked.action.key}),
-        budgets=frozenset(charge.budget for charge in charges(asked, now) or ()),
+        budgets=frozenset(charge.budget for charge in charges(asked, now) or _calls(asked, now)),
         grants=frozenset({asked.action.id}),
         claims=names.all(),
         runs=frozenset() if asked.action.own_run else frozenset({asked.action.run}),
@@ -62,17 +63,16 @@ def begin(rows: Rows, *, writing: Writing) -> tuple[Changes, Begun]:
     row = rows.actions[id] or ActionRow(
         action=asked.action, state=ActionState.ASKED, authors=asked.authors, askers=asked.askers
     )
-    taken = charges(asked, rows.now)
-    if taken is not None and row.state is ActionState.PARKED:
-        # It was counted as a call of its run when it was asked for.
-        taken = tuple(charge for charge in taken if charge.unit is not Unit.TOOL_CALLS)
-    if _stale(rows, asked, judged, row, taken):
+    taken = _taken(asked, row, rows.now)
+    if rows.halt is None and _stale(rows, asked, judged, row, taken):
         return Changes(), Stale(paid=writing.gathered)
-    stop = refuse(rows, writing, row, taken)
+    stop = refuse(rows, asked, writing.names, row, taken, judged)
+    if stop is None and judged.unasked:
+        return Changes(), Stale(paid=writing.gathered)  # what stood in the way when it was judged is gone
     if stop is not None and row.state is ActionState.PARKED and stop.reason in PASSING:
         return Changes(), stop
     if stop is not None:
-        return writing.refused(rows, row, stop, taken or ()), stop
+        return writing.refused(rows, row, stop, taken if taken is not None else _as_a_call(rows, asked)), stop
     assert taken is not None, "an unknown cost was refused"
     match judged.decision:
         case Suggest():
@@ -102,11 +102,22 @@ PASSING = frozenset({Reason.OVERLOADED, Reason.STOPPED})
 """What says nothing of the action itself: what waits for a person, or has been agreed to, outlives it."""
 
 
+def _as_a_call(rows: Rows, asked: Asked) -> tuple[Charge, ...]:
+    """Say what a call counts for whose cost nobody knows."""
+    return tuple(charge for charge in _calls(asked, rows.now) if charge.budget in rows.budgets)
+
+
+def _calls(asked: Asked, now: Instant) -> tuple[Charge, ...]:
+    return call_charges(asked.force.contract, asked.owner, asked.action.run, now)
+
+
 def _stale(rows: Rows, asked: Asked, judged: Judged, row: ActionRow, taken: tuple[Charge, ...] | None) -> bool:
     if rows.door.epoch != judged.epoch or row.state not in (ActionState.ASKED, ActionState.PARKED):
         return True
     if row.state is ActionState.PARKED and row.action.digest != asked.action.digest:
         return True  # a person edited it meanwhile
+    if rows.now >= judged.good_until:
+        return True  # what let it act in spite of a mode or a switch has ended
     known = rows.keys[asked.action.key]
     if known is not None and known.action.id != asked.action.id and known.action.digest == asked.action.digest:
         return True  # the same call is there by now
@@ -114,9 +125,19 @@ def _stale(rows: Rows, asked: Asked, judged: Judged, row: ActionRow, taken: tupl
     return taken is not None and not {charge.budget for charge in taken} <= rows.budgets.keys()
 
 
-def refuse(rows: Rows, writing: Writing, row: ActionRow, taken: tuple[Charge, ...] | None) -> Refused | None:
-    """(6) Say no, the strictest reason first. Whether it could be paid is asked before a person is."""
-    asked, judged = writing.asked, writing.judged
+def refuse(
+    rows: Rows, asked: Asked, names: Names, row: ActionRow, taken: tuple[Charge, ...] | None, judged: Judged | None
+) -> Refused | None:
+    """(6) Say no, the strictest reason first. Whether it could be paid is asked before a person is.
+
+    Args:
+        rows: as they are now.
+        asked: the action.
+        names: what it claims.
+        row: where it stands.
+        taken: what it would take from each budget; nothing if one cannot be known.
+        judged: what policy said; nothing before it is asked, to find out what would be refused anyway.
+    """
 
     def no(reason: Reason, why: str, fix: str) -> Refused:
         return Refused(action=asked.action.id, reason=reason, why=why, fix=fix)
@@ -124,17 +145,37 @@ def refuse(rows: Rows, writing: Writing, row: ActionRow, taken: tuple[Charge, ..
     if rows.halt is not None:
         return no(*HALTS[rows.halt])
     if row.state is ActionState.PARKED and rows.now >= row.expires_at:
-        return no(Reason.APPROVAL_EXPIRED, "nobody agreed in time", "call again, and it waits again")
-    taken_by = _in_the_way(rows, asked, writing.names)
+        return expired(asked.action.id)
+    taken_by = _in_the_way(rows, asked, names)
     if taken_by is not None:
         return no(*taken_by)
-    if isinstance(judged.decision, Deny):
+    if judged is not None and isinstance(judged.decision, Deny) and not judged.unasked:
         return no(judged.decision.reason, judged.decision.why, judged.fix or "run `interlock policy explain`")
     if taken is None:
         why = f"nobody knows what a call of `{asked.tool.name}` may cost"
         return no(Reason.BUDGET_EXCEEDED, why, "give the tool a `price` in the contract; 0 is a statement")
-    held = hold(rows.budgets, taken)
+    held = hold(rows.budgets, [charge for charge in taken if charge.budget in rows.budgets])
     return no(*lacks(held)) if isinstance(held, Shortfall) else None
+
+
+def would_refuse(rows: Rows, asked: Asked, names: Names) -> bool:
+    """Whether something else than policy refuses it as things stand."""
+    row = rows.actions[asked.action.id] or ActionRow(action=asked.action, state=ActionState.ASKED)
+    return refuse(rows, asked, names, row, _taken(asked, row, rows.now), None) is not None
+
+
+def _taken(asked: Asked, row: ActionRow, now: Instant) -> tuple[Charge, ...] | None:
+    taken = charges(asked, now)
+    if taken is not None and row.state is ActionState.PARKED:
+        # It was counted as a call of its run when it was asked for.
+        return tuple(charge for charge in taken if charge.unit is not Unit.TOOL_CALLS)
+    return taken
+
+
+def expired(id: ActionId) -> Refused:
+    """Say that nobody agreed in time. It is so from that moment on, whoever writes it down."""
+    fix = "call again, and it waits again"
+    return Refused(action=id, reason=Reason.APPROVAL_EXPIRED, why="nobody agreed in time", fix=fix)
 
 
 def _in_the_way(rows: Rows, asked: Asked, names: Names) -> tuple[Reason, str, str] | None:
@@ -202,7 +243,7 @@ def turned_away(
     process: ProcessId,
     counts: Sequence[Charge] = (),
     gathered: int = 0,
-) -> tuple[Changes, Refused]:
+) -> tuple[Changes, Refused | Stale]:
     """Write down a refusal that no rule had to make: no contract, no such tool, arguments that cannot be read.
 
     Args:
@@ -217,6 +258,8 @@ def turned_away(
     waits = known is not None and known.state is ActionState.PARKED and refused.reason in PASSING
     if waits or (known is not None and known.state is not ActionState.PARKED):
         return Changes(), refused
+    if known is not None and known.action.digest != action.digest:
+        return Changes(), Stale()  # a person edited it meanwhile
     counts = [charge for charge in counts if known is None and charge.budget in rows.budgets]
     held = hold(rows.budgets, counts)
     if isinstance(held, Shortfall):
@@ -232,6 +275,7 @@ def turned_away(
         reason=refused.reason,
         why=f"{refused.why}\n{refused.fix}",
         gathered=row.gathered + gathered,
+        cost=Money(row.gathered + gathered),
         changed_at=rows.now,
     )
     entry = ActionEntry(
@@ -245,6 +289,7 @@ def turned_away(
         reason=refused.reason,
         holds=tuple(counts),
         costs=costs,
+        cost=row.cost,
     )
     return Changes(actions=(row,), budgets=balances, entries=(entry,)), refused
 

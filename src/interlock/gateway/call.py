@@ -15,7 +15,7 @@ What no rule has to refuse leaves by `turn_away`, also in one write.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -23,7 +23,7 @@ from typing import Any
 from interlock.contract.ir import Hook
 from interlock.core.action import Action, ActionState, Caller
 from interlock.core.canonical import Json, Unreadable, canonical
-from interlock.core.decision import Allow, Ask, Suggest
+from interlock.core.decision import Allow, Ask, Deny, Suggest
 from interlock.core.door import Door
 from interlock.core.errors import InterlockError, StoreBusy, StoreClosed, StoreError, StoreUnsure
 from interlock.core.fact import Known
@@ -33,14 +33,14 @@ from interlock.core.outcome import Outcome, Receipt, Refused, Uncertain
 from interlock.core.reason import Reason
 from interlock.core.value import replace
 from interlock.gateway.asked import Asked, Fresh, Proposal, asked, identify, owner_of, unreadable, validate
-from interlock.gateway.begin import Stale, Started, begin, lease_ends, needs_of, turned_away
+from interlock.gateway.begin import Stale, Started, begin, expired, lease_ends, needs_of, turned_away, would_refuse
 from interlock.gateway.charges import call_charges
 from interlock.gateway.check import Checked, checked, said_apart
 from interlock.gateway.claims import Names, names_of
 from interlock.gateway.force import Force, Forces, terms_of
 from interlock.gateway.gather import Facts, Gathered, seen_by_a_person
 from interlock.gateway.handoff import handoff_of
-from interlock.gateway.judge import Judged, judge, shut
+from interlock.gateway.judge import Judged, judge, left_open
 from interlock.gateway.paid import Purse
 from interlock.gateway.perform import Ending, Happened, Late, NeverHappened, Unheard, perform
 from interlock.gateway.recall import outcome_of, recall, remembered
@@ -53,7 +53,6 @@ from interlock.ports import (
     Clock,
     Needs,
     Observer,
-    Performer,
     Performers,
     Rows,
     Secrets,
@@ -144,13 +143,15 @@ class Gateway:
         self.observer.at("recall", id)
         needs = needs_of(asked, names, self.clock.now())
         seen = await store.read(needs)
+        if seen.door.of(asked.action.caller.workflow, asked.action.caller.environment) != asked.force.published:
+            return Stale(paid=paid)  # another contract or mode is in force by now
         known = recall(seen, asked)  # (3)
         if known is not None:
             return await self.outcome_of(store, known)
-        if seen.door.of(asked.action.caller.workflow, asked.action.caller.environment) != asked.force.published:
-            return Stale(paid=paid)  # another contract or mode is in force by now
-        purse = Purse(store=store, asked=asked, process=self.process, epoch=seen.door.epoch, now=seen.now, spent=paid)
-        judged, gathered = await self._judged(asked, seen, purse)  # (4), (5)
+        purse = Purse(store=store, asked=asked, process=self.process, door=seen.door, now=seen.now, spent=paid)
+        if seen.actions[id] is not None and (busy := self._cannot_perform(asked)) is not None:
+            return busy  # it waits on, and nothing is looked up for it meanwhile
+        judged, gathered = await self._judged(asked, seen, names, purse)  # (4), (5)
         if isinstance(judged.decision, Allow):
             answer = await remembered(seen, names, store, self.secrets)
             if answer is not None:
@@ -169,25 +170,29 @@ class Gateway:
         writing = replace(writing, may_start=parked or isinstance(judged.decision, Allow))
         return await asyncio.shield(self._in_own_task(id, lambda: self._from_start_to_end(store, needs, writing)))
 
-    async def _judged(self, asked: Asked, seen: Rows, purse: Purse) -> tuple[Judged, Gathered]:
+    async def _judged(self, asked: Asked, seen: Rows, names: Names, purse: Purse) -> tuple[Judged, Gathered]:
         """Look up what the rules look at, decide, and look up what a person or the record is to be shown."""
         self.observer.at("gather", asked.action.id)
         # Nothing is looked up, and nothing paid, for what is refused anyway.
-        gathered = Gathered() if shut(asked, seen) else await self.facts.gather(asked, seen.now, purse)  # (4)
+        shut = isinstance(left_open(asked, seen), Deny)
+        unasked = not shut and asked.looks_up and would_refuse(seen, asked, names)
+        skipped = shut or unasked
+        gathered = Gathered() if skipped else await self.facts.gather(asked, seen.now, purse)  # (4)
         self.observer.at("decide", asked.action.id)
-        judged = judge(asked, seen, gathered.facts, self.secrets)  # (5)
-        if isinstance(judged.decision, Ask | Suggest):
+        judged = replace(judge(asked, seen, gathered.facts, self.secrets), unasked=unasked)  # (5)
+        if isinstance(judged.decision, Ask | Suggest) and not skipped:
             await self.facts.preview(asked, gathered, seen.now, purse)
             judged = replace(judged, seen=seen_by_a_person(asked, gathered))
-        if isinstance(judged.decision, Allow | Ask):
+        if isinstance(judged.decision, Allow | Ask) and not skipped:
             await self.facts.before(asked, gathered, seen.now, purse)
         return judged, gathered
 
     async def _from_start_to_end(self, store: TenantStore, needs: Needs, writing: Writing) -> Outcome | Stale:
         asked = writing.asked
         performer = self.performers.find(asked.tool.source, terms_of(asked.force.contract, asked.tool))
-        if performer is None or (writing.may_start and not performer.free()):
-            no = _cannot_perform(asked, performer)
+        no = self._cannot_perform(asked) if writing.may_start or performer is None else None
+        if performer is None or no is not None:
+            assert no is not None, "without a performer there is a no"
             return await self.turn_away(store, asked.action, no, force=asked.force, gathered=writing.gathered)
         ends = lease_ends(self.clock.boot(), asked)
         self.observer.at("start", asked.action.id)
@@ -209,6 +214,20 @@ class Gateway:
             self.when_late(late, lambda came: self._settle(store, needs, writing, started, ending=came, until=until))
         return outcome
 
+    def _cannot_perform(self, asked: Asked) -> Refused | None:
+        """Say why this process cannot carry it out now, if it cannot. Another one may, or this one later."""
+        tool = asked.tool
+        performer = self.performers.find(tool.source, terms_of(asked.force.contract, tool))
+        if performer is not None and performer.free():
+            return None
+        if performer is None:
+            why = f"nothing here can carry out `{tool.source}`"
+            fix = "start the process that has this tool, or correct `from` in the contract"
+        else:
+            why = f"all {tool.slots} slots of `{tool.name}` are taken"
+            fix = "call again later, or raise `slots` in the contract"
+        return Refused(action=asked.action.id, reason=Reason.OVERLOADED, why=why, fix=fix)
+
     def when_late(self, late: Late, settle: Callable[[Ending], Coroutine[Any, Any, object]]) -> None:
         """Settle what comes after it was given up, in a task of our own. The giving up must be written down by now."""
 
@@ -223,12 +242,14 @@ class Gateway:
         """Say what became of a begin whose commit was not answered. Whatever it was, nothing was sent."""
         ending = NeverHappened(why="the answer to the start was lost, so nothing was sent")
         how = await self._end_of(writing, Started(fence=1), ending)
-        written = await self._written(store, needs, partial(never_sent, end=how), until=until)
+        written = await self.written(store, needs, partial(never_sent, end=how), until=until)
         if written is None:
             return Uncertain(action=how.id)
         match written.answer:
             case None:
                 return Stale(paid=writing.gathered)  # it was not written at all: decide again
+            case ActionRow(state=ActionState.PARKED) if writing.may_start:
+                return Stale()  # it may have been agreed to, and still waits
             case ActionRow():
                 return await outcome_of(written.answer, store, self.secrets)
             case outcome:
@@ -238,13 +259,13 @@ class Gateway:
         self, store: TenantStore, needs: Needs, writing: Writing, started: Started, *, ending: Ending, until: int
     ) -> Outcome:
         how = await self._end_of(writing, started, ending)
-        written = await self._written(store, needs, partial(end, end=how), until=until)  # (10)
+        written = await self.written(store, needs, partial(end, end=how), until=until)  # (10)
         if written is None:
             return Uncertain(action=how.id)
         self.observer.at("settled", how.id)
         return _with_receipt(written.answer, written.receipt)
 
-    async def _written(
+    async def written(
         self, store: TenantStore, needs: Needs, change: Change[Answer], *, until: int
     ) -> Written[Answer] | None:
         """Write an end down, however long the store is away. Nothing is told that is not written down."""
@@ -258,7 +279,7 @@ class Gateway:
 
     async def _end_of(self, writing: Writing, started: Started, ending: Ending) -> End:
         asked = writing.asked
-        result = await self._checked(writing, ending) if isinstance(ending, Happened) else None  # (9)
+        result = await self.checked(asked, ending, writing.before) if isinstance(ending, Happened) else None  # (9)
         return End(
             id=asked.action.id,
             fence=started.fence,
@@ -275,11 +296,12 @@ class Gateway:
             handoff=writing.handoff,
         )
 
-    async def _checked(self, writing: Writing, ending: Happened) -> Checked:
-        asked, around = writing.asked, dict(writing.before)
-        if asked.tool.after is not None:
-            around["after"] = await self._after(asked, asked.tool.after, ending)
+    async def checked(self, asked: Asked, ending: Happened, before: Mapping[str, Json]) -> Checked:
+        """(9) Look at what came back, and at the record as it is now. The effect stands, whatever goes wrong here."""
+        around = dict(before)
         try:
+            if asked.tool.after is not None:
+                around["after"] = await self._after(asked, asked.tool.after, ending)
             return checked(asked, ending.result, self.secrets, around=around)
         except (InterlockError, RecursionError, ValueError):
             # It has happened, whatever came back: what cannot be kept is told as unreadable.
@@ -287,10 +309,7 @@ class Gateway:
 
     async def _after(self, asked: Asked, hook: Hook, ending: Happened) -> Json:
         result = None if isinstance(ending.result, Unreadable) else ending.result
-        try:
-            found = await self.facts.look(asked, hook, self.clock.now(), None, result=result)
-        except InterlockError:
-            return None
+        found = await self.facts.look(asked, hook, self.clock.now(), None, result=result)
         return found.value if isinstance(found, Known) else None
 
     def _writing(self, asked: Asked, judged: Judged, names: Names, gathered: Gathered, paid: int) -> Writing:
@@ -311,7 +330,7 @@ class Gateway:
 
     async def turn_away(
         self, store: TenantStore, action: Action, refused: Refused, *, force: Force | None = None, gathered: int = 0
-    ) -> Outcome:
+    ) -> Outcome | Stale:
         """Write down a refusal that no rule had to make. Under a contract in force it counts as a call of its run."""
         now = self.clock.now()
         counts = call_charges(force.contract, owner_of(action.caller), action.run, now) if force is not None else ()
@@ -320,6 +339,8 @@ class Gateway:
         )
         needs = Needs(actions=frozenset({action.id}), budgets=frozenset(charge.budget for charge in counts))
         written = await store.write(needs, change)
+        if isinstance(written.answer, Stale):
+            return Stale(paid=gathered)
         return _with_receipt(written.answer, written.receipt)
 
     def _in_own_task(self, id: ActionId, work: Callable[[], Coroutine[Any, Any, Outcome | Stale]]) -> Task:
@@ -341,6 +362,8 @@ class Gateway:
             # Another process carries it out.
             await asyncio.sleep(_ELSEWHERE_PAUSE_SECONDS)
             known = await row_of(store, known.action.id) or known
+        if known.state is ActionState.PARKED and self.clock.now() >= known.expires_at:
+            return replace(expired(known.action.id), recalled=True)
         return await outcome_of(known, store, self.secrets)
 
 
@@ -354,17 +377,6 @@ def changing(id: ActionId) -> Refused:
     """Refuse because the doors changed during every try."""
     why = f"the rules changed {DECIDE_TRIES_MAX} times during this call"
     return Refused(action=id, reason=Reason.OVERLOADED, why=why, fix="call again")
-
-
-def _cannot_perform(asked: Asked, performer: Performer | None) -> Refused:
-    tool = asked.tool
-    if performer is None:
-        why = f"nothing here can carry out `{tool.source}`"
-        fix = "start the process that has this tool, or correct `from` in the contract"
-    else:
-        why = f"all {tool.slots} slots of `{tool.name}` are taken"
-        fix = "call again later, or raise `slots` in the contract"
-    return Refused(action=asked.action.id, reason=Reason.OVERLOADED, why=why, fix=fix)
 
 
 def _reason_of(down: InterlockError) -> Reason:

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 
 from interlock.budget.period import budget_id
 from interlock.contract.arguments import quantity
-from interlock.contract.ir import Budget, Contract
+from interlock.contract.ir import Budget, Contract, Tool
 from interlock.core.charge import UNLIMITED, Charge, Unit
 from interlock.core.ids import BudgetId, Instant, Micros, RunId
-from interlock.core.limits import LEASE_MARGIN_SECONDS
+from interlock.core.limits import LEASE_MARGIN_SECONDS, SAFE_INTEGER
 from interlock.core.money import micros_of
 from interlock.core.reason import Reason
 from interlock.gateway.asked import Asked
@@ -45,6 +45,21 @@ def of_the_tenant(price: int, now: Instant) -> Charge:
     return Charge(budget=name, unit=Unit.USD, amount=price, limit=UNLIMITED)
 
 
+def look_up_charges(asked: Asked, tool: Tool, now: Instant) -> tuple[Charge, ...]:
+    """Return what one look-up takes from the budgets that the tool it is made with has of its own."""
+    amounts = {Unit.USD: tool.price or 0, Unit.CALLS: 1}
+    return tuple(
+        Charge(
+            budget=budget_id(f"{asked.owner}:{tool.name}", b.unit.value, b.period, run=asked.action.run, now=now),
+            unit=b.unit,
+            amount=amounts[b.unit],
+            limit=b.limit,
+        )
+        for b in asked.force.contract.budgets
+        if b.tool == tool.name and b.unit in amounts
+    )
+
+
 def call_charges(contract: Contract, owner: str, run: RunId, now: Instant) -> tuple[Charge, ...]:
     """Return what a call counts for before anybody could judge it: one tool call in each budget of such."""
     return tuple(
@@ -59,18 +74,32 @@ def call_charges(contract: Contract, owner: str, run: RunId, now: Instant) -> tu
     )
 
 
-def costs_of(taken: Sequence[Charge], *, usd: int, attempts: int, took: Micros) -> dict[BudgetId, int]:
-    """Return what an effect that took place really cost, by budget."""
-    return {charge.budget: _cost(charge, usd=usd, attempts=attempts, took=took) for charge in taken}
+def costs_of(
+    taken: Sequence[Charge], *, usd: int, attempts: int, took: Micros, earlier: Sequence[Charge] = ()
+) -> dict[BudgetId, int]:
+    """Return what an ending really cost, by budget.
+
+    Args:
+        taken: what was set aside.
+        usd: what it cost in money, all attempts included.
+        attempts: how often it was sent; 0 where nobody knows, and then what was set aside counts.
+        took: how long it took.
+        earlier: what earlier rounds of attempts may have taken of retries and seconds.
+    """
+    before = {charge.budget: charge.amount for charge in earlier if charge.unit in (Unit.RETRIES, Unit.SECONDS)}
+    return {
+        charge.budget: _cost(charge, usd=usd, attempts=attempts, took=took) + before.get(charge.budget, 0)
+        for charge in taken
+    }
 
 
 def _cost(charge: Charge, *, usd: int, attempts: int, took: Micros) -> int:
     match charge.unit:
         case Unit.USD:
             return usd
-        case Unit.RETRIES:
+        case Unit.RETRIES if attempts:
             return attempts - 1
-        case Unit.SECONDS:
+        case Unit.SECONDS if attempts:
             return min(took, charge.amount)
         case _:
             return charge.amount
@@ -83,7 +112,9 @@ def _amount(asked: Asked, budget: Budget) -> int | None:
             return asked.price
         case Unit.USD_OF_ARGS:
             amounts = list(_money(asked))
-            return None if any(amount is None or amount < 0 for amount in amounts) else sum(a or 0 for a in amounts)
+            known = [amount for amount in amounts if amount is not None and amount >= 0]
+            whole = len(known) == len(amounts) and sum(known) <= SAFE_INTEGER
+            return sum(known) if whole else None
         case Unit.TOOL_CALLS | Unit.CALLS:
             return 1
         case Unit.TOKENS | Unit.MODEL_CALLS:

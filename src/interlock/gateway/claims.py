@@ -72,7 +72,7 @@ def _cache(asked: Asked, secrets: Secrets) -> ClaimId:
     # Whoever may see something else has another answer: who asks and for whom is part of the name.
     caller = asked.action.caller
     who: list[Json] = [caller.workflow, caller.environment, caller.agent, caller.principal]
-    what: Json = ["cache", *who, asked.action.tool, asked.tool.pin, asked.arguments.text.decode()]
+    what: Json = ["cache", *who, asked.action.tool, asked.force.terms[asked.tool.name], asked.arguments.text.decode()]
     return ClaimId(secrets.mac(caller.tenant, b"claim\0" + canonical(what)).hex())
 
 

@@ -14,6 +14,7 @@ from interlock.core.decision import Ask
 from interlock.core.errors import ActionUnknown, NotPermitted, StoreBusy
 from interlock.core.ids import ActionId, GrantId, PersonId, Role, RuleId
 from interlock.core.limits import DECIDE_TRIES_MAX
+from interlock.core.money import Money
 from interlock.core.outcome import Refused
 from interlock.core.reason import Reason
 from interlock.core.value import replace
@@ -236,10 +237,14 @@ def _deny(
         state=step(row.state, ActionState.REFUSED),
         reason=refused.reason,
         why=f"{refused.why}\n{refused.fix}",
+        cost=Money(row.gathered),
         changed_at=rows.now,
     )
     entry = replace(
-        _entry(rows, moved, Kind.DENIED, ballot, by, new), rules=tuple(sorted(ballot.rules)), reason=refused.reason
+        _entry(rows, moved, Kind.DENIED, ballot, by, new),
+        rules=tuple(sorted(ballot.rules)),
+        reason=refused.reason,
+        cost=moved.cost,
     )
     return Changes(actions=(moved,), entries=(entry,)), refused
 

@@ -96,8 +96,8 @@ class Facts:
         kept = self._kept.get(name)
         if kept is not None and now < kept.as_of + hook.within:
             return kept
-        if purse is not None and not await purse.pay(tool.price):
-            return Unknown(why=f"the price of `{tool.name}` could not be paid")
+        if purse is not None and not await purse.pay(tool):
+            return Unknown(why=f"`{tool.name}` could not be paid for, or is stopped")
         found = await self._perform(asked, tool, arguments, now)
         if isinstance(found, Known) and hook.within:
             if len(self._kept) >= _KEPT_MAX:
@@ -119,9 +119,10 @@ class Facts:
                 return Unknown(why=f"what `{tool.name}` answered cannot be read")
             canonical(performed.result)
             return Known(value=performed.result, as_of=now)
-        except asyncio.CancelledError:
-            raise
-        except Exception as broken:  # noqa: BLE001  whatever a source does, a fact is known or unknown
+        except BaseException as broken:
+            us = asyncio.current_task()
+            if us is None or us.cancelling():
+                raise  # it is our caller who leaves
             return Unknown(why=f"`{tool.name}` did not answer: {type(broken).__name__}")
 
 

@@ -6,10 +6,12 @@ from hashlib import sha256
 
 from interlock.core.decision import Decision
 from interlock.core.fact import Fact
-from interlock.core.ids import Binding, RuleId, SliceHash
+from interlock.core.ids import Binding, Instant, RuleId, SliceHash
 from interlock.gateway.asked import Asked, commitment
+from interlock.gateway.claims import FOREVER
 from interlock.policy.arguments import quantities_of
-from interlock.policy.decide import decide, held_back
+from interlock.policy.decide import before_rules, decide
+from interlock.policy.table import glass_over
 from interlock.policy.vocabulary import Question, question_bytes
 from interlock.ports import Payload, Rows, Secrets
 
@@ -28,6 +30,10 @@ class Judged:
     question: Payload
     """Everything that policy was asked with, encrypted, so that the decision can be replayed."""
     commitment: str
+    unasked: bool = False
+    """Whether nothing was looked up, because something else than policy would refuse it anyway."""
+    good_until: Instant = FOREVER
+    """When a right that it stands on ends."""
     seen: str = ""
     """The hash of what a person would be shown: arguments, facts, preview. Only where a person may be asked."""
 
@@ -46,12 +52,13 @@ def judge(asked: Asked, rows: Rows, facts: Mapping[str, Fact], secrets: Secrets)
         epoch=rows.door.epoch,
         question=asked.sealed(secrets, asked.drawn.question, text),
         commitment=commitment(asked.salt, text),
+        good_until=min((glass.until for glass in glass_over(question)), default=FOREVER),
     )
 
 
-def shut(asked: Asked, rows: Rows) -> bool:
-    """Whether a switch, the mode or the lack of any rule refuses the call whatever the facts are."""
-    return held_back(asked.force.policies, question_of(asked, rows, {})) is not None
+def left_open(asked: Asked, rows: Rows) -> Decision:
+    """Say what switches and the mode leave of a call, whatever the facts are and the rules say."""
+    return before_rules(asked.force.policies, question_of(asked, rows, {}))
 
 
 def binding(slice: SliceHash, tool: str) -> Binding:

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from interlock.budget.hold import Shortfall, hold, settle
+from interlock.contract.ir import Tool
 from interlock.core.action import ActionState
 from interlock.core.charge import Charge, Unit
+from interlock.core.door import Door, SwitchKind
 from interlock.core.ids import Instant, ProcessId
 from interlock.core.money import Money
 from interlock.core.outcome import Refused
@@ -13,7 +15,7 @@ from interlock.core.reason import Reason
 from interlock.core.value import replace
 from interlock.gateway.asked import Asked
 from interlock.gateway.begin import HALTS, Stale, lacks
-from interlock.gateway.charges import charges, of_the_tenant
+from interlock.gateway.charges import charges, look_up_charges, of_the_tenant
 from interlock.ledger.seal import ActionEntry, Kind
 from interlock.ports import Changes, Needs, Rows, TenantStore
 
@@ -25,38 +27,53 @@ class Purse:
     store: TenantStore
     asked: Asked
     process: ProcessId
-    epoch: int | None
-    """The doors under which the agent's budgets pay; none where the tenant pays for what we or a person look up."""
+    door: Door | None
+    """Under which the agent's budgets pay; none where the tenant pays for what we or a person look up."""
     now: Instant
     """When it was judged: in the periods of that moment it is charged."""
     spent: int = 0
     """In micro-dollars, what no row says yet: before there is a row, whoever writes the first one says it."""
     stopped: Refused | Stale | None = None
 
-    async def pay(self, price: int) -> bool:
-        """Book `price` as spent, and say whether the look-up may be made."""
-        if price and self.stopped is None:
-            budgets = frozenset(charge.budget for charge in self._charges(price, self.now))
+    async def pay(self, tool: Tool) -> bool:
+        """Book what one look-up with `tool` costs, and say whether it may be made."""
+        mine = self._charges(tool, self.now)
+        if self.stopped is not None or self._stops(tool):
+            return False
+        if any(charge.amount for charge in mine) or tool.price:
+            budgets = frozenset(charge.budget for charge in mine)
             needs = Needs(actions=frozenset({self.asked.action.id}), budgets=budgets)
-            paid = (await self.store.write(needs, partial(self._paid, price=price))).answer
+            paid = (await self.store.write(needs, partial(self._paid, tool=tool))).answer
             if isinstance(paid, int):
                 self.spent += paid
             else:
                 self.stopped = paid
         return self.stopped is None
 
-    def _charges(self, price: int, now: Instant) -> tuple[Charge, ...]:
-        if self.epoch is None:
-            return (of_the_tenant(price, now),)
-        own = charges(self.asked, now) or ()
-        return tuple(replace(charge, amount=price) for charge in own if charge.unit is Unit.USD)
+    def _stops(self, tool: Tool) -> bool:
+        """Whether a person has stopped what would be looked up with."""
+        caller = self.asked.action.caller
+        switches = self.door.switches if self.door is not None else ()
+        return any(
+            switch.kind is SwitchKind.STOP and switch.scope.covers(caller, tool.name, tool.effect)
+            for switch in switches
+        )
 
-    def _paid(self, rows: Rows, *, price: int) -> tuple[Changes, Refused | Stale | int]:
-        mine = self._charges(price, rows.now)
+    def _charges(self, tool: Tool, now: Instant) -> tuple[Charge, ...]:
+        price = tool.price or 0
+        if self.door is None:
+            return (of_the_tenant(price, now),) if price else ()
+        own = charges(self.asked, now) or ()
+        paid = [replace(charge, amount=price) for charge in own if charge.unit is Unit.USD and price]
+        return (*paid, *look_up_charges(self.asked, tool, now))
+
+    def _paid(self, rows: Rows, *, tool: Tool) -> tuple[Changes, Refused | Stale | int]:
+        mine, price = self._charges(tool, rows.now), tool.price or 0
         row = rows.actions[self.asked.action.id]
-        if self.epoch is not None and rows.halt is not None:
+        if self.door is not None and rows.halt is not None:
             return Changes(), self._no(*HALTS[rows.halt])
-        if self.epoch not in (None, rows.door.epoch) or not {charge.budget for charge in mine} <= rows.budgets.keys():
+        moved = self.door is not None and self.door.epoch != rows.door.epoch
+        if moved or not {charge.budget for charge in mine} <= rows.budgets.keys():
             return Changes(), Stale(paid=self.spent)
         held = hold(rows.budgets, mine)
         if isinstance(held, Shortfall):

@@ -10,6 +10,7 @@ from interlock.core.canonical import Json, Unreadable
 from interlock.core.errand import Errand, Performed
 from interlock.core.errors import UpstreamFailed, UpstreamSilent
 from interlock.core.ids import Micros
+from interlock.core.value import replace
 from interlock.gateway.asked import Asked
 from interlock.ports import Clock, Performer
 
@@ -21,6 +22,7 @@ class Happened:
     result: Json | Unreadable
     costs: Mapping[str, int]
     attempts: int
+    """How often it was sent; 0 where nobody knows."""
     took: Micros
 
 
@@ -32,6 +34,8 @@ class NeverHappened:
     """In our own words: it is kept as plain text."""
     said: str = ""
     """In the words of the other side."""
+    attempts: int = 1
+    took: Micros = Micros(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +44,9 @@ class Unheard:
 
     why: str
     said: str = ""
+    attempts: int = 0
+    """0 where nobody knows."""
+    took: Micros = Micros(0)
 
 
 Ending = Happened | NeverHappened | Unheard
@@ -96,21 +103,26 @@ async def perform(asked: Asked, performer: Performer, clock: Clock, *, lease_end
         if isinstance(what, Performed):
             late.come(_happened(what, sent, clock.boot() - begun))
         elif isinstance(what, UpstreamFailed) and sent == 1:
-            late.come(NeverHappened(why=str(what), said=what.said))  # of several attempts it would speak for one alone
+            late.come(
+                NeverHappened(why=str(what), said=_valid(what.said))
+            )  # of several attempts it would speak for one alone
 
     errand = _errand(asked, clock, lease_ends, came_late)
     while True:
         sent += 1
         ending = await _attempt(asked, performer, errand, sent)
+        took = Micros(clock.boot() - begun)
         match ending:
             case Performed():
-                return _happened(ending, sent, clock.boot() - begun)
+                return _happened(ending, sent, took)
+            case NeverHappened() if sent == 1:
+                return replace(ending, took=took)
             case NeverHappened():
                 # An earlier attempt that stayed unanswered may have had the effect all the same.
-                return Unheard(why=ending.why, said=ending.said) if sent > 1 else ending
+                return Unheard(why=ending.why, said=ending.said, attempts=sent, took=took)
             case Unheard():
                 if sent == tries or not await _pause(asked, sent):
-                    return ending
+                    return replace(ending, attempts=sent, took=took)
 
 
 def _happened(performed: Performed, attempts: int, took: int) -> Happened:
@@ -125,9 +137,9 @@ async def _attempt(
         async with waiting:
             return await performer.perform(errand)
     except UpstreamFailed as failed:
-        return NeverHappened(why=str(failed), said=failed.said)
+        return NeverHappened(why=str(failed), said=_valid(failed.said))
     except UpstreamSilent as silent:
-        return Unheard(why=f"{silent} (attempt {attempt})", said=silent.said)
+        return Unheard(why=f"{silent} (attempt {attempt})", said=_valid(silent.said))
     except BaseException as broken:  # noqa: BLE001  silence, a bug, a stop: an effect may have happened
         if waiting.expired():
             return Unheard(why=f"no answer within {asked.tool.timeout / 1_000_000:g} s (attempt {attempt})")
@@ -140,6 +152,11 @@ async def _pause(asked: Asked, attempt: int) -> bool:
     except asyncio.CancelledError:
         return False
     return True
+
+
+def _valid(said: str) -> str:
+    # Foreign text may hold half a character, which no JSON can.
+    return said.encode(errors="replace").decode()
 
 
 def _errand(asked: Asked, clock: Clock, lease_ends: Micros, late: Callable[[Performed | Exception], None]) -> Errand:

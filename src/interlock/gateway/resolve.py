@@ -9,15 +9,16 @@ from interlock.core.action import ActionState, step
 from interlock.core.canonical import Json
 from interlock.core.errors import ActionUnknown, NotPermitted
 from interlock.core.ids import ActionId
+from interlock.core.money import Money
 from interlock.core.outcome import Outcome, Refused
 from interlock.core.value import replace
 from interlock.gateway.asked import Asked, Proposal
 from interlock.gateway.call import Gateway, row_of
 from interlock.gateway.claims import given_back
+from interlock.gateway.closing import close, happened, needs_to_end
 from interlock.gateway.doors import Operator
 from interlock.gateway.people import askers_of
 from interlock.gateway.perform import NeverHappened
-from interlock.gateway.recover import close, happened, needs_to_end
 from interlock.gateway.revive import revived
 from interlock.ledger.seal import ActionEntry, Kind
 from interlock.ports import ActionRow, Changes, Rows, TenantStore
@@ -68,7 +69,7 @@ async def resolve(
         if verdict == "happened"
         else NeverHappened(why=f"`{by.person}` says that it did not happen")
     )
-    outcome = await close(gateway, store, row, asked, ending, fence=row.fence, kind=Kind.RESOLVED, by=said)
+    outcome = await close(gateway, store, row, asked, ending, by=said)
     if outcome is None:
         raise NotPermitted(f"`{id}` was resolved meanwhile", fix=f"run `interlock action show {id}`")
     return Resolved(state=ActionState.DONE if verdict == "happened" else ActionState.FAILED)
@@ -124,7 +125,13 @@ def _abandoned(rows: Rows, *, row: ActionRow, by: Operator, verdict: str) -> tup
     if rows.actions[row.action.id] != row:
         return Changes(), False
     costs = {charge.budget: charge.amount for charge in row.holds}
-    moved = replace(row, state=step(row.state, ActionState.ABANDONED), holds=(), changed_at=rows.now)
+    moved = replace(
+        row,
+        state=step(row.state, ActionState.ABANDONED),
+        holds=(),
+        cost=Money(row.price + row.gathered),
+        changed_at=rows.now,
+    )
     let_go = [given_back(claim) for claim in rows.claims.values() if claim and claim.action == row.action.id]
     if verdict == "abandon":
         let_go = [claim for claim in let_go if claim.serial]
@@ -138,6 +145,7 @@ def _abandoned(rows: Rows, *, row: ActionRow, by: Operator, verdict: str) -> tup
         fence=moved.fence,
         contract=row.contract,
         costs=costs,
+        cost=moved.cost,
         detail={"verdict": verdict, "by": by.person, "known_by": by.known_by},
     )
     return Changes(

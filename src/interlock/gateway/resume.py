@@ -7,6 +7,7 @@ from interlock.core.limits import DECIDE_TRIES_MAX
 from interlock.core.outcome import Outcome, Refused
 from interlock.core.reason import Reason
 from interlock.core.value import replace
+from interlock.gateway.asked import Asked, Proposal, identify, validate
 from interlock.gateway.begin import Stale
 from interlock.gateway.call import Gateway, changing, row_of
 from interlock.gateway.revive import revived
@@ -30,16 +31,32 @@ async def resume(gateway: Gateway, store: TenantStore, id: ActionId) -> Outcome:
         if row.state is not ActionState.PARKED:
             return await gateway.outcome_of(store, row)
         asked = await revived(gateway, store, row)
-        if isinstance(asked, Refused):
-            return await gateway.turn_away(store, row.action, asked)
-        unfit = asked.force.unfit.get(asked.tool.name)
-        if unfit is not None:
-            # Another process may have the tool, so it waits on.
-            return replace(unfit, action=id, reason=Reason.OVERLOADED)
-        outcome = await gateway.carry(store, asked)
+        no = asked if isinstance(asked, Refused) else _not_any_more(asked)
+        if no is not None and no.reason is Reason.OVERLOADED:
+            return no
+        if no is None and not isinstance(asked, Refused):
+            outcome = await gateway.carry(store, asked)
+        else:
+            assert no is not None, "what cannot be revived says why"
+            outcome = await gateway.turn_away(store, row.action, no)
         if not isinstance(outcome, Stale):
             return outcome
     return changing(id)
+
+
+def _not_any_more(asked: Asked) -> Refused | None:
+    """Walk steps 1 and 2 again: say why an action that was asked for could not be asked for by now, or nothing."""
+    action = asked.action
+    unfit = asked.force.unfit.get(asked.tool.name)
+    if unfit is not None:
+        # Another process may have the tool, so it waits on.
+        return replace(unfit, action=action.id, reason=Reason.OVERLOADED)
+    again = Proposal(tool=action.tool, arguments=asked.arguments.text, by=action.by, undo_of=action.undo_of)
+    tool = identify(action.caller, again, asked.force, asked.drawn)
+    if isinstance(tool, Refused):
+        return tool
+    arguments = validate(again, tool, asked.force, asked.drawn)
+    return arguments if isinstance(arguments, Refused) else None
 
 
 async def resume_or_leave(gateway: Gateway, store: TenantStore, id: ActionId) -> Outcome | None:

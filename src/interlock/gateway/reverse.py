@@ -134,10 +134,10 @@ async def _changed(gateway: Gateway, store: TenantStore, row: ActionRow) -> bool
         return False
     kept = await payload_of(row.result, store, gateway.secrets)
     if not isinstance(kept, dict) or "after" not in kept:
-        return False
+        return True  # nobody knows what it left behind
     result: Json = kept.get("full", kept["shown"])
     now = (await store.read(Needs())).now
-    purse = Purse(store=store, asked=asked, process=gateway.process, epoch=None, now=now)
+    purse = Purse(store=store, asked=asked, process=gateway.process, door=None, now=now)
     found = await gateway.facts.look(asked, asked.tool.after, now, purse, result=result)
     return not isinstance(found, Known) or found.value != kept["after"]
 

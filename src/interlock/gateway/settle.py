@@ -1,5 +1,6 @@
 """Step 10: charge what it cost and write down how it ended. Whatever ended the work, it leads here."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -24,6 +25,9 @@ from interlock.ports import ActionRow, Changes, Claim, Notice, Payload, Rows
 _COUNTED = (Unit.TOOL_CALLS, Unit.CALLS)
 """What is charged for having called at all."""
 
+_CALLED = (*_COUNTED, Unit.RETRIES, Unit.SECONDS)
+"""What a call takes that had no effect."""
+
 LABEL = "untrusted"
 """What a result may be trusted with, until a judge of trust says more."""
 
@@ -46,6 +50,8 @@ class End:
     """What looking at the record afterwards cost."""
     earlier: int = 0
     """What the attempts of earlier owners may have cost."""
+    rounds: tuple[Charge, ...] = ()
+    """What earlier rounds of attempts may have taken, by budget."""
     held: tuple[Charge, ...] = ()
     """What was set aside when it started, for an end that comes after all of it was given back."""
     cache: ClaimId | None = None
@@ -63,7 +69,8 @@ def end(rows: Rows, *, end: End) -> tuple[Changes, Outcome]:
         return Changes(), Failed(action=end.id, why="the start was never written, so nothing was sent")
     if row.state is ActionState.STARTED and row.fence == end.fence:
         return ended(rows, row, end)
-    if row.fence == end.fence and row.state in (ActionState.DONE, ActionState.FAILED):
+    written = ActionState.DONE if isinstance(end.ending, Happened) else ActionState.FAILED
+    if row.fence == end.fence and row.state is written:
         return Changes(), told(row, end)
     return late(rows, row, end)
 
@@ -90,29 +97,48 @@ def late(rows: Rows, row: ActionRow, end: End) -> tuple[Changes, Outcome]:
         return Changes(), Uncertain(action=row.action.id)
     said = "done" if isinstance(end.ending, Happened) else "failed"
     entry = replace(_entry(rows, row, end), kind=Kind.EVIDENCE, state=row.state, detail={"late": said})
-    if isinstance(end.ending, Happened) and row.state is ActionState.FAILED:
+    closed = row.state in (ActionState.FAILED, ActionState.DONE, ActionState.ABANDONED)
+    if isinstance(end.ending, Happened) and closed and not row.told_late:
         return _charged_after_all(rows, row, end, end.ending, entry)
-    return Changes(entries=(entry,), payloads=_payloads(end)), Uncertain(action=row.action.id)
+    return Changes(entries=(entry,), payloads=_payloads(end)), _stands(row)
+
+
+def _stands(row: ActionRow) -> Outcome:
+    """Tell whoever comes late what the record says, which they do not change."""
+    if row.state is ActionState.FAILED and row.action.effect is EffectClass.READ:
+        return Failed(action=row.action.id, why=row.why)
+    return Uncertain(action=row.action.id)
 
 
 def _charged_after_all(
     rows: Rows, row: ActionRow, end: End, ending: Happened, entry: ActionEntry
 ) -> tuple[Changes, Outcome]:
-    """Book what was thought not to have happened and has: nothing is held for it any more, so it closes its budgets.
+    """Book, once, what came to light after the books were closed: nothing is held for it, so it closes its budgets.
 
     The row stays as it is, because others have relied on it. A person has to look.
     """
-    nothing = tuple(replace(charge, amount=0) for charge in end.held if charge.budget in rows.budgets)
-    costs = costs_of(end.held, usd=_usd(ending, end), attempts=ending.attempts, took=ending.took)
-    costs = {charge.budget: costs[charge.budget] for charge in nothing}
-    entry = replace(entry, holds=nothing, costs=costs, overrun=any(costs.values()))
+    real = costs_of(end.held, usd=_usd(ending, end), attempts=ending.attempts, took=ending.took)
+    costs = {charge.budget: _not_booked(row, charge, real) for charge in end.held if charge.budget in rows.budgets}
+    costs = {id: cost for id, cost in costs.items() if cost}
+    nothing = tuple(replace(charge, amount=0) for charge in end.held if charge.budget in costs)
+    entry = replace(entry, holds=nothing, costs=costs, overrun=bool(costs))
     told = Notice(id=f"incident:{row.action.id}", topic="incident", action=row.action.id, at=rows.now)
     return Changes(
+        actions=(replace(row, told_late=True),),
         entries=(entry,),
         payloads=_payloads(end),
         budgets=settle(rows.budgets, nothing, costs),
-        notices=(told,),
-    ), Uncertain(action=row.action.id)
+        notices=(told,) if costs or row.state is ActionState.FAILED else (),
+    ), _stands(row)
+
+
+def _not_booked(row: ActionRow, charge: Charge, real: Mapping[BudgetId, int]) -> int:
+    """Return what of a real cost the books do not say yet."""
+    if charge.unit is Unit.USD:
+        booked = 0 if row.state is ActionState.FAILED else row.cost.micros - row.gathered
+        return max(0, real[charge.budget] - booked)
+    # What has failed was charged for the call, the retries and the time, and for nothing that it moved.
+    return real[charge.budget] if row.state is ActionState.FAILED and charge.unit not in _CALLED else 0
 
 
 def ended(rows: Rows, row: ActionRow, end: End) -> tuple[Changes, Outcome]:
@@ -167,7 +193,7 @@ def _moved(rows: Rows, row: ActionRow, end: End) -> tuple[ActionRow, dict[Budget
         case Happened():
             assert end.checked is not None, "what happened has a result"
             usd = _usd(ending, end)
-            costs = costs_of(row.holds, usd=usd, attempts=ending.attempts, took=ending.took)
+            costs = costs_of(row.holds, usd=usd, attempts=ending.attempts, took=ending.took, earlier=end.rounds)
             undo = end.checked.undo
             return replace(
                 _step(rows, row, ActionState.DONE),
@@ -180,11 +206,13 @@ def _moved(rows: Rows, row: ActionRow, end: End) -> tuple[ActionRow, dict[Budget
             ), costs
         case NeverHappened():
             # It was called: that counts, and costs nothing but what was looked up for it, which is paid.
-            costs = {charge.budget: charge.amount for charge in row.holds if charge.unit in _COUNTED}
+            costs = costs_of(row.holds, usd=0, attempts=ending.attempts, took=ending.took)
+            costs = {charge.budget: costs[charge.budget] for charge in row.holds if charge.unit in _CALLED}
             return replace(_step(rows, row, ActionState.FAILED), why=ending.why, cost=Money(row.gathered)), costs
         case Unheard() if row.action.effect is EffectClass.READ:
             # A read that nobody answered changed nothing; what it may have cost is charged.
-            costs = {charge.budget: charge.amount for charge in row.holds if charge.unit in (*_COUNTED, Unit.USD)}
+            costs = costs_of(row.holds, usd=row.price, attempts=ending.attempts, took=ending.took, earlier=end.rounds)
+            costs = {charge.budget: costs[charge.budget] for charge in row.holds if charge.unit in (*_CALLED, Unit.USD)}
             failed = _step(rows, row, ActionState.FAILED)
             return replace(
                 failed, why=ending.why, reason=Reason.TOOL_ERROR, cost=Money(row.price + row.gathered)
@@ -201,9 +229,11 @@ def _step(rows: Rows, row: ActionRow, new: ActionState) -> ActionRow:
 
 
 def _usd(ending: Happened, end: End) -> int:
+    """Return what it cost in money. What is said is about the last attempt; nobody says what those before it cost."""
     said = ending.costs.get(Unit.USD.value)
     known = said is not None and 0 <= said <= SAFE_INTEGER
-    return (said if said is not None and known else end.price * ending.attempts) + end.looked_up + end.earlier
+    last, before = (said if said is not None and known else end.price), max(0, ending.attempts - 1)
+    return last + end.price * before + end.looked_up + end.earlier
 
 
 def _claims(rows: Rows, row: ActionRow, end: End) -> tuple[Claim, ...]:

@@ -10,6 +10,7 @@ from interlock.core.canonical import Json
 from interlock.core.charge import Charge, Unit
 from interlock.core.decision import Ask, Suggest
 from interlock.core.ids import BudgetId, Digest, Instant, ProcessId
+from interlock.core.money import Money
 from interlock.core.outcome import Parked, Refused, Suggested
 from interlock.core.value import replace
 from interlock.gateway.asked import Asked
@@ -46,7 +47,8 @@ class Writing:
 
     def refused(self, rows: Rows, row: ActionRow, stop: Refused, charges: Sequence[Charge]) -> Changes:
         balances, booked = _counted(rows, row, charges)
-        moved = replace(self._moved(rows, row, ActionState.REFUSED), reason=stop.reason, why=f"{stop.why}\n{stop.fix}")
+        moved = self._moved(rows, row, ActionState.REFUSED)
+        moved = replace(moved, reason=stop.reason, why=f"{stop.why}\n{stop.fix}", cost=Money(moved.gathered))
         return Changes(
             actions=(moved,),
             budgets=balances,
@@ -153,7 +155,9 @@ class Writing:
 
     def _refusal(self, rows: Rows, row: ActionRow, booked: tuple[Charge, ...]) -> ActionEntry:
         entry = self._entry(rows, Kind.REFUSED, row, booked=booked)
-        return replace(entry, reason=row.reason, detail={**entry.detail, **self.handoff.detail(row.reason)})
+        return replace(
+            entry, reason=row.reason, cost=row.cost, detail={**entry.detail, **self.handoff.detail(row.reason)}
+        )
 
     def _named(self, row: ActionRow, kind: Kind) -> Mapping[str, str]:
         """Name the payloads that this decision stands on, and what a person is shown."""
@@ -215,7 +219,7 @@ def _counted(
     Otherwise a hijacked agent could flood the ledger, the sources of facts and the people who are asked.
     """
     first = row.state is ActionState.ASKED
-    mine = tuple(charge for charge in charges if first and charge.unit is Unit.TOOL_CALLS)
+    mine = tuple(c for c in charges if first and c.unit is Unit.TOOL_CALLS and c.budget in rows.budgets)
     held = hold(rows.budgets, mine)
     return ({}, ()) if isinstance(held, Shortfall) else (settle(held, mine, _amounts(mine)), mine)
 

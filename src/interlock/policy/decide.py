@@ -59,8 +59,8 @@ def decide(policies: Policies, question: Question) -> Judgement:
     return _judgement(decision, fix, slice.hash, lifting(question, glass), tuple(steps))
 
 
-def held_back(policies: Policies, question: Question) -> Deny | None:
-    """Return the no of a switch, of the mode, or of having no rule at all: it needs no facts to be said."""
+def before_rules(policies: Policies, question: Question) -> Decision:
+    """Say what switches and the mode leave of a call. It needs no facts, and no rule can widen it."""
     slice = policies.slices.get(question.tool)
     if slice is None or not slice.permitted:
         return Deny(rules=(), why=f"no rule allows `{question.tool}`", reason=Reason.TOOL_NOT_ALLOWED)
@@ -68,7 +68,7 @@ def held_back(policies: Policies, question: Question) -> Deny | None:
         switched(question, glass_over(question)),
         tabled(question, mode_in_force(question), policies.consents, asks=slice.asks),
     )
-    return next((each.decision for each in said if isinstance(each.decision, Deny)), None)
+    return strictest(each.decision for each in said)
 
 
 def decide_again(policies: Policies, recorded: bytes) -> Judgement:

@@ -81,16 +81,20 @@ def carry(function: Function, arguments: bytes, key: str) -> Said:
         named = function.named(arguments, key)
         result = _run(function.call(**named)) if function.is_async else function.call(**named)
     except UpstreamFailed as failed:
-        return Said(ended="failed", said=str(failed)[:SAID_CHARS_MAX])
+        return Said(ended="failed", said=_valid(str(failed))[:SAID_CHARS_MAX])
     except BaseException as error:  # noqa: BLE001  whatever it raises, it is this call that ended
         silence = broken(function.name, error)
-        return Said(ended="silent", why=str(silence), said=silence.said)
+        return Said(ended="silent", why=_valid(str(silence)), said=_valid(silence.said))
     try:
         known = plain(result)
         canonical(known)
     except (ValueError, RecursionError, InterlockError):
         return Said(readable=False)
     return Said(result=known)
+
+
+def _valid(text: str) -> str:
+    return text.encode(errors="replace").decode()
 
 
 def _run(work: Coroutine[Any, Any, Any]) -> object:
