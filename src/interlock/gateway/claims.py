@@ -41,23 +41,35 @@ class Names:
 def names_of(asked: Asked, secrets: Secrets) -> Names:
     """Name what this action claims."""
     tool = asked.tool
-    objects = [path for path, argument in tool.arguments.items() if argument.role in ("id", "target")]
     return Names(
         unique=_name(asked, secrets, "unique", [tool.name], tool.unique.on) if tool.unique else None,
         serial=_name(asked, secrets, "serial", [], [tool.serialize]) if tool.serialize else None,
-        target=_name(asked, secrets, "target", [tool.name], [f"args.{path}" for path in objects])
-        if tool.effect is EffectClass.IDEMPOTENT
-        else None,
+        target=_target(asked, secrets),
         cache=_cache(asked, secrets) if tool.cache_ttl and tool.effect is EffectClass.READ else None,
         follow_up=_follow_up(asked, secrets),
     )
 
 
-def _name(asked: Asked, secrets: Secrets, kind: str, more: Sequence[str], paths: Sequence[str]) -> ClaimId:
+def _target(asked: Asked, secrets: Secrets) -> ClaimId | None:
+    """Name what it changes. Whatever writes to it counts, by whichever tool: nothing older is sent again after it."""
+    tool, tools = asked.tool, asked.force.contract.tools.values()
+    resent = any(each.effect is EffectClass.IDEMPOTENT and each.resend_within for each in tools)
+    if not resent or tool.effect is EffectClass.READ:
+        return None
+    objects = [f"args.{path}" for path, argument in tool.arguments.items() if argument.role in ("id", "target")]
+    if objects:
+        return _name(asked, secrets, "target", [], objects, named=False)
+    return _name(asked, secrets, "target", [tool.name], []) if tool.effect is EffectClass.IDEMPOTENT else None
+
+
+def _name(
+    asked: Asked, secrets: Secrets, kind: str, more: Sequence[str], paths: Sequence[str], *, named: bool = True
+) -> ClaimId:
+    """Name what stands at some paths; by its values alone where another tool may call it something else."""
     caller = asked.action.caller
     found = [asked.at(path) for path in paths]
     values: list[Json] = [None if isinstance(value, Absent) else value for value in found]
-    what: Json = [kind, caller.workflow, caller.environment, *more, *paths, values]
+    what: Json = [kind, caller.workflow, caller.environment, *more, *(paths if named else ()), values]
     return ClaimId(secrets.mac(caller.tenant, b"claim\0" + canonical(what)).hex())
 
 

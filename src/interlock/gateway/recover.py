@@ -3,6 +3,7 @@
 Any process may look. Every move is compare-and-set on the state and the fence, so that two that look at once agree.
 """
 
+import asyncio
 from contextlib import suppress
 from functools import partial
 
@@ -70,27 +71,31 @@ async def attend(gateway: Gateway, store: TenantStore) -> tuple[ActionId, ...]:
             with suppress(StoreError):
                 if await reconcile(gateway, store, row) is not None:
                     moved.append(row.action.id)
-    for notice in await store.notices(before=now, topics=("resume", "expire", "undo")):
-        with suppress(StoreError):
-            outcome = await _due(gateway, store, notice)
-            if outcome is not None:
-                moved.append(outcome.action)
+    due, places = await store.notices(before=now, topics=("resume", "expire", "undo")), asyncio.Semaphore(_AT_ONCE)
+    moved += [id for id in await asyncio.gather(*(_due(gateway, store, each, places) for each in due)) if id]
     return tuple(dict.fromkeys(moved))
 
 
 _UNCERTAIN_MAX = 10_000  # each waits for a person or an answer; more than these nobody resolves in a day
 
 
-async def _due(gateway: Gateway, store: TenantStore, notice: Notice) -> Outcome | None:
-    """Do what a line of the outbox is about, and return how it ended; nothing while it is not the moment."""
-    if notice.topic == "undo":
-        outcome = await answer(gateway, store, notice)
-        return None if isinstance(outcome, Refused) and outcome.reason in PASSING else outcome
-    outcome = await resume_or_leave(gateway, store, notice.action)
-    if outcome is None or (isinstance(outcome, Refused) and outcome.reason in PASSING):
-        return None
-    await store.write(Needs(), partial(_told, notice=notice))
-    return outcome
+_AT_ONCE = 16  # one that takes long keeps few behind it waiting
+
+
+async def _due(gateway: Gateway, store: TenantStore, notice: Notice, places: asyncio.Semaphore) -> ActionId | None:
+    """Do what a line of the outbox is about, and name the action that ended; nothing while it is not the moment."""
+    outcome: Outcome | None = None
+    async with places:
+        with suppress(StoreError):
+            if notice.topic == "undo":
+                outcome = await answer(gateway, store, notice)
+            else:
+                outcome = await resume_or_leave(gateway, store, notice.action)
+            if outcome is None or (isinstance(outcome, Refused) and outcome.reason in PASSING):
+                return None
+            if notice.topic != "undo":
+                await store.write(Needs(), partial(_told, notice=notice))
+    return outcome.action if outcome is not None else None
 
 
 def _told(rows: Rows, *, notice: Notice) -> tuple[Changes, None]:

@@ -4,6 +4,7 @@ import asyncio
 import signal
 from contextlib import suppress
 
+from interlock.core.errors import StoreBusy
 from interlock.door.cli.reading import InputWrong
 from interlock.door.cli.render import clean
 from interlock.door.cli.screen import Typed
@@ -38,5 +39,9 @@ async def attending(typed: Typed) -> int:
 
 
 async def _once(here: Session) -> list[dict[str, str]]:
-    rows = [await row_of(here.store, id) for id in await attend(here.gateway, here.store)]
+    try:
+        rows = [await row_of(here.store, id) for id in await attend(here.gateway, here.store)]
+    except StoreBusy as busy:
+        here.typed.screen.note(f"note: {busy}; the next look is soon")
+        return []
     return [{"action": row.action.id, "tool": row.action.tool, "state": row.state.value} for row in rows if row]

@@ -60,10 +60,7 @@ async def resume(typed: Typed) -> int:
     removed = given.id is None and file is not None and file.is_file()
     with session(typed) as here:
         if removed and file is not None:
-            # Written down first: a file that is gone leaves no other trace.
-            await stop_file_removed(here.store, operator(typed, here.gateway.process))
-            file.unlink()
-            typed.screen.note(f"note: `{file}` is gone; what else holds actions back stands below")
+            removed = await _remove(here, file)
         taken = await _take_back(here, removed=removed)
         left = (await here.rows()).door.switches
     lines = [f"taken back: {_named(switch)}" for switch in taken]
@@ -95,6 +92,22 @@ async def show(typed: Typed) -> int:
     parts = parts or ["no switch is thrown"]
     typed.screen.show(data, "\n\n".join([*parts, flying_text(flying, rows.now, typed.screen.width)]))
     return 0
+
+
+async def _remove(here: Session, file: Path) -> bool:
+    """Take the stop file away, unless somebody has stopped again meanwhile."""
+    said = file.read_bytes()
+    # Written down first: a file that is gone leaves no other trace.
+    await stop_file_removed(here.store, operator(here.typed, here.gateway.process))
+    taken = file.with_name(f"{file.name}.{fresh.salt()[:8]}")
+    file.rename(taken)
+    if taken.read_bytes() != said:
+        taken.rename(file)
+        here.typed.screen.note(f"note: somebody has stopped again meanwhile, so `{file}` stays")
+        return False
+    taken.unlink()
+    here.typed.screen.note(f"note: `{file}` is gone; what else holds actions back stands below")
+    return True
 
 
 def stop_file(typed: Typed) -> Path | None:
