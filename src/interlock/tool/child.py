@@ -52,9 +52,11 @@ class IsolatedTool:
         except asyncio.CancelledError:
             child.kill()
             # The thread hears of it at once, and gives the slot back.
-            await asyncio.wait([asyncio.wrap_future(work)], timeout=ISOLATED_STOP_SECONDS_MAX)
+            ended = asyncio.wrap_future(work)
+            ended.add_done_callback(lambda done: done.cancelled() or done.exception())  # it is told below
+            await asyncio.wait([ended], timeout=ISOLATED_STOP_SECONDS_MAX)
             # It may have ended just before it was killed, or not have begun.
-            work.add_done_callback(lambda ended: errand.late(ending_of(ended)))
+            work.add_done_callback(lambda done: errand.late(ending_of(done)))
             raise
 
 
