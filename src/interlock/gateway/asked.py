@@ -120,19 +120,22 @@ class Asked:
 
         What is looked up before is paid before (`paid`). Its price has to be known all the same.
         """
-        contract = self.force.contract
-        before = [contract.facts.get(name) for name in self.force.policies.facts_of(self.action.tool)]
-        before += [self.tool.preview, self.tool.before, self.tool.after]
-        if self.tool.price is None or None in (self._price_of(hook) for hook in before if hook is not None):
+        hooks = (*self.hooks_before, *((self.tool.after,) if self.tool.after is not None else ()))
+        if self.tool.price is None or None in (self._price_of(hook) for hook in hooks):
             return None
         return self.tool.price * self.attempts + self.price_after
 
+    @cached_property
+    def hooks_before(self) -> tuple[Hook, ...]:
+        """What is looked up before it starts: facts, the preview, the record as it is."""
+        contract = self.force.contract
+        facts = [contract.facts.get(name) for name in self.force.policies.facts_of(self.action.tool)]
+        return tuple(hook for hook in (*facts, self.tool.preview, self.tool.before) if hook is not None)
+
     @property
-    def looks_up(self) -> bool:
-        """Whether anything is looked up before it starts."""
-        tool = self.tool
-        hooks = tool.preview is not None or tool.before is not None
-        return hooks or bool(self.force.policies.facts_of(self.action.tool))
+    def pays_to_look(self) -> bool:
+        """Whether any of it costs money."""
+        return any(self._price_of(hook) for hook in self.hooks_before)
 
     @property
     def price_after(self) -> int:

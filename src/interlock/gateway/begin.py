@@ -159,9 +159,13 @@ def refuse(
 
 
 def would_refuse(rows: Rows, asked: Asked, names: Names) -> bool:
-    """Whether something else than policy refuses it as things stand."""
+    """Whether something else than policy refuses it as things stand, so that nothing needs to be looked up.
+
+    A lack of money is said after policy has spoken, as long as it costs nothing to ask.
+    """
     row = rows.actions[asked.action.id] or ActionRow(action=asked.action, state=ActionState.ASKED)
-    return refuse(rows, asked, names, row, _taken(asked, row, rows.now), None) is not None
+    stop = refuse(rows, asked, names, row, _taken(asked, row, rows.now), None)
+    return stop is not None and (asked.pays_to_look or stop.reason is not Reason.BUDGET_EXCEEDED)
 
 
 def _taken(asked: Asked, row: ActionRow, now: Instant) -> tuple[Charge, ...] | None:

@@ -175,7 +175,7 @@ class Gateway:
         self.observer.at("gather", asked.action.id)
         # Nothing is looked up, and nothing paid, for what is refused anyway.
         shut = isinstance(left_open(asked, seen), Deny)
-        unasked = not shut and asked.looks_up and would_refuse(seen, asked, names)
+        unasked = not shut and asked.hooks_before != () and would_refuse(seen, asked, names)
         skipped = shut or unasked
         gathered = Gathered() if skipped else await self.facts.gather(asked, seen.now, purse)  # (4)
         self.observer.at("decide", asked.action.id)

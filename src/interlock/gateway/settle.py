@@ -72,6 +72,8 @@ def end(rows: Rows, *, end: End) -> tuple[Changes, Outcome]:
     written = ActionState.DONE if isinstance(end.ending, Happened) else ActionState.FAILED
     if row.fence == end.fence and row.state is written:
         return Changes(), told(row, end)
+    if row.state is ActionState.FAILED and row.action.effect is EffectClass.READ:
+        return Changes(), Failed(action=row.action.id, why=row.why)  # it changed nothing, and it is paid
     return late(rows, row, end)
 
 
@@ -100,14 +102,7 @@ def late(rows: Rows, row: ActionRow, end: End) -> tuple[Changes, Outcome]:
     closed = row.state in (ActionState.FAILED, ActionState.DONE, ActionState.ABANDONED)
     if isinstance(end.ending, Happened) and closed and not row.told_late:
         return _charged_after_all(rows, row, end, end.ending, entry)
-    return Changes(entries=(entry,), payloads=_payloads(end)), _stands(row)
-
-
-def _stands(row: ActionRow) -> Outcome:
-    """Tell whoever comes late what the record says, which they do not change."""
-    if row.state is ActionState.FAILED and row.action.effect is EffectClass.READ:
-        return Failed(action=row.action.id, why=row.why)
-    return Uncertain(action=row.action.id)
+    return Changes(entries=(entry,), payloads=_payloads(end)), Uncertain(action=row.action.id)
 
 
 def _charged_after_all(
@@ -129,14 +124,13 @@ def _charged_after_all(
         payloads=_payloads(end),
         budgets=settle(rows.budgets, nothing, costs),
         notices=(told,) if costs or row.state is ActionState.FAILED else (),
-    ), _stands(row)
+    ), Uncertain(action=row.action.id)
 
 
 def _not_booked(row: ActionRow, charge: Charge, real: Mapping[BudgetId, int]) -> int:
     """Return what of a real cost the books do not say yet."""
     if charge.unit is Unit.USD:
-        booked = 0 if row.state is ActionState.FAILED else row.cost.micros - row.gathered
-        return max(0, real[charge.budget] - booked)
+        return max(0, real[charge.budget] - (row.cost.micros - row.gathered))
     # What has failed was charged for the call, the retries and the time, and for nothing that it moved.
     return real[charge.budget] if row.state is ActionState.FAILED and charge.unit not in _CALLED else 0
 
@@ -144,7 +138,8 @@ def _not_booked(row: ActionRow, charge: Charge, real: Mapping[BudgetId, int]) ->
 def ended(rows: Rows, row: ActionRow, end: End) -> tuple[Changes, Outcome]:
     """Write an end that counts: the row, what it cost, the names it lets go, the entry."""
     moved, costs = _moved(rows, row, end)
-    moved = replace(moved, said=end.said.id if end.said else moved.said)
+    if end.said is not None:
+        moved = replace(moved, said=end.said.id)
     final = moved.state is not ActionState.UNCERTAIN
     unsure = None if final else Reason.UNCERTAIN
     entry = replace(

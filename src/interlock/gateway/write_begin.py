@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from interlock.approval.grant import Grant, consume
 from interlock.budget.hold import Balance, Shortfall, hold, settle
@@ -62,7 +63,7 @@ class Writing:
         assert isinstance(self.judged.decision, Suggest), "only a suggestion is suggested"
         draft = self.judged.decision.draft
         balances, booked = _counted(rows, row, charges)
-        moved = replace(self._moved(rows, row, ActionState.SUGGESTED), draft=draft)
+        moved = self._moved(rows, row, ActionState.SUGGESTED, draft=draft)
         changes = Changes(
             actions=(moved,),
             budgets=balances,
@@ -103,8 +104,10 @@ class Writing:
         held = hold(rows.budgets, charges)
         assert not isinstance(held, Shortfall), "`refuse` looked at the same rows"
         claims = taken(self.asked, self.names, rows.now)
-        moved = replace(
-            self._moved(rows, row, ActionState.STARTED),
+        moved = self._moved(
+            rows,
+            row,
+            ActionState.STARTED,
             fence=row.fence + 1,
             owner=self.process,
             started_at=rows.now,
@@ -165,15 +168,17 @@ class Writing:
         named |= {"seen": row.seen} if kind is Kind.PARKED else {}
         return {name: value for name, value in named.items() if value}
 
-    def _moved(self, rows: Rows, row: ActionRow, new: ActionState) -> ActionRow:
-        return replace(self._same(rows, row), state=step(row.state, new))
+    def _moved(self, rows: Rows, row: ActionRow, new: ActionState, **more: Any) -> ActionRow:  # noqa: ANN401  fields of a row
+        return self._same(rows, row, state=step(row.state, new), **more)
 
-    def _same(self, rows: Rows, row: ActionRow) -> ActionRow:
-        tool = self.asked.tool
+    def _same(self, rows: Rows, row: ActionRow, **more: Any) -> ActionRow:  # noqa: ANN401  fields of a row
+        tool, action = self.asked.tool, row.action
+        if (action.effect, action.tier) != (tool.effect, tool.tier):
+            # What it is by the contract that judges it now, which may not be the one it was asked under.
+            action = replace(action, effect=tool.effect, tier=tool.tier)
         return replace(
             row,
-            # What it is by the contract that judges it now, which may not be the one it was asked under.
-            action=replace(row.action, effect=tool.effect, tier=tool.tier),
+            action=action,
             contract=self.asked.force.hash,
             slice=self.judged.slice,
             bound=self.judged.bound,
@@ -181,6 +186,7 @@ class Writing:
             preview=self.preview.id if self.preview else None,
             gathered=row.gathered + self.gathered,
             changed_at=rows.now,
+            **more,
         )
 
     def _payloads(self, row: ActionRow) -> tuple[Payload, ...]:
