@@ -10,6 +10,7 @@ from interlock.core.action import Action, ActionState, step
 from interlock.core.charge import Charge, Unit
 from interlock.core.decision import Allow, Ask, Deny, Suggest
 from interlock.core.ids import ActionId, Instant, Micros, PayloadId, ProcessId
+from interlock.core.limits import DECIDE_TRIES_MAX
 from interlock.core.money import Money
 from interlock.core.outcome import Parked, Refused, Suggested
 from interlock.core.reason import Reason
@@ -64,7 +65,7 @@ def begin(rows: Rows, *, writing: Writing) -> tuple[Changes, Begun]:
         action=asked.action, state=ActionState.ASKED, authors=asked.authors, askers=asked.askers
     )
     taken = _taken(asked, row, rows.now)
-    if rows.halt is None and _stale(rows, asked, judged, row, taken):
+    if _elsewhere(asked, row) or (rows.halt is None and _stale(rows, asked, judged, taken)):
         return Changes(), Stale(paid=writing.gathered)
     stop = refuse(rows, asked, writing.names, row, taken, judged)
     if stop is None and judged.unasked:
@@ -111,11 +112,16 @@ def _calls(asked: Asked, now: Instant) -> tuple[Charge, ...]:
     return call_charges(asked.force.contract, asked.owner, asked.action.run, now)
 
 
-def _stale(rows: Rows, asked: Asked, judged: Judged, row: ActionRow, taken: tuple[Charge, ...] | None) -> bool:
-    if rows.door.epoch != judged.epoch or row.state not in (ActionState.ASKED, ActionState.PARKED):
+def _elsewhere(asked: Asked, row: ActionRow) -> bool:
+    """Whether it has ended, was started or was edited meanwhile."""
+    if row.state not in (ActionState.ASKED, ActionState.PARKED):
         return True
-    if row.state is ActionState.PARKED and row.action.digest != asked.action.digest:
-        return True  # a person edited it meanwhile
+    return row.state is ActionState.PARKED and row.action.digest != asked.action.digest
+
+
+def _stale(rows: Rows, asked: Asked, judged: Judged, taken: tuple[Charge, ...] | None) -> bool:
+    if rows.door.epoch != judged.epoch:
+        return True
     if rows.now >= judged.good_until:
         return True  # what let it act in spite of a mode or a switch has ended
     known = rows.keys[asked.action.key]
@@ -174,6 +180,12 @@ def _taken(asked: Asked, row: ActionRow, now: Instant) -> tuple[Charge, ...] | N
         # It was counted as a call of its run when it was asked for.
         return tuple(charge for charge in taken if charge.unit is not Unit.TOOL_CALLS)
     return taken
+
+
+def changing(id: ActionId) -> Refused:
+    """Refuse because the doors changed during every try."""
+    why = f"the rules changed {DECIDE_TRIES_MAX} times during this call"
+    return Refused(action=id, reason=Reason.OVERLOADED, why=why, fix="call again")
 
 
 def expired(id: ActionId) -> Refused:
@@ -247,6 +259,7 @@ def turned_away(
     process: ProcessId,
     counts: Sequence[Charge] = (),
     gathered: int = 0,
+    epoch: int | None = None,
 ) -> tuple[Changes, Refused | Stale]:
     """Write down a refusal that no rule had to make: no contract, no such tool, arguments that cannot be read.
 
@@ -257,13 +270,15 @@ def turned_away(
         process: this process.
         counts: what a first call counts for all the same; whoever has no calls left hears that instead.
         gathered: what was looked up for it, in micro-dollars.
+        epoch: that of the door under which it is refused, if another one might not refuse it.
     """
     known = rows.actions[action.id]
-    waits = known is not None and known.state is ActionState.PARKED and refused.reason in PASSING
-    if waits or (known is not None and known.state is not ActionState.PARKED):
+    if epoch not in (None, rows.door.epoch):
+        return Changes(), Stale()  # another contract may be in force by now
+    if known is not None and (known.state is not ActionState.PARKED or known.action.digest != action.digest):
+        return Changes(), Stale()  # it has ended, or a person has edited it meanwhile
+    if known is not None and refused.reason in PASSING:
         return Changes(), refused
-    if known is not None and known.action.digest != action.digest:
-        return Changes(), Stale()  # a person edited it meanwhile
     counts = [charge for charge in counts if known is None and charge.budget in rows.budgets]
     held = hold(rows.budgets, counts)
     if isinstance(held, Shortfall):

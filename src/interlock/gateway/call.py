@@ -32,8 +32,19 @@ from interlock.core.limits import DECIDE_TRIES_MAX, LEASE_MARGIN_SECONDS
 from interlock.core.outcome import Outcome, Receipt, Refused, Uncertain
 from interlock.core.reason import Reason
 from interlock.core.value import replace
+from interlock.gateway.able import cannot_perform
 from interlock.gateway.asked import Asked, Fresh, Proposal, asked, identify, owner_of, unreadable, validate
-from interlock.gateway.begin import Stale, Started, begin, expired, lease_ends, needs_of, turned_away, would_refuse
+from interlock.gateway.begin import (
+    Stale,
+    Started,
+    begin,
+    changing,
+    expired,
+    lease_ends,
+    needs_of,
+    turned_away,
+    would_refuse,
+)
 from interlock.gateway.charges import call_charges
 from interlock.gateway.check import Checked, checked, said_apart
 from interlock.gateway.claims import Names, names_of
@@ -41,9 +52,9 @@ from interlock.gateway.force import Force, Forces, terms_of
 from interlock.gateway.gather import Facts, Gathered, seen_by_a_person
 from interlock.gateway.handoff import handoff_of
 from interlock.gateway.judge import Judged, judge, left_open
-from interlock.gateway.paid import Purse
+from interlock.gateway.paid import Payer, Purse
 from interlock.gateway.perform import Ending, Happened, Late, NeverHappened, Unheard, perform
-from interlock.gateway.recall import outcome_of, recall, remembered
+from interlock.gateway.recall import outcome_of, recall, remembered, row_of
 from interlock.gateway.settle import End, end, never_sent
 from interlock.gateway.write_begin import Writing
 from interlock.ports import (
@@ -148,8 +159,14 @@ class Gateway:
         known = recall(seen, asked)  # (3)
         if known is not None:
             return await self.outcome_of(store, known)
-        purse = Purse(store=store, asked=asked, process=self.process, door=seen.door, now=seen.now, spent=paid)
-        if seen.actions[id] is not None and (busy := self._cannot_perform(asked)) is not None:
+        pays: Payer = "tenant" if asked.action.undo_of and asked.action.by else "agent"
+        purse = Purse(
+            store=store, asked=asked, process=self.process, door=seen.door, now=seen.now, spent=paid, pays=pays
+        )
+        row = seen.actions[id]
+        waits = row is not None and seen.now < row.expires_at
+        busy = cannot_perform(self.performers, asked) if waits else None
+        if busy is not None:
             return busy  # it waits on, and nothing is looked up for it meanwhile
         judged, gathered = await self._judged(asked, seen, names, purse)  # (4), (5)
         if isinstance(judged.decision, Allow):
@@ -166,8 +183,7 @@ class Gateway:
             names = replace(names, undone=undone.claims)
             needs = replace(needs, claims=names.all())
         writing = self._writing(asked, judged, names, gathered, purse.spent)
-        parked = isinstance(judged.decision, Ask) and seen.actions[id] is not None
-        writing = replace(writing, may_start=parked or isinstance(judged.decision, Allow))
+        writing = replace(writing, may_start=waits or isinstance(judged.decision, Allow))
         return await asyncio.shield(self._in_own_task(id, lambda: self._from_start_to_end(store, needs, writing)))
 
     async def _judged(self, asked: Asked, seen: Rows, names: Names, purse: Purse) -> tuple[Judged, Gathered]:
@@ -189,10 +205,8 @@ class Gateway:
 
     async def _from_start_to_end(self, store: TenantStore, needs: Needs, writing: Writing) -> Outcome | Stale:
         asked = writing.asked
-        performer = self.performers.find(asked.tool.source, terms_of(asked.force.contract, asked.tool))
-        no = self._cannot_perform(asked) if writing.may_start or performer is None else None
-        if performer is None or no is not None:
-            assert no is not None, "without a performer there is a no"
+        no = cannot_perform(self.performers, asked) if writing.may_start else None
+        if no is not None:
             return await self.turn_away(store, asked.action, no, force=asked.force, gathered=writing.gathered)
         ends = lease_ends(self.clock.boot(), asked)
         self.observer.at("start", asked.action.id)
@@ -206,6 +220,8 @@ class Gateway:
         if not isinstance(begun.answer, Started):
             return _with_receipt(begun.answer, begun.receipt)
         late, started = Late(), begun.answer
+        performer = self.performers.find(asked.tool.source, terms_of(asked.force.contract, asked.tool))
+        assert performer is not None, "what may start was looked for before"
         ending = await perform(asked, performer, self.clock, lease_ends=ends, late=late)  # (8)
         self.observer.at("performed", asked.action.id)
         outcome = await self._settle(store, needs, writing, started, ending=ending, until=ends)
@@ -213,20 +229,6 @@ class Gateway:
             until = ends + LEASE_MARGIN_SECONDS * 1_000_000
             self.when_late(late, lambda came: self._settle(store, needs, writing, started, ending=came, until=until))
         return outcome
-
-    def _cannot_perform(self, asked: Asked) -> Refused | None:
-        """Say why this process cannot carry it out now, if it cannot. Another one may, or this one later."""
-        tool = asked.tool
-        performer = self.performers.find(tool.source, terms_of(asked.force.contract, tool))
-        if performer is not None and performer.free():
-            return None
-        if performer is None:
-            why = f"nothing here can carry out `{tool.source}`"
-            fix = "start the process that has this tool, or correct `from` in the contract"
-        else:
-            why = f"all {tool.slots} slots of `{tool.name}` are taken"
-            fix = "call again later, or raise `slots` in the contract"
-        return Refused(action=asked.action.id, reason=Reason.OVERLOADED, why=why, fix=fix)
 
     def when_late(self, late: Late, settle: Callable[[Ending], Coroutine[Any, Any, object]]) -> None:
         """Settle what comes after it was given up, in a task of our own. The giving up must be written down by now."""
@@ -309,7 +311,11 @@ class Gateway:
 
     async def _after(self, asked: Asked, hook: Hook, ending: Happened) -> Json:
         result = None if isinstance(ending.result, Unreadable) else ending.result
-        found = await self.facts.look(asked, hook, self.clock.now(), None, result=result)
+        store = self.store.for_tenant(asked.action.caller.tenant)
+        seen = await store.read(Needs())
+        # Its price is part of what the effect holds.
+        purse = Purse(store=store, asked=asked, process=self.process, door=seen.door, now=seen.now, pays="hold")
+        found = await self.facts.look(asked, hook, seen.now, purse, result=result)
         return found.value if isinstance(found, Known) else None
 
     def _writing(self, asked: Asked, judged: Judged, names: Names, gathered: Gathered, paid: int) -> Writing:
@@ -329,13 +335,26 @@ class Gateway:
         )
 
     async def turn_away(
-        self, store: TenantStore, action: Action, refused: Refused, *, force: Force | None = None, gathered: int = 0
+        self,
+        store: TenantStore,
+        action: Action,
+        refused: Refused,
+        *,
+        force: Force | None = None,
+        gathered: int = 0,
+        epoch: int | None = None,
     ) -> Outcome | Stale:
         """Write down a refusal that no rule had to make. Under a contract in force it counts as a call of its run."""
         now = self.clock.now()
         counts = call_charges(force.contract, owner_of(action.caller), action.run, now) if force is not None else ()
         change = partial(
-            turned_away, action=action, refused=refused, process=self.process, counts=counts, gathered=gathered
+            turned_away,
+            action=action,
+            refused=refused,
+            process=self.process,
+            counts=counts,
+            gathered=gathered,
+            epoch=epoch,
         )
         needs = Needs(actions=frozenset({action.id}), budgets=frozenset(charge.budget for charge in counts))
         written = await store.write(needs, change)
@@ -365,18 +384,6 @@ class Gateway:
         if known.state is ActionState.PARKED and self.clock.now() >= known.expires_at:
             return replace(expired(known.action.id), recalled=True)
         return await outcome_of(known, store, self.secrets)
-
-
-async def row_of(store: TenantStore, id: ActionId) -> ActionRow | None:
-    """Return the row of an action as it is now."""
-    rows: Rows = await store.read(Needs(actions=frozenset({id})))
-    return rows.actions[id]
-
-
-def changing(id: ActionId) -> Refused:
-    """Refuse because the doors changed during every try."""
-    why = f"the rules changed {DECIDE_TRIES_MAX} times during this call"
-    return Refused(action=id, reason=Reason.OVERLOADED, why=why, fix="call again")
 
 
 def _reason_of(down: InterlockError) -> Reason:

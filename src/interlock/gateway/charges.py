@@ -88,19 +88,19 @@ def costs_of(
     """
     before = {charge.budget: charge.amount for charge in earlier if charge.unit in (Unit.RETRIES, Unit.SECONDS)}
     return {
-        charge.budget: _cost(charge, usd=usd, attempts=attempts, took=took) + before.get(charge.budget, 0)
+        charge.budget: _cost(charge, usd=usd, attempts=attempts, took=took, before=before.get(charge.budget, 0))
         for charge in taken
     }
 
 
-def _cost(charge: Charge, *, usd: int, attempts: int, took: Micros) -> int:
+def _cost(charge: Charge, *, usd: int, attempts: int, took: Micros, before: int) -> int:
     match charge.unit:
         case Unit.USD:
             return usd
         case Unit.RETRIES if attempts:
-            return attempts - 1
+            return attempts - 1 + before
         case Unit.SECONDS if attempts:
-            return min(took, charge.amount)
+            return min(took + before, charge.amount)
         case _:
             return charge.amount
 

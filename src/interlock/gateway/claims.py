@@ -22,7 +22,7 @@ class Names:
     """Taken from the start until the window ends; given back by an undo, or when it is sure that nothing happened."""
     serial: ClaimId | None = None
     """Taken while the action is under way or uncertain."""
-    target: ClaimId | None = None
+    targets: tuple[ClaimId, ...] = ()
     """Moved to whoever started last, so that an older request is not sent again after a newer one."""
     cache: ClaimId | None = None
     """Where the last answer of a read is found."""
@@ -34,8 +34,8 @@ class Names:
     """The claims of the action that this one undoes: its end gives the business key among them back."""
 
     def all(self) -> frozenset[ClaimId]:
-        names = (self.unique, self.serial, self.target, self.cache, self.follow_up)
-        return frozenset(name for name in names if name is not None).union(self.undone)
+        names = (self.unique, self.serial, self.cache, self.follow_up)
+        return frozenset(name for name in names if name is not None).union(self.targets, self.undone)
 
 
 def names_of(asked: Asked, secrets: Secrets) -> Names:
@@ -44,22 +44,21 @@ def names_of(asked: Asked, secrets: Secrets) -> Names:
     return Names(
         unique=_name(asked, secrets, "unique", [tool.name], tool.unique.on) if tool.unique else None,
         serial=_name(asked, secrets, "serial", [], [tool.serialize]) if tool.serialize else None,
-        target=_target(asked, secrets),
+        targets=_targets(asked, secrets),
         cache=_cache(asked, secrets) if tool.cache_ttl and tool.effect is EffectClass.READ else None,
         follow_up=_follow_up(asked, secrets),
     )
 
 
-def _target(asked: Asked, secrets: Secrets) -> ClaimId | None:
+def _targets(asked: Asked, secrets: Secrets) -> tuple[ClaimId, ...]:
     """Name what it changes. Whatever writes to it counts, by whichever tool: nothing older is sent again after it."""
-    tool, tools = asked.tool, asked.force.contract.tools.values()
-    resent = any(each.effect is EffectClass.IDEMPOTENT and each.resend_within for each in tools)
-    if not resent or tool.effect is EffectClass.READ:
-        return None
+    tool = asked.tool
+    if tool.effect is EffectClass.READ:
+        return ()
     objects = [f"args.{path}" for path, argument in tool.arguments.items() if argument.role in ("id", "target")]
     if objects:
-        return _name(asked, secrets, "target", [], objects, named=False)
-    return _name(asked, secrets, "target", [tool.name], []) if tool.effect is EffectClass.IDEMPOTENT else None
+        return tuple(dict.fromkeys(_name(asked, secrets, "target", [], [path], named=False) for path in objects))
+    return (_name(asked, secrets, "target", [tool.name], []),) if tool.effect is EffectClass.IDEMPOTENT else ()
 
 
 def _name(
@@ -96,8 +95,7 @@ def taken(asked: Asked, names: Names, now: Instant) -> tuple[Claim, ...]:
         claims.append(Claim(id=names.unique, action=id, until=Instant(now + asked.tool.unique.within)))
     if names.serial is not None:
         claims.append(Claim(id=names.serial, action=id, until=FOREVER, serial=True))
-    if names.target is not None:
-        claims.append(Claim(id=names.target, action=id, until=FOREVER))
+    claims += [Claim(id=target, action=id, until=FOREVER) for target in names.targets]
     if names.follow_up is not None:
         claims.append(Claim(id=names.follow_up, action=id, until=FOREVER))
     return tuple(claims)

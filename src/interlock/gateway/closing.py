@@ -1,13 +1,10 @@
 """The end of an action that somebody else had started: a verdict, an answer to a question, another round."""
 
-from collections.abc import Awaitable
 from functools import partial
-from typing import TypeVar
 
 from interlock.core.action import ActionState
 from interlock.core.canonical import Json
 from interlock.core.charge import Unit
-from interlock.core.errors import StoreTampered
 from interlock.core.ids import ActionId, Micros, ProcessId
 from interlock.core.outcome import Outcome
 from interlock.core.value import replace
@@ -18,16 +15,6 @@ from interlock.gateway.perform import Ending, Happened, Unheard
 from interlock.gateway.settle import End, ended
 from interlock.ledger.seal import ActionEntry, Kind
 from interlock.ports import ActionRow, Changes, Needs, Rows, TenantStore
-
-Answer = TypeVar("Answer")
-
-
-async def unless_broken(work: Awaitable[Answer]) -> Answer | None:
-    """Go on with the next one where one cannot be looked after: what was edited must not stop all others."""
-    try:
-        return await work
-    except StoreTampered:
-        return None
 
 
 def needs_to_end(row: ActionRow) -> Needs:
@@ -58,6 +45,7 @@ async def end_of(
         said=None if isinstance(ending, Happened) else said_apart(asked, ending.said, gateway.secrets),
         undo_within=asked.tool.undo.within if asked.tool.undo else Micros(0),
         price=asked.tool.price or 0,
+        looked_up=asked.price_after if kind is Kind.ENDED else 0,
         held=row.holds,
         kind=kind,
     )

@@ -21,10 +21,11 @@ from interlock.core.value import replace
 from interlock.gateway import fresh
 from interlock.gateway.asked import commitment, digest
 from interlock.gateway.begin import Stale
-from interlock.gateway.call import Gateway, row_of
+from interlock.gateway.call import Gateway
 from interlock.gateway.doors import Operator
 from interlock.gateway.force import Force
 from interlock.gateway.people import asked_by, authors_of, counting_today, person_of, roles_of
+from interlock.gateway.recall import row_of
 from interlock.gateway.revive import revived
 from interlock.identity.key_file import consent_text, proves
 from interlock.ledger.seal import ActionEntry, Kind, Used

@@ -17,7 +17,7 @@ from interlock.core.ids import Instant
 from interlock.gateway.asked import Asked, commitment
 from interlock.gateway.force import terms_of
 from interlock.gateway.paid import Purse
-from interlock.ports import Performers
+from interlock.ports import Performer, Performers
 
 _KEPT_MAX = 4_096
 
@@ -58,8 +58,8 @@ class Facts:
             found = await self._look(asked, asked.tool.before, now, purse, inherit=True)
             gathered.before["before"] = found.value if isinstance(found, Known) else None
 
-    async def look(self, asked: Asked, hook: Hook, now: Instant, purse: Purse | None, **more: Json) -> Fact:
-        """Carry out one read of the contract under an action. Without a purse it is paid by what the action holds."""
+    async def look(self, asked: Asked, hook: Hook, now: Instant, purse: Purse, **more: Json) -> Fact:
+        """Carry out one read of the contract under an action."""
         return await self._look(asked, hook, now, purse, more, inherit=True)
 
     async def _fact(self, asked: Asked, name: str, now: Instant, purse: Purse) -> Fact:
@@ -79,7 +79,7 @@ class Facts:
         asked: Asked,
         hook: Hook,
         now: Instant,
-        purse: Purse | None,
+        purse: Purse,
         more: Mapping[str, Json] | None = None,
         *,
         inherit: bool = False,
@@ -96,21 +96,27 @@ class Facts:
         kept = self._kept.get(name)
         if kept is not None and now < kept.as_of + hook.within:
             return kept
-        if purse is not None and not await purse.pay(tool):
+        performer = self._performer(asked, tool)
+        if performer is None:
+            return Unknown(why=f"nothing can carry out `{tool.name}` now")
+        if not await purse.pay(tool):
             return Unknown(why=f"`{tool.name}` could not be paid for, or is stopped")
-        found = await self._perform(asked, tool, arguments, now)
+        found = await self._perform(asked, tool, performer, arguments, now)
         if isinstance(found, Known) and hook.within:
             if len(self._kept) >= _KEPT_MAX:
                 self._kept.pop(next(iter(self._kept)))
             self._kept[name] = found
         return found
 
-    async def _perform(self, asked: Asked, tool: Tool, arguments: Arguments, now: Instant) -> Fact:
+    def _performer(self, asked: Asked, tool: Tool) -> Performer | None:
         if tool.name in asked.force.unfit:
-            return Unknown(why=f"`{tool.name}` is not what was published")
+            return None
         performer = self.performers.find(tool.source, terms_of(asked.force.contract, tool))
-        if performer is None or not performer.free():
-            return Unknown(why=f"nothing can carry out `{tool.name}` now")
+        return performer if performer is not None and performer.free() else None
+
+    async def _perform(
+        self, asked: Asked, tool: Tool, performer: Performer, arguments: Arguments, now: Instant
+    ) -> Fact:
         errand = Errand(action=asked.action, arguments=arguments.text, key="", check_lease=lambda: None)
         try:
             async with asyncio.timeout(tool.timeout / 1_000_000):

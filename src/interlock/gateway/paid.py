@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 from interlock.budget.hold import Shortfall, hold, settle
 from interlock.contract.ir import Tool
@@ -19,6 +20,9 @@ from interlock.gateway.charges import charges, look_up_charges, of_the_tenant
 from interlock.ledger.seal import ActionEntry, Kind
 from interlock.ports import Changes, Needs, Rows, TenantStore
 
+Payer = Literal["agent", "tenant", "hold"]
+"""Whose budgets pay: the agent's, the tenant's (a person or we ourselves want to know), or what is held already."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Purse:
@@ -27,10 +31,11 @@ class Purse:
     store: TenantStore
     asked: Asked
     process: ProcessId
-    door: Door | None
-    """Under which the agent's budgets pay; none where the tenant pays for what we or a person look up."""
+    door: Door
+    """Its switches stop what would be looked up with. Where the agent pays, it must still be the door of the write."""
     now: Instant
     """When it was judged: in the periods of that moment it is charged."""
+    pays: Payer = "agent"
     spent: int = 0
     """In micro-dollars, what no row says yet: before there is a row, whoever writes the first one says it."""
     stopped: Refused | Stale | None = None
@@ -40,7 +45,7 @@ class Purse:
         mine = self._charges(tool, self.now)
         if self.stopped is not None or self._stops(tool):
             return False
-        if any(charge.amount for charge in mine) or tool.price:
+        if any(charge.amount for charge in mine):
             budgets = frozenset(charge.budget for charge in mine)
             needs = Needs(actions=frozenset({self.asked.action.id}), budgets=budgets)
             paid = (await self.store.write(needs, partial(self._paid, tool=tool))).answer
@@ -51,28 +56,32 @@ class Purse:
         return self.stopped is None
 
     def _stops(self, tool: Tool) -> bool:
-        """Whether a person has stopped what would be looked up with."""
-        caller = self.asked.action.caller
-        switches = self.door.switches if self.door is not None else ()
+        """Whether a person has stopped what would be looked up with. An operator's undo passes as it does itself."""
+        action = self.asked.action
+        passes = action.undo_of is not None and action.by is not None
         return any(
-            switch.kind is SwitchKind.STOP and switch.scope.covers(caller, tool.name, tool.effect)
-            for switch in switches
+            switch.kind is SwitchKind.STOP
+            and switch.scope.covers(action.caller, tool.name, tool.effect)
+            and (not passes or switch.undo_too or switch.scope.tool == tool.name)
+            for switch in self.door.switches
         )
 
     def _charges(self, tool: Tool, now: Instant) -> tuple[Charge, ...]:
         price = tool.price or 0
-        if self.door is None:
+        if self.pays == "tenant":
             return (of_the_tenant(price, now),) if price else ()
-        own = charges(self.asked, now) or ()
-        paid = [replace(charge, amount=price) for charge in own if charge.unit is Unit.USD and price]
-        return (*paid, *look_up_charges(self.asked, tool, now))
+        own = look_up_charges(self.asked, tool, now)
+        if self.pays == "hold":
+            return own
+        paid = [replace(charge, amount=price) for charge in charges(self.asked, now) or () if charge.unit is Unit.USD]
+        return (*(charge for charge in paid if price), *own)
 
     def _paid(self, rows: Rows, *, tool: Tool) -> tuple[Changes, Refused | Stale | int]:
-        mine, price = self._charges(tool, rows.now), tool.price or 0
+        mine, price = self._charges(tool, rows.now), 0 if self.pays == "hold" else tool.price or 0
         row = rows.actions[self.asked.action.id]
-        if self.door is not None and rows.halt is not None:
+        if self.pays == "agent" and rows.halt is not None:
             return Changes(), self._no(*HALTS[rows.halt])
-        moved = self.door is not None and self.door.epoch != rows.door.epoch
+        moved = self.pays == "agent" and self.door.epoch != rows.door.epoch
         if moved or not {charge.budget for charge in mine} <= rows.budgets.keys():
             return Changes(), Stale(paid=self.spent)
         held = hold(rows.budgets, mine)

@@ -6,7 +6,7 @@ from typing import cast
 from interlock.core.action import ActionState
 from interlock.core.canonical import Json
 from interlock.core.errors import PayloadErased
-from interlock.core.ids import PayloadId
+from interlock.core.ids import ActionId, PayloadId
 from interlock.core.outcome import Done, Failed, Outcome, Parked, Refused, Suggested, Uncertain
 from interlock.core.reason import Reason
 from interlock.gateway.asked import Asked
@@ -64,6 +64,12 @@ async def outcome_of(row: ActionRow, store: TenantStore, secrets: Secrets) -> Ou
             return Refused(action=id, reason=row.reason or Reason.INTERNAL, why=why, fix=fix, recalled=True)
         case ActionState.ASKED:
             raise AssertionError("what is only asked has no row")
+
+
+async def row_of(store: TenantStore, id: ActionId) -> ActionRow | None:
+    """Return the row of an action as it is now."""
+    rows = await store.read(Needs(actions=frozenset({id})))
+    return rows.actions[id]
 
 
 async def payload_of(id: PayloadId | None, store: TenantStore, secrets: Secrets) -> Json:

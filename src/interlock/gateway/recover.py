@@ -4,6 +4,7 @@ Any process may look. Every move is compare-and-set on the state and the fence, 
 """
 
 import asyncio
+from collections.abc import Container
 from contextlib import suppress
 from functools import partial
 
@@ -19,7 +20,7 @@ from interlock.gateway.call import Gateway
 from interlock.gateway.closing import close, happened, needs_to_end
 from interlock.gateway.paid import Purse
 from interlock.gateway.perform import NeverHappened, Unheard
-from interlock.gateway.resend import take_over
+from interlock.gateway.resend import Taken, take_over
 from interlock.gateway.resume import resume_or_leave
 from interlock.gateway.reverse import answer
 from interlock.gateway.revive import revived
@@ -27,15 +28,25 @@ from interlock.gateway.settle import End, end
 from interlock.ports import ActionRow, Changes, Needs, Notice, Rows, TenantStore, Wanted
 
 
-async def reap(store: TenantStore, process: ProcessId) -> tuple[ActionId, ...]:
+async def reap(
+    store: TenantStore, process: ProcessId, *, leave: Container[ActionId] = (), before: Instant | None = None
+) -> tuple[ActionId, ...]:
     """Give up every action whose lease has passed, and return their ids.
 
     An action that is given up keeps its hold. A late answer of its owner still closes it.
+
+    Args:
+        store: the tenant's.
+        process: this process.
+        leave: actions that are not to be given up yet.
+        before: when their leases had passed; nothing said is now.
     """
-    now = (await store.read(Needs())).now
+    now = before if before is not None else (await store.read(Needs())).now
     wanted = Wanted(states=frozenset({ActionState.STARTED}), lease_before=now, sound=True)
     given_up: list[ActionId] = []
     for row in await store.actions(wanted):
+        if row.action.id in leave:
+            continue
         written = await store.write(needs_to_end(row), partial(give_up, row=row, process=process))
         if written.answer is not None:
             given_up.append(row.action.id)
@@ -59,12 +70,12 @@ async def attend(gateway: Gateway, store: TenantStore) -> tuple[ActionId, ...]:
     Returns:
         The actions that were moved.
     """
-    moved: list[ActionId] = []
-    with suppress(StoreError):
-        moved += await take_over(gateway, store)
-    with suppress(StoreError):
-        moved += await reap(store, gateway.process)
     now = (await store.read(Needs())).now
+    taken = await take_over(gateway, store, now)
+    moved = [id for id, what in taken.items() if what is Taken.RESENT]
+    with suppress(StoreError):
+        later = frozenset(id for id, what in taken.items() if what is Taken.LATER)
+        moved += await reap(store, gateway.process, leave=later, before=now)
     for row in await store.actions(Wanted(states=frozenset({ActionState.UNCERTAIN}), sound=True, limit=_UNCERTAIN_MAX)):
         # Before its lease has passed it may still happen, so nobody is asked whether it did.
         if row.action.effect is EffectClass.QUERYABLE and row.lease_until <= now and row.ask_at <= now:
@@ -72,7 +83,11 @@ async def attend(gateway: Gateway, store: TenantStore) -> tuple[ActionId, ...]:
                 if await reconcile(gateway, store, row) is not None:
                     moved.append(row.action.id)
     due, places = await store.notices(before=now, topics=("resume", "expire", "undo")), asyncio.Semaphore(_AT_ONCE)
-    moved += [id for id in await asyncio.gather(*(_due(gateway, store, each, places) for each in due)) if id]
+    ended = await asyncio.gather(*(_due(gateway, store, each, places) for each in due), return_exceptions=True)
+    moved += [id for id in ended if isinstance(id, str)]
+    for bug in ended:
+        if isinstance(bug, BaseException):
+            raise bug  # now that everybody else has had their turn
     return tuple(dict.fromkeys(moved))
 
 
@@ -111,9 +126,10 @@ async def reconcile(gateway: Gateway, store: TenantStore, row: ActionRow) -> Out
     asked = await revived(gateway, store, row)
     if isinstance(asked, Refused) or asked.tool.reconcile is None:
         return None
-    now = (await store.read(Needs())).now
+    seen = await store.read(Needs())
+    now = seen.now
     # The tenant pays: an empty budget of the run must not keep anybody from finding out.
-    purse = Purse(store=store, asked=asked, process=gateway.process, door=None, now=now)
+    purse = Purse(store=store, asked=asked, process=gateway.process, door=seen.door, now=now, pays="tenant")
     found = await gateway.facts.look(asked, asked.tool.reconcile, now, purse, action=row.action.id)
     said = found.value if isinstance(found, Known) else None
     by = (("by", "query"),)
@@ -121,7 +137,7 @@ async def reconcile(gateway: Gateway, store: TenantStore, row: ActionRow) -> Out
         case {"happened": True}:
             return await close(gateway, store, row, asked, happened(row, said.get("result")), by=by)
         case {"happened": False}:
-            never = NeverHappened(why="the other side says that it did not happen")
+            never = NeverHappened(why="the other side says that it did not happen", attempts=0)
             return await close(gateway, store, row, asked, never, by=by)
         case _:
             await store.write(Needs(actions=frozenset({row.action.id})), partial(_ask_later, id=row.action.id))

@@ -1,6 +1,8 @@
 """What its owner left is sent again, where its class makes that harmless and all that let it start still does."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
+from enum import Enum
 from functools import partial
 
 from interlock.budget.hold import Shortfall, hold
@@ -8,6 +10,7 @@ from interlock.core.action import ActionState
 from interlock.core.charge import Charge, Unit
 from interlock.core.decision import Allow, Ask
 from interlock.core.effect import RESENDABLE, EffectClass
+from interlock.core.errors import StoreError, StoreTampered
 from interlock.core.ids import ActionId, Instant, Micros, ProcessId
 from interlock.core.limits import LEASE_MARGIN_SECONDS
 from interlock.core.outcome import Refused
@@ -16,39 +19,57 @@ from interlock.gateway.asked import Asked
 from interlock.gateway.call import Gateway
 from interlock.gateway.charges import charges, lease_micros
 from interlock.gateway.claims import names_of
-from interlock.gateway.closing import end_of, entry_of, needs_to_end, unless_broken
+from interlock.gateway.closing import end_of, entry_of, needs_to_end
 from interlock.gateway.force import terms_of
 from interlock.gateway.judge import left_open
 from interlock.gateway.perform import Ending, Late, NeverHappened, Unheard, perform
 from interlock.gateway.revive import revived
 from interlock.gateway.settle import end
 from interlock.ledger.seal import Kind
-from interlock.ports import ActionRow, Changes, Needs, Rows, TenantStore, Wanted
+from interlock.ports import ActionRow, Changes, Rows, TenantStore, Wanted
 
 
-async def take_over(gateway: Gateway, store: TenantStore) -> tuple[ActionId, ...]:
-    """Send again what its owner left, where its class makes that harmless and the contract still allows it."""
-    now = (await store.read(Needs())).now
+class Taken(Enum):
+    """What became of an action whose owner is gone."""
+
+    RESENT = "resent"
+    LATER = "later"  # this process cannot now; another one may, or this one at its next look
+    NEVER = "never"  # not by its class, its contract, its window or a person's stop
+
+
+async def take_over(gateway: Gateway, store: TenantStore, now: Instant) -> Mapping[ActionId, Taken]:
+    """Send again what its owner left by `now`, where its class makes that harmless and the contract still allows it."""
     wanted = Wanted(states=frozenset({ActionState.STARTED}), lease_before=now, sound=True)
-    taken: list[ActionId] = []
-    for row in await store.actions(wanted):
-        if row.action.effect in RESENDABLE and await unless_broken(_taken(gateway, store, row)):
-            taken.append(row.action.id)
-    return tuple(taken)
+    rows, places = await store.actions(wanted), asyncio.Semaphore(_AT_ONCE)
+    ended = await asyncio.gather(*(_taken(gateway, store, row, places) for row in rows))
+    return dict(zip((row.action.id for row in rows), ended, strict=True))
 
 
-async def _taken(gateway: Gateway, store: TenantStore, row: ActionRow) -> bool:
-    asked = await revived(gateway, store, row)
-    # Under another contract it would be another request, and nobody has decided about that one.
-    if isinstance(asked, Refused) or asked.force.hash != row.contract or not asked.tool.resend_within:
-        return False
-    return await _resend(gateway, store, row, asked)
+_AT_ONCE = 16  # one that takes long keeps few behind it waiting
 
 
-async def _resend(gateway: Gateway, store: TenantStore, row: ActionRow, asked: Asked) -> bool:
+async def _taken(gateway: Gateway, store: TenantStore, row: ActionRow, places: asyncio.Semaphore) -> Taken:
+    if row.action.effect not in RESENDABLE:
+        return Taken.NEVER
+    async with places:
+        try:
+            asked = await revived(gateway, store, row)
+            # Under another contract it would be another request, and nobody has decided about that one.
+            if isinstance(asked, Refused) or asked.force.hash != row.contract or not asked.tool.resend_within:
+                return Taken.NEVER
+            return await _resend(gateway, store, row, asked)
+        except StoreTampered:
+            return Taken.NEVER
+        except StoreError:
+            return Taken.LATER
+
+
+async def _resend(gateway: Gateway, store: TenantStore, row: ActionRow, asked: Asked) -> Taken:
+    if asked.tool.name in asked.force.unfit:
+        return Taken.LATER
     performer = gateway.performers.find(asked.tool.source, terms_of(asked.force.contract, asked.tool))
-    if asked.tool.name in asked.force.unfit or performer is None or not performer.free():
-        return False
+    if performer is None or not performer.free():
+        return Taken.LATER
     begun = gateway.clock.boot()
     # One more round of attempts may cost what the first one may have, in the period in which it started.
     more = tuple(charge for charge in charges(asked, row.started_at) or () if charge.unit in _BY_ATTEMPT)
@@ -61,7 +82,7 @@ async def _resend(gateway: Gateway, store: TenantStore, row: ActionRow, asked: A
     change = partial(_taken_over, row=row, asked=asked, more=more, process=gateway.process)
     lease = (await store.write(needs, change)).answer
     if lease is None:
-        return False
+        return Taken.NEVER
     late, until = Late(), begun + lease
     ending = _of_a_second_round(
         row, await perform(asked, performer, gateway.clock, lease_ends=Micros(until), late=late)
@@ -75,7 +96,7 @@ async def _resend(gateway: Gateway, store: TenantStore, row: ActionRow, asked: A
     await settle(ending)
     if isinstance(ending, Unheard):
         gateway.when_late(late, settle)
-    return True
+    return Taken.RESENT
 
 
 def _of_a_second_round(row: ActionRow, ending: Ending) -> Ending:

@@ -13,12 +13,13 @@ from interlock.core.money import Money
 from interlock.core.outcome import Outcome, Refused
 from interlock.core.value import replace
 from interlock.gateway.asked import Asked, Proposal
-from interlock.gateway.call import Gateway, row_of
+from interlock.gateway.call import Gateway
 from interlock.gateway.claims import given_back
 from interlock.gateway.closing import close, happened, needs_to_end
 from interlock.gateway.doors import Operator
 from interlock.gateway.people import askers_of
 from interlock.gateway.perform import NeverHappened
+from interlock.gateway.recall import row_of
 from interlock.gateway.revive import revived
 from interlock.ledger.seal import ActionEntry, Kind
 from interlock.ports import ActionRow, Changes, Rows, TenantStore
@@ -67,7 +68,7 @@ async def resolve(
     ending = (
         happened(row, result)
         if verdict == "happened"
-        else NeverHappened(why=f"`{by.person}` says that it did not happen")
+        else NeverHappened(why=f"`{by.person}` says that it did not happen", attempts=0)
     )
     outcome = await close(gateway, store, row, asked, ending, by=said)
     if outcome is None:
@@ -122,8 +123,10 @@ async def _abandon(store: TenantStore, row: ActionRow, by: Operator, verdict: st
 
 def _abandoned(rows: Rows, *, row: ActionRow, by: Operator, verdict: str) -> tuple[Changes, bool]:
     """Give up finding out: what was held is charged, because it may have happened."""
-    if rows.actions[row.action.id] != row:
+    found = rows.actions[row.action.id]
+    if found is None or (found.state, found.fence) != (row.state, row.fence):
         return Changes(), False
+    row = found
     costs = {charge.budget: charge.amount for charge in row.holds}
     moved = replace(
         row,

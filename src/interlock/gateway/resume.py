@@ -8,10 +8,11 @@ from interlock.core.outcome import Outcome, Refused
 from interlock.core.reason import Reason
 from interlock.core.value import replace
 from interlock.gateway.asked import Asked, Proposal, identify, validate
-from interlock.gateway.begin import Stale
-from interlock.gateway.call import Gateway, changing, row_of
+from interlock.gateway.begin import Stale, changing, expired
+from interlock.gateway.call import Gateway
+from interlock.gateway.recall import row_of
 from interlock.gateway.revive import revived
-from interlock.ports import TenantStore
+from interlock.ports import Needs, TenantStore
 
 
 async def resume(gateway: Gateway, store: TenantStore, id: ActionId) -> Outcome:
@@ -30,15 +31,17 @@ async def resume(gateway: Gateway, store: TenantStore, id: ActionId) -> Outcome:
             raise ActionUnknown(f"no action has the id `{id}`", fix="list what waits: `interlock approvals list`")
         if row.state is not ActionState.PARKED:
             return await gateway.outcome_of(store, row)
+        epoch = (await store.read(Needs())).door.epoch
         asked = await revived(gateway, store, row)
         no = asked if isinstance(asked, Refused) else _not_any_more(asked)
-        if no is not None and no.reason is Reason.OVERLOADED:
+        if no is not None and no.reason is Reason.OVERLOADED and gateway.clock.now() < row.expires_at:
             return no
         if no is None and not isinstance(asked, Refused):
             outcome = await gateway.carry(store, asked)
         else:
             assert no is not None, "what cannot be revived says why"
-            outcome = await gateway.turn_away(store, row.action, no)
+            no = expired(id) if gateway.clock.now() >= row.expires_at else no
+            outcome = await gateway.turn_away(store, row.action, no, epoch=epoch)
         if not isinstance(outcome, Stale):
             return outcome
     return changing(id)

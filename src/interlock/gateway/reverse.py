@@ -13,10 +13,10 @@ from interlock.core.outcome import Outcome, Refused
 from interlock.core.value import replace
 from interlock.gateway.asked import Proposal
 from interlock.gateway.begin import PASSING
-from interlock.gateway.call import Gateway, row_of
+from interlock.gateway.call import Gateway
 from interlock.gateway.doors import Operator
 from interlock.gateway.paid import Purse
-from interlock.gateway.recall import payload_of
+from interlock.gateway.recall import payload_of, row_of
 from interlock.gateway.revive import revived
 from interlock.ledger import change
 from interlock.ledger.seal import ChangeEntry, Kind
@@ -136,8 +136,9 @@ async def _changed(gateway: Gateway, store: TenantStore, row: ActionRow) -> bool
     if not isinstance(kept, dict) or "after" not in kept:
         return True  # nobody knows what it left behind
     result: Json = kept.get("full", kept["shown"])
-    now = (await store.read(Needs())).now
-    purse = Purse(store=store, asked=asked, process=gateway.process, door=None, now=now)
+    seen = await store.read(Needs())
+    now = seen.now
+    purse = Purse(store=store, asked=asked, process=gateway.process, door=seen.door, now=now, pays="tenant")
     found = await gateway.facts.look(asked, asked.tool.after, now, purse, result=result)
     return not isinstance(found, Known) or found.value != kept["after"]
 

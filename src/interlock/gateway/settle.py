@@ -201,9 +201,11 @@ def _moved(rows: Rows, row: ActionRow, end: End) -> tuple[ActionRow, dict[Budget
             ), costs
         case NeverHappened():
             # It was called: that counts, and costs nothing but what was looked up for it, which is paid.
-            costs = costs_of(row.holds, usd=0, attempts=ending.attempts, took=ending.took)
-            costs = {charge.budget: costs[charge.budget] for charge in row.holds if charge.unit in _CALLED}
-            return replace(_step(rows, row, ActionState.FAILED), why=ending.why, cost=Money(row.gathered)), costs
+            costs = costs_of(row.holds, usd=end.earlier, attempts=ending.attempts, took=ending.took, earlier=end.rounds)
+            costs = {charge.budget: costs[charge.budget] for charge in row.holds if charge.unit in (*_CALLED, Unit.USD)}
+            return replace(
+                _step(rows, row, ActionState.FAILED), why=ending.why, cost=Money(row.gathered + end.earlier)
+            ), costs
         case Unheard() if row.action.effect is EffectClass.READ:
             # A read that nobody answered changed nothing; what it may have cost is charged.
             costs = costs_of(row.holds, usd=row.price, attempts=ending.attempts, took=ending.took, earlier=end.rounds)

@@ -12,8 +12,8 @@ from interlock.door.cli.reading import InputWrong, json_of
 from interlock.door.cli.render import Time, block, clean, since, table, usd
 from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import Session, awaited, performing, session
-from interlock.gateway.call import row_of
 from interlock.gateway.draft import start_draft
+from interlock.gateway.recall import row_of
 from interlock.gateway.recover import reap
 from interlock.gateway.resolve import Resolved, Verdict, resolve
 from interlock.ports import ActionRow, Wanted

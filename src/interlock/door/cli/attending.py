@@ -9,7 +9,7 @@ from interlock.door.cli.reading import InputWrong
 from interlock.door.cli.render import clean
 from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import Session, awaited, performing
-from interlock.gateway.call import row_of
+from interlock.gateway.recall import row_of
 from interlock.gateway.recover import attend
 
 _EVERY_MAX = 3_600.0

@@ -7,8 +7,8 @@ from interlock.core.errors import Occupied
 from interlock.core.ids import ActionId, ToolName
 from interlock.core.outcome import Outcome
 from interlock.door.cli.session import Session
-from interlock.gateway.call import row_of
 from interlock.gateway.force import Force, terms_of
+from interlock.gateway.recall import row_of
 from interlock.gateway.resume import resume
 
 

@@ -14,8 +14,9 @@ from interlock.core.door import Published
 from interlock.core.errors import ActionUnknown, InterlockError, StoreClosed
 from interlock.core.ids import ActionId, Environment, WorkflowId
 from interlock.door.cli.screen import Typed
-from interlock.gateway.call import Gateway, row_of
+from interlock.gateway.call import Gateway
 from interlock.gateway.force import Force
+from interlock.gateway.recall import row_of
 from interlock.ports import ActionRow, Needs, Rows, TenantStore, Wanted
 
 _LISTED_MAX = 8
