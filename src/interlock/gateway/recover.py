@@ -13,6 +13,12 @@ from interlock.core.effect import EffectClass
 from interlock.core.errors import StoreError
 from interlock.core.fact import Known
 from interlock.core.ids import ActionId, Instant, ProcessId
+from interlock.core.limits import (
+    ASK_AGAIN_MICROS_MAX,
+    ASK_AGAIN_MICROS_MIN,
+    LOOKED_AFTER_AT_ONCE_MAX,
+    UNCERTAIN_LOOKED_AT_MAX,
+)
 from interlock.core.outcome import Outcome, Refused
 from interlock.core.value import replace
 from interlock.gateway.begin import PASSING
@@ -76,25 +82,24 @@ async def attend(gateway: Gateway, store: TenantStore) -> tuple[ActionId, ...]:
     with suppress(StoreError):
         later = frozenset(id for id, what in taken.items() if what is Taken.LATER)
         moved += await reap(store, gateway.process, leave=later, before=now)
-    for row in await store.actions(Wanted(states=frozenset({ActionState.UNCERTAIN}), sound=True, limit=_UNCERTAIN_MAX)):
+    for row in await store.actions(
+        Wanted(states=frozenset({ActionState.UNCERTAIN}), sound=True, limit=UNCERTAIN_LOOKED_AT_MAX)
+    ):
         # Before its lease has passed it may still happen, so nobody is asked whether it did.
         if row.action.effect is EffectClass.QUERYABLE and row.lease_until <= now and row.ask_at <= now:
             with suppress(StoreError):
                 if await reconcile(gateway, store, row) is not None:
                     moved.append(row.action.id)
-    due, places = await store.notices(before=now, topics=("resume", "expire", "undo")), asyncio.Semaphore(_AT_ONCE)
+    due, places = (
+        await store.notices(before=now, topics=("resume", "expire", "undo")),
+        asyncio.Semaphore(LOOKED_AFTER_AT_ONCE_MAX),
+    )
     ended = await asyncio.gather(*(_due(gateway, store, each, places) for each in due), return_exceptions=True)
     moved += [id for id in ended if isinstance(id, str)]
     for bug in ended:
         if isinstance(bug, BaseException):
             raise bug  # now that everybody else has had their turn
     return tuple(dict.fromkeys(moved))
-
-
-_UNCERTAIN_MAX = 10_000  # each waits for a person or an answer; more than these nobody resolves in a day
-
-
-_AT_ONCE = 16  # one that takes long keeps few behind it waiting
 
 
 async def _due(gateway: Gateway, store: TenantStore, notice: Notice, places: asyncio.Semaphore) -> ActionId | None:
@@ -148,10 +153,6 @@ def _ask_later(rows: Rows, *, id: ActionId) -> tuple[Changes, None]:
     row = rows.actions[id]
     if row is None or row.state is not ActionState.UNCERTAIN:
         return Changes(), None
-    waited = max(_ASK_AGAIN_MICROS, 2 * (rows.now - row.changed_at))
-    later = replace(row, ask_at=Instant(rows.now + min(waited, _ASK_AGAIN_MICROS_MAX)))
+    waited = max(ASK_AGAIN_MICROS_MIN, 2 * (rows.now - row.changed_at))
+    later = replace(row, ask_at=Instant(rows.now + min(waited, ASK_AGAIN_MICROS_MAX)))
     return Changes(actions=(later,)), None
-
-
-_ASK_AGAIN_MICROS = 10_000_000
-_ASK_AGAIN_MICROS_MAX = 6 * 3_600 * 1_000_000

@@ -12,7 +12,7 @@ from interlock.core.decision import Allow, Ask
 from interlock.core.effect import RESENDABLE, EffectClass
 from interlock.core.errors import StoreError, StoreTampered
 from interlock.core.ids import ActionId, Instant, Micros, ProcessId
-from interlock.core.limits import LEASE_MARGIN_SECONDS
+from interlock.core.limits import LEASE_MARGIN_SECONDS, LOOKED_AFTER_AT_ONCE_MAX
 from interlock.core.outcome import Refused
 from interlock.core.value import replace
 from interlock.gateway.asked import Asked
@@ -40,12 +40,9 @@ class Taken(Enum):
 async def take_over(gateway: Gateway, store: TenantStore, now: Instant) -> Mapping[ActionId, Taken]:
     """Send again what its owner left by `now`, where its class makes that harmless and the contract still allows it."""
     wanted = Wanted(states=frozenset({ActionState.STARTED}), lease_before=now, sound=True)
-    rows, places = await store.actions(wanted), asyncio.Semaphore(_AT_ONCE)
+    rows, places = await store.actions(wanted), asyncio.Semaphore(LOOKED_AFTER_AT_ONCE_MAX)
     ended = await asyncio.gather(*(_taken(gateway, store, row, places) for row in rows))
     return dict(zip((row.action.id for row in rows), ended, strict=True))
-
-
-_AT_ONCE = 16  # one that takes long keeps few behind it waiting
 
 
 async def _taken(gateway: Gateway, store: TenantStore, row: ActionRow, places: asyncio.Semaphore) -> Taken:
