@@ -4,13 +4,20 @@ import json
 
 import pytest
 
-from interlock.core.ids import TenantId
+from interlock.contract.ir import Hook
+from interlock.core.effect import EffectClass
+from interlock.core.errors import UpstreamSilent
+from interlock.core.ids import TenantId, ToolName
 from interlock.core.outcome import Done, Refused
 from interlock.core.reason import Reason
 from interlock.gateway.doors import accept_clock
-from world import KIM, NOON, World
+from interlock.gateway.recover import attend
+from interlock.policy.rule import FactIsNot
+from world import ALLOW, KIM, NOON, ScriptedTool, World, a_rule, a_tool
 
 pytestmark = pytest.mark.anyio
+
+RISK = ToolName("risk")
 
 
 async def test_a_clock_that_goes_back_never_writes_before_the_last_entry(world: World) -> None:
@@ -49,3 +56,22 @@ async def test_who_vouches_for_a_clock_vouches_for_their_own_tenant_alone(world:
     assert stopped.reason is Reason.STOPPED
     await accept_clock(other.store, KIM)
     assert isinstance(await other.call({"n": 3}), Done)
+
+
+async def test_nothing_is_looked_up_while_the_clock_is_not_believed(world: World) -> None:
+    risk = world.others[RISK] = ScriptedTool(result=False)
+    look = a_tool(RISK, effect=EffectClass.READ, price=0, only_for_facts=True)
+    mail = a_tool(effect=EffectClass.QUERYABLE, reconcile=Hook(tool=RISK))
+    risky = a_rule("no.risk", "deny", when=FactIsNot(name="risky", value=False))
+    await world.publish(ALLOW, risky, tools=[mail, look], facts={"risky": Hook(tool=RISK)})
+    world.tool.breaks.append(UpstreamSilent("no answer", fix=""))
+    unsure = await world.call({"n": 1})
+    world.clock.forward(minutes=10)
+    risk.performed.clear()
+    world.clock.jump(seconds=3_600)
+    assert isinstance(await world.call({"n": 2}), Refused)
+    assert await attend(world.gateway, world.store) == ()
+    assert risk.performed == []
+    world.clock.jump(seconds=-3_600)
+    risk.result = {"happened": False}
+    assert await attend(world.gateway, world.store) == (unsure.action,)

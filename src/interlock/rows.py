@@ -75,8 +75,8 @@ class ActionRow:
     """What the other side said when it failed or did not know."""
     undo: PayloadId | None = None
     """The arguments with which it would be undone."""
-    told_late: bool = False
-    """What came to light after its end has been booked."""
+    heard: tuple[tuple[int, int], ...] = ()
+    """Where it had several owners, or one spoke after its end: by fence, what each says that it cost, in money."""
     check: str = ""
     draft: bool = False
     reason: Reason | None = None

@@ -160,9 +160,7 @@ class Gateway:
         if known is not None:
             return await self.outcome_of(store, known)
         pays: Payer = "tenant" if asked.action.undo_of and asked.action.by else "agent"
-        purse = Purse(
-            store=store, asked=asked, process=self.process, door=seen.door, now=seen.now, spent=paid, pays=pays
-        )
+        purse = Purse(store=store, asked=asked, process=self.process, seen=seen, spent=paid, pays=pays)
         row = seen.actions[id]
         waits = row is not None and seen.now < row.expires_at
         busy = cannot_perform(self.performers, asked) if waits else None
@@ -291,6 +289,7 @@ class Gateway:
             said=None if isinstance(ending, Happened) else said_apart(asked, ending.said, self.secrets),
             undo_within=asked.tool.undo.within if asked.tool.undo else Micros(0),
             price=asked.tool.price or 0,
+            round_price=asked.price or 0,
             looked_up=asked.price_after,
             held=started.held,
             cache=writing.names.cache,
@@ -314,7 +313,7 @@ class Gateway:
         store = self.store.for_tenant(asked.action.caller.tenant)
         seen = await store.read(Needs())
         # Its price is part of what the effect holds.
-        purse = Purse(store=store, asked=asked, process=self.process, door=seen.door, now=seen.now, pays="hold")
+        purse = Purse(store=store, asked=asked, process=self.process, seen=seen, pays="hold")
         found = await self.facts.look(asked, hook, seen.now, purse, result=result)
         return found.value if isinstance(found, Known) else None
 

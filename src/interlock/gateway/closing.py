@@ -45,6 +45,7 @@ async def end_of(
         said=None if isinstance(ending, Happened) else said_apart(asked, ending.said, gateway.secrets),
         undo_within=asked.tool.undo.within if asked.tool.undo else Micros(0),
         price=asked.tool.price or 0,
+        round_price=asked.price or 0,
         looked_up=asked.price_after if kind is Kind.ENDED else 0,
         held=row.holds,
         kind=kind,

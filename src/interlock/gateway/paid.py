@@ -8,7 +8,7 @@ from interlock.budget.hold import Shortfall, hold, settle
 from interlock.contract.ir import Tool
 from interlock.core.action import ActionState
 from interlock.core.charge import Charge, Unit
-from interlock.core.door import Door, SwitchKind
+from interlock.core.door import SwitchKind
 from interlock.core.ids import Instant, ProcessId
 from interlock.core.money import Money
 from interlock.core.outcome import Refused
@@ -31,10 +31,9 @@ class Purse:
     store: TenantStore
     asked: Asked
     process: ProcessId
-    door: Door
-    """Its switches stop what would be looked up with. Where the agent pays, it must still be the door of the write."""
-    now: Instant
-    """When it was judged: in the periods of that moment it is charged."""
+    seen: Rows
+    """As it was judged. What stops what would be looked up with is in there, and in the periods of that moment it is
+    charged. Where the agent pays, its door must still be that of the write."""
     pays: Payer = "agent"
     spent: int = 0
     """In micro-dollars, what no row says yet: before there is a row, whoever writes the first one says it."""
@@ -42,7 +41,9 @@ class Purse:
 
     async def pay(self, tool: Tool) -> bool:
         """Book what one look-up with `tool` costs, and say whether it may be made."""
-        mine = self._charges(tool, self.now)
+        mine = self._charges(tool, self.seen.now)
+        if self.pays != "hold" and self.seen.halt is not None:
+            self.stopped = self._no(*HALTS[self.seen.halt])
         if self.stopped is not None or self._stops(tool):
             return False
         if any(charge.amount for charge in mine):
@@ -63,7 +64,7 @@ class Purse:
             switch.kind is SwitchKind.STOP
             and switch.scope.covers(action.caller, tool.name, tool.effect)
             and (not passes or switch.undo_too or switch.scope.tool == tool.name)
-            for switch in self.door.switches
+            for switch in self.seen.door.switches
         )
 
     def _charges(self, tool: Tool, now: Instant) -> tuple[Charge, ...]:
@@ -81,7 +82,7 @@ class Purse:
         row = rows.actions[self.asked.action.id]
         if self.pays == "agent" and rows.halt is not None:
             return Changes(), self._no(*HALTS[rows.halt])
-        moved = self.pays == "agent" and self.door.epoch != rows.door.epoch
+        moved = self.pays == "agent" and self.seen.door.epoch != rows.door.epoch
         if moved or not {charge.budget for charge in mine} <= rows.budgets.keys():
             return Changes(), Stale(paid=self.spent)
         held = hold(rows.budgets, mine)

@@ -74,9 +74,12 @@ async def attend(gateway: Gateway, store: TenantStore) -> tuple[ActionId, ...]:
     What cannot be looked after now keeps nothing else from it, and has its turn at the next look.
 
     Returns:
-        The actions that were moved.
+        The actions that were moved; none while something keeps this machine from starting anything.
     """
-    now = (await store.read(Needs())).now
+    seen = await store.read(Needs())
+    if seen.halt is not None:
+        return ()
+    now = seen.now
     taken = await take_over(gateway, store, now)
     moved = [id for id, what in taken.items() if what is Taken.RESENT]
     with suppress(StoreError):
@@ -132,10 +135,9 @@ async def reconcile(gateway: Gateway, store: TenantStore, row: ActionRow) -> Out
     if isinstance(asked, Refused) or asked.tool.reconcile is None:
         return None
     seen = await store.read(Needs())
-    now = seen.now
     # The tenant pays: an empty budget of the run must not keep anybody from finding out.
-    purse = Purse(store=store, asked=asked, process=gateway.process, door=seen.door, now=now, pays="tenant")
-    found = await gateway.facts.look(asked, asked.tool.reconcile, now, purse, action=row.action.id)
+    purse = Purse(store=store, asked=asked, process=gateway.process, seen=seen, pays="tenant")
+    found = await gateway.facts.look(asked, asked.tool.reconcile, seen.now, purse, action=row.action.id)
     said = found.value if isinstance(found, Known) else None
     by = (("by", "query"),)
     match said:

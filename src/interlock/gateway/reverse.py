@@ -137,9 +137,8 @@ async def _changed(gateway: Gateway, store: TenantStore, row: ActionRow) -> bool
         return True  # nobody knows what it left behind
     result: Json = kept.get("full", kept["shown"])
     seen = await store.read(Needs())
-    now = seen.now
-    purse = Purse(store=store, asked=asked, process=gateway.process, door=seen.door, now=now, pays="tenant")
-    found = await gateway.facts.look(asked, asked.tool.after, now, purse, result=result)
+    purse = Purse(store=store, asked=asked, process=gateway.process, seen=seen, pays="tenant")
+    found = await gateway.facts.look(asked, asked.tool.after, seen.now, purse, result=result)
     return not isinstance(found, Known) or found.value != kept["after"]
 
 

@@ -48,6 +48,8 @@ class End:
     """Of one attempt, where whoever performed it does not say what it cost."""
     looked_up: int = 0
     """What looking at the record afterwards cost."""
+    round_price: int = 0
+    """What the attempts of one owner, with the look at the record afterwards, may cost at most."""
     earlier: int = 0
     """What the attempts of earlier owners may have cost."""
     rounds: tuple[Charge, ...] = ()
@@ -100,7 +102,7 @@ def late(rows: Rows, row: ActionRow, end: End) -> tuple[Changes, Outcome]:
     said = "done" if isinstance(end.ending, Happened) else "failed"
     entry = replace(_entry(rows, row, end), kind=Kind.EVIDENCE, state=row.state, detail={"late": said})
     closed = row.state in (ActionState.FAILED, ActionState.DONE, ActionState.ABANDONED)
-    if isinstance(end.ending, Happened) and closed and not row.told_late:
+    if isinstance(end.ending, Happened) and closed:
         return _charged_after_all(rows, row, end, end.ending, entry)
     return Changes(entries=(entry,), payloads=_payloads(end)), Uncertain(action=row.action.id)
 
@@ -108,18 +110,19 @@ def late(rows: Rows, row: ActionRow, end: End) -> tuple[Changes, Outcome]:
 def _charged_after_all(
     rows: Rows, row: ActionRow, end: End, ending: Happened, entry: ActionEntry
 ) -> tuple[Changes, Outcome]:
-    """Book, once, what came to light after the books were closed: nothing is held for it, so it closes its budgets.
+    """Book what came to light after the books were closed: nothing is held for it, so it closes its budgets.
 
-    The row stays as it is, because others have relied on it. A person has to look.
+    How the action ended stays as it is, because others have relied on it. A person has to look.
     """
-    real = costs_of(end.held, usd=_usd(ending, end), attempts=ending.attempts, took=ending.took)
-    costs = {charge.budget: _not_booked(row, charge, real) for charge in end.held if charge.budget in rows.budgets}
-    costs = {id: cost for id, cost in costs.items() if cost}
+    heard = {**dict(row.heard), end.fence: _said(ending, end)}
+    more = max(0, row.gathered + _due(heard, end) - row.cost.micros)
+    costs = {id: cost for id, cost in _not_booked(row, end, ending, more).items() if cost and id in rows.budgets}
     nothing = tuple(replace(charge, amount=0) for charge in end.held if charge.budget in costs)
-    entry = replace(entry, holds=nothing, costs=costs, overrun=bool(costs))
+    moved = replace(row, heard=tuple(sorted(heard.items())), cost=Money(row.cost.micros + more))
+    entry = replace(entry, holds=nothing, costs=costs, cost=moved.cost, overrun=bool(costs))
     told = Notice(id=f"incident:{row.action.id}", topic="incident", action=row.action.id, at=rows.now)
     return Changes(
-        actions=(replace(row, told_late=True),),
+        actions=(moved,),
         entries=(entry,),
         payloads=_payloads(end),
         budgets=settle(rows.budgets, nothing, costs),
@@ -127,12 +130,22 @@ def _charged_after_all(
     ), Uncertain(action=row.action.id)
 
 
-def _not_booked(row: ActionRow, charge: Charge, real: Mapping[BudgetId, int]) -> int:
-    """Return what of a real cost the books do not say yet."""
-    if charge.unit is Unit.USD:
-        return max(0, real[charge.budget] - (row.cost.micros - row.gathered))
+def _due(heard: Mapping[int, int], end: End) -> int:
+    """Return what all owners cost: what each of them said, and for one before them who never did what it may have."""
+    silent = sum(1 for fence in range(1, max(heard)) if fence not in heard)
+    return sum(heard.values()) + silent * end.round_price
+
+
+def _not_booked(row: ActionRow, end: End, ending: Happened, more: int) -> Mapping[BudgetId, int]:
+    """Return what the books do not say yet of what it cost, where that is `more` money than they say."""
+    real = costs_of(end.held, usd=more, attempts=ending.attempts, took=ending.took)
     # What has failed was charged for the call, the retries and the time, and for nothing that it moved.
-    return real[charge.budget] if row.state is ActionState.FAILED and charge.unit not in _CALLED else 0
+    first = row.state is ActionState.FAILED and not row.heard
+    return {
+        charge.budget: real[charge.budget]
+        for charge in end.held
+        if charge.unit is Unit.USD or (first and charge.unit not in _CALLED)
+    }
 
 
 def ended(rows: Rows, row: ActionRow, end: End) -> tuple[Changes, Outcome]:
@@ -187,12 +200,13 @@ def _moved(rows: Rows, row: ActionRow, end: End) -> tuple[ActionRow, dict[Budget
     match ending:
         case Happened():
             assert end.checked is not None, "what happened has a result"
-            usd = _usd(ending, end)
+            usd = _said(ending, end) + end.earlier
             costs = costs_of(row.holds, usd=usd, attempts=ending.attempts, took=ending.took, earlier=end.rounds)
             undo = end.checked.undo
             return replace(
                 _step(rows, row, ActionState.DONE),
                 cost=Money(usd + row.gathered),
+                heard=((end.fence, _said(ending, end)),) if end.fence > 1 and end.kind is not Kind.RESOLVED else (),
                 result=end.checked.result.id,
                 undo=undo.id if undo else None,
                 undo_until=Instant(rows.now + end.undo_within) if undo else Instant(0),
@@ -225,12 +239,15 @@ def _step(rows: Rows, row: ActionRow, new: ActionState) -> ActionRow:
     return replace(row, state=step(row.state, new), changed_at=rows.now)
 
 
-def _usd(ending: Happened, end: End) -> int:
-    """Return what it cost in money. What is said is about the last attempt; nobody says what those before it cost."""
+def _said(ending: Happened, end: End) -> int:
+    """Return what its owner says that it cost in money.
+
+    What is said is about the last attempt; nobody says what those before it cost.
+    """
     said = ending.costs.get(Unit.USD.value)
     known = said is not None and 0 <= said <= SAFE_INTEGER
     last, before = (said if said is not None and known else end.price), max(0, ending.attempts - 1)
-    return last + end.price * before + end.looked_up + end.earlier
+    return last + end.price * before + end.looked_up
 
 
 def _claims(rows: Rows, row: ActionRow, end: End) -> tuple[Claim, ...]:

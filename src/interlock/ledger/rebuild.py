@@ -96,12 +96,14 @@ class State:
         id = ActionId(line.action)
         before = self.actions.setdefault(id, Standing(asked=line, effect=line.effect, tier=line.tier))
         if line.kind is Kind.LOOKED_UP or (line.kind is Kind.EVIDENCE and line.state is before.state):
-            # It is charged, and moves nothing else.
+            # It is charged, and the action stays where it stands.
             if line.kind is Kind.LOOKED_UP:
                 self._hold(line.holds)
             self._settle(line.holds, line.costs)
             if line.kind is Kind.LOOKED_UP:
                 self.actions[id] = replace(before, gathered=before.gathered + line.cost)
+            else:
+                self.actions[id] = replace(before, cost=max(before.cost, line.cost))
             return
         after = self.actions[id] = _moved(before, line)
         if not before.holds or line.kind is Kind.RESENT:
@@ -161,7 +163,6 @@ def _moved(before: Standing, line: ActionLine) -> Standing:
         state=line.state,
         fence=line.fence,
         holds=held,
-        # What became known after the end does not change what was charged.
         cost=line.cost if moved else before.cost,
         overrun=line.overrun if moved else before.overrun,
         reason=line.reason if moved else before.reason,

@@ -20,10 +20,15 @@ class Machine:
     """By tenant how far the clocks are apart, and when an operator of that tenant last vouched for it."""
 
     def time(self, tenant: TenantId, wall: Instant, accepted: Instant) -> tuple[Instant, Halt | None]:
-        """Return the time to write down, and why nothing may start, or nothing.
+        """Return the time to write down, and why nothing may start, or nothing. Small drift is followed."""
+        boot = self.clock.boot()
+        known = self._offsets[tenant] = self._followed(tenant, wall - boot, accepted), accepted
+        if self._first is None or abs(known[0] - self._first) <= CLOCK_DRIFT_MICROS_MAX:
+            self._first = known[0]
+        return self._believed(boot, wall, known[0])
 
-        Small drift is followed. A jump is not believed until the clocks agree again or an operator vouches for the
-        new time; meanwhile the boot clock carries the old time on, so that no entry lies in the future.
+    def seen(self, tenant: TenantId, wall: Instant, accepted: Instant) -> tuple[Instant, Halt | None]:
+        """Return what `time` would, and remember nothing: any thread may look.
 
         Args:
             tenant: whose time it is. One tenant's operator vouches for nobody else's.
@@ -31,16 +36,20 @@ class Machine:
             accepted: when an operator last vouched for it.
         """
         boot = self.clock.boot()
-        offset = wall - boot
-        if self._first is None:
-            self._first = offset
-        known, vouched = self._offsets.get(tenant, (self._first, accepted))
-        if accepted > vouched:
-            known = offset
-        if abs(offset - known) > CLOCK_DRIFT_MICROS_MAX:
-            self._offsets[tenant] = known, accepted
+        return self._believed(boot, wall, self._followed(tenant, wall - boot, accepted))
+
+    def _followed(self, tenant: TenantId, offset: int, accepted: Instant) -> int:
+        """Return how far the clocks are apart as far as it is believed.
+
+        A jump is not believed until the clocks agree again or an operator vouches for the new time.
+        """
+        first = self._first if self._first is not None else offset
+        known, vouched = self._offsets.get(tenant, (first, accepted))
+        jumped = accepted <= vouched and abs(offset - known) > CLOCK_DRIFT_MICROS_MAX
+        return known if jumped else offset
+
+    def _believed(self, boot: int, wall: Instant, known: int) -> tuple[Instant, Halt | None]:
+        """Carry the old time on by the boot clock while a jump is not believed, so that no entry is in the future."""
+        if wall != boot + known:
             return Instant(boot + known), Halt.CLOCK_JUMPED
-        self._offsets[tenant] = offset, accepted
-        if abs(offset - self._first) <= CLOCK_DRIFT_MICROS_MAX:
-            self._first = offset
         return wall, self.other()

@@ -43,6 +43,7 @@ class SqlStore:
         self.clock = clock
         self._connect = connect
         self.known = Known()
+        self.machine = machine
         batcher = Batcher(secrets=secrets, clock=clock, time=machine.time, known=self.known)
         self.writer = Writer(connect, batcher, tries=tries)
         self.writer.start()
@@ -71,8 +72,11 @@ class SqlStore:
             stored = Stored(db, self.secrets, tenant, self.known)
             standing = stored.standing(needs)
             head = stored.head(standing)
-            now = Instant(max(standing.now or self.clock.now(), head.at))
-            return load(stored, needs, standing, door=stored.door(standing, head), tree=head.tree, now=now, halt=None)
+            door = stored.door(standing, head)
+            wall = Instant(standing.now or self.clock.now())
+            believed, halt = self.machine.seen(tenant, wall, door.clock_accepted)
+            now = Instant(max(believed, head.at))
+            return load(stored, needs, standing, door=door, tree=head.tree, now=now, halt=halt)
 
         return self.look(loaded, one_statement=True)
 
