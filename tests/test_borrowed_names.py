@@ -1,6 +1,7 @@
 """Consent under borrowed names: who edited, who asked, whose a key is, and words that were said before a rule was."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -14,13 +15,13 @@ from interlock.gateway.draft import start_draft
 from interlock.gateway.resolve import resolve
 from interlock.gateway.resume import resume
 from interlock.gateway.reverse import undo
+from interlock.identity.key_file import make_key
 from test_hostile import ASK, PEOPLE, SILENT, who, yes
 from test_undo import AS_UNDO, UNDO
+from test_who_agrees import signed_yes
 from world import ALLOW, KIM, World, a_rule, a_tool
 
 pytestmark = [pytest.mark.anyio, pytest.mark.promise("consent")]
-
-KEY = "key:SHA256:" + "A" * 43
 
 
 async def test_who_edited_does_not_approve_a_retry_either(world: World) -> None:
@@ -45,24 +46,27 @@ async def test_whoever_a_draft_was_for_does_not_approve_it(world: World) -> None
         await yes(world, draft.action, "sam")
 
 
-async def test_a_key_that_was_taken_from_a_person_has_not_agreed_for_them(world: World) -> None:
-    keys = {PersonId("ann"): frozenset({KEY})}
+async def test_a_key_that_was_taken_from_a_person_has_not_agreed_for_them(world: World, tmp_path: Path) -> None:
+    key = tmp_path / "ann.pem"
+    keys = {PersonId("ann"): frozenset({make_key(key)})}
     approvals = Approvals(people={Role("lead"): frozenset({PersonId("ann")})}, keys=keys)
     await world.publish(ALLOW, ASK, approvals=approvals)
     parked = await world.call()
-    assert await yes(world, parked.action, KEY, KEY)
+    assert await signed_yes(world, parked.action, key)
     await world.publish(ALLOW, ASK, approvals=replace(approvals, keys={}))
     assert isinstance(await resume(world.gateway, world.store, parked.action), Parked)
 
 
-async def test_two_names_that_turn_out_to_be_one_person_are_one_yes(world: World) -> None:
+async def test_two_names_that_turn_out_to_be_one_person_are_one_yes(world: World, tmp_path: Path) -> None:
+    key = tmp_path / "ann.pem"
+    known_by = make_key(key)
     two = a_rule("ask.mail", "ask", quorum=2)
-    approvals = Approvals(people={Role("lead"): frozenset({PersonId("ann"), PersonId(KEY)})})
+    approvals = Approvals(people={Role("lead"): frozenset({PersonId("ann"), PersonId(known_by)})})
     await world.publish(ALLOW, two, approvals=approvals)
     parked = await world.call()
     await yes(world, parked.action, "ann")
-    assert await yes(world, parked.action, KEY, KEY)
-    await world.publish(ALLOW, two, approvals=replace(approvals, keys={PersonId("ann"): frozenset({KEY})}))
+    assert await signed_yes(world, parked.action, key)
+    await world.publish(ALLOW, two, approvals=replace(approvals, keys={PersonId("ann"): frozenset({known_by})}))
     assert isinstance(await resume(world.gateway, world.store, parked.action), Parked)
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from interlock.core.errors import NotPermitted
-from interlock.identity.key_file import Signature, consent_text, make_key, sign
+from interlock.identity.key_file import make_key, sign
+from interlock.ledger.consent import Signature, consent_text
 
 TEXT = consent_text("a1", "digest", "seen")
 

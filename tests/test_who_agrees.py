@@ -1,5 +1,8 @@
 """Whose yes counts: roles as held today, keys and logins of one person, authors, who asked, what it was bound to."""
 
+import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +10,7 @@ import pytest
 
 from interlock.contract.ir import Approvals
 from interlock.core.action import ActionState
+from interlock.core.canonical import line_bytes
 from interlock.core.errors import NotPermitted, UpstreamSilent
 from interlock.core.ids import ActionId, Instant, PersonId, ProcessId
 from interlock.core.outcome import Done, Parked
@@ -14,7 +18,12 @@ from interlock.gateway.consent import agree, deny, edit
 from interlock.gateway.doors import Operator
 from interlock.gateway.resolve import resolve
 from interlock.gateway.resume import resume
-from interlock.identity.key_file import consent_text, make_key, sign
+from interlock.identity.key_file import make_key, sign
+from interlock.ledger.audit import audit
+from interlock.ledger.consent import consent_text
+from interlock.ledger.export import read, write
+from interlock.ledger.note import Verifier, signed
+from interlock.ledger.tree import Tree
 from interlock.policy.rule import Before
 from test_consent import ASK, LEAD, park, person, publish, yes
 from world import ALLOW, World, a_rule, a_tool
@@ -125,3 +134,55 @@ async def test_where_a_rule_asks_for_a_step_up_only_a_signature_about_this_agree
     # A no needs no proof: who may say yes may always say no.
     await deny(world.gateway, world.store, other.action, person("ann"))
     assert (await world.row(other.action)).state is ActionState.REFUSED
+
+
+@pytest.mark.promise("consent", "ledger")
+async def test_whoever_keeps_the_ledger_and_its_key_cannot_write_a_yes_that_nobody_signed(
+    world: World, tmp_path: Path
+) -> None:
+    key = tmp_path / "ann.pem"
+    approvals = Approvals(people={LEAD: frozenset({PersonId("ben"), PersonId(make_key(key))})})
+    await publish(world, approvals=approvals)
+    parked, other = await park(world), await park(world, arguments={"to": "eve"})
+    await signed_yes(world, parked.action, key)
+    await yes(world, other.action, "ben")
+    for each in (parked, other):
+        assert isinstance(await resume(world.gateway, world.store, each.action), Done)
+    lines = await world.store.entries()
+    assert await findings(world, lines) == []
+    (signed_one,) = [n for n, line in enumerate(lines) if b'"signature"' in line]
+    assert json.loads(lines[signed_one])["kind"] == "granted"
+
+    def forged(at: int, change: Callable[[dict[str, Any]], object]) -> tuple[bytes, ...]:
+        entry = json.loads(lines[at])
+        change(entry)
+        return (*lines[:at], line_bytes(entry), *lines[at + 1 :])
+
+    def other_digest(entry: dict[str, Any]) -> None:
+        entry["detail"]["digest"] = "0" * 64
+
+    def no_signature(entry: dict[str, Any]) -> None:
+        del entry["detail"]["signature"]
+
+    def of_another_action(entry: dict[str, Any]) -> None:
+        entry["action"] = other.action
+
+    def by_somebody_else(entry: dict[str, Any]) -> None:
+        entry["grants"][0]["known_by"] = "key:SHA256:" + "A" * 43
+
+    for change in (other_digest, no_signature, of_another_action, by_somebody_else):
+        found = await findings(world, forged(signed_one, change))
+        assert any("is not signed by the key that it names" in what for what in found), change
+    gone = (*lines[:signed_one], *lines[signed_one + 1 :])
+    assert any("that no entry before it tells of" in what for what in await findings(world, gone))
+
+
+async def findings(world: World, lines: tuple[bytes, ...]) -> list[str]:
+    """Audit a history that is signed with the real key of the ledger, whatever it says."""
+    signer = Verifier.of(world.tenant, world.opened.secrets.public_key(world.tenant))
+    tree = Tree()
+    for line in lines:
+        tree = tree.add(line)
+    note = signed(signer, tree.head(), partial(world.opened.secrets.sign, world.tenant))
+    report = audit(read(write(signer, lines, size=len(lines), head=note)), pinned=signer)
+    return [finding.what for finding in report.findings]

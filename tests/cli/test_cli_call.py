@@ -131,6 +131,22 @@ def test_an_effect_is_undone_and_a_plan_names_what_would_be(shell: Shell) -> Non
 
 
 @pytest.mark.promise("undo")
+def test_whoever_takes_an_undo_tool_away_hears_which_effects_nobody_can_undo_any_more(shell: Shell) -> None:
+    shell.publish()
+    id = shell.refund("INV-1", 20)["action"]
+    shell.data("undo", shell.refund("INV-4", 20)["action"])
+    shell.clock.forward(minutes=5)
+    without = {"  take_back:\n": "  give_back:\n", "tool: take_back, args": "tool: give_back, args"}
+    said = shell.data("contract", "publish", str(shell.contract(**without)), "--env", "prod")
+    assert said["undo_lost"] == {"take_back": 1}
+    (step,) = shell.data("undo", id, "--plan")
+    assert (step["undo_tool"], step["why_not"]) == (None, "the contract in force has no tool `take_back`")
+    assert "no tool `take_back`" in shell.failed("undo", id)
+    shell.publish()
+    assert shell.data("undo", id)["outcome"] == "done"
+
+
+@pytest.mark.promise("undo")
 def test_a_run_is_undone_last_in_first_out_and_names_what_cannot_be(shell: Shell) -> None:
     shell.publish()
     ids = [shell.refund("INV-1", 20, "--run", "r1")["action"]]

@@ -6,9 +6,8 @@ from interlock.approval.grant import Grant
 from interlock.contract.ir import Approvals
 from interlock.core.ids import PersonId, Role
 from interlock.core.value import replace
+from interlock.ledger.consent import BY_KEY
 from interlock.ports import ActionRow
-
-_KEY = "key:"
 
 
 def person_of(approvals: Approvals, person: PersonId, known_by: str) -> PersonId:
@@ -39,7 +38,7 @@ def counting_today(approvals: Approvals, row: ActionRow, grants: Sequence[Grant]
         out |= asked_by(approvals, row)
     found: list[Grant] = []
     for grant in grants:
-        named = PersonId(grant.known_by) if grant.known_by.startswith(_KEY) else grant.person
+        named = PersonId(grant.known_by) if grant.known_by.startswith(BY_KEY) else grant.person
         person = person_of(approvals, named, grant.known_by)
         roles = grant.roles & roles_of(approvals, person, grant.known_by)
         if person not in out:

@@ -51,10 +51,10 @@ async def plan(
         rows = [row]
     else:
         rows = await store.actions(Wanted(run=run, limit=1_000))
-    now = (await store.read(Needs())).now
+    seen = await store.read(Needs())
     effects = [row for row in rows if row.state in _EFFECTS and row.action.effect.value != "read"]
     effects = [row for row in effects if row.action.undo_of is None and row.undone_by is None]
-    return tuple([await _reversal(gateway, store, row, now) for row in sorted(effects, key=_last_first)])
+    return tuple([await _reversal(gateway, store, row, seen) for row in sorted(effects, key=_last_first)])
 
 
 _EFFECTS = (ActionState.DONE, ActionState.UNCERTAIN, ActionState.STARTED, ActionState.ABANDONED)
@@ -64,7 +64,7 @@ def _last_first(row: ActionRow) -> tuple[int, str]:
     return -row.started_at, row.action.id
 
 
-async def _reversal(gateway: Gateway, store: TenantStore, row: ActionRow, now: Instant) -> Reversal:
+async def _reversal(gateway: Gateway, store: TenantStore, row: ActionRow, seen: Rows) -> Reversal:
     def cannot(why: str) -> Reversal:
         return Reversal(action=row.action.id, tool=row.action.tool, why_not=why)
 
@@ -74,15 +74,19 @@ async def _reversal(gateway: Gateway, store: TenantStore, row: ActionRow, now: I
         return cannot("nobody knows whether it happened: resolve it first")
     if row.undo is None:
         return cannot("the contract names no undo for it, or its result lacks what the undo needs")
-    if now >= row.undo_until:
+    if seen.now >= row.undo_until:
         return cannot("the time in which it could be undone is over")
     kept = await payload_of(row.undo, store, gateway.secrets)
     if not isinstance(kept, dict):
         return cannot("what its undo needs was erased")
+    undo_tool = ToolName(cast("str", kept["tool"]))
+    force = await gateway.forces.of(store, seen.door, row.action.caller)
+    if force is None or undo_tool not in force.contract.tools:
+        return cannot(f"the contract in force has no tool `{undo_tool}`")
     return Reversal(
         action=row.action.id,
         tool=row.action.tool,
-        undo_tool=ToolName(cast("str", kept["tool"])),
+        undo_tool=undo_tool,
         arguments=canonical(kept["arguments"]),
         until=row.undo_until,
     )

@@ -1,49 +1,17 @@
 """Key files of people: an Ed25519 key that signs what its owner agrees to. The private half never leaves the file."""
 
-import base64
 import os
 import stat
-from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
 from interlock.core.errors import NotPermitted
+from interlock.ledger.consent import Signature, known_by
 
 _BYTES_MAX = 16 * 1024  # a PEM of an Ed25519 key has about 120
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Signature:
-    """That the holder of a key saw exactly this."""
-
-    public_key: bytes
-    signature: bytes
-
-    @property
-    def known_by(self) -> str:
-        """How the holder is known: `key:SHA256:` and the fingerprint, as OpenSSH writes it."""
-        return known_by(self.public_key)
-
-    def check(self, text: bytes) -> None:
-        """Hold the signature against what it must be about.
-
-        Raises:
-            NotPermitted: it is about something else, or made by another key.
-        """
-        try:
-            Ed25519PublicKey.from_public_bytes(self.public_key).verify(self.signature, text)
-        except InvalidSignature as error:
-            fix = "look at the action again, and sign what stands there now"
-            raise NotPermitted("the signature is not about what it says", fix=fix) from error
-
-
-def known_by(public_key: bytes) -> str:
-    """Name a key by its fingerprint."""
-    return "key:SHA256:" + base64.b64encode(sha256(public_key).digest()).decode().rstrip("=")
 
 
 def make_key(path: Path) -> str:
@@ -77,22 +45,6 @@ def sign(path: Path, text: bytes) -> Signature:
     if not isinstance(key, Ed25519PrivateKey):
         raise _no_key(path)
     return Signature(public_key=key.public_key().public_bytes_raw(), signature=key.sign(text))
-
-
-def consent_text(action: str, digest: str, seen: str) -> bytes:
-    """Write down what a signature under a yes or a no is about."""
-    return f"interlock consent 1\n{action}\n{digest}\n{seen}\n".encode()
-
-
-def proves(signature: str, known_by: str, text: bytes) -> bool:
-    """Whether a kept signature (key and signature in hex, with a colon) is about this, by the key of that name."""
-    key, _, signed = signature.partition(":")
-    try:
-        made = Signature(public_key=bytes.fromhex(key), signature=bytes.fromhex(signed))
-        made.check(text)
-    except (ValueError, NotPermitted):
-        return False
-    return made.known_by == known_by
 
 
 def _no_key(path: Path) -> NotPermitted:

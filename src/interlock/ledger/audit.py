@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 from interlock.core.errors import LedgerBroken
 from interlock.core.outcome import Receipt
+from interlock.ledger.consent import BY_KEY, consent_text, proves
 from interlock.ledger.export import Export
 from interlock.ledger.note import Verifier, opened
-from interlock.ledger.reading import read
+from interlock.ledger.reading import ActionLine, UsedLine, read
+from interlock.ledger.seal import Kind
 from interlock.ledger.tree import Head, leaf_hash, roots
 
 
@@ -127,8 +129,26 @@ def _receipts(receipts: Iterable[Receipt], leaves: Sequence[bytes]) -> Iterable[
 
 
 def _entries(lines: Iterable[bytes]) -> Iterable[Finding]:
+    given: set[tuple[str, UsedLine]] = set()
     for index, line in enumerate(lines):
         try:
-            read(line)
+            entry = read(line)
         except LedgerBroken as broken:
             yield Finding(index=index, what=str(broken))
+            continue
+        if isinstance(entry, ActionLine) and entry.grants:
+            yield from (Finding(index=index, what=what) for what in _consents(entry, given))
+
+
+def _consents(entry: ActionLine, given: set[tuple[str, UsedLine]]) -> Iterable[str]:
+    """Hold each yes against its signature where a key gave it, and whatever a yes opened against who said it."""
+    for grant in entry.grants:
+        if entry.kind is Kind.GRANTED:
+            given.add((entry.action, grant))
+            detail = entry.detail
+            text = consent_text(entry.action, detail.get("digest", ""), detail.get("seen", ""))
+            signed = proves(detail.get("signature", ""), grant.known_by, text)
+            if not signed and ("signature" in detail or grant.known_by.startswith(BY_KEY)):
+                yield f"the yes of `{grant.person}` is not signed by the key that it names"
+        elif entry.kind is Kind.STARTED and (entry.action, grant) not in given:
+            yield f"it was started by a yes of `{grant.person}` that no entry before it tells of"

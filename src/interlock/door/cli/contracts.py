@@ -165,7 +165,13 @@ async def publish(typed: Typed) -> int:
     what = {"workflow": contract.workflow, "environment": environment, "contract": done.hash, "mode": done.mode.value}
     tools = {"new": list(done.new), "changed": list(done.changed), "gone": list(done.gone)}
     unenforced = list(map(_waiting, done.unenforced))
-    typed.screen.show({**what, **who, "tools": tools, "not_enforced": unenforced}, block(pairs, typed.screen.width))
+    typed.screen.show(
+        {**what, **who, "tools": tools, "undo_lost": dict(done.undo_lost), "not_enforced": unenforced},
+        block(pairs, typed.screen.width),
+    )
+    for tool, count in sorted(done.undo_lost.items()):
+        effects = "1 effect" if count == 1 else f"{count} effects"
+        typed.screen.note(f"warning: `{tool}` is gone, and without it {effects} cannot be undone any more")
     _remark(typed, contract)
     return 0
 

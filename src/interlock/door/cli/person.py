@@ -9,7 +9,8 @@ from interlock.core.errors import NotPermitted
 from interlock.core.ids import PersonId, ProcessId
 from interlock.door.cli.screen import Typed
 from interlock.gateway.doors import Operator
-from interlock.identity.key_file import consent_text, sign
+from interlock.identity.key_file import sign
+from interlock.ledger.consent import consent_text
 from interlock.ports import ActionRow
 
 
