@@ -18,10 +18,11 @@ from interlock.core.value import replace
 from interlock.gateway.asked import Asked
 from interlock.gateway.charges import REASON, call_charges, charges, lease_micros
 from interlock.gateway.claims import Names, holder
+from interlock.gateway.entry import entry_of
 from interlock.gateway.judge import Judged
 from interlock.gateway.people import counting_today
 from interlock.gateway.write_begin import Writing, looping
-from interlock.ledger.seal import ActionEntry, Kind
+from interlock.ledger.seal import Kind
 from interlock.ports import ActionRow, Changes, Halt, Needs, Rows
 
 
@@ -297,13 +298,8 @@ def turned_away(
         cost=Money(row.gathered + gathered),
         changed_at=rows.now,
     )
-    entry = ActionEntry(
-        kind=Kind.REFUSED,
-        at=rows.now,
-        epoch=rows.door.epoch,
-        process=process,
-        action=action,
-        state=row.state,
+    entry = replace(
+        entry_of(rows, row, Kind.REFUSED, process),
         decision="deny",
         reason=refused.reason,
         holds=tuple(counts),

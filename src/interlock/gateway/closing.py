@@ -5,7 +5,7 @@ from functools import partial
 from interlock.core.action import ActionState
 from interlock.core.canonical import Json
 from interlock.core.charge import Unit
-from interlock.core.ids import ActionId, Micros, ProcessId
+from interlock.core.ids import ActionId, Micros
 from interlock.core.outcome import Outcome
 from interlock.core.value import replace
 from interlock.gateway.asked import Asked
@@ -13,7 +13,7 @@ from interlock.gateway.call import Gateway
 from interlock.gateway.check import said_apart
 from interlock.gateway.perform import Ending, Happened, Unheard
 from interlock.gateway.settle import End, ended
-from interlock.ledger.seal import ActionEntry, Kind
+from interlock.ledger.seal import Kind
 from interlock.ports import ActionRow, Changes, Needs, Rows, TenantStore
 
 
@@ -74,18 +74,3 @@ def _closed(rows: Rows, *, how: End) -> tuple[Changes, Outcome | None]:
     if row.state is ActionState.UNCERTAIN and isinstance(how.ending, Unheard):
         return Changes(), None
     return ended(rows, row, how)
-
-
-def entry_of(rows: Rows, row: ActionRow, kind: Kind, process: ProcessId) -> ActionEntry:
-    """Begin an entry about an action as its row stands."""
-    return ActionEntry(
-        kind=kind,
-        at=rows.now,
-        epoch=rows.door.epoch,
-        process=process,
-        action=row.action,
-        state=row.state,
-        fence=row.fence,
-        slice=row.slice,
-        contract=row.contract,
-    )

@@ -23,6 +23,7 @@ from interlock.gateway.asked import commitment, digest
 from interlock.gateway.begin import Stale
 from interlock.gateway.call import Gateway
 from interlock.gateway.doors import Operator
+from interlock.gateway.entry import entry_of
 from interlock.gateway.force import Force
 from interlock.gateway.people import asked_by, authors_of, counting_today, person_of, roles_of
 from interlock.gateway.recall import row_of
@@ -262,14 +263,8 @@ def _edit(
 
 
 def _entry(rows: Rows, row: ActionRow, kind: Kind, ballot: Ballot, by: Operator, grant: GrantId) -> ActionEntry:
-    return ActionEntry(
-        kind=kind,
-        at=rows.now,
-        epoch=rows.door.epoch,
-        process=by.process,
-        action=row.action,
-        state=row.state,
-        fence=row.fence,
+    return replace(
+        entry_of(rows, row, kind, by.process),
         slice=row.slice,
         contract=row.contract,
         grants=(Used(grant=grant, person=ballot.person, known_by=by.known_by),),

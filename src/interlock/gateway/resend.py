@@ -19,7 +19,8 @@ from interlock.gateway.asked import Asked
 from interlock.gateway.call import Gateway
 from interlock.gateway.charges import charges, lease_micros
 from interlock.gateway.claims import names_of
-from interlock.gateway.closing import end_of, entry_of, needs_to_end
+from interlock.gateway.closing import end_of, needs_to_end
+from interlock.gateway.entry import entry_of
 from interlock.gateway.force import terms_of
 from interlock.gateway.judge import left_open
 from interlock.gateway.perform import Ending, Late, NeverHappened, Unheard, perform
@@ -131,7 +132,13 @@ def _taken_over(
         lease_until=Instant(rows.now + lease),
         changed_at=rows.now,
     )
-    entry = replace(entry_of(rows, moved, Kind.RESENT, process), lease_until=moved.lease_until, holds=tuple(more))
+    entry = replace(
+        entry_of(rows, moved, Kind.RESENT, process),
+        slice=moved.slice,
+        contract=moved.contract,
+        lease_until=moved.lease_until,
+        holds=tuple(more),
+    )
     return Changes(actions=(moved,), budgets=held, entries=(entry,)), lease
 
 

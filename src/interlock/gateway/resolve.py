@@ -17,11 +17,12 @@ from interlock.gateway.call import Gateway
 from interlock.gateway.claims import given_back
 from interlock.gateway.closing import close, happened, needs_to_end
 from interlock.gateway.doors import Operator
+from interlock.gateway.entry import entry_of
 from interlock.gateway.people import askers_of
 from interlock.gateway.perform import NeverHappened
 from interlock.gateway.recall import row_of
 from interlock.gateway.revive import revived
-from interlock.ledger.seal import ActionEntry, Kind
+from interlock.ledger.seal import Kind
 from interlock.ports import ActionRow, Changes, Rows, TenantStore
 
 Verdict = Literal["happened", "did_not_happen", "abandon", "retry"]
@@ -138,15 +139,9 @@ def _abandoned(rows: Rows, *, row: ActionRow, by: Operator, verdict: str) -> tup
     let_go = [given_back(claim) for claim in rows.claims.values() if claim and claim.action == row.action.id]
     if verdict == "abandon":
         let_go = [claim for claim in let_go if claim.serial]
-    entry = ActionEntry(
-        kind=Kind.RESOLVED,
-        at=rows.now,
-        epoch=rows.door.epoch,
-        process=by.process,
-        action=row.action,
-        state=moved.state,
-        fence=moved.fence,
-        contract=row.contract,
+    entry = replace(
+        entry_of(rows, moved, Kind.RESOLVED, by.process),
+        contract=moved.contract,
         costs=costs,
         cost=moved.cost,
         detail={"verdict": verdict, "by": by.person, "known_by": by.known_by},

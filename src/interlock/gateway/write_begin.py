@@ -17,6 +17,7 @@ from interlock.core.value import replace
 from interlock.gateway.asked import Asked
 from interlock.gateway.charges import lease_micros
 from interlock.gateway.claims import Names, taken
+from interlock.gateway.entry import entry_of
 from interlock.gateway.handoff import Handoff
 from interlock.gateway.judge import Judged
 from interlock.ledger.seal import ActionEntry, Kind, Used
@@ -135,14 +136,8 @@ class Writing:
         grants: Sequence[Grant] = (),
         booked: tuple[Charge, ...] = (),
     ) -> ActionEntry:
-        return ActionEntry(
-            kind=kind,
-            at=rows.now,
-            epoch=rows.door.epoch,
-            process=self.process,
-            action=row.action,
-            state=row.state,
-            fence=row.fence,
+        return replace(
+            entry_of(rows, row, kind, self.process),
             decision=type(self.judged.decision).__name__.lower(),
             rules=self.judged.rules,
             slice=self.judged.slice,
