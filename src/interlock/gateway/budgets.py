@@ -5,9 +5,9 @@ from functools import partial
 from interlock.budget.hold import Balance
 from interlock.core.ids import BudgetId
 from interlock.core.value import replace
-from interlock.gateway.doors import Operator
+from interlock.gateway.doors import Operator, said_by
 from interlock.ledger import change
-from interlock.ledger.seal import ChangeEntry, Kind
+from interlock.ledger.seal import Kind
 from interlock.ports import Changes, Needs, Rows, TenantStore
 
 
@@ -33,13 +33,5 @@ async def raise_budget(
 def _raised(rows: Rows, *, id: BudgetId, by_amount: int, by: Operator, reopen: bool) -> tuple[Changes, Balance]:
     known = rows.budgets[id] or Balance(limit=0)
     balance = replace(known, raised=known.raised + by_amount, closed=known.closed and not reopen)
-    entry = ChangeEntry(
-        kind=Kind.BUDGET,
-        at=rows.now,
-        epoch=rows.door.epoch,
-        process=by.process,
-        by=by.person,
-        known_by=by.known_by,
-        detail=change.raised(id, by_amount=by_amount, reopen=reopen),
-    )
+    entry = said_by(rows, by, Kind.BUDGET, change.raised(id, by_amount=by_amount, reopen=reopen))
     return Changes(budgets={id: balance}, entries=(entry,)), balance

@@ -147,18 +147,23 @@ def changed(
     door: Door,
     by: Operator,
     kind: Kind,
-    detail: Mapping[str, str | int],
+    detail: change.Detail,
     *,
     contracts: Mapping[ContractHash, bytes] | None = None,
 ) -> Changes:
     """Put a new door and the entry that says who changed it into one write."""
-    entry = ChangeEntry(
+    entry = replace(said_by(rows, by, kind, detail), epoch=door.epoch)
+    return Changes(door=door, entries=(entry,), contracts=contracts or {})
+
+
+def said_by(rows: Rows, by: Operator, kind: Kind, detail: change.Detail) -> ChangeEntry:
+    """Write the entry of what a person changed."""
+    return ChangeEntry(
         kind=kind,
         at=rows.now,
-        epoch=door.epoch,
+        epoch=rows.door.epoch,
         process=by.process,
         by=by.person,
         known_by=by.known_by,
         detail=detail,
     )
-    return Changes(door=door, entries=(entry,), contracts=contracts or {})

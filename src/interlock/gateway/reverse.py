@@ -14,12 +14,12 @@ from interlock.core.value import replace
 from interlock.gateway.asked import Proposal
 from interlock.gateway.begin import PASSING
 from interlock.gateway.call import Gateway
-from interlock.gateway.doors import Operator
+from interlock.gateway.doors import Operator, said_by
 from interlock.gateway.paid import Purse
 from interlock.gateway.recall import payload_of, row_of
 from interlock.gateway.revive import revived
 from interlock.ledger import change
-from interlock.ledger.seal import ChangeEntry, Kind
+from interlock.ledger.seal import Kind
 from interlock.ports import ActionRow, Changes, Needs, Notice, Rows, TenantStore, Wanted
 
 
@@ -168,7 +168,7 @@ async def ask_for(
             even_if_changed=even_if_changed,
         )
         detail = change.undo_asked(id, even_if_changed=even_if_changed)
-        return Changes(notices=(line,), entries=(_said_of(rows, by, detail),)), None
+        return Changes(notices=(line,), entries=(said_by(rows, by, Kind.UNDO_ASKED, detail),)), None
 
     await store.write(Needs(), turn)
 
@@ -196,20 +196,8 @@ async def answer(gateway: Gateway, store: TenantStore, asked_for: Notice) -> Out
             return Changes(notices=(done,)), None
         # Somebody was told to wait for it, so its not being done is told as well.
         told = Notice(id=f"incident:{asked_for.id}", topic="incident", action=asked_for.action, at=rows.now)
-        entry = _said_of(rows, by, change.not_undone(asked_for.action))
+        entry = said_by(rows, by, Kind.UNDO_ASKED, change.not_undone(asked_for.action))
         return Changes(notices=(done, told), entries=(entry,)), None
 
     await store.write(Needs(), turn)
     return outcome
-
-
-def _said_of(rows: Rows, by: Operator, detail: change.Detail) -> ChangeEntry:
-    return ChangeEntry(
-        kind=Kind.UNDO_ASKED,
-        at=rows.now,
-        epoch=rows.door.epoch,
-        process=by.process,
-        by=by.person,
-        known_by=by.known_by,
-        detail=detail,
-    )
