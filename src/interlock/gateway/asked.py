@@ -120,17 +120,15 @@ class Asked:
 
         What is looked up before is paid before (`paid`). Its price has to be known all the same.
         """
-        hooks = (*self.hooks_before, *((self.tool.after,) if self.tool.after is not None else ()))
-        if self.tool.price is None or None in (self._price_of(hook) for hook in hooks):
+        hooks = (*self.hooks_before, self.tool.after)
+        if self.tool.price is None or None in (self._price_of(hook) for hook in hooks if hook is not None):
             return None
         return self.tool.price * self.attempts + self.price_after
 
     @cached_property
     def hooks_before(self) -> tuple[Hook, ...]:
         """What is looked up before it starts: facts, the preview, the record as it is."""
-        contract = self.force.contract
-        facts = [contract.facts.get(name) for name in self.force.policies.facts_of(self.action.tool)]
-        return tuple(hook for hook in (*facts, self.tool.preview, self.tool.before) if hook is not None)
+        return self.force.hooks_before(self.tool)
 
     @property
     def pays_to_look(self) -> bool:

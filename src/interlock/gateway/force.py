@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from interlock.contract import expr
 from interlock.contract.arguments import Schema
 from interlock.contract.bundle import decode, tool_hash
-from interlock.contract.ir import Consent, Contract, Tool
+from interlock.contract.ir import Consent, Contract, Hook, Tool
 from interlock.core.action import Caller
 from interlock.core.decision import Requirement
 from interlock.core.door import Door, Published
@@ -46,6 +46,11 @@ class Force:
     def published(self) -> Published:
         """What a door says while this is in force."""
         return Published(contract=self.hash, mode=self.mode)
+
+    def hooks_before(self, tool: Tool) -> tuple[Hook, ...]:
+        """Name what is looked up before a tool starts: facts, the preview, the record as it is."""
+        facts = (self.contract.facts.get(name) for name in self.policies.facts_of(tool.name))
+        return tuple(hook for hook in (*facts, tool.preview, tool.before) if hook is not None)
 
 
 def compiled(contract: Contract, hash: ContractHash) -> Force:

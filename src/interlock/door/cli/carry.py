@@ -1,7 +1,6 @@
 """Carrying on: what a person released is carried out here, if this process may and can, else by the running gateway."""
 
 from interlock import app
-from interlock.contract.ir import Hook
 from interlock.core.action import ActionState
 from interlock.core.errors import Occupied
 from interlock.core.ids import ActionId, ToolName
@@ -48,6 +47,5 @@ def _tools(force: Force, tool: ToolName) -> list[ToolName]:
     known = contract.tools.get(tool)
     if known is None:
         return []
-    hooks: list[Hook | None] = [contract.facts.get(name) for name in force.policies.facts_of(tool)]
-    hooks += [known.preview, known.before, known.after]
+    hooks = (*force.hooks_before(known), known.after)
     return [tool, *(hook.tool for hook in hooks if hook is not None and hook.tool in contract.tools)]
