@@ -8,9 +8,10 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import cast
 
 import anyio
 import pytest
@@ -26,6 +27,7 @@ from interlock.core.reason import Reason
 from interlock.gateway.recover import reap
 from interlock.policy.rule import Rule
 from interlock.ports import Wanted
+from interlock.store.batch import Batcher, Told, Write
 from interlock.store.database import Database
 from interlock.store.tenant import SqlStore
 from postgres import Server
@@ -41,31 +43,39 @@ class LosesAnswers:
     """A real connection that commits, and whose answer to the next commits is lost."""
 
     inner: Database
-    answers_lost: int = 0
-    commits_lost: int = 0
+    left: "Losing"
 
     def __getattr__(self, name: str) -> object:
         return getattr(self.inner, name)
 
     def commit(self) -> None:
-        if self.commits_lost:
-            self.commits_lost -= 1
+        if self.left.commits:
+            self.left.commits -= 1
             self.inner.rollback()
             raise StoreUnsure("the connection went away", fix="look")
         self.inner.commit()
-        if self.answers_lost:
-            self.answers_lost -= 1
+        if self.left.answers:
+            self.left.answers -= 1
             raise StoreUnsure("the connection went away", fix="look")
+
+
+@dataclass(slots=True, kw_only=True)
+class Losing(Batcher):
+    """Runs its batches on connections that lose as many answers and commits as are left to lose."""
+
+    answers: int
+    commits: int
+
+    def run(self, db: Database, writes: Sequence[Write]) -> list[Told]:
+        return Batcher.run(self, cast("Database", LosesAnswers(db, self)), writes)
 
 
 def losing(world: World, *, answers: int = 0, commits: int = 0) -> None:
     """Make the store of a world lose the next answers, or the next commits."""
     assert isinstance(world.opened.store, SqlStore)
     writer = world.opened.store.writer
-    connect = writer.connect
-    spoiled = LosesAnswers(connect(), answers, commits)
-    writer.connect = lambda: connect() if spoiled.answers_lost + spoiled.commits_lost == 0 else spoiled  # pyright: ignore[reportAttributeAccessIssue]
-    writer.forget_connection()
+    known = {field.name: getattr(writer.batcher, field.name) for field in fields(Batcher)}
+    writer.batcher = Losing(**known, answers=answers, commits=commits)
 
 
 @pytest.mark.promise("intent", "once")

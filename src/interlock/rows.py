@@ -100,13 +100,11 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRow:
-    """What is kept of a run: the calls it made lately, and whether it has seen text from outside."""
+    """What is kept of a run: how many calls it made, and which lately."""
 
     id: RunId
     calls: int = 0
     recent: tuple[Digest, ...] = ()
-    tainted: bool = False
-    last_entry: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

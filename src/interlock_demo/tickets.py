@@ -10,7 +10,6 @@ from interlock_demo.ticket import Kind, Ticket
 
 DAY_CENTS_MAX = 1_200_00
 """What the contract lets the agent pay out on one day."""
-TICKETS_MIN = 60
 BYSTANDERS = 8
 """Customers who wrote nothing. What is done to them, nobody asked for."""
 _SHORT_OF_DAY_CENTS = 130_00

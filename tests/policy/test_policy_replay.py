@@ -13,7 +13,7 @@ from interlock.core.effect import EffectClass, Mode, Tier
 from interlock.core.errors import InterlockError
 from interlock.core.fact import Unknown
 from interlock.core.ids import Instant, PersonId, ToolName
-from interlock.policy.decide import decide, decide_again
+from interlock.policy.decide import decide
 from interlock.policy.rule import FactIsNot, RuleEffect
 from interlock.policy.vocabulary import Question, question_bytes, question_of
 
@@ -135,8 +135,6 @@ def test_a_quantity_of_any_size_is_kept() -> None:
 def test_bytes_that_are_no_question_are_refused(recorded: bytes) -> None:
     with pytest.raises(InterlockError):
         question_of(recorded)
-    with pytest.raises(InterlockError):
-        decide_again(loaded(PERMIT), recorded)
 
 
 @pytest.mark.parametrize("broken", [b"\xff", None])
@@ -149,8 +147,8 @@ def test_a_question_without_a_form_as_text_is_refused(broken: bytes | None) -> N
 def test_a_recorded_question_can_be_put_to_other_policies() -> None:
     recorded = question_bytes(question(facts={"f": known(1)}))
     strict = loaded(PERMIT, rule("f", RuleEffect.DENY, FactIsNot(name="f", value=2)))
-    assert decide_again(loaded(PERMIT), recorded) == decide(loaded(PERMIT), question(facts={"f": known(1)}))
-    assert decide_again(strict, recorded).rules == ("f",)
+    assert decide(loaded(PERMIT), question_of(recorded)) == decide(loaded(PERMIT), question(facts={"f": known(1)}))
+    assert decide(strict, question_of(recorded)).rules == ("f",)
 
 
 def test_a_call_that_was_classed_in_another_way_than_its_tool_is_refused() -> None:

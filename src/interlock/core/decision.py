@@ -61,8 +61,6 @@ class Deny:
 
 Decision = Allow | Ask | Suggest | Deny
 
-STRICTNESS: dict[type[Decision], int] = {Allow: 0, Ask: 1, Suggest: 2, Deny: 3}
-
 
 def rules_of(decision: Decision) -> tuple[RuleId, ...]:
     """Name the rules that decided, for the entry."""

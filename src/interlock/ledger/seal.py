@@ -36,7 +36,6 @@ class Kind(Enum):
     GLASS = "glass"
     UNDO_ASKED = "undo_asked"  # a person asked whoever performs to undo something
     BUDGET = "budget"
-    ERASED = "erased"
     CLOCK = "clock"
 
 

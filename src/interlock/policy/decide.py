@@ -17,7 +17,7 @@ from interlock.policy.load import Policies, Slice
 from interlock.policy.rule import RuleEffect
 from interlock.policy.schema import asked
 from interlock.policy.table import Said, glass_over, lifting, mode_in_force, switched, tabled
-from interlock.policy.vocabulary import Question, question_of
+from interlock.policy.vocabulary import Question
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,15 +69,6 @@ def before_rules(policies: Policies, question: Question) -> Decision:
         tabled(question, mode_in_force(question), policies.consents, asks=slice.asks),
     )
     return strictest(each.decision for each in said)
-
-
-def decide_again(policies: Policies, recorded: bytes) -> Judgement:
-    """Judge a recorded question: the same policies give the same judgement.
-
-    Raises:
-        InterlockError: these are not the bytes of a question.
-    """
-    return decide(policies, question_of(recorded))
 
 
 def strictest(decisions: Iterable[Decision]) -> Decision:

@@ -25,14 +25,11 @@ class Writer:
     batcher: Batcher
     tries: int = 1
     """How often a batch is run in all when others hold the locks or the connection was lost before its commit."""
-    commits: int = 0
-    """How many batches were committed."""
     _queue: SimpleQueue[Write | None] = field(default_factory=SimpleQueue[Write | None])
     _db: Database | None = None
     _broken: StoreError | None = None
     _thread: Thread | None = None
     _closing: bool = False
-    _stale: bool = False
     _closed: bool = False
 
     def start(self) -> None:
@@ -54,10 +51,6 @@ class Writer:
         if self._closed:
             raise StoreClosed("the store is closed", fix="open it again")
         self._queue.put(write)
-
-    def forget_connection(self) -> None:
-        """Make the next batch open a connection of its own."""
-        self._stale = True
 
     def close(self) -> None:
         """Finish what is queued, then let go of the connection."""
@@ -108,12 +101,9 @@ class Writer:
         for left in reversed(range(self.tries)):
             if self._broken is not None:
                 raise self._broken
-            if self._stale:
-                self._stale = False
-                self._let_go()
             try:
                 self._db = self._db or self.connect()
-                told = self.batcher.run(self._db, batch)
+                return self.batcher.run(self._db, batch)
             except StoreBusy:
                 # Nothing was written, so running the functions again is safe.
                 self._let_go()
@@ -126,8 +116,6 @@ class Writer:
             except StoreUnsure:
                 self._let_go()
                 raise
-            self.commits += 1
-            return told
         raise AssertionError("the last try returns or raises")
 
     def _let_go(self) -> None:
