@@ -139,7 +139,7 @@ def test_a_careful_contract_has_no_warning() -> None:
     ("tool", "said"),
     [
         (WRITE.replace("yellow", "green"), "`pay` writes, cannot be undone and asks nobody"),
-        (with_(WRITE, "retries: 3"), "`pay` is `opaque`, so its 3 retries are never made"),
+        (with_(WRITE, "retries: 1"), "`pay` says 1 retry, and a tool that is `opaque` is tried once"),
         (
             with_(WRITE, "idempotency_header: Key"),
             "`pay` names a header for its key, which the effect `opaque` does not send",

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interlock.core.action import HOLDS, NEXT, ActionState, step
+from interlock.core.charge import Unit
 from interlock.core.money import Money, micros_of
 
 
@@ -68,3 +69,16 @@ def test_what_is_not_exactly_a_count_of_millionths_is_nothing(text: str) -> None
 )
 def test_money_reads_as_people_write_it(micros: int, text: str) -> None:
     assert str(Money(micros)) == text
+
+
+def test_an_amount_is_written_with_its_unit_in_the_right_number() -> None:
+    assert {unit: [unit.show(amount) for amount in (0, 1, 1_500_000)] for unit in Unit} == {
+        Unit.USD: ["$0.00", "$0.000001", "$1.50"],
+        Unit.USD_OF_ARGS: ["$0.00", "$0.000001", "$1.50"],
+        Unit.SECONDS: ["0 s", "1e-06 s", "1.5 s"],
+        Unit.TOKENS: ["0 tokens", "1 token", "1,500,000 tokens"],
+        Unit.TOOL_CALLS: ["0 tool calls", "1 tool call", "1,500,000 tool calls"],
+        Unit.MODEL_CALLS: ["0 model calls", "1 model call", "1,500,000 model calls"],
+        Unit.CALLS: ["0 calls", "1 call", "1,500,000 calls"],
+        Unit.RETRIES: ["0 retries", "1 retry", "1,500,000 retries"],
+    }

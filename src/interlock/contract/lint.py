@@ -70,7 +70,9 @@ def _is_expression(text: str) -> bool:
 
 def _of_tool(tool: Tool) -> Iterator[Assumption]:
     if tool.retries and tool.effect not in RESENDABLE:
-        yield _of(tool, f"is `{tool.effect.value}`, so its {tool.retries} retries are never made")
+        yield _of(
+            tool, f"says {Unit.RETRIES.show(tool.retries)}, and a tool that is `{tool.effect.value}` is tried once"
+        )
     if tool.idempotency_header and tool.effect is not EffectClass.IDEMPOTENT_KEY:
         yield _of(tool, f"names a header for its key, which the effect `{tool.effect.value}` does not send")
     if tool.effect is EffectClass.QUERYABLE and tool.reconcile is None:

@@ -24,14 +24,19 @@ class Unit(Enum):
     SECONDS = "seconds"
 
     def show(self, amount: int) -> str:
+        """Write an amount with its unit, of one in the singular."""
         match self:
             case Unit.USD | Unit.USD_OF_ARGS:
                 return str(Money(amount))
             case Unit.SECONDS:
                 return f"{amount / 1_000_000:g} s"
             case _:
-                name = self.value.replace("_", " ")
-                return f"{amount:,} {name.removesuffix('s') if amount == 1 else name}"
+                many = self.value.replace("_", " ")
+                return f"{amount:,} {_ONE.get(self, many.removesuffix('s')) if amount == 1 else many}"
+
+
+_ONE = {Unit.RETRIES: "retry"}
+"""What is more in the plural than an `s`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
