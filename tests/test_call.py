@@ -36,7 +36,7 @@ async def test_without_a_contract_nothing_happens(world: World) -> None:
     outcome = await world.call()
     assert isinstance(outcome, Refused)
     assert outcome.reason is Reason.TOOL_NOT_ALLOWED
-    assert outcome.fix == snapshot("run `interlock contract publish FILE`")
+    assert outcome.fix == snapshot("run `interlock contract publish FILE --env prod`")
     assert world.tool.performed == []
     assert await world.history() == snapshot(["refused refused: tool_not_allowed"])
 
@@ -50,7 +50,7 @@ async def test_a_denied_action_never_reaches_the_tool_and_says_what_to_do(world:
         (
             Reason.POLICY,
             "denied by `no.mail` (contract.yaml:1:1)",
-            "`interlock policy explain` shows why; the rule stands at contract.yaml:1:1",
+            "`interlock policy explain --action ACTION` shows why; the rule stands at contract.yaml:1:1",
         )
     )
     assert world.tool.performed == []

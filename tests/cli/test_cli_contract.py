@@ -21,7 +21,7 @@ def test_a_contract_is_checked_with_place_problem_and_fix(on_file: Shell) -> Non
     )
     assert on_file("contract", "check", "good.yaml", "bad.yaml", code=1) == snapshot("""\
 good.yaml: ok
-  not looked at here: 5 sources; `interlock contract publish` does
+  not looked at here: 5 sources; `interlock contract publish FILE --env ENV` does
 
 bad.yaml: 2 problems
 bad.yaml:10:11: unknown word `gren`
@@ -56,7 +56,7 @@ def test_a_check_says_who_is_missing_and_what_it_has_not_looked_at(on_file: Shel
     )
     assert said.endswith(
         "not looked at here: 5 sources (1 of them `mcp:` or `openapi:`, which this version cannot carry out), "
-        "1 key file; `interlock contract publish` does"
+        "1 key file; `interlock contract publish FILE --env ENV` does"
     )
     (found,) = on_file.data("contract", "check", "shop.yaml")
     assert found["ok"]

@@ -332,7 +332,7 @@ async def test_a_function_that_is_not_the_one_that_was_published_is_refused(here
         (
             Reason.TOOL_NOT_ALLOWED,
             "`python:tools.sample_tools:refund` is another function than the one that was published",
-            "look at what changed, then publish the contract again: `interlock contract publish FILE`",
+            "look at what changed, then publish it again: `interlock contract publish FILE --env ENV`",
         )
     )
     assert await here.history() == ["refused refused: tool_not_allowed"]

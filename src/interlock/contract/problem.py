@@ -30,7 +30,7 @@ class ContractProblems(ContractInvalid):
         more = len(problems) - CONTRACT_PROBLEMS_MAX
         super().__init__(
             f"{shown}\nand {more} more" if more > 0 else shown,
-            fix="change the lines above, then run `interlock contract check`",
+            fix="change the lines above, then run `interlock contract check FILE`",
         )
         self.problems = tuple(problems)
 

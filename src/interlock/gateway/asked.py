@@ -196,7 +196,7 @@ def identify(caller: Caller, proposal: Proposal, force: Force | None, drawn: Fre
 
     if force is None:
         why = f"no contract is published for `{caller.workflow}` in `{caller.environment}`"
-        return no(Reason.TOOL_NOT_ALLOWED, why, "run `interlock contract publish FILE`")
+        return no(Reason.TOOL_NOT_ALLOWED, why, f"run `interlock contract publish FILE --env {caller.environment}`")
     if proposal.run is not None and not _NAME.fullmatch(proposal.run):
         fix = "use at most 64 letters, digits and `._:-`"
         wrong = Wrong(path="run", kind="Pattern")
@@ -228,7 +228,7 @@ def _key_is_one(proposal: Proposal) -> bool:
     return whole and 1 <= proposal.occurrence <= SAFE_INTEGER
 
 
-def validate(proposal: Proposal, tool: Tool, force: Force, drawn: Fresh) -> Arguments | Refused:
+def validate(caller: Caller, proposal: Proposal, tool: Tool, force: Force, drawn: Fresh) -> Arguments | Refused:
     """(2) Check the arguments against the pinned schema and bring them into canonical form."""
     schema = force.schemas.get(tool.name)
     if schema is None:
@@ -241,11 +241,12 @@ def validate(proposal: Proposal, tool: Tool, force: Force, drawn: Fresh) -> Argu
     read = schema.read(proposal.arguments)
     if isinstance(read, Arguments):
         return read
+    place = f"--workflow {caller.workflow} --env {caller.environment}"
     return Refused(
         action=drawn.id,
         reason=Reason.INVALID_ARGUMENTS,
         why="; ".join(f"{wrong.path}: {wrong.kind}" for wrong in read[:8]),
-        fix=f"compare the call with the schema: `interlock contract show --tool {tool.name}`",
+        fix=f"compare the call with the schema: `interlock contract show --tool {tool.name} {place}`",
         wrong=read[:8],
     )
 

@@ -157,7 +157,8 @@ def refuse(
     if taken_by is not None:
         return no(*taken_by)
     if judged is not None and isinstance(judged.decision, Deny) and not judged.unasked:
-        return no(judged.decision.reason, judged.decision.why, judged.fix or "run `interlock policy explain`")
+        fix = judged.fix or f"run `interlock policy explain --action {row.action.id}`"
+        return no(judged.decision.reason, judged.decision.why, fix)
     if taken is None:
         why = f"nobody knows what a call of `{asked.tool.name}` may cost"
         return no(Reason.BUDGET_EXCEEDED, why, "give the tool a `price` in the contract; 0 is a statement")
@@ -232,6 +233,7 @@ def lacks(short: Shortfall) -> tuple[Reason, str, str]:
     reason = REASON.get(short.unit, Reason.BUDGET_EXCEEDED)
     fix = f"run `interlock budget raise {short.budget} --by AMOUNT`"
     if short.closed:
+        fix = f"run `interlock budget raise {short.budget} --by AMOUNT --reopen`"
         return reason, f"budget `{short.budget}` was closed by an overrun", fix
     return reason, f"budget `{short.budget}` lacks {short.unit.show(short.missing)}", fix
 

@@ -135,7 +135,7 @@ class Gateway:
             action = unreadable(caller, proposal, drawn, None)
             return await self.turn_away(store, action, tool, force=force, gathered=paid) if sure else Stale()
         assert force is not None, "without a contract there is no tool"
-        arguments = validate(proposal, tool, force, drawn)  # (2)
+        arguments = validate(caller, proposal, tool, force, drawn)  # (2)
         if isinstance(arguments, Refused):
             action = unreadable(caller, proposal, drawn, tool)
             return await self.turn_away(store, action, arguments, force=force, gathered=paid) if sure else Stale()

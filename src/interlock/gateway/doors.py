@@ -72,7 +72,9 @@ async def _check_mode(
     store: TenantStore, published: Published | None, name: str, environment: Environment, mode: Mode
 ) -> None:
     if published is None:
-        raise ContractInvalid(f"no contract is published for `{name}`", fix="run `interlock contract publish FILE`")
+        raise ContractInvalid(
+            f"no contract is published for `{name}`", fix=f"run `interlock contract publish FILE --env {environment}`"
+        )
     sections = relied_on(decode(await store.contract(published.contract)), environment, mode)
     if sections:
         raise ContractInvalid(

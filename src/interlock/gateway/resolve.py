@@ -168,5 +168,5 @@ async def _uncertain(store: TenantStore, id: ActionId) -> ActionRow:
 async def _revived(gateway: Gateway, store: TenantStore, row: ActionRow) -> Asked:
     asked = await revived(gateway, store, row)
     if isinstance(asked, Refused):
-        raise NotPermitted(asked.why, fix="give it up: `interlock action resolve ID abandon`")
+        raise NotPermitted(asked.why, fix=f"give it up: `interlock action resolve {row.action.id} abandon`")
     return asked

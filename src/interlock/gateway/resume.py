@@ -58,7 +58,7 @@ def _not_any_more(asked: Asked) -> Refused | None:
     tool = identify(action.caller, again, asked.force, asked.drawn)
     if isinstance(tool, Refused):
         return tool
-    arguments = validate(again, tool, asked.force, asked.drawn)
+    arguments = validate(action.caller, again, tool, asked.force, asked.drawn)
     return arguments if isinstance(arguments, Refused) else None
 
 

@@ -186,4 +186,4 @@ def _head(text: str) -> str | None:
 
 
 def _no_proof() -> LedgerBroken:
-    return LedgerBroken("this is not the proof of an entry", fix="make one: `interlock ledger prove INDEX`")
+    return LedgerBroken("this is not the proof of an entry", fix="make one: `interlock ledger prove ENTRY`")

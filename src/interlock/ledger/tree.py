@@ -110,6 +110,6 @@ def verify(lines: Iterable[bytes], *, older: Head) -> Head:
     if found != older:
         raise LedgerBroken(
             f"the first {older.size} of {tree.size} entries are not those of the head you hold",
-            fix="stop writing and compare with an export: `interlock ledger verify --against FILE`",
+            fix="stop writing and compare with an export: `interlock ledger verify FILE`",
         )
     return tree.head()

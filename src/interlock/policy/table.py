@@ -95,8 +95,8 @@ def tabled(question: Question, mode: Mode, consents: Consents, *, asks: bool) ->
         return _NOTHING
     match mode:
         case Mode.READ_ONLY:
-            why = "the workflow may only read today"
-            fix = f"raise the mode with `interlock mode {question.caller.workflow} suggest`"
+            why, caller = "the workflow may only read today", question.caller
+            fix = f"raise the mode with `interlock mode {caller.workflow} suggest --env {caller.environment}`"
             return Said(decision=Deny(rules=(RuleId("mode:read_only"),), why=why), fix=fix)
         case Mode.SUGGEST:
             return Said(decision=Suggest(rules=(RuleId("mode:suggest"),)))

@@ -88,7 +88,7 @@ class PostgresDatabase:
             self._db.execute("commit")
         except psycopg.Error as error:
             raise StoreUnsure(
-                "the connection went away during a commit", fix="look at the action: `interlock action show ID`"
+                "the connection went away during a commit", fix="look at the action: `interlock action show ACTION`"
             ) from error
 
     def rollback(self) -> None:

@@ -43,5 +43,5 @@ def consistency(stored: Stored, old: Head) -> Proof:
 def _forked(old: Head, why: str) -> LedgerBroken:
     return LedgerBroken(
         f"the ledger does not go on from the head of {old.size} entries: {why}",
-        fix="stop writing and compare with an export: `interlock ledger verify EXPORT`",
+        fix="stop writing and compare with an export: `interlock ledger verify FILE`",
     )

@@ -153,7 +153,7 @@ class TenantPart:
         if body is None or sha256(body).hexdigest() != hash:
             raise StoreTampered(
                 f"contract `{hash[:12]}` is not as it was published",
-                fix="publish it again: `interlock contract publish`",
+                fix="publish it again: `interlock contract publish FILE --env ENV`",
             )
         return body
 

@@ -110,7 +110,7 @@ class PythonTools:
         if terms.pin and terms.pin != self._functions[source][1]:
             raise ContractInvalid(
                 f"`{source}` is another function than the one that was published",
-                fix="look at what changed, then publish the contract again: `interlock contract publish FILE`",
+                fix="look at what changed, then publish it again: `interlock contract publish FILE --env ENV`",
             )
         performer, slots = self._found[name]
         # A contract that was published again may say another number; what is under way still counts.

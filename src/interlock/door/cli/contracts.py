@@ -60,7 +60,9 @@ def _check(name: str, width: int) -> tuple[dict[str, Any], str]:
     if contract.unenforced:
         parts += ["  not enforced (checked and kept, until the part that honours it is there):", _off(contract, width)]
     if unseen := _unseen(contract):
-        parts.append(wrapped(f"  not looked at here: {unseen}; `interlock contract publish` does", width, hang=4))
+        parts.append(
+            wrapped(f"  not looked at here: {unseen}; `interlock contract publish FILE --env ENV` does", width, hang=4)
+        )
     return {"file": name, "ok": True, "problems": [], **data}, "\n".join(parts)
 
 

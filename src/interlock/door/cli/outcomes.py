@@ -84,7 +84,7 @@ def _lines(outcome: Outcome, width: int) -> list[tuple[str, str]]:
             said = ("it said", clean(outcome.said))
             return [("why", clean(outcome.why)), said, ("effect", "none: nothing has happened")]
         case Uncertain():
-            told = f"`interlock action resolve {outcome.action} happened|did-not-happen|abandon|retry`"
+            told = f"`interlock action resolve {outcome.action} VERDICT`: happened, did-not-happen, abandon or retry"
             return [("effect", "nobody knows whether it happened; it is not sent again"), ("next", told)]
         case _:
             assert_never(outcome)
