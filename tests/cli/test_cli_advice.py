@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from command_line import Shell
 from interlock.door.cli.main import parser
 
 SRC = Path(__file__).parent.parent.parent / "src"
@@ -47,3 +48,33 @@ def test_a_command_that_is_suggested_is_one(line: str) -> None:
 
 def test_the_texts_are_found() -> None:
     assert {"interlock contract publish FILE --env x1", "interlock action show x1"} < set(suggested())
+
+
+def test_who_misspells_a_name_is_told_which_one_was_meant(on_file: Shell) -> None:
+    on_file.publish()
+    id = on_file.refund("INV-1", 20)["action"]
+    switch = on_file.data("switch", "stop", "--tool", "refund")["id"]
+    budget = next(each["budget"] for each in on_file.data("budget", "show") if "/usd/" in each["budget"])
+    for words, meant in (
+        (["action", "show", f"{id[:8]}{'0' if id[8] != '0' else '1'}{id[9:]}"], id),
+        (["switch", "resume", f"{switch[:3]}-{switch[4:]}"], switch),
+        (["action", "list", "--state", "dnoe"], "done"),
+        (["mode", "shop", "reed_only", "--env", "prod"], "read_only"),
+        (["mode", "shpo"], "shop"),
+        (["switch", "stop", "--class", "raed"], "read"),
+        (["budget", "raise", f"shpo:{budget.removeprefix('shop:')}", "--by", "1"], budget),
+        (["call", "look", "{}", "--workflow", "shpo"], "shop"),
+        (["call", "look", "{}", "--workflow", "shop", "--env", "prdo"], "prod"),
+    ):
+        said = on_file.failed(*words)
+        assert f"did you mean `{meant}`?" in said, words
+    assert "did you mean `look`? if not, " in on_file("call", "lok", "{}", "--env", "prod", code=5)
+
+
+def test_an_id_that_resembles_several_names_none(on_file: Shell) -> None:
+    on_file.publish()
+    first, second = on_file.refund("INV-1", 20)["action"], on_file.refund("INV-4", 20)["action"]
+    shared = next(at for at in range(21) if first[at] != second[at])
+    said = on_file.failed("action", "show", f"{first[: shared - 1]}-")
+    assert "list them: `interlock action list`" in said
+    assert first not in said

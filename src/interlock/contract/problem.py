@@ -52,12 +52,19 @@ class Findings:
 def nearest(word: str, known: Iterable[str]) -> str:
     """Say which known word was probably meant, or which there are."""
     words = sorted(known)
-    close = get_close_matches(word, words[:_COMPARED_MAX], n=1)
-    if close:
-        return f"did you mean `{close[0]}`?"
+    close = closest(word, words)
+    if close is not None:
+        return f"did you mean `{close}`?"
     if not words:
         return "remove it"
     return f"use one of {', '.join(f'`{each}`' for each in words[:30])}"
 
 
+def closest(word: str, known: Iterable[str], *, alike: float = 0.6) -> str | None:
+    """Find the known word that was probably meant, if any is at least so much alike."""
+    close = get_close_matches(word[:_WORD_CHARS_MAX], sorted(known)[:_COMPARED_MAX], n=1, cutoff=alike)
+    return close[0] if close else None
+
+
+_WORD_CHARS_MAX = 200  # longer than any name that is meant, and whoever asks may write anything
 _COMPARED_MAX = 200  # comparing spellings is slow, and a file may have thousands of both

@@ -1,7 +1,7 @@
 """Steps 1 and 2: who asks for what, in the one form that everything after them sees."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -10,6 +10,7 @@ from interlock.budget.period import civil
 from interlock.contract.arguments import Arguments
 from interlock.contract.ir import Hook, Tool
 from interlock.contract.path import Absent, lookup, parse
+from interlock.contract.problem import closest
 from interlock.core.action import Action, Caller
 from interlock.core.canonical import Json, canonical, line_bytes
 from interlock.core.effect import RESENDABLE, EffectClass, Tier
@@ -208,18 +209,32 @@ def identify(caller: Caller, proposal: Proposal, force: Force | None, drawn: Fre
     contract = force.contract
     if contract.agents and caller.agent not in contract.agents and proposal.by is None:
         why = f"agent `{caller.agent}` is not one of the agents of `{caller.workflow}`"
-        return no(Reason.TOOL_NOT_ALLOWED, why, "name it under `agents` in the contract")
+        fix = _or_meant(caller.agent, contract.agents, "name it under `agents` in the contract")
+        return no(Reason.TOOL_NOT_ALLOWED, why, fix)
     tool = contract.tools.get(proposal.tool)
     if tool is not None and tool.only_as_undo and proposal.undo_of is None:
         why = f"`{tool.name}` is there to undo with, and for nothing else"
         return no(Reason.TOOL_NOT_ALLOWED, why, "undo the action: `interlock undo ACTION`")
     if tool is None or tool.only_for_facts:
         why = "the contract does not know this tool" if tool is None else f"`{tool.name}` is there for facts alone"
-        return no(Reason.TOOL_NOT_ALLOWED, why, "name it under `tools` and `permissions.allowed_tools` in the contract")
+        fix = "name it under `tools` and `permissions.allowed_tools` in the contract"
+        return no(Reason.TOOL_NOT_ALLOWED, why, _or_meant(proposal.tool, _open_to_agents(force), fix))
     unfit = force.unfit.get(tool.name)
     if unfit is not None:
         return replace(unfit, action=drawn.id)
     return tool
+
+
+def _open_to_agents(force: Force) -> list[ToolName]:
+    """Name the tools that a rule lets agents call. The others are nothing to tell them of."""
+    open_to = [name for name, slice in force.policies.slices.items() if slice.permitted]
+    tools = (force.contract.tools[name] for name in open_to if name in force.contract.tools)
+    return [tool.name for tool in tools if not tool.only_as_undo and not tool.only_for_facts]
+
+
+def _or_meant(said: str, known: Iterable[str], fix: str) -> str:
+    near = closest(said, known)
+    return f"did you mean `{near}`? if not, {fix}" if near is not None else fix
 
 
 def _key_is_one(proposal: Proposal) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, cast
 
+from interlock.contract.problem import nearest
 from interlock.core.action import ActionState
 from interlock.core.ids import Instant, RunId
 from interlock.door.cli.outcomes import CODES, data_of, text_of
@@ -185,7 +186,7 @@ def _who(row: ActionRow) -> str:
 def _state_of(text: str) -> ActionState:
     states = {state.value: state for state in ActionState}
     if text not in states:
-        raise InputWrong(f"`{text}` is no state", fix=f"use one of {', '.join(states)}")
+        raise InputWrong(f"`{text}` is no state", fix=nearest(text, states))
     return states[text]
 
 

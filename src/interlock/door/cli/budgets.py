@@ -17,7 +17,7 @@ from interlock.door.cli.person import operator
 from interlock.door.cli.reading import InputWrong, amount_of
 from interlock.door.cli.render import Amount, block, table
 from interlock.door.cli.screen import Typed
-from interlock.door.cli.session import NameAmbiguous, Session, awaited, session
+from interlock.door.cli.session import NameAmbiguous, Session, awaited, meant, session
 from interlock.gateway.budgets import raise_budget
 
 _PERIODS = ("hour", "day", "month")
@@ -175,7 +175,8 @@ def _meant(said: str, known: Mapping[BudgetId, Balance], limits: tuple[Limit, ..
         more = ["..."] if len(found) > _LISTED_MAX else []
         lines = "\n".join([f"several budgets begin with `{said}`", *found[:_LISTED_MAX], *more])
         raise NameAmbiguous(lines, fix="type more of it")
-    raise InterlockError(f"no budget is named `{said}`", fix="list them: `interlock budget show --all`")
+    fix = meant(said, known, "list them: `interlock budget show --all`")
+    raise InterlockError(f"no budget is named `{said}`", fix=fix)
 
 
 def _to_come(id: BudgetId, limits: tuple[Limit, ...]) -> bool:

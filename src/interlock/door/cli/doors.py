@@ -1,5 +1,6 @@
 """`mode`, `glass`, `clock accept`: how far workflows may go, and by whose word."""
 
+from interlock.contract.problem import nearest
 from interlock.core.door import BreakGlass
 from interlock.core.effect import Mode
 from interlock.core.errors import InterlockError
@@ -8,7 +9,7 @@ from interlock.door.cli.person import operator
 from interlock.door.cli.reading import InputWrong, span_of
 from interlock.door.cli.render import Time, block, clean, since, table
 from interlock.door.cli.screen import Typed
-from interlock.door.cli.session import Session, awaited, session
+from interlock.door.cli.session import Session, awaited, place_meant, session
 from interlock.door.cli.switches import glass_data, scope_of
 from interlock.gateway import fresh
 from interlock.gateway.doors import accept_clock, break_glass, set_mode
@@ -42,8 +43,8 @@ async def _show_modes(here: Session) -> int:
         if given.workflow in (None, _split(name)[0]) and given.env in (None, _split(name)[1])
     ]
     if not found and given.workflow is not None:
-        there = ", ".join(door.published) or "nothing"
-        raise InterlockError(f"no contract is published for `{given.workflow}`", fix=f"published is: {there}")
+        fix = place_meant(given.workflow, given.env, door.published) if door.published else "nothing is published yet"
+        raise InterlockError(f"no contract is published for `{given.workflow}`", fix=fix)
     data = [
         {"workflow": workflow, "environment": environment, "mode": each.mode.value, "contract": each.contract}
         for workflow, environment, each in found
@@ -68,7 +69,7 @@ def mode_of(text: str) -> Mode:
     modes = {mode.value: mode for mode in Mode}
     found = modes.get(text.replace("-", "_"))
     if found is None:
-        raise InputWrong(f"`{text}` is no mode", fix=f"use one of {', '.join(modes)}")
+        raise InputWrong(f"`{text}` is no mode", fix=nearest(text, modes))
     return found
 
 

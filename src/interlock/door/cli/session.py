@@ -3,12 +3,13 @@
 import asyncio
 import re
 import sys
-from collections.abc import Awaitable, Callable, Generator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
 
 from interlock import app
+from interlock.contract.problem import closest
 from interlock.core.action import Caller
 from interlock.core.door import Published
 from interlock.core.errors import ActionUnknown, InterlockError, StoreClosed
@@ -20,6 +21,9 @@ from interlock.gateway.recall import row_of
 from interlock.ports import ActionRow, Needs, Rows, TenantStore, Wanted
 
 _LISTED_MAX = 8
+_COMPARED_MAX = 200
+_IDS_ALIKE = 0.8
+"""Ids of one hour begin alike without being meant for each other."""
 
 
 class NameAmbiguous(InterlockError):
@@ -65,7 +69,9 @@ class Session:
                 return found[0]
             if found:
                 raise await self._ambiguous(said, found)
-        raise ActionUnknown(f"no action has an id that begins with `{said}`", fix="list them: `interlock action list`")
+        known = [row.action.id for row in await self.store.actions(Wanted(limit=_COMPARED_MAX))]
+        fix = meant(said, known, "list them: `interlock action list`")
+        raise ActionUnknown(f"no action has an id that begins with `{said}`", fix=fix)
 
     async def _ambiguous(self, said: str, found: tuple[ActionRow, ...]) -> NameAmbiguous:
         many = await self.store.actions(Wanted(limit=1_000))
@@ -106,9 +112,28 @@ def _one_of(
     if not fitting:
         raise InterlockError(
             f"nothing is published for `{workflow or '*'}` in `{environment or '*'}`",
-            fix=f"there is {', '.join(names)}",
+            fix=place_meant(workflow, environment, names),
         )
     raise NameAmbiguous(f"several are published: {', '.join(fitting)}", fix="say `--workflow W --env E`")
+
+
+def place_meant(workflow: str | None, environment: str | None, names: Collection[str]) -> str:
+    """Say which workflow or environment was probably meant, and which there are."""
+    places = [name.rpartition("/") for name in names]
+    workflows = {name for name, _, _ in places}
+    if workflow is not None and workflow not in workflows:
+        near = closest(workflow, workflows)
+    else:
+        near = closest(environment or "", {where for name, _, where in places if workflow in (None, name)})
+    there = f"there is {', '.join(names)}"
+    return f"did you mean `{near}`? {there}" if near is not None else there
+
+
+def meant(said: str, ids: Collection[str], fix: str) -> str:
+    """Say which id was probably meant by its beginning; `fix` where none comes near or several would do."""
+    near = closest(said, {id[: len(said)] for id in ids}, alike=_IDS_ALIKE)
+    found = [id for id in ids if near is not None and id.startswith(near)]
+    return f"did you mean `{found[0]}`?" if len(found) == 1 else fix
 
 
 @contextmanager
@@ -168,5 +193,6 @@ def _be_there(typed: Typed, *, may_make: bool) -> None:
 def _know_tenant(typed: Typed, gateway: Gateway) -> None:
     known = gateway.store.tenants()
     if known and typed.settings.tenant not in known:
-        fix = f"say `--tenant {known[0]}`" if len(known) == 1 else f"there is {', '.join(known)}: say `--tenant NAME`"
+        near = known[0] if len(known) == 1 else closest(typed.settings.tenant, known)
+        fix = f"say `--tenant {near}`" if near else f"there is {', '.join(known)}: say `--tenant NAME`"
         raise InterlockError(f"the store has nothing of the tenant `{typed.settings.tenant}`", fix=fix)

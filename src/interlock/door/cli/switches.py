@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from interlock.contract.problem import nearest
 from interlock.core.action import ActionState
 from interlock.core.door import BreakGlass, Scope, Switch, SwitchKind
 from interlock.core.effect import EffectClass
@@ -15,7 +16,7 @@ from interlock.door.cli.person import operator
 from interlock.door.cli.reading import InputWrong, name_of
 from interlock.door.cli.render import Time, block, clean, since, table
 from interlock.door.cli.screen import Typed
-from interlock.door.cli.session import NameAmbiguous, Session, awaited, session
+from interlock.door.cli.session import NameAmbiguous, Session, awaited, meant, session
 from interlock.gateway import fresh
 from interlock.gateway.doors import resume_switch, stop_file_removed, throw
 from interlock.ports import ActionRow, Wanted
@@ -126,7 +127,7 @@ def scope_of(typed: Typed) -> Scope:
     workflow, env, agent, tool, effect = map(named, ("workflow", "env", "agent", "tool", "effect"))
     classes = {each.value: each for each in EffectClass}
     if effect is not None and effect not in classes:
-        raise InputWrong(f"`{effect}` is no effect class", fix=f"use one of {', '.join(classes)}")
+        raise InputWrong(f"`{effect}` is no effect class", fix=nearest(effect, classes))
     return Scope(
         workflow=WorkflowId(workflow) if workflow else None,
         environment=Environment(env) if env else None,
@@ -206,8 +207,9 @@ async def _take_back(here: Session, *, removed: bool) -> tuple[Switch, ...]:
     thrown = (await here.rows()).door.switches
     found = [switch for switch in thrown if given.id is None or switch.id == given.id]
     if given.id is not None and not found:
-        there = ", ".join(switch.id for switch in thrown) or "none"
-        raise InterlockError(f"no switch has the id `{given.id}`", fix=f"thrown are: {there}")
+        ids = [switch.id for switch in thrown]
+        fix = meant(given.id, ids, f"thrown are: {', '.join(ids) or 'none'}")
+        raise InterlockError(f"no switch has the id `{given.id}`", fix=fix)
     if len(found) > 1 and not given.all:
         if removed:
             return ()
