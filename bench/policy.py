@@ -32,7 +32,7 @@ from interlock.policy.arguments import arguments_of
 from interlock.policy.decide import decide
 from interlock.policy.load import Policies, Slice, load
 from interlock.policy.rule import Above, FactIsNot, Outside, Place, Rule, RuleEffect
-from interlock.policy.schema import asked
+from interlock.policy.schema import request_of
 from interlock.policy.vocabulary import Question, ToolShape, question_bytes
 
 ROUNDS = 2_000
@@ -109,7 +109,7 @@ def call(amount: int) -> Question:
 
 def bare_call(slice: Slice, question: Question) -> Callable[[], object]:
     """Return one call of cedarpy with everything made ready before it."""
-    ready = asked(question, slice.shape, frozenset(slice.facts), question.mode)
+    ready = request_of(question, slice.shape, frozenset(slice.facts), question.mode)
     entities = slice.base.with_added_json_str(ready.entities)
     request = {
         "principal": {"type": "Agent", "id": ready.principal},

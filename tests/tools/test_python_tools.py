@@ -101,7 +101,7 @@ async def test_a_timeout_ends_the_waiting_and_what_comes_late_closes_the_action(
         ]
     )
     assert isinstance(await here.call({"gate": "g"}, tool="hang"), Done)
-    assert here.gateway.late == set()
+    assert here.gateway.settling == set()
 
 
 @pytest.mark.promise("once")

@@ -266,7 +266,7 @@ def validate(caller: Caller, proposal: Proposal, tool: Tool, force: Force, drawn
     )
 
 
-def asked(
+def put_together(
     caller: Caller, proposal: Proposal, drawn: Fresh, tool: Tool, arguments: Arguments, force: Force, secrets: Secrets
 ) -> Asked:
     """Put together what the judges see."""

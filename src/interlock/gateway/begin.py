@@ -218,12 +218,12 @@ def _in_the_way(rows: Rows, asked: Asked, names: Names) -> tuple[Reason, str, st
     if by_agent and looping(rows.runs.get(asked.action.run), asked.action.digest, equal_calls):
         why = f"the run makes the same calls again and again ({equal_calls} equal ones are a loop)"
         return Reason.LOOP, why, "end the run, or raise `loop.equal_calls` in the contract"
-    undone = rows.actions[asked.action.undo_of] if asked.action.undo_of else None
-    if undone is not None and (undone.state is not ActionState.DONE or undone.undone_by is not None):
-        why = f"`{undone.action.id}` is not there to be undone (any more)"
-        return Reason.DUPLICATE, why, f"look at it: `interlock action show {undone.action.id}`"
-    if undone is not None and rows.now >= undone.undo_until:
-        why = f"the time in which `{undone.action.id}` could be undone is over"
+    reversed_one = rows.actions[asked.action.undo_of] if asked.action.undo_of else None
+    if reversed_one is not None and (reversed_one.state is not ActionState.DONE or reversed_one.undone_by is not None):
+        why = f"`{reversed_one.action.id}` is not there to be undone (any more)"
+        return Reason.DUPLICATE, why, f"look at it: `interlock action show {reversed_one.action.id}`"
+    if reversed_one is not None and rows.now >= reversed_one.undo_until:
+        why = f"the time in which `{reversed_one.action.id}` could be undone is over"
         return Reason.TIMEOUT, why, "put it right in the other system by hand"
     return None
 

@@ -33,7 +33,7 @@ from interlock.core.outcome import Outcome, Receipt, Refused, Uncertain
 from interlock.core.reason import Reason
 from interlock.core.value import replace
 from interlock.gateway.able import cannot_perform
-from interlock.gateway.asked import Asked, Fresh, Proposal, asked, identify, owner_of, unreadable, validate
+from interlock.gateway.asked import Asked, Fresh, Proposal, identify, owner_of, put_together, unreadable, validate
 from interlock.gateway.begin import (
     Stale,
     Started,
@@ -93,7 +93,7 @@ class Gateway:
     under_way: dict[ActionId, Task]
     doors: dict[TenantId, Door] = field(default_factory=dict[TenantId, Door])
     """The door of each tenant as it was read last."""
-    late: set[asyncio.Task[object]] = field(default_factory=set[asyncio.Task[object]])
+    settling: set[asyncio.Task[object]] = field(default_factory=set[asyncio.Task[object]])
     """Ends that came after they were given up, while they are written down."""
 
     async def call(self, caller: Caller, proposal: Proposal) -> Outcome:
@@ -139,7 +139,9 @@ class Gateway:
         if isinstance(arguments, Refused):
             action = unreadable(caller, proposal, drawn, tool)
             return await self.turn_away(store, action, arguments, force=force, gathered=paid) if sure else Stale()
-        return await self.carry(store, asked(caller, proposal, drawn, tool, arguments, force, self.secrets), paid=paid)
+        return await self.carry(
+            store, put_together(caller, proposal, drawn, tool, arguments, force, self.secrets), paid=paid
+        )
 
     async def carry(self, store: TenantStore, asked: Asked, *, paid: int = 0) -> Outcome | Stale:
         """Carry an action that has its canonical form, or say that the world moved meanwhile.
@@ -176,9 +178,9 @@ class Gateway:
         if purse.stopped is not None:
             no = purse.stopped
             return await self.turn_away(store, asked.action, no, force=asked.force, gathered=purse.spent)
-        undone = seen.actions[asked.action.undo_of] if asked.action.undo_of else None
-        if undone is not None:
-            names = replace(names, undone=undone.claims)
+        reversed_one = seen.actions[asked.action.undo_of] if asked.action.undo_of else None
+        if reversed_one is not None:
+            names = replace(names, reversed=reversed_one.claims)
             needs = replace(needs, claims=names.all())
         writing = self._writing(asked, judged, names, gathered, purse.spent)
         writing = replace(writing, may_start=waits or isinstance(judged.decision, Allow))
@@ -233,8 +235,8 @@ class Gateway:
 
         def begin(ending: Ending) -> None:
             task = asyncio.create_task(settle(ending))
-            self.late.add(task)
-            task.add_done_callback(self.late.discard)
+            self.settling.add(task)
+            task.add_done_callback(self.settling.discard)
 
         late.settle(begin)
 

@@ -30,12 +30,12 @@ class Names:
     """The action that this one undoes, or starts as a draft: by one at a time, and by none after one that may have
     happened."""
 
-    undone: tuple[ClaimId, ...] = ()
+    reversed: tuple[ClaimId, ...] = ()
     """The claims of the action that this one undoes: its end gives the business key among them back."""
 
     def all(self) -> frozenset[ClaimId]:
         names = (self.unique, self.serial, self.cache, self.follow_up)
-        return frozenset(name for name in names if name is not None).union(self.targets, self.undone)
+        return frozenset(name for name in names if name is not None).union(self.targets, self.reversed)
 
 
 def names_of(asked: Asked, secrets: Secrets) -> Names:

@@ -19,9 +19,9 @@ from interlock.ports import ActionRow, Changes, Needs, Rows, TenantStore
 
 def needs_to_end(row: ActionRow) -> Needs:
     """Name the rows that the end of an action reads or writes."""
-    undone = frozenset({row.action.undo_of}) if row.action.undo_of else frozenset[ActionId]()
+    reversed_one = frozenset({row.action.undo_of}) if row.action.undo_of else frozenset[ActionId]()
     return Needs(
-        actions=frozenset({row.action.id}) | undone,
+        actions=frozenset({row.action.id}) | reversed_one,
         budgets=frozenset(charge.budget for charge in row.holds),
         claims=frozenset(row.claims),
     )

@@ -115,7 +115,7 @@ class Writing:
             price=self.asked.price or 0,
             lease_until=Instant(rows.now + lease_micros(self.asked)),
             holds=tuple(charges),
-            claims=(*(claim.id for claim in claims), *self.names.undone),
+            claims=(*(claim.id for claim in claims), *self.names.reversed),
         )
         return Changes(
             actions=(moved,),

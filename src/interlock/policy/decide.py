@@ -12,10 +12,10 @@ from interlock.core.effect import Mode
 from interlock.core.fact import Known
 from interlock.core.ids import RuleId, SliceHash, ToolName
 from interlock.core.reason import Reason
-from interlock.policy.engine import Asked, Evaluation, PolicySet, evaluate
+from interlock.policy.engine import Evaluation, PolicySet, Request, evaluate
 from interlock.policy.load import Policies, Slice
 from interlock.policy.rule import RuleEffect
-from interlock.policy.schema import asked
+from interlock.policy.schema import request_of
 from interlock.policy.table import Said, glass_over, lifting, mode_in_force, switched, tabled
 from interlock.policy.vocabulary import Question
 
@@ -96,14 +96,14 @@ def ruled(slice: Slice, question: Question, mode: Mode) -> Said:
     if not slice.permitted:
         return _not_allowed(slice)
     try:
-        request = asked(question, slice.shape, frozenset(slice.facts), mode)
+        request = request_of(question, slice.shape, frozenset(slice.facts), mode)
     except (ValueError, TypeError):
         return _internal("the call cannot be put to the rules", "send the canonical arguments")
     said = _weigh(slice, request)
     return said if isinstance(said.decision, Deny) else _known(slice, question, said)
 
 
-def _weigh(slice: Slice, request: Asked) -> Said:
+def _weigh(slice: Slice, request: Request) -> Said:
     found = _evaluated(slice, slice.every, request)
     if found.errors:
         return _failed(slice, found)
@@ -156,7 +156,7 @@ def _known(slice: Slice, question: Question, said: Said) -> Said:
     return Said(decision=Deny(rules=rules, why=why), fix="look at the tool that the fact comes from")
 
 
-def _evaluated(slice: Slice, policies: PolicySet, request: Asked) -> Evaluation:
+def _evaluated(slice: Slice, policies: PolicySet, request: Request) -> Evaluation:
     return evaluate(policies, slice.schema, slice.base, request)
 
 

@@ -16,7 +16,7 @@ from interlock.core.canonical import JsonObject
 from interlock.core.ids import RuleId
 
 __all__ = [
-    "Asked", "Entities", "Evaluation", "PolicySet", "Schema",
+    "Request", "Entities", "Evaluation", "PolicySet", "Schema",
     "entities_of", "evaluate", "parsed", "policy_set", "printed", "schema_handle", "wrong_with",
 ]  # fmt: skip
 
@@ -24,7 +24,7 @@ _CALLERS_KEPT = 1_024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Request:
     """A request as Cedar takes it: three names, and two JSON texts."""
 
     principal: str
@@ -88,16 +88,16 @@ def wrong_with(text: str, schema: Schema) -> tuple[tuple[str, str], ...]:
     return findings if findings or result.validation_passed else (("", "the policies do not fit the schema"),)
 
 
-def evaluate(policies: PolicySet, schema: Schema, base: Entities, asked: Asked) -> Evaluation:
+def evaluate(policies: PolicySet, schema: Schema, base: Entities, request: Request) -> Evaluation:
     """Evaluate once. The schema checks the request; whatever goes wrong is in `errors`, and nothing is allowed."""
     try:
-        request = {
-            "principal": {"type": "Agent", "id": asked.principal},
-            "action": {"type": "Action", "id": asked.action},
-            "resource": {"type": "Tenant", "id": asked.resource},
-            "context": asked.context,
+        named = {
+            "principal": {"type": "Agent", "id": request.principal},
+            "action": {"type": "Action", "id": request.action},
+            "resource": {"type": "Tenant", "id": request.resource},
+            "context": request.context,
         }
-        result = cedarpy.is_authorized(request, policies, _with_caller(base, asked.entities), schema)
+        result = cedarpy.is_authorized(named, policies, _with_caller(base, request.entities), schema)
     except (ValueError, TypeError) as error:
         return Evaluation(allowed=False, rules=(), errors=(str(error),))
     errors = tuple(sorted(result.diagnostics.errors))

@@ -15,7 +15,7 @@ from interlock.policy.decide import Judgement
 from interlock.policy.load import Policies, Slice
 from interlock.policy.reading import Policy
 from interlock.policy.rule import RuleEffect
-from interlock.policy.schema import asked
+from interlock.policy.schema import request_of
 from interlock.policy.table import mode_in_force
 from interlock.policy.vocabulary import Question
 from interlock.policy.words import condition_words, value_at
@@ -103,7 +103,7 @@ def _met(policies: Policies, policy: Policy, question: Question) -> Iterator[str
         yield f"  {condition_words(policy.rule.when, question)}"
         return
     slice = policies.slices[question.tool]
-    request = asked(question, slice.shape, frozenset(slice.facts), mode_in_force(question))
+    request = request_of(question, slice.shape, frozenset(slice.facts), mode_in_force(question))
     context = cast("JsonObject", orjson.loads(request.context))
     values = (value_at(path, context, question) for path in sorted(policy.looks_at) if path)
     yield from (f"  {part}" for part in (policy.note, "; ".join(values)) if part)

@@ -13,7 +13,7 @@ from interlock.core.fact import Known
 from interlock.core.ids import ToolName
 from interlock.policy.arguments import Plain, Record, shown
 from interlock.policy.cedar import kind_group
-from interlock.policy.engine import Asked
+from interlock.policy.engine import Request
 from interlock.policy.vocabulary import FactKind, Question, ToolShape
 
 GROUPS = ("any", "read", "write")
@@ -108,7 +108,7 @@ def _parts(parts: Mapping[str, tuple[JsonObject, bool]]) -> JsonObject:
     return {"type": "Record", "attributes": attributes}
 
 
-def asked(question: Question, shape: ToolShape, facts: frozenset[str], mode: Mode) -> Asked:
+def request_of(question: Question, shape: ToolShape, facts: frozenset[str], mode: Mode) -> Request:
     """Put a question as Cedar takes it: what is unknown, or what no rule can name, is not there.
 
     Raises:
@@ -137,7 +137,7 @@ def asked(question: Question, shape: ToolShape, facts: frozenset[str], mode: Mod
         "undo": question.undo,
     }
     caller = question.caller
-    return Asked(
+    return Request(
         principal=caller.agent,
         action=shape.name,
         resource=caller.tenant,

@@ -168,8 +168,8 @@ async def _text(here: Session, row: ActionRow) -> str:
 
 async def _question(here: Session, row: ActionRow) -> dict[str, Any]:
     """Return what is shown: the arguments as they stand, the facts as they were decided on, the preview."""
-    asked = await opened_bytes(here, row.question)
-    facts: Mapping[str, Fact] = question_of(asked).facts if isinstance(asked, bytes) else {}
+    kept = await opened_bytes(here, row.question)
+    facts: Mapping[str, Fact] = question_of(kept).facts if isinstance(kept, bytes) else {}
     return {
         "arguments": await arguments_of(here, row.action.arguments),
         "preview": await opened(here, row.preview),
