@@ -17,8 +17,9 @@ from interlock.core.value import replace
 from interlock.gateway.asked import Asked
 from interlock.gateway.begin import HALTS, Stale, lacks
 from interlock.gateway.charges import charges, look_up_charges, of_the_tenant
-from interlock.ledger.seal import ActionEntry, Kind
-from interlock.ports import Changes, Needs, Rows, TenantStore
+from interlock.gateway.entry import entry_of
+from interlock.ledger.seal import Kind
+from interlock.ports import ActionRow, Changes, Needs, Rows, TenantStore
 
 Payer = Literal["agent", "tenant", "hold"]
 """Whose budgets pay: the agent's, the tenant's (a person or we ourselves want to know), or what is held already."""
@@ -89,18 +90,9 @@ class Purse:
         if isinstance(held, Shortfall):
             return Changes(), self._no(*lacks(held))
         costs = {charge.budget: charge.amount for charge in mine}
-        entry = ActionEntry(
-            kind=Kind.LOOKED_UP,
-            at=rows.now,
-            epoch=rows.door.epoch,
-            process=self.process,
-            action=self.asked.action,
-            state=row.state if row else ActionState.ASKED,
-            fence=row.fence if row else 0,
-            holds=mine,
-            costs=costs,
-            cost=Money(price),
-        )
+        stands = row or ActionRow(action=self.asked.action, state=ActionState.ASKED)
+        begun = entry_of(rows, stands, Kind.LOOKED_UP, self.process)
+        entry = replace(begun, action=self.asked.action, holds=mine, costs=costs, cost=Money(price))
         told = (replace(row, gathered=row.gathered + price),) if row else ()
         return Changes(actions=told, budgets=settle(held, mine, costs), entries=(entry,)), 0 if row else price
 

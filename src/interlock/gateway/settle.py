@@ -17,6 +17,7 @@ from interlock.core.value import replace
 from interlock.gateway.charges import costs_of
 from interlock.gateway.check import Checked
 from interlock.gateway.claims import business_key, given_back
+from interlock.gateway.entry import entry_of
 from interlock.gateway.handoff import Handoff
 from interlock.gateway.perform import Ending, Happened, NeverHappened, Unheard
 from interlock.ledger.seal import ActionEntry, Kind
@@ -287,14 +288,8 @@ def _payloads(end: End) -> tuple[Payload, ...]:
 
 
 def _entry(rows: Rows, row: ActionRow, end: End) -> ActionEntry:
-    return ActionEntry(
-        kind=end.kind,
-        at=rows.now,
-        epoch=rows.door.epoch,
-        process=end.process,
-        action=row.action,
-        state=row.state,
-        fence=row.fence,
+    return replace(
+        entry_of(rows, row, end.kind, end.process),
         contract=row.contract,
         reason=row.reason,
         result=end.checked.commitment if end.checked else "",
