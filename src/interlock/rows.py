@@ -120,7 +120,7 @@ class Notice:
     """A line of the outbox: somebody is to be woken or told, not before `at`."""
 
     id: str
-    topic: str
+    """Its topic, a colon, and what it is about."""
     action: ActionId
     at: Instant
     done: bool = False
@@ -129,6 +129,11 @@ class Notice:
     known_by: str = ""
     even_if_changed: bool = False
     """Of an undo: whether the person knows that the record has changed since."""
+
+    @property
+    def topic(self) -> str:
+        """What it is for: `undo`, `resume`, `remind`, `incident`."""
+        return self.id.partition(":")[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -221,7 +221,7 @@ def _agree(
         rules=tuple(sorted(ballot.rules)),
         detail={"seen": seen, **({"digest": grant.digest, "signature": by.signature} if by.signature else {})},
     )
-    wake = Notice(id=f"resume:{grant.id}", topic="resume", action=id, at=rows.now)
+    wake = Notice(id=f"resume:{grant.id}", action=id, at=rows.now)
     return Changes(grants=(grant,), notices=(wake,), entries=(entry,)), voted
 
 
@@ -258,7 +258,7 @@ def _edit(
         return Changes(), NotPermitted("it changed meanwhile", fix="look again, and edit what stands there now")
     entry = replace(_entry(rows, new, Kind.EDITED, ballot, by, GrantId("")), rules=tuple(sorted(ballot.rules)))
     moved = replace(new, changed_at=rows.now)
-    wake = Notice(id=f"resume:{payload.id}", topic="resume", action=row.action.id, at=rows.now)
+    wake = Notice(id=f"resume:{payload.id}", action=row.action.id, at=rows.now)
     return Changes(actions=(moved,), payloads=(payload,), notices=(wake,), entries=(entry,)), None
 
 

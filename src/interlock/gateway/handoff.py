@@ -27,7 +27,7 @@ class Handoff:
         """Return the line of the outbox, if a person takes over."""
         if reason not in self.reasons:
             return ()
-        return (Notice(id=f"handoff:{action}", topic="handoff", action=action, at=now),)
+        return (Notice(id=f"handoff:{action}", action=action, at=now),)
 
     def detail(self, reason: Reason | None) -> Mapping[str, str]:
         """Return what the entry says of it."""

@@ -160,7 +160,6 @@ async def ask_for(
     def turn(rows: Rows) -> tuple[Changes, None]:
         line = Notice(
             id=f"undo:{id}",
-            topic="undo",
             action=id,
             at=rows.now,
             by=by.person,
@@ -195,7 +194,7 @@ async def answer(gateway: Gateway, store: TenantStore, asked_for: Notice) -> Out
         if outcome is not None:
             return Changes(notices=(done,)), None
         # Somebody was told to wait for it, so its not being done is told as well.
-        told = Notice(id=f"incident:{asked_for.id}", topic="incident", action=asked_for.action, at=rows.now)
+        told = Notice(id=f"incident:{asked_for.id}", action=asked_for.action, at=rows.now)
         entry = said_by(rows, by, Kind.UNDO_ASKED, change.not_undone(asked_for.action))
         return Changes(notices=(done, told), entries=(entry,)), None
 

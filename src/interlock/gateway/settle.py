@@ -121,7 +121,7 @@ def _charged_after_all(
     nothing = tuple(replace(charge, amount=0) for charge in end.held if charge.budget in costs)
     moved = replace(row, heard=tuple(sorted(heard.items())), cost=Money(row.cost.micros + more))
     entry = replace(entry, holds=nothing, costs=costs, cost=moved.cost, overrun=bool(costs))
-    told = Notice(id=f"incident:{row.action.id}", topic="incident", action=row.action.id, at=rows.now)
+    told = Notice(id=f"incident:{row.action.id}", action=row.action.id, at=rows.now)
     return Changes(
         actions=(moved,),
         entries=(entry,),

@@ -206,10 +206,7 @@ def _reminders(asked: Asked, row: ActionRow, now: Instant) -> tuple[Notice, ...]
     wait = row.expires_at - now
     times = {f"remind:{percent}": Instant(now + wait * percent // 100) for percent in approvals.remind}
     times |= {"asked": now, "expire": row.expires_at}
-    return tuple(
-        Notice(id=f"{topic}:{row.action.id}", topic=topic.partition(":")[0], action=row.action.id, at=at)
-        for topic, at in times.items()
-    )
+    return tuple(Notice(id=f"{name}:{row.action.id}", action=row.action.id, at=at) for name, at in times.items())
 
 
 def _counted(
