@@ -58,7 +58,7 @@ class LosesAnswers:
             raise StoreUnsure("the connection went away", fix="look")
 
 
-def losing(world: World, *, answers: int = 0, commits: int = 0) -> None:
+def losing(world: World, *, answers: int = 0, commits: int = 0) -> LosesAnswers:
     """Make the store of a world lose the next answers, or the next commits."""
     assert isinstance(world.opened.store, SqlStore)
     writer = world.opened.store.writer
@@ -66,6 +66,7 @@ def losing(world: World, *, answers: int = 0, commits: int = 0) -> None:
     spoiled = LosesAnswers(connect(), answers, commits)
     writer.connect = lambda: connect() if spoiled.answers_lost + spoiled.commits_lost == 0 else spoiled  # pyright: ignore[reportAttributeAccessIssue]
     writer.forget_connection()
+    return spoiled
 
 
 @pytest.mark.promise("intent", "once")
