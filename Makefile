@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUNS := $(VENV)/.runs
 READY := $(VENV)/.ready
 
-.PHONY: demo check test crash bench format clean
+.PHONY: demo check test crash histories bench format clean
 
 demo: $(RUNS)  ## a small company, an agent that obeys every ticket, and what the interlock does in between
 	@$(BIN)/interlock demo $(if $(SEED),--seed $(SEED))
@@ -36,6 +36,9 @@ test: $(READY)  ## the whole suite, on both stores, with the short forms of the 
 
 crash: $(READY)  ## the long form of the crash matrix
 	$(BIN)/python tests/crash.py --kills 2000 --freezes 120
+
+histories: $(READY)  ## many random histories, each time other ones, on both stores
+	INTERLOCK_HISTORIES=$(or $(HISTORIES),400) $(BIN)/python -m pytest -q -m slow tests/test_histories.py
 
 bench: $(READY)  ## the table of figures
 	$(BIN)/python bench/spine.py

@@ -70,12 +70,13 @@ class Losing(Batcher):
         return Batcher.run(self, cast("Database", LosesAnswers(db, self)), writes)
 
 
-def losing(world: World, *, answers: int = 0, commits: int = 0) -> None:
+def losing(world: World, *, answers: int = 0, commits: int = 0) -> Losing:
     """Make the store of a world lose the next answers, or the next commits."""
     assert isinstance(world.opened.store, SqlStore)
     writer = world.opened.store.writer
     known = {field.name: getattr(writer.batcher, field.name) for field in fields(Batcher)}
-    writer.batcher = Losing(**known, answers=answers, commits=commits)
+    writer.batcher = spoiled = Losing(**known, answers=answers, commits=commits)
+    return spoiled
 
 
 @pytest.mark.promise("intent", "once")

@@ -83,6 +83,8 @@ class ActionRow:
     why: str = ""
     """Why it was refused or failed, in our words: rules, budgets, kinds of errors, never an argument."""
     changed_at: Instant = Instant(0)
+    even_if_changed: bool = False
+    """Of an undo: whether the person who asked knows that the record has changed since."""
     undo_until: Instant = Instant(0)
     undone_by: ActionId | None = None
 

@@ -53,6 +53,8 @@ class Proposal:
     # What follows is never an agent's to say: a door sets it for a person whom it knows.
     by: PersonId | None = None
     undo_of: ActionId | None = None
+    even_if_changed: bool = False
+    """With an undo: whether the person knows that the record has changed since."""
     retry_of: ActionId | None = None
     draft_of: ActionId | None = None
     authors: tuple[PersonId, ...] = ()
@@ -102,6 +104,7 @@ class Asked:
     tool: Tool
     force: Force
     drawn: Fresh
+    even_if_changed: bool = False
     authors: tuple[PersonId, ...] = ()
     askers: tuple[PersonId, ...] = ()
 
@@ -296,6 +299,7 @@ def put_together(
         tool=tool,
         force=force,
         drawn=drawn,
+        even_if_changed=proposal.even_if_changed,
         authors=proposal.authors,
         askers=proposal.askers,
     )

@@ -63,7 +63,11 @@ def begin(rows: Rows, *, writing: Writing) -> tuple[Changes, Begun]:
     asked, judged = writing.asked, writing.judged
     id = asked.action.id
     row = rows.actions[id] or ActionRow(
-        action=asked.action, state=ActionState.ASKED, authors=asked.authors, askers=asked.askers
+        action=asked.action,
+        state=ActionState.ASKED,
+        even_if_changed=asked.even_if_changed,
+        authors=asked.authors,
+        askers=asked.askers,
     )
     taken = _taken(asked, row, rows.now)
     if _elsewhere(asked, row) or (rows.halt is None and _stale(rows, asked, judged, taken)):

@@ -226,8 +226,7 @@ class Gateway:
         self.observer.at("performed", asked.action.id)
         outcome = await self._settle(store, needs, writing, started, ending=ending, until=ends)
         if isinstance(ending, Unheard):
-            until = ends + LEASE_MARGIN_SECONDS * 1_000_000
-            self.when_late(late, lambda came: self._settle(store, needs, writing, started, ending=came, until=until))
+            self.when_late(late, lambda came: self._settle(store, needs, writing, started, ending=came, until=ends))
         return outcome
 
     def when_late(self, late: Late, settle: Callable[[Ending], Coroutine[Any, Any, object]]) -> None:
@@ -270,7 +269,11 @@ class Gateway:
     async def written(
         self, store: TenantStore, needs: Needs, change: Change[Answer], *, until: int
     ) -> Written[Answer] | None:
-        """Write an end down, however long the store is away. Nothing is told that is not written down."""
+        """Write an end down, however long the store is away. Nothing is told that is not written down.
+
+        One that comes after `until` is tried for as long as a lease has to spare.
+        """
+        until = max(until, self.clock.boot() + LEASE_MARGIN_SECONDS * 1_000_000)
         while True:
             try:
                 return await store.write(needs, change)

@@ -24,6 +24,8 @@ class Happened:
     attempts: int
     """How often it was sent; 0 where nobody knows."""
     took: Micros
+    before: tuple[Mapping[str, int], ...] = ()
+    """What attempts before it cost that answered while it was under way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,9 +100,11 @@ async def perform(asked: Asked, performer: Performer, clock: Clock, *, lease_end
     begun = clock.boot()
     tries = asked.attempts
     sent = 0
+    answered: list[Mapping[str, int]] = []
 
     def came_late(what: Performed | Exception) -> None:
         if isinstance(what, Performed):
+            answered.append(what.costs)
             late.come(_happened(what, sent, clock.boot() - begun))
         elif isinstance(what, UpstreamFailed) and sent == 1:
             late.come(
@@ -114,7 +118,7 @@ async def perform(asked: Asked, performer: Performer, clock: Clock, *, lease_end
         took = Micros(clock.boot() - begun)
         match ending:
             case Performed():
-                return _happened(ending, sent, took)
+                return replace(_happened(ending, sent, took), before=tuple(answered[: sent - 1]))
             case NeverHappened() if sent == 1:
                 return replace(ending, took=took)
             case NeverHappened():

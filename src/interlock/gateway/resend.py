@@ -12,7 +12,7 @@ from interlock.core.decision import Allow, Ask
 from interlock.core.effect import RESENDABLE, EffectClass
 from interlock.core.errors import StoreError, StoreTampered
 from interlock.core.ids import ActionId, Instant, Micros, ProcessId
-from interlock.core.limits import LEASE_MARGIN_SECONDS, LOOKED_AFTER_AT_ONCE_MAX
+from interlock.core.limits import LOOKED_AFTER_AT_ONCE_MAX
 from interlock.core.outcome import Refused
 from interlock.core.value import replace
 from interlock.gateway.asked import Asked
@@ -42,11 +42,13 @@ async def take_over(gateway: Gateway, store: TenantStore, now: Instant) -> Mappi
     """Send again what its owner left by `now`, where its class makes that harmless and the contract still allows it."""
     wanted = Wanted(states=frozenset({ActionState.STARTED}), lease_before=now, sound=True)
     rows, places = await store.actions(wanted), asyncio.Semaphore(LOOKED_AFTER_AT_ONCE_MAX)
-    ended = await asyncio.gather(*(_taken(gateway, store, row, places) for row in rows))
+    ended = await asyncio.gather(*(_taken(gateway, store, row, now, places) for row in rows))
     return dict(zip((row.action.id for row in rows), ended, strict=True))
 
 
-async def _taken(gateway: Gateway, store: TenantStore, row: ActionRow, places: asyncio.Semaphore) -> Taken:
+async def _taken(
+    gateway: Gateway, store: TenantStore, row: ActionRow, now: Instant, places: asyncio.Semaphore
+) -> Taken:
     if row.action.effect not in RESENDABLE:
         return Taken.NEVER
     async with places:
@@ -54,6 +56,8 @@ async def _taken(gateway: Gateway, store: TenantStore, row: ActionRow, places: a
             asked = await revived(gateway, store, row)
             # Under another contract it would be another request, and nobody has decided about that one.
             if isinstance(asked, Refused) or asked.force.hash != row.contract or not asked.tool.resend_within:
+                return Taken.NEVER
+            if now >= row.started_at + asked.tool.resend_within:
                 return Taken.NEVER
             return await _resend(gateway, store, row, asked)
         except StoreTampered:
@@ -76,6 +80,7 @@ async def _resend(gateway: Gateway, store: TenantStore, row: ActionRow, asked: A
         needs,
         claims=needs.claims | names_of(asked, gateway.secrets).all(),
         budgets=needs.budgets | {charge.budget for charge in more},
+        grants=frozenset({row.action.id}),
     )
     change = partial(_taken_over, row=row, asked=asked, more=more, process=gateway.process)
     lease = (await store.write(needs, change)).answer
@@ -88,8 +93,8 @@ async def _resend(gateway: Gateway, store: TenantStore, row: ActionRow, asked: A
 
     async def settle(came: Ending) -> None:
         how = await end_of(gateway, row, asked, _of_a_second_round(row, came), fence=row.fence + 1)
-        how = replace(how, earlier=row.price, rounds=row.holds, held=_added(row.holds, more))
-        await gateway.written(store, needs, partial(end, end=how), until=until + LEASE_MARGIN_SECONDS * 1_000_000)
+        how = replace(how, rounds=row.holds, held=_added(row.holds, more))
+        await gateway.written(store, needs, partial(end, end=how), until=until)
 
     await settle(ending)
     if isinstance(ending, Unheard):
@@ -114,7 +119,11 @@ def _taken_over(
         return Changes(), None
     if rows.door.of(caller.workflow, caller.environment) != asked.force.published:
         return Changes(), None
-    if not isinstance(left_open(asked, rows), Allow | Ask):
+    left, agreed = (
+        left_open(asked, rows),
+        any(grant.consumed_by == row.action.id for grant in rows.grants[row.action.id]),
+    )
+    if not isinstance(left, Allow) and not (isinstance(left, Ask) and agreed):
         return Changes(), None  # a stop and a lower mode hold for what is sent again, too
     later = [claim for claim in rows.claims.values() if claim and not claim.serial and claim.action != row.action.id]
     if row.action.effect is EffectClass.IDEMPOTENT and later:

@@ -11,8 +11,9 @@ from interlock.gateway.asked import Asked, Proposal, identify, validate
 from interlock.gateway.begin import Stale, changing, expired
 from interlock.gateway.call import Gateway
 from interlock.gateway.recall import row_of
+from interlock.gateway.reverse import LOOK_AT_IT, has_changed
 from interlock.gateway.revive import revived
-from interlock.ports import Needs, TenantStore
+from interlock.ports import ActionRow, Needs, TenantStore
 
 
 async def resume(gateway: Gateway, store: TenantStore, id: ActionId) -> Outcome:
@@ -33,7 +34,7 @@ async def resume(gateway: Gateway, store: TenantStore, id: ActionId) -> Outcome:
             return await gateway.outcome_of(store, row)
         epoch = (await store.read(Needs())).door.epoch
         asked = await revived(gateway, store, row)
-        no = asked if isinstance(asked, Refused) else _not_any_more(asked)
+        no = asked if isinstance(asked, Refused) else _not_any_more(asked) or await _changed(gateway, store, row)
         if no is not None and no.reason is Reason.OVERLOADED and gateway.clock.now() < row.expires_at:
             return no
         if no is None and not isinstance(asked, Refused):
@@ -60,6 +61,15 @@ def _not_any_more(asked: Asked) -> Refused | None:
         return tool
     arguments = validate(action.caller, again, tool, asked.force, asked.drawn)
     return arguments if isinstance(arguments, Refused) else None
+
+
+async def _changed(gateway: Gateway, store: TenantStore, row: ActionRow) -> Refused | None:
+    """Look again at what an undo would reverse: a person may have changed the record while it waited for a yes."""
+    reversed_one = await row_of(store, row.action.undo_of) if row.action.undo_of is not None else None
+    if reversed_one is None or row.even_if_changed or not await has_changed(gateway, store, reversed_one):
+        return None
+    why = f"what `{reversed_one.action.id}` left behind has changed since"
+    return Refused(action=row.action.id, reason=Reason.MISSING_CONTEXT, why=why, fix=LOOK_AT_IT)
 
 
 async def resume_or_leave(gateway: Gateway, store: TenantStore, id: ActionId) -> Outcome | None:

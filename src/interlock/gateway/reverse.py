@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 from interlock.core.action import ActionState
@@ -9,8 +10,9 @@ from interlock.core.canonical import Json, canonical
 from interlock.core.errors import ActionUnknown, NotPermitted, StoreTampered
 from interlock.core.fact import Known
 from interlock.core.ids import ActionId, Instant, PrincipalId, RunId, ToolName
-from interlock.core.outcome import Outcome, Refused
+from interlock.core.outcome import Done, Outcome, Parked, Refused
 from interlock.core.value import replace
+from interlock.gateway import fresh
 from interlock.gateway.asked import Proposal
 from interlock.gateway.begin import PASSING
 from interlock.gateway.call import Gateway
@@ -111,14 +113,15 @@ async def undo(
     step = await _undoable(gateway, store, id)
     row = await row_of(store, id)
     assert row is not None, "what can be undone has a row"
-    if not even_if_changed and await _changed(gateway, store, row):
-        raise NotPermitted(f"what `{id}` left behind has changed since", fix="look at it, then say `--even-if-changed`")
+    if not even_if_changed and await has_changed(gateway, store, row):
+        raise NotPermitted(f"what `{id}` left behind has changed since", fix=LOOK_AT_IT)
     proposal = Proposal(
         tool=step.undo_tool or step.tool,
         arguments=step.arguments,
         run=None if row.action.own_run else row.action.run,
         by=by.person,
         undo_of=id,
+        even_if_changed=even_if_changed,
     )
     return await gateway.call(replace(row.action.caller, principal=PrincipalId(by.person)), proposal)
 
@@ -131,7 +134,10 @@ async def _undoable(gateway: Gateway, store: TenantStore, id: ActionId) -> Rever
     return steps[0]
 
 
-async def _changed(gateway: Gateway, store: TenantStore, row: ActionRow) -> bool:
+LOOK_AT_IT = "look at it, then say `--even-if-changed`"
+
+
+async def has_changed(gateway: Gateway, store: TenantStore, row: ActionRow) -> bool:
     """Whether what the action left behind is not there any more as it was."""
     asked = await revived(gateway, store, row)
     if isinstance(asked, Refused) or asked.tool.after is None:
@@ -156,10 +162,11 @@ async def ask_for(
         NotPermitted: it cannot be undone.
     """
     await _undoable(gateway, store, id)
+    line_id = f"undo:{fresh.grant_id()}"  # a later wish says something else, and is answered by itself
 
     def turn(rows: Rows) -> tuple[Changes, None]:
         line = Notice(
-            id=f"undo:{id}",
+            id=line_id,
             action=id,
             at=rows.now,
             by=by.person,
@@ -188,15 +195,18 @@ async def answer(gateway: Gateway, store: TenantStore, asked_for: Notice) -> Out
         outcome = None
     if isinstance(outcome, Refused) and outcome.reason in PASSING:
         return outcome
-
-    def turn(rows: Rows) -> tuple[Changes, None]:
-        done = replace(asked_for, done=True)
-        if outcome is not None:
-            return Changes(notices=(done,)), None
-        # Somebody was told to wait for it, so its not being done is told as well.
-        told = Notice(id=f"incident:{asked_for.id}", action=asked_for.action, at=rows.now)
-        entry = said_by(rows, by, Kind.UNDO_ASKED, change.not_undone(asked_for.action))
-        return Changes(notices=(done, told), entries=(entry,)), None
-
-    await store.write(Needs(), turn)
+    await store.write(
+        Needs(actions=frozenset({asked_for.action})), partial(_answered, line=asked_for, by=by, how=outcome)
+    )
     return outcome
+
+
+def _answered(rows: Rows, *, line: Notice, by: Operator, how: Outcome | None) -> tuple[Changes, None]:
+    """Somebody was told to wait for it, so that it was not done is told as well, unless another wish has done it."""
+    done, row = replace(line, done=True), rows.actions[line.action]
+    undone = row is not None and row.undone_by is not None
+    if undone or isinstance(how, Done | Parked):
+        return Changes(notices=(done,)), None
+    told = Notice(id=f"incident:{line.id}", action=line.action, at=rows.now)
+    entry = said_by(rows, by, Kind.UNDO_ASKED, change.not_undone(line.action))
+    return Changes(notices=(done, told), entries=(entry,)), None

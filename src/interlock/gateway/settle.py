@@ -51,8 +51,6 @@ class End:
     """What looking at the record afterwards cost."""
     round_price: int = 0
     """What the attempts of one owner, with the look at the record afterwards, may cost at most."""
-    earlier: int = 0
-    """What the attempts of earlier owners may have cost."""
     rounds: tuple[Charge, ...] = ()
     """What earlier rounds of attempts may have taken, by budget."""
     held: tuple[Charge, ...] = ()
@@ -63,6 +61,11 @@ class End:
     kind: Kind = Kind.ENDED
     by: tuple[tuple[str, str], ...] = ()
     """Codes for the entry, such as the verdict of a person and how they were known."""
+
+    @property
+    def earlier(self) -> int:
+        """What the attempts of earlier owners may have cost; nothing where it is no owner who speaks."""
+        return 0 if self.kind is Kind.RESOLVED else self.round_price * (self.fence - 1)
 
 
 def end(rows: Rows, *, end: End) -> tuple[Changes, Outcome]:
@@ -75,7 +78,7 @@ def end(rows: Rows, *, end: End) -> tuple[Changes, Outcome]:
     written = ActionState.DONE if isinstance(end.ending, Happened) else ActionState.FAILED
     if row.fence == end.fence and row.state is written:
         return Changes(), told(row, end)
-    if row.state is ActionState.FAILED and row.action.effect is EffectClass.READ:
+    if row.state is ActionState.FAILED and row.action.effect is EffectClass.READ and not _costs_more(row, end):
         return Changes(), Failed(action=row.action.id, why=row.why)  # it changed nothing, and it is paid
     return late(rows, row, end)
 
@@ -94,9 +97,18 @@ def never_sent(rows: Rows, *, end: End) -> tuple[Changes, Outcome | ActionRow | 
 
 
 def late(rows: Rows, row: ActionRow, end: End) -> tuple[Changes, Outcome]:
-    """Take an answer that came after the action was given up: it closes what is still uncertain, or is evidence."""
+    """Take an answer that came after the action was given up: it closes what is still open, or is evidence.
+
+    Whoever says that it happened is believed, however many took it over since. That it did not happen, only the last
+    owner can say: the others may have done it.
+    """
+    is_open = row.state in (ActionState.UNCERTAIN, ActionState.STARTED)
+    if is_open and isinstance(end.ending, Happened):
+        # Who is at work on it still says what that cost, and is no owner any more.
+        fence = row.fence + (row.state is ActionState.STARTED)
+        return ended(rows, replace(row, fence=fence), replace(end, kind=Kind.EVIDENCE))
     nobody_since = row.fence == end.fence + 1
-    if row.state is ActionState.UNCERTAIN and nobody_since and not isinstance(end.ending, Unheard):
+    if row.state is ActionState.UNCERTAIN and nobody_since and isinstance(end.ending, NeverHappened):
         return ended(rows, row, replace(end, kind=Kind.EVIDENCE))
     if isinstance(end.ending, Unheard):
         return Changes(), Uncertain(action=row.action.id)
@@ -116,7 +128,7 @@ def _charged_after_all(
     How the action ended stays as it is, because others have relied on it. A person has to look.
     """
     heard = {**dict(row.heard), end.fence: _said(ending, end)}
-    more = max(0, row.gathered + _due(heard, end) - row.cost.micros)
+    more = max(0, row.gathered + _due(row, heard, end) - row.cost.micros)
     costs = {id: cost for id, cost in _not_booked(row, end, ending, more).items() if cost and id in rows.budgets}
     nothing = tuple(replace(charge, amount=0) for charge in end.held if charge.budget in costs)
     moved = replace(row, heard=tuple(sorted(heard.items())), cost=Money(row.cost.micros + more))
@@ -131,10 +143,23 @@ def _charged_after_all(
     ), Uncertain(action=row.action.id)
 
 
-def _due(heard: Mapping[int, int], end: End) -> int:
-    """Return what all owners cost: what each of them said, and for one before them who never did what it may have."""
-    silent = sum(1 for fence in range(1, max(heard)) if fence not in heard)
+def _due(row: ActionRow, heard: Mapping[int, int], end: End) -> int:
+    """Return what all owners cost: what each of them said, and for one who never did what it may have.
+
+    After a verdict that nothing happened, only the owners before one that says otherwise may have cost something.
+    """
+    failed = row.state is ActionState.FAILED or not end.round_price
+    last = max(heard) if failed else row.price // end.round_price
+    silent = sum(1 for fence in range(1, last + 1) if fence not in heard)
     return sum(heard.values()) + silent * end.round_price
+
+
+def _costs_more(row: ActionRow, end: End) -> bool:
+    """Whether whoever was given up says that it cost more than is booked."""
+    if not isinstance(end.ending, Happened):
+        return False
+    heard = {**dict(row.heard), end.fence: _said(end.ending, end)}
+    return row.gathered + _due(row, heard, end) > row.cost.micros
 
 
 def _not_booked(row: ActionRow, end: End, ending: Happened, more: int) -> Mapping[BudgetId, int]:
@@ -201,13 +226,16 @@ def _moved(rows: Rows, row: ActionRow, end: End) -> tuple[ActionRow, dict[Budget
     match ending:
         case Happened():
             assert end.checked is not None, "what happened has a result"
-            usd = _said(ending, end) + end.earlier
-            costs = costs_of(row.holds, usd=usd, attempts=ending.attempts, took=ending.took, earlier=end.rounds)
+            heard = {} if end.kind is Kind.RESOLVED else {end.fence: _said(ending, end)}
+            usd = _due(row, heard, end) if heard else _said(ending, end)
+            # Who speaks after others have taken over does not know how often those sent it: what is held counts.
+            attempts = 0 if row.fence > end.fence + 1 else ending.attempts
+            costs = costs_of(row.holds, usd=usd, attempts=attempts, took=ending.took, earlier=end.rounds)
             undo = end.checked.undo
             return replace(
                 _step(rows, row, ActionState.DONE),
                 cost=Money(usd + row.gathered),
-                heard=((end.fence, _said(ending, end)),) if end.fence > 1 and end.kind is not Kind.RESOLVED else (),
+                heard=tuple(heard.items()) if row.fence > 1 else (),
                 result=end.checked.result.id,
                 undo=undo.id if undo else None,
                 undo_until=Instant(rows.now + end.undo_within) if undo else Instant(0),
@@ -243,12 +271,16 @@ def _step(rows: Rows, row: ActionRow, new: ActionState) -> ActionRow:
 def _said(ending: Happened, end: End) -> int:
     """Return what its owner says that it cost in money.
 
-    What is said is about the last attempt; nobody says what those before it cost.
+    What is said is about the attempts that answered; any other may have cost its price.
     """
-    said = ending.costs.get(Unit.USD.value)
-    known = said is not None and 0 <= said <= SAFE_INTEGER
-    last, before = (said if said is not None and known else end.price), max(0, ending.attempts - 1)
-    return last + end.price * before + end.looked_up
+    answered = [_usd(costs, end.price) for costs in (ending.costs, *ending.before)]
+    unheard = max(0, ending.attempts - len(answered))
+    return sum(answered) + end.price * unheard + end.looked_up
+
+
+def _usd(costs: Mapping[str, int], price: int) -> int:
+    said = costs.get(Unit.USD.value)
+    return said if said is not None and 0 <= said <= SAFE_INTEGER else price
 
 
 def _claims(rows: Rows, row: ActionRow, end: End) -> tuple[Claim, ...]:

@@ -44,7 +44,8 @@ def actions(stored: Stored, wanted: Wanted) -> tuple[ActionRow, ...]:
     if wanted.lease_before is not None:
         conditions.append("lease_until < :lease_before")
         params["lease_before"] = wanted.lease_before
-    order = "order by changed_at desc, id desc"
+    # Of what nobody looks after any more, whoever waits longest is first.
+    order = "order by changed_at desc, id desc" if wanted.lease_before is None else "order by lease_until, id"
     return _rows(stored, ACTION, " and ".join(conditions), order, params, wanted.limit, sound=wanted.sound)
 
 
