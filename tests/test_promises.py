@@ -4,7 +4,7 @@ import ast
 import re
 from pathlib import Path
 
-from promises import PROMISES
+from interlock.verify.promises import PROMISES
 
 TESTS = Path(__file__).parent
 

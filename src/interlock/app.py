@@ -17,6 +17,9 @@ from interlock.ports import Clock, Observer, Performers, Store
 from interlock.secret.keyring import Keyring, load_seed
 from interlock.secret.keys import Keys, SqliteKeys
 from interlock.store.anchor import AnchorFile
+from interlock.store.database import Around as Around
+from interlock.store.database import Database as Database
+from interlock.store.database import itself
 from interlock.store.sqlite import lock_for_performing, open_sqlite
 from interlock.tool.function import PREFIX
 from interlock.tool.manifest import Manifest, manifest_of
@@ -53,7 +56,9 @@ class Opened:
         self.secrets.close()
 
 
-def open_store(where: str, keys: Path, *, clock: Clock | None = None, durable: bool = True) -> Opened:
+def open_store(
+    where: str, keys: Path, *, clock: Clock | None = None, durable: bool = True, around: Around = itself
+) -> Opened:
     """Open what `where` names, with the keys in the folder `keys`.
 
     Args:
@@ -61,6 +66,7 @@ def open_store(where: str, keys: Path, *, clock: Clock | None = None, durable: b
         keys: a folder for the master seed, apart from the database. Beside SQLite it has the destroyable keys too.
         clock: the clock of this machine, if nothing else is given. A clock that is given counts on Postgres too.
         durable: whether commits wait for the disk.
+        around: what is put around each connection, by whoever wants to watch or stop it.
 
     Raises:
         StoreError: the database or the keys cannot be used.
@@ -70,7 +76,7 @@ def open_store(where: str, keys: Path, *, clock: Clock | None = None, durable: b
     known = clock or SystemClock()
     secrets = Keyring(seed, _keys(where, keys))
     try:
-        store = _store(where, secrets, known, durable=durable, server_time=clock is None)
+        store = _store(where, secrets, known, durable=durable, server_time=clock is None, around=around)
     except BaseException:
         secrets.close()
         raise
@@ -88,12 +94,12 @@ def _keys(where: str, keys: Path) -> Keys:
     return PostgresKeys(where)
 
 
-def _store(where: str, secrets: Keyring, clock: Clock, *, durable: bool, server_time: bool) -> Store:
+def _store(where: str, secrets: Keyring, clock: Clock, *, durable: bool, server_time: bool, around: Around) -> Store:
     if not is_postgres(where):
-        return open_sqlite(Path(where), clock=clock, secrets=secrets, durable=durable)
+        return open_sqlite(Path(where), clock=clock, secrets=secrets, durable=durable, around=around)
     from interlock.store.postgres import open_postgres  # noqa: PLC0415
 
-    return open_postgres(where, clock=clock, secrets=secrets, durable=durable, server_time=server_time)
+    return open_postgres(where, clock=clock, secrets=secrets, durable=durable, server_time=server_time, around=around)
 
 
 _INSTALL = "install it with its extra: `pip install 'interlock[postgres]'`"

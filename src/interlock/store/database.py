@@ -1,6 +1,6 @@
 """What a batch asks of a database connection. SQLite and Postgres differ here and nowhere else."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -158,3 +158,12 @@ def standing_of(found: Sequence[Sequence[Any]], lookups: Sequence[Lookup]) -> St
 
 
 _CLOCK, _HEAD, _DOOR = -1, -2, -3
+
+
+Around = Callable[[Database], Database]
+"""What is put around each connection of a store."""
+
+
+def itself(db: Database) -> Database:
+    """Put nothing around a connection."""
+    return db

@@ -8,12 +8,13 @@ from typing import Any, LiteralString, cast
 
 import psycopg
 from psycopg import errors
+from psycopg.conninfo import conninfo_to_dict
 
 from interlock.core.errors import StoreBusy, StoreClosed, StoreUnsure
 from interlock.core.ids import TenantId
 from interlock.core.limits import BATCH_TRIES_MAX
 from interlock.ports import Clock, Secrets
-from interlock.store.database import Into, Lookup, Params, Put, Standing, standing_of, standing_sql
+from interlock.store.database import Around, Into, Lookup, Params, Put, Standing, itself, standing_of, standing_sql
 from interlock.store.machine import Machine
 from interlock.store.schema import DDL, VERSION
 from interlock.store.tenant import SqlStore
@@ -38,8 +39,12 @@ class PostgresDatabase:
     def __init__(self, url: str, *, durable: bool = True, server_time: bool = True) -> None:
         self._durable = durable
         self._server_time = server_time
-        options = " ".join(f"-c {name}={value.replace(' ', chr(92) + ' ')}" for name, value in _SETTINGS.items())
         try:
+            # What the address itself sets, such as a search path, holds; ours comes after it.
+            theirs = conninfo_to_dict(url).get("options") or ""
+            options = " ".join(
+                [str(theirs), *(f"-c {name}={value.replace(' ', chr(92) + ' ')}" for name, value in _SETTINGS.items())]
+            ).strip()
             self._db = psycopg.connect(url, autocommit=True, options=options, connect_timeout=5, tcp_user_timeout=5_000)
         except psycopg.OperationalError as error:
             raise StoreBusy("the database does not answer", fix="start Postgres, or correct the address") from error
@@ -193,7 +198,13 @@ def make_tables(url: str) -> None:
 
 
 def open_postgres(
-    url: str, *, clock: Clock, secrets: Secrets, durable: bool = True, server_time: bool = True
+    url: str,
+    *,
+    clock: Clock,
+    secrets: Secrets,
+    durable: bool = True,
+    server_time: bool = True,
+    around: Around = itself,
 ) -> SqlStore:
     """Open the store at `url`, and make its tables where there are none.
 
@@ -203,6 +214,7 @@ def open_postgres(
         secrets: the keys, which are not in the database.
         durable: whether durable writes wait for the disk (`synchronous_commit`).
         server_time: whether transactions take their time from the server; tests bring a clock of their own.
+        around: what is put around each connection, by whoever wants to watch or stop it.
 
     Raises:
         StoreBusy: the database does not answer.
@@ -210,7 +222,7 @@ def open_postgres(
     """
     make_tables(url)
     return SqlStore(
-        connect=lambda: PostgresDatabase(url, durable=durable, server_time=server_time),
+        connect=lambda: around(PostgresDatabase(url, durable=durable, server_time=server_time)),
         secrets=secrets,
         clock=clock,
         machine=Machine(clock, lambda: None),

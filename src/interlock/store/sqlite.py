@@ -14,7 +14,7 @@ from interlock.core.errors import Occupied, StoreBusy, StoreClosed
 from interlock.core.ids import TenantId
 from interlock.core.limits import BUSY_SECONDS_MAX, DISK_FREE_BYTES_MIN
 from interlock.ports import Clock, Halt, Secrets
-from interlock.store.database import Into, Lookup, Params, Put, Standing, standing_of, standing_sql
+from interlock.store.database import Around, Into, Lookup, Params, Put, Standing, itself, standing_of, standing_sql
 from interlock.store.machine import Machine
 from interlock.store.schema import DDL, VERSION
 from interlock.store.tenant import SqlStore
@@ -163,7 +163,9 @@ def _connect(path: Path) -> sqlite3.Connection:
     return db
 
 
-def open_sqlite(path: Path, *, clock: Clock, secrets: Secrets, durable: bool = True) -> SqlStore:
+def open_sqlite(
+    path: Path, *, clock: Clock, secrets: Secrets, durable: bool = True, around: Around = itself
+) -> SqlStore:
     """Open the store at `path`, and make it where there is none.
 
     Args:
@@ -171,6 +173,7 @@ def open_sqlite(path: Path, *, clock: Clock, secrets: Secrets, durable: bool = T
         clock: the time of transactions, and the boot clock it is held against.
         secrets: the keys, which are not in the file.
         durable: whether durable writes wait for the disk (`synchronous = FULL`).
+        around: what is put around each connection, by whoever wants to watch or stop it.
 
     Raises:
         StoreClosed: it is not one of our databases, or it is damaged.
@@ -184,7 +187,7 @@ def open_sqlite(path: Path, *, clock: Clock, secrets: Secrets, durable: bool = T
         return Halt.DISK_SHORT if shutil.disk_usage(path.parent).free < DISK_FREE_BYTES_MIN else None
 
     return SqlStore(
-        connect=lambda: SqliteDatabase(path, durable=durable),
+        connect=lambda: around(SqliteDatabase(path, durable=durable)),
         secrets=secrets,
         clock=clock,
         machine=Machine(clock, short_of_disk),

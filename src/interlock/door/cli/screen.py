@@ -41,6 +41,11 @@ class Screen:
         """Print what a command found: `data` for programs, or `text` for people."""
         self._print(self.out, _as_json(data) if self.json else text)
 
+    def line(self, text: str) -> None:
+        """Print a part of what is found as soon as it is known. Programs get all of it at the end."""
+        if not self.json:
+            self._print(self.out, text)
+
     def note(self, text: str) -> None:
         """Tell a person something beside the data."""
         if not self.json:

@@ -363,6 +363,21 @@ COMMANDS: tuple[Command, ...] = (
         takes=(_ID,),
     ),
     Command(
+        name="verify",
+        says="hold this installation to its promises, on a scratch store of the same kind",
+        run="verifying:verify",
+        example="--only budget --kill 1000",
+        takes=(
+            arg("--only", action="append", metavar="PROMISE", help="only this promise; may be said again"),
+            arg("--kill", type=int, metavar="N", help="also kill N processes with -9 in the middle of what they do"),
+            arg("--report", metavar="FILE", help="write what was found into FILE, signed with the key of the ledger"),
+            arg("--check", metavar="FILE", help="instead: check the signature of a report, and say what it says"),
+            arg("--key", metavar="KEY", help="with --check: the public key as you know it, from `ledger keys`"),
+            arg("--list", action="store_true", help="instead: say what would be checked"),
+        ),
+        more="exit codes: 0 if every promise is kept, 1 if one is broken or could not be shown",
+    ),
+    Command(
         name="keys new",
         says="make a key file that a person signs approvals with",
         run="keys:new",

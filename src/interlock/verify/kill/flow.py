@@ -1,8 +1,7 @@
-"""What a child of the crash harness does: a call, a resume after a yes, an undo. Each can be picked up by another."""
+"""What a process that is stopped does: a call, a resume after a yes, an undo. Each can be picked up by another."""
 
 from dataclasses import dataclass
 
-from crashing import Case, KillingObserver, OtherSide, open_case
 from interlock.app import gateway_on
 from interlock.contract.ir import Approvals, Tool, Undo
 from interlock.core.action import ActionState
@@ -16,7 +15,8 @@ from interlock.gateway.resume import resume
 from interlock.gateway.reverse import undo
 from interlock.policy.rule import AsUndo
 from interlock.ports import Wanted
-from world import ALLOW, KIM, MAIL, HandClock, World, a_budget, a_rule, a_tool
+from interlock.verify.kill.case import Case, KillingObserver, OtherSide, open_case
+from interlock.verify.world import ALLOW, KIM, MAIL, HandClock, World, a_budget, a_rule, a_tool
 
 PRICE, LIMIT = 10, 100
 ANN = Operator(person=PersonId("ann"), known_by="os:1", process=KIM.process)

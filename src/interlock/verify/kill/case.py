@@ -1,9 +1,7 @@
-"""What the crash harness is made of: cases, connections and observers that stop a process at a named point, checks."""
+"""A process that is to be stopped: where it works, at which point it is killed or frozen, and what must hold then."""
 
-import json
 import os
 import signal
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -11,26 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-sys.path[:0] = [str(Path(__file__).parent.parent / "src"), str(Path(__file__).parent)]
-
-from interlock.app import Opened  # noqa: E402
-from interlock.core.action import HOLDS, ActionState  # noqa: E402
-from interlock.core.effect import EffectClass  # noqa: E402
-from interlock.core.errand import Terms  # noqa: E402
-from interlock.core.ids import ActionId, Instant, Micros, PayloadId, TenantId  # noqa: E402
-from interlock.gateway.compare import verify_state  # noqa: E402
-from interlock.ledger.note import opened as opened_note  # noqa: E402
-from interlock.ledger.tree import verify  # noqa: E402
-from interlock.ports import Errand, Performed, Performer, Wanted  # noqa: E402
-from interlock.secret.keyring import Keyring  # noqa: E402
-from interlock.secret.keys import SqliteKeys  # noqa: E402
-from interlock.store.batch import verifier_of  # noqa: E402
-from interlock.store.database import Database, Lookup, Params, Put, Standing  # noqa: E402
-from interlock.store.machine import Machine  # noqa: E402
-from interlock.store.postgres import PostgresDatabase  # noqa: E402
-from interlock.store.sqlite import SqliteDatabase  # noqa: E402
-from interlock.store.tenant import SqlStore  # noqa: E402
-from world import NOON, World  # noqa: E402
+from interlock import app
+from interlock.app import Database, Opened
+from interlock.core.action import HOLDS, ActionState
+from interlock.core.effect import EffectClass
+from interlock.core.errand import Errand, Performed, Terms
+from interlock.core.ids import ActionId, Instant, Micros, TenantId
+from interlock.gateway.compare import verify_state
+from interlock.gateway.history import signer_of
+from interlock.ledger.note import opened as opened_note
+from interlock.ledger.tree import verify
+from interlock.ports import Performer, Wanted
+from interlock.verify.check import must
+from interlock.verify.world import NOON, World
 
 STEPS = ("identify", "recall", "decide", "start", "started", "performed", "settled")
 STATEMENTS = ("begin", "lock", "query", "put", "before commit", "after commit")
@@ -42,10 +33,6 @@ POINTS: tuple[str, ...] = (
     "after the effect",
     "any moment",
 )
-StoreKind = Literal["sqlite", "postgres"]
-PRICE, LIMIT = 10, 100
-SEED = bytes(range(32))
-
 
 Flow = Literal["call", "resume", "undo"]
 Stop = Literal["killed", "frozen"]
@@ -55,7 +42,8 @@ Stop = Literal["killed", "frozen"]
 class Case:
     """One child, stopped at one point of one flow."""
 
-    store: StoreKind
+    store: str
+    """Of which kind."""
     where: str
     point: str
     effect: EffectClass
@@ -96,6 +84,7 @@ class SharedClock:
 
 
 def stop_me(case: Case) -> None:
+    """Kill or freeze this very process."""
     if case.stop == "frozen":
         os.kill(os.getpid(), signal.SIGSTOP)
         return
@@ -127,11 +116,11 @@ class KillingDatabase:
     def begin_snapshot(self) -> None:
         self.inner.begin_snapshot()
 
-    def standing(self, tenant: TenantId, lookups: Sequence[Lookup]) -> Standing:
+    def standing(self, tenant: TenantId, lookups: Sequence[Any]) -> Any:
         self._at("query")
         return self.inner.standing(tenant, lookups)
 
-    def put(self, tenant: TenantId, puts: Sequence[Put]) -> None:
+    def put(self, tenant: TenantId, puts: Sequence[Any]) -> None:
         some = [put for put in puts if put.rows]
         self.inner.put(tenant, some[:1])
         self._at("put")
@@ -140,7 +129,7 @@ class KillingDatabase:
     def names(self, names: Sequence[str]) -> Any:
         return self.inner.names(names)
 
-    def query(self, sql: str, params: Params) -> Sequence[Sequence[Any]]:
+    def query(self, sql: str, params: Any) -> Sequence[Sequence[Any]]:
         return self.inner.query(sql, params)
 
     def commit(self) -> None:
@@ -200,57 +189,49 @@ class OtherSide:
 
 
 def open_case(case: Case, *, killing: bool) -> tuple[Opened, list[KillingDatabase]]:
-    secrets = Keyring(SEED, SqliteKeys(case.folder / f"{case.store}.keys"))
+    """Open the store of a case, on connections that die at its point if it is `killing`."""
     killers: list[KillingDatabase] = []
 
-    def connect() -> Database:
-        real: Database = (
-            SqliteDatabase(Path(case.where))
-            if case.store == "sqlite"
-            else PostgresDatabase(case.where, server_time=False)
-        )
+    def around(db: Database) -> Database:
         if not killing:
-            return real
-        killers.append(KillingDatabase(real, case))
+            return db
+        killers.append(KillingDatabase(db, case))
         return killers[-1]
 
-    store = SqlStore(
-        connect=connect,
-        secrets=secrets,
-        clock=case.clock,
-        machine=Machine(case.clock, lambda: None),
-        reader_threads=0,
-    )
-    return Opened(store=store, secrets=secrets, clock=case.clock), killers
+    opened = app.open_store(case.where, case.folder / "keys", clock=case.clock, around=around)
+    return opened, killers
 
 
 async def check(case: Case, world: World) -> None:
-    """What holds whenever nobody is at work."""
+    """Look at what has to hold whenever nobody is at work.
+
+    Raises:
+        Broken: it does not.
+    """
     rows = await world.store.actions(Wanted())
-    assert not [row for row in rows if row.state is ActionState.STARTED], "the lease of every action has passed"
+    must(not [row for row in rows if row.state is ActionState.STARTED], "an action is started whose lease has passed")
     effects = effects_of(case)
-    assert all(count == 1 for count in effects.values()), f"an effect happened twice: {effects}"
-    entries = [json.loads(line) for line in await world.store.entries()]
-    started = Counter(e["action"] for e in entries if e["kind"] == "started")
-    assert all(count == 1 for count in started.values()), f"an action started twice: {started}"
-    assert {key.partition(".")[2] for key in effects} <= started.keys(), "an effect without a `started` entry"
+    must(all(count == 1 for count in effects.values()), f"an effect happened twice: {effects}")
+    started = Counter(entry["action"] for entry in await world.entries() if entry["kind"] == "started")
+    must(all(count == 1 for count in started.values()), f"an action started twice: {started}")
+    must({key.partition(".")[2] for key in effects} <= started.keys(), "an effect without a `started` entry")
     balances = (await world.store.budgets()).values()
-    held, spent = sum(b.held for b in balances), sum(b.spent for b in balances)
-    must_hold = sum(charge.amount for row in rows if row.state in HOLDS for charge in row.holds)
-    assert (held, spent) == (must_hold, sum(row.cost.micros for row in rows)), f"a lost hold: {held=}, {spent=}"
+    stands = sum(balance.held for balance in balances), sum(balance.spent for balance in balances)
+    holds = sum(charge.amount for row in rows if row.state in HOLDS for charge in row.holds)
+    must(stands == (holds, sum(row.cost.micros for row in rows)), f"a lost hold: held and spent are {stands}")
+    secrets = world.opened.secrets
     for row in rows:
         if row.action.arguments:
             sealed = await world.store.payload(row.action.arguments)
-            assert sealed is not None, "an action without its arguments"
-            assert world.opened.secrets.open(world.tenant, PayloadId(row.action.arguments), sealed)
-    secrets = world.opened.secrets
-    note = await world.store.signed_head()
-    head = opened_note(note, verifier_of(secrets, world.tenant), lambda s, t: secrets.sign(world.tenant, t) == s)
-    assert verify(await world.store.entries(), older=head) == head
-    assert await verify_state(world.store, secrets) == (), "the rows are not what the entries lead to"
+            must(sealed is not None, "an action without its arguments")
+            must(bool(secrets.open(world.tenant, row.action.arguments, sealed or b"")), "arguments that cannot be read")
+    head = opened_note(await world.store.signed_head(), signer_of(world.store, secrets))
+    must(verify(await world.store.entries(), older=head) == head, "the entries do not lead to the signed head")
+    must(await verify_state(world.store, secrets) == (), "the rows are not what the entries lead to")
 
 
 def effects_of(case: Case) -> Counter[str]:
+    """Count how often each effect happened, by the key it was sent with."""
     return Counter(case.effects.read_text(encoding="utf-8").split()) if case.effects.exists() else Counter()
 
 

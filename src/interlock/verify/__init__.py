@@ -1,0 +1,1 @@
+"""Conformance: the promises as checks that anybody can run on their own installation."""

@@ -1,0 +1,1 @@
+"""Every check, by what it is about."""

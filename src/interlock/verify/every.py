@@ -1,0 +1,15 @@
+"""All checks, in the order of the promises."""
+
+from interlock.verify.check import Check
+from interlock.verify.checks import budgets, consent, door, effects, ledgers, stops, undos, walls
+from interlock.verify.promises import PROMISES
+
+_MODULES = (door, effects, budgets, consent, stops, undos, walls, ledgers)
+
+EVERY: tuple[Check, ...] = tuple(
+    sorted(
+        (check for module in _MODULES for check in module.CHECKS),
+        key=lambda check: tuple(PROMISES).index(check.promise),
+    )
+)
+"""Each promise has at least one."""

@@ -1,0 +1,49 @@
+"""One process that kills children on one store and prints a line of JSON for each: `python -m interlock.verify.kill`.
+
+It is a process of its own because children are forked, and who forks may have no threads.
+"""
+
+import argparse
+import json
+import random
+import sys
+from pathlib import Path
+
+from interlock import app
+from interlock.verify.check import Broken
+from interlock.verify.kill.matrix import freeze, freezes, kill, kills
+
+
+def main() -> int:
+    """Work through the cases, and end with 1 at the first that shows a broken promise."""
+    parser = argparse.ArgumentParser(prog="python -m interlock.verify.kill", description=__doc__)
+    parser.add_argument("--store", required=True, help="a scratch store; what is in it is not looked at")
+    parser.add_argument("--folder", required=True, type=Path, help="where the children leave what they do")
+    parser.add_argument("--kills", type=int, default=0, help="how many children die")
+    parser.add_argument("--freezes", type=int, default=0, help="how many children are frozen past their lease")
+    parser.add_argument("--seed", type=int, default=1, help="for the moments that are drawn")
+    given = parser.parse_args()
+    chance = random.Random(given.seed)  # noqa: S311  the same moments again
+    kind = "postgres" if app.is_postgres(given.store) else "sqlite"
+    _make_tables(given.store, given.folder)
+    try:
+        for case in kills(kind, given.store, given.folder, given.kills, chance):
+            _tell(stop="killed", point=case.point, ended=kill(case, chance))
+        for case in freezes(kind, given.store, given.folder, given.freezes):
+            _tell(stop="frozen", point=case.point, ended=freeze(case))
+    except Broken as found:
+        _tell(broken=str(found))
+        return 1
+    return 0
+
+
+def _make_tables(store: str, folder: Path) -> None:
+    app.open_store(store, folder / "keys").close()
+
+
+def _tell(**what: str) -> None:
+    sys.stdout.write(json.dumps(what) + "\n")
+    sys.stdout.flush()
+
+
+raise SystemExit(main())

@@ -1,0 +1,181 @@
+"""Where the checks run: a store of its own, of the same kind and with the same settings as the one that is used."""
+
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+from urllib.parse import parse_qs, quote, urlencode, urlsplit, urlunsplit
+
+from interlock import app
+from interlock.core.errors import StoreClosed
+from interlock.core.ids import TenantId
+from interlock.verify.world import HandClock, World
+
+Row = tuple[Any, ...]
+
+
+@dataclass(slots=True, kw_only=True)
+class Lab:
+    """Opens worlds on a scratch store, and looks into the database as somebody who lacks the keys would."""
+
+    where: str
+    """A SQLite file in a folder of its own, or a Postgres address whose tables are in a schema of their own."""
+    folder: Path
+    """For the keys, and for what a check leaves outside."""
+    worlds: list[World] = field(default_factory=list[World])
+
+    def world(self, beside: World | None = None) -> World:
+        """Open the store once more, as another process would.
+
+        Args:
+            beside: whose tenant, clock and tools it shares; otherwise it has a tenant of its own.
+        """
+        clock = beside.clock if beside is not None else HandClock()
+        opened = app.open_store(self.where, self.folder / "keys", clock=clock)
+        tenant = beside.tenant if beside is not None else TenantId(f"check-{token_hex(4)}")
+        world = World.on(opened, clock, tenant)
+        if beside is not None:
+            world = world.sharing(beside)
+        self.worlds.append(world)
+        return world
+
+    def close(self) -> None:
+        """Close whatever the last check opened."""
+        for world in self.worlds:
+            world.opened.close()
+        self.worlds.clear()
+
+    def query(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
+        """Run a statement on a connection that knows nothing of the interlock. `?` stands for a value."""
+        with self._connected() as db:
+            cursor = db.execute(sql if self._is_file else sql.replace("?", "%s"), values)
+            return [tuple(row) for row in cursor.fetchall()] if cursor.description else []
+
+    def tables(self) -> dict[str, tuple[str, ...]]:
+        """Name every table that has a tenant, with its columns."""
+        if self._is_file:
+            names = [name for (name,) in self.query("select name from sqlite_schema where type = 'table'")]
+            found = [(name, str(row[1])) for name in names for row in self.query(f"pragma table_info('{name}')")]
+        else:
+            found = self.query(_PG_COLUMNS)
+        columns: dict[str, tuple[str, ...]] = {}
+        for table, column in found:
+            columns[table] = (*columns.get(table, ()), column)
+        return {table: names for table, names in columns.items() if "tenant" in names}
+
+    def rows(self, table: str, world: World) -> list[Row]:
+        """Return all rows of a tenant, whole."""
+        names = ", ".join(f'"{name}"' for name in self.tables()[table])
+        return self.query(f"select {names} from {table} where tenant = ?", [world.tenant])  # noqa: S608  our own names
+
+    def put_back(self, table: str, world: World, rows: Sequence[Row]) -> None:
+        """Make these all the rows that a tenant has in a table."""
+        self.query(f"delete from {table} where tenant = ?", [world.tenant])  # noqa: S608  our own names
+        for row in rows:
+            marks = ", ".join("?" * len(row))
+            names = ", ".join(f'"{name}"' for name in self.tables()[table])
+            self.query(f"insert into {table} ({names}) values ({marks})", row)  # noqa: S608  our own names
+
+    def everything(self) -> Iterator[bytes]:
+        """Return every byte that is stored, log included; not the keys."""
+        if self._is_file:
+            for path in sorted(Path(self.where).parent.glob(f"{Path(self.where).name}*")):
+                yield path.read_bytes()
+            return
+        for table, columns in self.tables().items():
+            names = ", ".join(f'"{name}"' for name in columns)
+            for row in self.query(f"select {names} from {table}"):  # noqa: S608  our own names
+                for value in row:
+                    yield value if isinstance(value, bytes) else str(value).encode()
+
+    @property
+    def _is_file(self) -> bool:
+        return not app.is_postgres(self.where)
+
+    @contextmanager
+    def _connected(self) -> Generator[Any]:
+        if self._is_file:
+            db: Any = sqlite3.connect(self.where, isolation_level=None, timeout=10)
+        else:
+            import psycopg  # noqa: PLC0415  an extra
+
+            db = psycopg.connect(self.where, autocommit=True)
+        try:
+            yield db
+        finally:
+            db.close()
+
+
+_PG_COLUMNS = """
+select table_name, column_name from information_schema.columns where table_schema = current_schema()
+order by table_name, ordinal_position"""
+
+
+@contextmanager
+def lab_like(store: str) -> Generator[Lab]:
+    """Make a scratch store like `store`: a file on the same file system, or a schema in the same database.
+
+    The schema, or the folder with the file and its keys, is gone afterwards.
+
+    Raises:
+        StoreClosed: there is no right to make one.
+    """
+    if app.is_postgres(store):
+        with _schema_in(store) as where, tempfile.TemporaryDirectory(prefix="interlock-verify-") as name:
+            yield from _closing(Lab(where=where, folder=Path(name)))
+        return
+    beside = Path(store).resolve().parent
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=".interlock-verify-", dir=beside if beside.is_dir() else None))
+    except OSError as error:
+        raise StoreClosed(
+            f"no scratch folder can be made in `{beside}`", fix="make the folder writable, or name another `--store`"
+        ) from error
+    try:
+        yield from _closing(Lab(where=str(folder / "interlock.db"), folder=folder))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _closing(lab: Lab) -> Generator[Lab]:
+    try:
+        yield lab
+    finally:
+        lab.close()
+
+
+@contextmanager
+def _schema_in(url: str) -> Generator[str]:
+    try:
+        import psycopg  # noqa: PLC0415  an extra
+    except ImportError as error:
+        fix = "install it with its extra: `pip install 'interlock[postgres]'`"
+        raise StoreClosed("this installation cannot speak to Postgres", fix=fix) from error
+    name = f"interlock_verify_{token_hex(4)}"
+    try:
+        with psycopg.connect(url, autocommit=True) as db:
+            db.execute(f"create schema {name}")  # pyright: ignore[reportArgumentType, reportCallIssue]
+    except psycopg.Error as error:
+        raise StoreClosed(
+            "no scratch schema can be made in this database",
+            fix="grant the user `create` on the database, or name another with `--store`",
+        ) from error
+    try:
+        yield _with_search_path(url, name)
+    finally:
+        with suppress(psycopg.Error), psycopg.connect(url, autocommit=True) as db:
+            db.execute(f"drop schema {name} cascade")  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+
+def _with_search_path(url: str, schema: str) -> str:
+    parts = urlsplit(url)
+    options = parse_qs(parts.query, keep_blank_values=True)
+    earlier = options.get("options", [""])[0]
+    options["options"] = [f"{earlier} -c search_path={schema}".strip()]
+    query = urlencode(options, doseq=True, quote_via=quote)
+    return urlunsplit(parts._replace(query=query))
