@@ -88,6 +88,7 @@ class Halt(Enum):
     CLOCK_JUMPED = "clock_jumped"  # wall and boot clock disagree, and nobody has vouched for the new time
     DISK_SHORT = "disk_short"  # an effect that happened might not fit into the ledger any more
     STOP_FILE = "stop_file"  # `switch stop` could not reach the database and left a file beside it
+    RESTORED = "restored"  # the store came out of a backup, and nobody has said what it may lack
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

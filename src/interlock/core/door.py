@@ -86,6 +86,11 @@ class Door:
     glass: tuple[BreakGlass, ...] = ()
     clock_accepted: Instant = Instant(0)
     """When an operator last vouched for a clock that had jumped."""
+    restored: bool = False
+    """Whether this came out of a backup and nobody has adopted it yet: nothing starts."""
+    adopted: Instant = Instant(0)
+    """When a person last took on a ledger that may lack its last entries. What was agreed to, started or asked for
+    before may have been carried out in what is lost, so it opens nothing by itself."""
 
     def of(self, workflow: WorkflowId, environment: Environment) -> Published | None:
         return self.published.get(f"{workflow}/{environment}")

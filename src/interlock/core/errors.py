@@ -2,6 +2,7 @@
 
 InterlockError
 ├── ActionUnknown        nothing in this store has that id
+├── BackupBroken         a backup that is damaged, cut off, or of something else
 ├── ContractInvalid      a contract or policy file that cannot be honoured
 ├── LedgerBroken         the entries do not lead to a head that was seen; stop and look
 ├── NotPermitted         the person who asks may not do that
@@ -31,6 +32,10 @@ class InterlockError(Exception):
 
 class ActionUnknown(InterlockError):
     """No action with this id was ever written down."""
+
+
+class BackupBroken(InterlockError):
+    """This file cannot be restored from."""
 
 
 class ContractInvalid(InterlockError):

@@ -20,7 +20,7 @@ from interlock.gateway.charges import REASON, call_charges, charges, lease_micro
 from interlock.gateway.claims import Names, holder
 from interlock.gateway.entry import entry_of
 from interlock.gateway.judge import Judged
-from interlock.gateway.people import counting_today
+from interlock.gateway.people import asked_before_adoption, counting_today, since_adoption
 from interlock.gateway.write_begin import Writing, looping
 from interlock.ledger.seal import Kind
 from interlock.ports import ActionRow, Changes, Halt, Needs, Rows
@@ -86,7 +86,7 @@ def begin(rows: Rows, *, writing: Writing) -> tuple[Changes, Begun]:
         case Ask():
             grants = opening(
                 judged.decision,
-                counting_today(asked.force.contract.approvals, row, rows.grants[id]),
+                counting_today(asked.force.contract.approvals, row, since_adoption(rows.door, rows.grants[id])),
                 digest=asked.action.digest,
                 bound=judged.bound,
                 seen=judged.seen,
@@ -160,14 +160,26 @@ def refuse(
     taken_by = _in_the_way(rows, asked, names)
     if taken_by is not None:
         return no(*taken_by)
-    if judged is not None and isinstance(judged.decision, Deny) and not judged.unasked:
-        fix = judged.fix or f"run `interlock policy explain --action {row.action.id}`"
-        return no(judged.decision.reason, judged.decision.why, fix)
+    denied = _denied(rows, row, judged) if judged is not None else None
+    if denied is not None:
+        return no(*denied)
     if taken is None:
         why = f"nobody knows what a call of `{asked.tool.name}` may cost"
         return no(Reason.BUDGET_EXCEEDED, why, "give the tool a `price` in the contract; 0 is a statement")
     held = hold(rows.budgets, [charge for charge in taken if charge.budget in rows.budgets])
     return no(*lacks(held)) if isinstance(held, Shortfall) else None
+
+
+def _denied(rows: Rows, row: ActionRow, judged: Judged) -> tuple[Reason, str, str] | None:
+    match judged.decision:
+        case Deny() if not judged.unasked:
+            fix = judged.fix or f"run `interlock policy explain --action {row.action.id}`"
+            return judged.decision.reason, judged.decision.why, fix
+        case Allow() if row.state is ActionState.PARKED and asked_before_adoption(rows.door, row):
+            why = "it waited when the ledger was adopted, may have been done in what is lost, and nobody would be asked"
+            return Reason.UNCERTAIN, why, "find out whether it happened; if it did not, call again"
+        case _:
+            return None
 
 
 def would_refuse(rows: Rows, asked: Asked, names: Names) -> bool:
@@ -242,6 +254,7 @@ def lacks(short: Shortfall) -> tuple[Reason, str, str]:
     return reason, f"budget `{short.budget}` lacks {short.unit.show(short.missing)}", fix
 
 
+ADOPT = "compare it with what was kept outside: `interlock ledger adopt`"
 HALTS: Mapping[Halt, tuple[Reason, str, str]] = {
     Halt.CLOCK_JUMPED: (
         Reason.STOPPED,
@@ -253,6 +266,11 @@ HALTS: Mapping[Halt, tuple[Reason, str, str]] = {
         Reason.STOPPED,
         "a stop file lies beside the database",
         "run `interlock switch resume`, which removes it",
+    ),
+    Halt.RESTORED: (
+        Reason.STOPPED,
+        "the store came out of a backup, and nobody has adopted it",
+        ADOPT,
     ),
 }
 """What a refusal says while this machine starts nothing."""

@@ -71,7 +71,7 @@ def _runs(state: State, kept: Kept) -> Iterator[Difference]:
 
 
 def _door(state: State, kept: Kept) -> Iterator[Difference]:
-    names = ("epoch", "published", "switches", "glass", "clock_accepted")
+    names = ("epoch", "published", "switches", "glass", "clock_accepted", "restored", "adopted")
     must = {name: getattr(state.door, name) for name in names}
     yield from _unequal("door", must, {name: getattr(kept.door, name) for name in names})
     named = {published.contract for published in state.door.published.values()}

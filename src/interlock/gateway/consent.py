@@ -20,17 +20,17 @@ from interlock.core.reason import Reason
 from interlock.core.value import replace
 from interlock.gateway import fresh
 from interlock.gateway.asked import commitment, digest
-from interlock.gateway.begin import Stale
+from interlock.gateway.begin import ADOPT, Stale
 from interlock.gateway.call import Gateway
 from interlock.gateway.doors import Operator
 from interlock.gateway.entry import entry_of
 from interlock.gateway.force import Force
-from interlock.gateway.people import asked_by, authors_of, counting_today, person_of, roles_of
+from interlock.gateway.people import asked_by, authors_of, counting_today, person_of, roles_of, since_adoption
 from interlock.gateway.recall import row_of
 from interlock.gateway.revive import revived
 from interlock.ledger.consent import BY_KEY, consent_text, proves
 from interlock.ledger.seal import ActionEntry, Kind, Used
-from interlock.ports import ActionRow, Changes, Needs, Notice, Payload, Rows, TenantStore
+from interlock.ports import ActionRow, Changes, Halt, Needs, Notice, Payload, Rows, TenantStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +166,8 @@ def _heard(
         return Changes(), Stale()
     if rows.now >= row.expires_at:
         return Changes(), NotPermitted(f"`{id}` expired", fix="the agent may ask again")
+    if opens and rows.halt is Halt.RESTORED:
+        return Changes(), NotPermitted("a yes of before a restored store is adopted opens nothing", fix=ADOPT)
     approvals = force.contract.approvals
     person = person_of(approvals, by.person, by.known_by)
     proved = proves(by.signature, by.known_by, consent_text(id, row.action.digest, row.seen))
@@ -193,7 +195,7 @@ def _agree(
     if seen != row.seen:
         why = f"what `{id}` shows has changed since you looked"
         return Changes(), NotPermitted(why, fix=f"look again: `interlock approvals show {id}`")
-    votes = rows.grants[id]
+    votes = since_adoption(rows.door, rows.grants[id])
     new = Grant(
         id=id_of_new,
         action=id,

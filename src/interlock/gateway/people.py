@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from interlock.approval.grant import Grant
 from interlock.contract.ir import Approvals
+from interlock.core.door import Door
 from interlock.core.ids import PersonId, Role
 from interlock.core.value import replace
 from interlock.ledger.consent import BY_KEY
@@ -26,6 +27,16 @@ def askers_of(row: ActionRow) -> tuple[PersonId, ...]:
     """Name who asked for an action, for whom, and who asked for what it does again or starts as a draft."""
     by = (row.action.by,) if row.action.by else ()
     return tuple(dict.fromkeys((*by, PersonId(row.action.caller.principal), *row.askers)))
+
+
+def since_adoption(door: Door, grants: Sequence[Grant]) -> tuple[Grant, ...]:
+    """Return the yeses of after the last adoption: an earlier one may have been used in entries that are lost."""
+    return tuple(grant for grant in grants if grant.given_at >= door.adopted)
+
+
+def asked_before_adoption(door: Door, row: ActionRow) -> bool:
+    """Whether it may have been carried out in entries that are lost."""
+    return row.action.asked_at < door.adopted
 
 
 def counting_today(approvals: Approvals, row: ActionRow, grants: Sequence[Grant]) -> tuple[Grant, ...]:

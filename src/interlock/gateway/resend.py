@@ -119,10 +119,10 @@ def _taken_over(
         return Changes(), None
     if rows.door.of(caller.workflow, caller.environment) != asked.force.published:
         return Changes(), None
-    left, agreed = (
-        left_open(asked, rows),
-        any(grant.consumed_by == row.action.id for grant in rows.grants[row.action.id]),
-    )
+    if row.started_at < rows.door.adopted:
+        return Changes(), None  # how it ended, and what came after it, may stand in entries that are lost
+    left = left_open(asked, rows)
+    agreed = any(grant.consumed_by == row.action.id for grant in rows.grants[row.action.id])
     if not isinstance(left, Allow) and not (isinstance(left, Ask) and agreed):
         return Changes(), None  # a stop and a lower mode hold for what is sent again, too
     later = [claim for claim in rows.claims.values() if claim and not claim.serial and claim.action != row.action.id]

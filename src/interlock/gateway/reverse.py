@@ -190,6 +190,8 @@ async def answer(gateway: Gateway, store: TenantStore, asked_for: Notice) -> Out
     """
     by = Operator(person=asked_for.by, known_by=asked_for.known_by, process=gateway.process)
     try:
+        if asked_for.at < (await store.read(Needs())).door.adopted:
+            raise NotPermitted("it may have been undone in entries that are lost", fix="look, then ask for it again")
         outcome = await undo(gateway, store, asked_for.action, by, even_if_changed=asked_for.even_if_changed)
     except (NotPermitted, ActionUnknown, StoreTampered):
         outcome = None

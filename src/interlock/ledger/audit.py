@@ -7,6 +7,7 @@ from interlock.core.errors import LedgerBroken
 from interlock.core.outcome import Receipt
 from interlock.ledger.consent import BY_KEY, consent_text, proves
 from interlock.ledger.export import Export
+from interlock.ledger.gap import Gap, declaring, gap_of
 from interlock.ledger.note import Verifier, opened
 from interlock.ledger.reading import ActionLine, UsedLine, read
 from interlock.ledger.seal import Kind
@@ -20,6 +21,8 @@ class Finding:
     index: int | None
     """The entry that it is about; nothing where it cannot be told to one."""
     what: str
+    declared: bool = False
+    """Whether an entry of the ledger says that just this is lost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +40,8 @@ class Report:
     """How many older heads were held against it, those of receipts and anchors included."""
     receipts: int
     findings: tuple[Finding, ...]
+    gaps: tuple[Gap, ...] = ()
+    """What the ledger itself declares lost, whether or not anything of it was kept."""
 
     @property
     def sound(self) -> bool:
@@ -63,10 +68,12 @@ def audit(
     leaves = [leaf_hash(line) for line in export.lines]
     size = len(leaves)
     by_size = roots(leaves, {size, 0, *(head.size for head in (*kept, *own))})
-    found += _heads(by_size, own, size, "the signed head of this export")
-    found += _heads(by_size, kept, size, "a head that you kept")
-    found += _receipts(receipts, leaves)
-    found += _entries(export.lines)
+    gaps = list[Gap]()
+    about = list(_entries(export.lines, gaps))
+    found += _heads(by_size, own, size, "the signed head of this export", ())
+    found += _heads(by_size, kept, size, "a head that you kept", gaps)
+    found += _receipts(receipts, leaves, gaps)
+    found += about
     return Report(
         origin=export.signer.origin,
         entries=size,
@@ -75,6 +82,7 @@ def audit(
         heads=len(kept),
         receipts=len(receipts),
         findings=tuple(found),
+        gaps=tuple(gaps),
     )
 
 
@@ -106,11 +114,17 @@ def _own(export: Export, signer: Verifier, found: list[Finding]) -> tuple[Head, 
     return (head,)
 
 
-def _heads(by_size: dict[int, bytes], heads: Iterable[Head], size: int, which: str) -> Iterable[Finding]:
+def _heads(
+    by_size: dict[int, bytes], heads: Iterable[Head], size: int, which: str, gaps: Sequence[Gap]
+) -> Iterable[Finding]:
     """Hold the roots against heads, smallest first: what a good one covers is good."""
     good = 0
     for head in heads:
-        if head.size > size:
+        gap = declaring(gaps, head) if by_size.get(head.size) != head.root else None
+        if gap is not None:
+            what = f"{which} is over {head.size} entries, {_lost(gap, head.size)}"
+            yield Finding(index=gap.shared, what=what, declared=True)
+        elif head.size > size:
             what = f"{which} is over {head.size} entries: {head.size - size} are gone from the end"
             yield Finding(index=size, what=what)
         elif by_size[head.size] == head.root:
@@ -120,22 +134,35 @@ def _heads(by_size: dict[int, bytes], heads: Iterable[Head], size: int, which: s
             yield Finding(index=good, what=what)
 
 
-def _receipts(receipts: Iterable[Receipt], leaves: Sequence[bytes]) -> Iterable[Finding]:
+def _lost(gap: Gap, size: int) -> str:
+    return f"of which the last {size - gap.shared} are declared lost by entry {gap.declared_at}"
+
+
+def _receipts(receipts: Iterable[Receipt], leaves: Sequence[bytes], gaps: Sequence[Gap]) -> Iterable[Finding]:
     for receipt in receipts:
-        if not 0 <= receipt.index < len(leaves):
+        there = receipt.index < len(leaves) and leaves[receipt.index].hex() == receipt.leaf
+        gap = next((gap for gap in gaps if gap.covers_entry(receipt.index)), None)
+        if gap is not None and not there:
+            what = f"it was receipted, and is declared lost by entry {gap.declared_at}"
+            yield Finding(index=receipt.index, what=what, declared=True)
+        elif not 0 <= receipt.index < len(leaves):
             yield Finding(index=receipt.index, what="it was receipted, and it is gone")
         elif leaves[receipt.index].hex() != receipt.leaf:
             yield Finding(index=receipt.index, what="it is not the entry that was receipted")
 
 
-def _entries(lines: Iterable[bytes]) -> Iterable[Finding]:
+def _entries(lines: Iterable[bytes], gaps: list[Gap]) -> Iterable[Finding]:
+    """Read each entry, and collect what is declared lost."""
     given: set[tuple[str, UsedLine]] = set()
     for index, line in enumerate(lines):
         try:
             entry = read(line)
+            gap = gap_of(index, entry)
         except LedgerBroken as broken:
             yield Finding(index=index, what=str(broken))
             continue
+        if gap is not None:
+            gaps.append(gap)
         if isinstance(entry, ActionLine) and entry.grants:
             yield from (Finding(index=index, what=what) for what in _consents(entry, given))
 

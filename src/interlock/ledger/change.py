@@ -19,10 +19,11 @@ from interlock.core.ids import (
 from interlock.core.value import replace
 from interlock.ledger.reading import ChangeLine
 from interlock.ledger.seal import Kind
+from interlock.ledger.tree import Head
 
 Detail = Mapping[str, str | int]
 
-DOOR = frozenset({Kind.PUBLISHED, Kind.MODE, Kind.SWITCH, Kind.GLASS, Kind.CLOCK})
+DOOR = frozenset({Kind.PUBLISHED, Kind.MODE, Kind.SWITCH, Kind.GLASS, Kind.CLOCK, Kind.RESTORED, Kind.ADOPTED})
 """The kinds that change a door, each by one epoch."""
 
 
@@ -78,6 +79,26 @@ def accepted(clock: Instant) -> Detail:
     return {"accepted": clock}
 
 
+def restored(copy: Head) -> Detail:
+    """Say which head the backup had that the ledger goes on from."""
+    return {"entries": copy.size, "root": copy.root.hex()}
+
+
+def adopted(known: Head, *, shared: int) -> Detail:
+    """Say which head was the last that is known outside, and how many of its entries this ledger has."""
+    return {
+        "entries": known.size,
+        "root": known.root.hex(),
+        "shared": shared,
+        "lost": max(0, known.size - shared),
+    }
+
+
+def adoption_ends(at: Instant) -> Instant:
+    """Return the first moment that is after an adoption: what has the time of its entry may have come before it."""
+    return Instant(at + 1)
+
+
 def turned(door: Door, line: ChangeLine) -> Door:
     """Return the door after a change.
 
@@ -111,6 +132,10 @@ def _turned(door: Door, line: ChangeLine) -> Door:
             return replace(door, glass=(*kept, _glass_of(line)))
         case Kind.CLOCK:
             return replace(door, clock_accepted=Instant(int(detail["accepted"])))
+        case Kind.RESTORED:
+            return replace(door, restored=True)
+        case Kind.ADOPTED:
+            return replace(door, restored=False, adopted=adoption_ends(Instant(line.at)))
         case _:
             return door
 

@@ -37,6 +37,8 @@ class Kind(Enum):
     UNDO_ASKED = "undo_asked"  # a person asked whoever performs to undo something
     BUDGET = "budget"
     CLOCK = "clock"
+    RESTORED = "restored"  # what stands before it came out of a backup
+    ADOPTED = "adopted"  # a person took on a ledger that may lack its last entries
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from interlock.ledger.seal import ActionEntry, seal
 from interlock.ledger.tree import Tree, leaf_hash
 from interlock.ports import Change, Changes, Clock, Halt, Needs, Secrets, Written
 from interlock.store.database import Database, Put, Standing, Value
-from interlock.store.load import Known, Loaded, Stored, StoredHead, load, mac_of, not_ours
+from interlock.store.load import Known, Loaded, Stored, StoredHead, load, mac_of, set_back
 from interlock.store.schema import CONTRACT, DOOR, ENTRY, HEAD, PAYLOAD, TABLES, Table, encode
 from interlock.store.tiles import fill
 
@@ -52,24 +52,33 @@ class Batcher:
         Raises:
             StoreError: the batch as a whole was not written, or nobody knows.
         """
-        by_tenant: dict[TenantId, list[int]] = {}
-        for n, write in enumerate(writes):
-            by_tenant.setdefault(write.tenant, []).append(n)
-        told: dict[int, Told] = {}
-        moved: dict[TenantId, Tree] = {}
         try:
-            db.begin(durable=any(write.durable for write in writes), tenants=sorted(by_tenant))
-            for tenant, turns in sorted(by_tenant.items()):
-                part = _Part(db=db, batcher=self, tenant=tenant)
-                told |= dict(zip(turns, part.run([writes[n] for n in turns]), strict=True))
-                moved[tenant] = part.tree
-            self.secrets.flush()
+            db.begin(durable=any(write.durable for write in writes), tenants=sorted({write.tenant for write in writes}))
+            told, moved = self.within(db, writes)
         except BaseException:
             db.rollback()
             raise
         db.commit()
         self.seen |= moved
-        return [told[n] for n in range(len(writes))]
+        return told
+
+    def within(self, db: Database, writes: Sequence[Write]) -> tuple[list[Told], dict[TenantId, Tree]]:
+        """Run the writes in a transaction that somebody else commits; return what each caller is told, and the heads.
+
+        Raises:
+            StoreError: the batch as a whole cannot be written.
+        """
+        by_tenant: dict[TenantId, list[int]] = {}
+        for n, write in enumerate(writes):
+            by_tenant.setdefault(write.tenant, []).append(n)
+        told: dict[int, Told] = {}
+        moved: dict[TenantId, Tree] = {}
+        for tenant, turns in sorted(by_tenant.items()):
+            part = _Part(db=db, batcher=self, tenant=tenant)
+            told |= dict(zip(turns, part.run([writes[n] for n in turns]), strict=True))
+            moved[tenant] = part.tree
+        self.secrets.flush()
+        return [told[n] for n in range(len(writes))], moved
 
     def trusted(self, stored: Stored, standing: Standing) -> StoredHead:
         """Return the stored head, which must be ours: signed, and not older than one that this process has seen.
@@ -81,8 +90,9 @@ class Batcher:
         known = self.seen.get(stored.tenant, Tree())
         if stands.tree == known:
             return stands
-        if stands.tree.size < known.size:
-            raise not_ours(stored.tenant, f"it has {stands.tree.size} entries, and had {known.size} before")
+        if stands.tree.size <= known.size:
+            other = " others" if stands.tree.size == known.size else ""
+            raise set_back(stored.tenant, f"it has {stands.tree.size}{other} entries, and had {known.size} before")
         return stored.vouched(stands)
 
 

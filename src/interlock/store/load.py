@@ -158,6 +158,14 @@ def not_ours(tenant: TenantId, why: str) -> StoreTampered:
     )
 
 
+def set_back(tenant: TenantId, why: str) -> StoreTampered:
+    """Say that a ledger is older than this process has seen it: a backup, a standby that lagged, or an intruder."""
+    return StoreTampered(
+        f"the ledger of `{tenant}` is not as this installation left it: {why}",
+        fix="if it was restored, run `interlock ledger adopt` and start this process again; else `ledger verify`",
+    )
+
+
 @dataclass(slots=True)
 class Loaded:
     """The rows of a batch while its functions run one after the other. Each finds what the one before it left."""
@@ -250,7 +258,7 @@ def load(
         now=now,
         door=door,
         tree=tree,
-        halt=halt,
+        halt=Halt.RESTORED if door.restored else halt,
         actions={id: by_id.get(id) for id in needs.actions},
         keys={key: by_key.get(key) for key in needs.keys},
         budgets={id: budgets.get(id) for id in needs.budgets},
