@@ -5,22 +5,31 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from interlock.core.errors import ContractInvalid, StoreClosed
 from interlock.core.ids import ActionId, Instant, Micros
 from interlock.gateway import fresh
+from interlock.gateway.adopt import restored
 from interlock.gateway.call import Gateway
+from interlock.gateway.doors import Operator
 from interlock.gateway.force import Forces
 from interlock.gateway.gather import Facts
-from interlock.ports import Clock, Observer, Performers, Store
+from interlock.ledger.anchor import Anchor
+from interlock.ledger.tree import Head
+from interlock.ports import Change, Clock, Observer, Performers, Store
+from interlock.secret import key_backup
 from interlock.secret.keyring import Keyring, load_seed
-from interlock.secret.keys import Keys, SqliteKeys
+from interlock.secret.keys import Keys, SqliteKeys, TakenIn
+from interlock.store import backup
 from interlock.store.anchor import AnchorFile
+from interlock.store.backup import Contents, Part
 from interlock.store.database import Around as Around
 from interlock.store.database import Database as Database
 from interlock.store.database import itself
-from interlock.store.sqlite import lock_for_performing, open_sqlite
+from interlock.store.restore import Restored, restore
+from interlock.store.sqlite import SqliteDatabase, lock_for_performing, open_sqlite
 from interlock.tool.function import PREFIX
 from interlock.tool.manifest import Manifest, manifest_of
 from interlock.tool.python import PythonTools
@@ -136,6 +145,118 @@ def describe(source: str) -> Manifest:
 def anchor_file(path: Path) -> AnchorFile:
     """Name a file of anchors; it need not be there."""
     return AnchorFile(path)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackedUp:
+    """What is in a backup, and how many keys are in the file beside it."""
+
+    contents: Contents
+    keys: int | None
+
+
+def back_up(where: str, keys: Path, to: Path, *, keys_to: Path | None = None, clock: Clock | None = None) -> BackedUp:
+    """Write down all that a store holds as of one moment, beside any process that works on it.
+
+    Args:
+        where: the store.
+        keys: the folder of its keys.
+        to: the file of the backup.
+        keys_to: a second file for the keys that can be destroyed. With it, what is erased later can still be read.
+        clock: the clock of this machine, if nothing else is given.
+
+    Raises:
+        StoreError: the store or the keys cannot be used, or a file cannot be written.
+    """
+    with _opened_bare(where, keys, clock) as (db, secrets, now):
+        kind = "postgres" if is_postgres(where) else "sqlite"
+        contents = backup.write(db, secrets, to, kind=kind, now=now.now())
+        # After the rows: each key that they need is there by now.
+        found = secrets.keys.all() if keys_to is not None else None
+        if keys_to is not None and found is not None:
+            key_backup.write(keys_to, found)
+    return BackedUp(contents=contents, keys=len(found) if found is not None else None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BroughtBack:
+    """What a store holds now, what it held before, and what became of keys that came with it."""
+
+    restored: Restored
+    keys: TakenIn | None
+
+
+def bring_back(
+    where: str,
+    keys: Path,
+    path: Path,
+    by: Operator,
+    *,
+    over: bool = False,
+    keys_from: Path | None = None,
+    clock: Clock | None = None,
+) -> BroughtBack:
+    """Put a backup into a store. Nothing starts on it until each of its ledgers is adopted.
+
+    Heads that it takes the place of are kept beside the keys, as anchors, to be compared with.
+
+    Args:
+        where: the store. On SQLite no process may perform on it meanwhile.
+        keys: the folder of the keys of the installation that the backup is of.
+        path: the backup.
+        by: the person who answers for it.
+        over: whether what the store holds may be replaced.
+        keys_from: the file of keys that was written with it. What has been destroyed since stays destroyed.
+        clock: the clock of this machine, if nothing else is given.
+
+    Raises:
+        Occupied: another process performs on the store.
+        BackupBroken: a file cannot be restored from.
+        InterlockError: the backup is of another installation, or the store holds something.
+    """
+    found = key_backup.read(keys_from) if keys_from is not None else None
+    taken: TakenIn | None = None
+    with right_to_perform(where), _opened_bare(where, keys, clock) as (db, secrets, now):
+
+        def keep(part: Part) -> None:
+            anchor_file(keys / "anchors.jsonl").append(Anchor(at=now.now(), head=part.head))
+
+        def take_keys_in() -> None:
+            nonlocal taken
+            taken = secrets.keys.take_in(found) if found is not None else None
+
+        def mark(copy: Head) -> Change[None]:
+            return partial(restored, by=by, copy=copy)
+
+        done = restore(db, secrets, now, path, mark=mark, over=over, keep=keep, last=take_keys_in)
+    return BroughtBack(restored=done, keys=taken)
+
+
+@contextmanager
+def _opened_bare(where: str, keys: Path, clock: Clock | None) -> Generator[tuple[Database, Keyring, Clock]]:
+    """Open a connection of its own, for what is done to a store as a whole."""
+    if not (keys / "master.seed").exists():
+        # A new seed would make everything in a backup look tampered with.
+        fix = "name the folder with `--keys`, or put `master.seed` back from where you keep it"
+        raise StoreClosed(f"the keys of this installation are not in `{keys}`", fix=fix)
+    secrets = Keyring(load_seed(keys / "master.seed"), _keys(where, keys))
+    try:
+        db = _database(where, server_time=clock is None)
+        try:
+            yield db, secrets, clock or SystemClock()
+        finally:
+            db.close()
+    finally:
+        secrets.close()
+
+
+def _database(where: str, *, server_time: bool) -> Database:
+    if not is_postgres(where):
+        return SqliteDatabase(Path(where))
+    from interlock.store.postgres import PostgresDatabase, make_tables  # noqa: PLC0415
+
+    make_tables(where)
+    return PostgresDatabase(where, server_time=server_time)
 
 
 @contextmanager

@@ -47,7 +47,7 @@ class Keyring:
     def __init__(self, seed: bytes, keys: Keys) -> None:
         assert len(seed) == _SEED_BYTES, "a seed is 32 bytes"
         self._seed = seed
-        self._keys = keys
+        self.keys = keys
         self._signing = cache(self._signing_key)
         self._public = cache(self._public_key)
         self._subject_name = lru_cache(_NAMES_KEPT_MAX)(self.subject_name)
@@ -65,7 +65,7 @@ class Keyring:
     def seal(self, tenant: TenantId, id: PayloadId, text: bytes, subjects: frozenset[SubjectId]) -> bytes:
         names = tuple(sorted(self._subject_name(tenant, subject) for subject in subjects))
         # Under a key that was destroyed nothing is kept: such a payload is erased from its birth.
-        key = self._payload_key([self._keys.find_or_make(name, _new_key) or _new_key() for name in names])
+        key = self._payload_key([self.keys.find_or_make(name, _new_key) or _new_key() for name in names])
         nonce = token_bytes(_NONCE_BYTES)
         sealed = AESGCM(key).encrypt(nonce, text, f"{tenant}/{id}".encode())
         return _encode(_Envelope(names=names, nonce=nonce, text=sealed))
@@ -73,7 +73,7 @@ class Keyring:
     def open(self, tenant: TenantId, id: PayloadId, sealed: bytes) -> bytes:
         try:
             envelope = _decode(sealed)
-            key = self._payload_key([self._keys.find(name) for name in envelope.names])
+            key = self._payload_key([self.keys.find(name) for name in envelope.names])
             return AESGCM(key).decrypt(envelope.nonce, envelope.text, f"{tenant}/{id}".encode())
         except (msgspec.DecodeError, InvalidTag) as error:
             raise StoreTampered(
@@ -81,7 +81,7 @@ class Keyring:
             ) from error
 
     def flush(self) -> None:
-        self._keys.flush()
+        self.keys.flush()
 
     def subject_name(self, tenant: TenantId, subject: SubjectId) -> str:
         """Name a subject's key without naming the subject."""
@@ -89,10 +89,10 @@ class Keyring:
 
     def destroy(self, tenant: TenantId, subject: SubjectId) -> bool:
         """Destroy a subject's key, and with it every payload that needed it. Returns whether there was one."""
-        return self._keys.destroy(self.subject_name(tenant, subject))
+        return self.keys.destroy(self.subject_name(tenant, subject))
 
     def close(self) -> None:
-        self._keys.close()
+        self.keys.close()
 
     def _payload_key(self, parts: Sequence[bytes | None]) -> bytes:
         found = [part for part in parts if part is not None]

@@ -4,12 +4,26 @@ Beside a SQLite store they are a file of their own; several processes on one Pos
 """
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import Protocol
 
 from interlock.core.errors import StoreBusy, StoreClosed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakenIn:
+    """What became of keys out of a backup."""
+
+    added: int
+    destroyed: int
+    """Keys that are destroyed now because they were when the backup was made."""
+    stayed: int
+    """Keys of the backup that stay destroyed, because they were destroyed since."""
+    other: int
+    """Names that have another key here: what was sealed under the one of the backup cannot be read."""
 
 
 class Keys(Protocol):
@@ -25,11 +39,37 @@ class Keys(Protocol):
         """Overwrite a key for good. Its name never gets another. Returns whether there was one."""
         ...
 
+    def all(self) -> Mapping[str, bytes | None]:
+        """Return every key by its name; nothing stands for one that was destroyed."""
+        ...
+
+    def take_in(self, found: Mapping[str, bytes | None]) -> TakenIn:
+        """Add keys out of a backup. What was destroyed, here or there, is destroyed."""
+        ...
+
     def flush(self) -> None:
         """Return once all keys are on disk."""
         ...
 
     def close(self) -> None: ...
+
+
+def merged(keys: Keys, found: Mapping[str, bytes | None], add: Callable[[str, bytes], object]) -> TakenIn:
+    """Say what becomes of each key of a backup, and do it: `add` puts one in where its name is free."""
+    known = keys.all()
+    added = destroyed = stayed = other = 0
+    for name, key in found.items():
+        if key is None:
+            destroyed += keys.destroy(name)
+        elif name not in known:
+            add(name, key)
+            added += 1
+        elif known[name] is None:
+            stayed += 1
+        elif known[name] != key:
+            other += 1
+    keys.flush()
+    return TakenIn(added=added, destroyed=destroyed, stayed=stayed, other=other)
 
 
 class SqliteKeys:
@@ -85,6 +125,17 @@ class SqliteKeys:
             self._run("pragma wal_checkpoint(truncate)")
             self._run("pragma synchronous = normal")
         return there
+
+    def all(self) -> Mapping[str, bytes | None]:
+        return dict(self._run("select name, key from key order by name").fetchall())
+
+    def take_in(self, found: Mapping[str, bytes | None]) -> TakenIn:
+        def add(name: str, key: bytes) -> None:
+            with self._turn:
+                self._run("insert or ignore into key values (?, ?)", [name, key])
+                self._dirty = True
+
+        return merged(self, found, add)
 
     def flush(self) -> None:
         if not self._dirty:

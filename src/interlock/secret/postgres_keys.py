@@ -1,12 +1,13 @@
 """Destroyable keys in a table of Postgres, for several processes on one database."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
 from typing import Any, LiteralString
 
 import psycopg
 
 from interlock.core.errors import StoreBusy
+from interlock.secret.keys import TakenIn, merged
 
 
 class PostgresKeys:
@@ -39,6 +40,14 @@ class PostgresKeys:
         self._known.pop(name, None)
         self._run(_DESTROY, [name])
         return there
+
+    def all(self) -> Mapping[str, bytes | None]:
+        found = self._run("select name, key from interlock_key order by name")
+        return {name: bytes(key) if key is not None else None for name, key in found}
+
+    def take_in(self, found: Mapping[str, bytes | None]) -> TakenIn:
+        into: LiteralString = "insert into interlock_key values (%s, %s) on conflict do nothing"
+        return merged(self, found, lambda name, key: self._run(into, [name, key]))
 
     def flush(self) -> None:
         pass  # the write-ahead log is one for all: whoever waits for a later commit has waited for these

@@ -96,6 +96,14 @@ class Database(Protocol):
         """Write rows of a tenant."""
         ...
 
+    def take_time(self) -> None:
+        """Let this transaction last as long as it needs."""
+        ...
+
+    def clear(self, tables: Sequence[str]) -> None:
+        """Take every row of every tenant out of some tables."""
+        ...
+
     def names(self, names: Sequence[str]) -> Any:  # noqa: ANN401  what the driver takes for a list
         """Turn a list of names into the parameter that `within` takes."""
         ...

@@ -77,6 +77,14 @@ class PostgresDatabase:
                 elif put.rows:
                     self._run(_put_sql(put.into), [tenant, *map(list, zip(*put.rows, strict=True))])
 
+    def take_time(self) -> None:
+        for name in ("statement_timeout", "idle_in_transaction_session_timeout"):
+            self._run(f"set local {name} = 0")
+
+    def clear(self, tables: Sequence[str]) -> None:
+        for table in tables:
+            self._run(f"delete from {table}")  # noqa: S608  our own names
+
     def names(self, names: Sequence[str]) -> list[str]:
         return list(names)
 

@@ -126,6 +126,12 @@ class KillingDatabase:
         self._at("put")
         self.inner.put(tenant, some[1:])
 
+    def take_time(self) -> None:
+        self.inner.take_time()
+
+    def clear(self, tables: Sequence[str]) -> None:
+        self.inner.clear(tables)
+
     def names(self, names: Sequence[str]) -> Any:
         return self.inner.names(names)
 

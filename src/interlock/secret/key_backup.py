@@ -1,0 +1,57 @@
+"""Destroyable keys in a file of their own, beside a backup. While it exists, what is erased later can still be read."""
+
+import os
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+
+import msgspec
+
+from interlock.core.errors import BackupBroken, StoreBusy
+
+FORMAT = 1
+
+
+class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole file."""
+
+    keys_backup: int
+    keys: Mapping[str, bytes | None]
+    """By name; nothing stands for a key that was destroyed."""
+    sha256: str
+
+
+def write(path: Path, keys: Mapping[str, bytes | None]) -> None:
+    """Write keys down for their owner alone to read. A file that is there is never written over.
+
+    Raises:
+        StoreBusy: the file cannot be written.
+    """
+    text = msgspec.json.encode(_File(keys_backup=FORMAT, keys=keys, sha256=_sum(keys)))
+    try:
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+            file.write(text + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        why = (error.strerror or "unknown").lower()
+        raise StoreBusy(f"`{path}` cannot be written ({why})", fix="name another file, or make room") from error
+
+
+def read(path: Path) -> Mapping[str, bytes | None]:
+    """Read what `write` wrote.
+
+    Raises:
+        BackupBroken: it is damaged, or no such file.
+    """
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=_File)
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise BackupBroken(f"`{path}` is no backup of keys, or cut off", fix="name another copy of it") from error
+    if found.keys_backup != FORMAT or found.sha256 != _sum(found.keys):
+        raise BackupBroken(f"`{path}` is damaged, or of another version", fix="name another copy of it")
+    return found.keys
+
+
+def _sum(keys: Mapping[str, bytes | None]) -> str:
+    return sha256(msgspec.json.encode(dict(sorted(keys.items())))).hexdigest()
