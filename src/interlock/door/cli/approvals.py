@@ -20,12 +20,15 @@ from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import Session, awaited, session
 from interlock.gateway.consent import agree, edit, waiting
 from interlock.gateway.consent import deny as say_no
+from interlock.gateway.people import asked_before_adoption, since_adoption
 from interlock.policy.vocabulary import question_of
 from interlock.policy.words import as_text
 from interlock.ports import ActionRow, Needs, Wanted
 
 _SEEN_SHOWN = 16
 """How much of the hash of what was shown is printed and asked for: 64 bits, as an answer to one question."""
+
+_MAY_BE_DONE = "it was asked for before the ledger was adopted: it may have been done in what is lost"
 
 
 @awaited
@@ -144,7 +147,8 @@ async def _seen(here: Session, row: ActionRow) -> str:
 
 
 async def _text(here: Session, row: ActionRow) -> str:
-    typed, now = here.typed, (await here.rows()).now
+    typed, rows = here.typed, await here.rows()
+    now = rows.now
     question, room = await _question(here, row), typed.screen.width - 12
     facts = [f"{name}: {_fact_words(fact)}" for name, fact in question["facts"].items()]
     wants = [requirement_line(each, await _given(here, row, each.rule)) for each in row.requirements]
@@ -156,6 +160,7 @@ async def _text(here: Session, row: ActionRow) -> str:
         ("preview", shown(question["preview"], room) if question["preview"] is not None else ""),
         ("facts", "\n".join(facts)),
         ("agent", clean(f"{caller.agent} for {caller.principal}, {caller.workflow} in {caller.environment}")),
+        ("take care", _MAY_BE_DONE if asked_before_adoption(rows.door, row) else ""),
         ("edited by", in_words(row.authors) + ", who cannot approve it" if row.authors else ""),
         ("waits for", "\n".join(wants)),
         ("expires", _expiry(row, now)),
@@ -179,13 +184,22 @@ async def _question(here: Session, row: ActionRow) -> dict[str, Any]:
 
 async def _data(here: Session, row: ActionRow) -> dict[str, Any]:
     wants = [requirement_data(each, await _given(here, row, each.rule)) for each in row.requirements]
-    expires = {"expires_at": Time(row.expires_at), "expired": (await here.rows()).now >= row.expires_at}
-    return {**row_data(row), "requirements": wants, **expires, "seen": row.seen, "edited_by": sorted(row.authors)}
+    rows = await here.rows()
+    return {
+        **row_data(row),
+        "requirements": wants,
+        "expires_at": Time(row.expires_at),
+        "expired": rows.now >= row.expires_at,
+        "seen": row.seen,
+        "edited_by": sorted(row.authors),
+        "may_have_been_done": asked_before_adoption(rows.door, row),
+    }
 
 
 async def _given(here: Session, row: ActionRow, rule: str) -> list[str]:
     """Name who has said yes to one rule, as the action stands now."""
-    votes = (await here.store.read(Needs(grants=frozenset({row.action.id})))).grants[row.action.id]
+    rows = await here.store.read(Needs(grants=frozenset({row.action.id})))
+    votes = since_adoption(rows.door, rows.grants[row.action.id])
     return sorted({v.person for v in votes if rule in v.rules and (v.digest, v.seen) == (row.action.digest, row.seen)})
 
 

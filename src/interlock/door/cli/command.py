@@ -33,3 +33,10 @@ class Command:
 def arg(*names: str, **options: Any) -> Argument:  # noqa: ANN401  what argparse takes
     """Write an argument as one would for argparse."""
     return Argument(names=names, options=options)
+
+
+WHO = (
+    arg("--sign-with", metavar="KEY", help="the Ed25519 key file to be known by, instead of the user of this machine"),
+    arg("--as", dest="as_name", metavar="NAME", help="be NAME; believed for the tenant `demo` alone"),
+)
+"""How a command is told who types it."""

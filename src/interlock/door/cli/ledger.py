@@ -1,8 +1,7 @@
 """`ledger`: show, verify, prove, export, anchor, keys. Verifying a file needs neither a store nor a secret."""
 
 from base64 import b64decode
-from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +11,17 @@ from interlock.app import anchor_file
 from interlock.core.errors import LedgerBroken
 from interlock.core.ids import Instant
 from interlock.core.limits import SAFE_INTEGER
-from interlock.core.outcome import Receipt
+from interlock.door.cli.outside import Outside, default_anchors, kept_outside, text_of
 from interlock.door.cli.reading import InputWrong
-from interlock.door.cli.render import Time, block, span, table, usd
+from interlock.door.cli.render import Time, block, clean, span, table, usd
 from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import Session, awaited, session
 from interlock.gateway.compare import verify_state
 from interlock.gateway.history import exported, proved, signer_of, to_anchor
 from interlock.ledger import anchor as anchors
 from interlock.ledger import export
-from interlock.ledger.anchor import Anchor
 from interlock.ledger.audit import Finding, Report, audit
+from interlock.ledger.gap import Gap
 from interlock.ledger.note import Verifier
 from interlock.ledger.tree import leaf_hash
 
@@ -60,9 +59,9 @@ async def show(typed: Typed) -> int:
 async def verify(typed: Typed) -> int:
     """Check a file by its public key, or the store by its own, with everything that was kept outside."""
     given = typed.given
-    outside = _kept_outside(typed)
+    outside, key = kept_outside(typed), _key(typed)
     if given.file is not None:
-        return _file(typed, given.file, outside)
+        return _file(typed, given.file, outside, key)
     with session(typed) as here:
         secrets = here.gateway.secrets
         signer = signer_of(here.store, secrets)
@@ -73,9 +72,7 @@ async def verify(typed: Typed) -> int:
             head=await here.store.signed_head(),
         )
         kept = [each for each in outside.anchors if each.origin == signer.origin]
-        report = audit(
-            found, pinned=outside.key or signer, heads=[each.head for each in kept], receipts=outside.receipts
-        )
+        report = audit(found, pinned=key or signer, heads=[each.head for each in kept], receipts=outside.receipts)
         differences = await verify_state(here.store, secrets) if given.state else ()
         now = (await here.rows()).now
     findings = [*report.findings, *(Finding(index=None, what=f"{d.where}: {d.what}") for d in differences)]
@@ -120,7 +117,7 @@ async def export_all(typed: Typed) -> int:
 @awaited
 async def anchored(typed: Typed) -> int:
     """Keep the signed head outside, in a file that only grows."""
-    file = Path(typed.given.to or _default_anchors(typed))
+    file = Path(typed.given.to or default_anchors(typed))
     with session(typed) as here:
         anchor = await to_anchor(here.store, (await here.rows()).now)
     # What holds something else, or was torn by a crash, is not written on.
@@ -144,48 +141,17 @@ async def keys(typed: Typed) -> int:
     return 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Outside:
-    """What was kept outside the store."""
-
-    key: Verifier | None
-    anchors: tuple[Anchor, ...]
-    receipts: tuple[Receipt, ...]
+def _key(typed: Typed) -> Verifier | None:
+    return Verifier.parse(typed.given.key) if typed.given.key else None
 
 
-def _kept_outside(typed: Typed) -> _Outside:
-    given = typed.given
-    for each in given.anchors or ():
-        if not Path(each).is_file():
-            raise InputWrong(
-                f"`{each}` cannot be read: there is no such file", fix="name the file that anchors went to"
-            )
-    places = [Path(each) for each in given.anchors or [_default_anchors(typed)]]
-    found = tuple(each for place in places for each in anchor_file(place).read())
-    key = Verifier.parse(given.key) if given.key else None
-    return _Outside(key=key, anchors=found, receipts=tuple(_receipt(Path(each)) for each in given.receipt or ()))
-
-
-def _default_anchors(typed: Typed) -> Path:
-    return typed.settings.keys / "anchors.jsonl"
-
-
-def _receipt(file: Path) -> Receipt:
-    try:
-        return msgspec.json.decode(_text(file), type=Receipt)
-    except msgspec.DecodeError as error:
-        raise InputWrong(
-            f"`{file}` is not a receipt", fix="keep the `receipt` of an outcome as it was given"
-        ) from error
-
-
-def _file(typed: Typed, name: str, outside: _Outside) -> int:
-    text = _text(Path(name))
+def _file(typed: Typed, name: str, outside: Outside, key: Verifier | None) -> int:
+    text = text_of(Path(name))
     if text.startswith("c2sp.org/tlog-proof"):
-        return _proof(typed, text, outside.key)
+        return _proof(typed, text, key)
     found = export.read(text.splitlines())
     heads = [each.head for each in outside.anchors if each.origin == found.signer.origin]
-    report = audit(found, pinned=outside.key, heads=heads, receipts=outside.receipts)
+    report = audit(found, pinned=key, heads=heads, receipts=outside.receipts)
     return _told(typed, report, report.findings, rows=None, anchored="")
 
 
@@ -201,7 +167,10 @@ def _proof(typed: Typed, text: str, key: Verifier | None) -> int:
 
 def _told(typed: Typed, report: Report, findings: Iterable[Finding], *, rows: bool | None, anchored: str) -> int:
     """Print what was found. A file has no rows, and nobody knows how old what was kept outside is beside it."""
-    wrong = list(findings)
+    lost = sum(gap.lost for gap in report.gaps)
+    known = typed.given.lost == lost
+    found = list(findings)
+    wrong = [each for each in found if not (each.declared and known)]
     looked = "held against the entries" if rows else "not looked at: `--state` does"
     pairs: list[tuple[str, object]] = [
         ("ledger", report.origin),
@@ -211,10 +180,11 @@ def _told(typed: Typed, report: Report, findings: Iterable[Finding], *, rows: bo
         ("kept outside", f"{report.heads} heads, {report.receipts} receipts"),
         ("last anchor", anchored),
         ("rows", looked if rows is not None else ""),
-        ("verdict", f"{len(wrong)} things are wrong" if wrong else "sound"),
+        ("declared lost", "\n".join(map(_gap, report.gaps))),
+        ("verdict", _verdict(wrong, lost)),
     ]
-    shown = [f"  {'' if f.index is None else f'entry {f.index}: '}{f.what}" for f in wrong[:_FINDINGS_SHOWN]]
-    more = [f"  and {len(wrong) - _FINDINGS_SHOWN} more"] if len(wrong) > _FINDINGS_SHOWN else []
+    shown = [f"  {'' if f.index is None else f'entry {f.index}: '}{f.what}" for f in found[:_FINDINGS_SHOWN]]
+    more = [f"  and {len(found) - _FINDINGS_SHOWN} more"] if len(found) > _FINDINGS_SHOWN else []
     data: dict[str, Any] = {
         "ledger": report.origin,
         "entries": report.entries,
@@ -224,10 +194,28 @@ def _told(typed: Typed, report: Report, findings: Iterable[Finding], *, rows: bo
         "receipts": report.receipts,
         "rows": bool(rows),
         "sound": not wrong,
-        "findings": [{"index": finding.index, "what": finding.what} for finding in wrong],
+        "lost": lost,
+        "findings": [_finding(each) for each in found],
     }
     typed.screen.show(data, "\n".join([block(pairs, typed.screen.width), *shown, *more]))
     return 1 if wrong else 0
+
+
+def _verdict(wrong: Sequence[Finding], lost: int) -> str:
+    if not wrong:
+        return "sound"
+    if all(each.declared for each in wrong):
+        return f"{lost} entries are lost, as an entry declares; if you know of it, say `--lost {lost}`"
+    return f"{len(wrong)} things are wrong"
+
+
+def _gap(gap: Gap) -> str:
+    return f"entries {gap.shared} to {gap.last.size - 1} of an earlier line, by {clean(gap.by)} in {gap.declared_at}"
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    declared = {"declared": True} if finding.declared else {}
+    return {"index": finding.index, "what": finding.what, **declared}
 
 
 def _cells(index: int, entry: dict[str, Any]) -> list[object]:
@@ -260,13 +248,6 @@ async def _lines(here: Session) -> AsyncIterator[bytes]:
         for line in lines:
             yield line
         after += len(lines)
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8", errors="surrogateescape")
-    except OSError as error:
-        raise InputWrong(f"`{file}` cannot be read ({error.strerror})", fix="name a file that is there") from error
 
 
 def _write(file: Path, text: str) -> None:

@@ -148,7 +148,7 @@ def session(typed: Typed, *, may_make: bool = False) -> Generator[Session]:
         InterlockError: there is no such store, or it has nothing of this tenant.
         StoreError: it cannot be used.
     """
-    _be_there(typed, may_make=may_make)
+    be_there(typed, may_make=may_make)
     find_tools_here()
     settings = typed.settings
     with app.beside(settings.store, settings.keys, clock=typed.clock) as gateway:
@@ -164,7 +164,7 @@ def performing(typed: Typed) -> Generator[Session]:
     Raises:
         StoreBusy: another process has that right.
     """
-    _be_there(typed, may_make=False)
+    be_there(typed, may_make=False)
     with app.right_to_perform(typed.settings.store), session(typed) as here:
         yield here
 
@@ -175,7 +175,13 @@ def find_tools_here() -> None:
         sys.path.append("")
 
 
-def _be_there(typed: Typed, *, may_make: bool) -> None:
+def be_there(typed: Typed, *, may_make: bool) -> None:
+    """See to it that the store is there, with its keys.
+
+    Raises:
+        InterlockError: there is no such store.
+        StoreClosed: its keys are not where they should be.
+    """
     settings = typed.settings
     file, seed = settings.file, settings.keys / "master.seed"
     there = file is None or file.is_file()

@@ -74,20 +74,23 @@ async def resume(typed: Typed) -> int:
 
 @awaited
 async def show(typed: Typed) -> int:
-    """Show every switch, the stop file, broken glass, and what is in flight."""
+    """Show every switch, the stop file, broken glass, whether it is restored, and what is in flight."""
     with session(typed) as here:
         rows = await here.rows()
         flying = await _in_flight(here, Scope())
     file, switches = stop_file(typed), rows.door.switches
     glass = [each for each in rows.door.glass if rows.now < each.until]
     there = file is not None and file.is_file()
+    restored = rows.door.restored
     data = {
         "switches": list(map(switch_data, switches)),
         "stop_file": str(file) if there else None,
+        "restored": restored,
         "glass": list(map(glass_data, glass)),
         "in_flight": [action_data(row) for row in flying],
     }
     parts = [f"stop file: {file}: nothing starts in any tenant"] if there else []
+    parts += ["restored, and not adopted: nothing starts until `interlock ledger adopt`"] if restored else []
     parts += [_switch_table(switches, rows.now, typed.screen.broad)] if switches else []
     parts += [f"glass `{each.id}` of {each.by} lets {each.scope} act {_until(each, rows.now)}" for each in glass]
     parts = parts or ["no switch is thrown"]

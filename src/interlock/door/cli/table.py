@@ -1,6 +1,7 @@
 """The table of commands. `main` makes the parser from it, and a test holds the documentation against it."""
 
-from interlock.door.cli.command import Command, arg
+from interlock.door.cli.command import WHO, Command, arg
+from interlock.door.cli.table_record import RECORD
 
 GROUPS = {
     "action": "what agents asked for",
@@ -20,10 +21,6 @@ exit codes: 0 done, 3 parked, 4 suggested, 5 refused, 6 failed, 7 uncertain;
 1 if the command itself could not be carried out"""
 
 _ID = arg("id", metavar="ACTION", help="the id of an action, or as much of its beginning as is unique")
-_WHO = (
-    arg("--sign-with", metavar="KEY", help="the Ed25519 key file to be known by, instead of the user of this machine"),
-    arg("--as", dest="as_name", metavar="NAME", help="be NAME; believed for the tenant `demo` alone"),
-)
 _SCOPE = (
     arg("--workflow", metavar="W", help="only this workflow"),
     arg("--env", metavar="E", help="only this environment"),
@@ -88,7 +85,7 @@ COMMANDS: tuple[Command, ...] = (
         says="start a draft, as an action of your own that waits for the consent of others",
         run="actions:start",
         example="a1m8gnyf6j",
-        takes=(_ID, *_WHO),
+        takes=(_ID, *WHO),
         more=OUTCOMES,
     ),
     Command(
@@ -110,7 +107,7 @@ COMMANDS: tuple[Command, ...] = (
                 action="store_true",
                 help="with `retry`: you know that the first one may still happen",
             ),
-            *_WHO,
+            *WHO,
         ),
         more="`retry` is a new action, and ends with its exit code:\n" + OUTCOMES,
     ),
@@ -130,17 +127,17 @@ COMMANDS: tuple[Command, ...] = (
         takes=(
             _ID,
             arg("--seen", metavar="HASH", help="what `approvals show` printed; without it you are shown and asked"),
-            *_WHO,
+            *WHO,
         ),
         more="The grant opens what HASH stands for and nothing else. If it has changed meanwhile, look again.",
     ),
-    Command(name="approvals deny", says="say no", run="approvals:deny", example="a1m8gnyf6j", takes=(_ID, *_WHO)),
+    Command(name="approvals deny", says="say no", run="approvals:deny", example="a1m8gnyf6j", takes=(_ID, *WHO)),
     Command(
         name="approvals edit",
         says="change the arguments of an action that waits; others than you then decide",
         run="approvals:edit_arguments",
         example="a1m8gnyf6j '{\"usd\": 20}'",
-        takes=(_ID, *_JSON_ARGUMENTS, *_WHO),
+        takes=(_ID, *_JSON_ARGUMENTS, *WHO),
     ),
     Command(
         name="undo",
@@ -152,7 +149,7 @@ COMMANDS: tuple[Command, ...] = (
             arg("--run", dest="run_id", metavar="R", help="every effect of this run"),
             arg("--plan", action="store_true", help="say what would be undone, and do nothing"),
             arg("--even-if-changed", action="store_true", help="go on although the record has changed since"),
-            *_WHO,
+            *WHO,
         ),
         more=OUTCOMES,
     ),
@@ -172,7 +169,7 @@ COMMANDS: tuple[Command, ...] = (
         says="nothing starts, from the next moment on; prints what is in flight",
         run="switches:stop",
         example="--tool refund",
-        takes=(*_SCOPE, _UNDO_TOO, *_WHO),
+        takes=(*_SCOPE, _UNDO_TOO, *WHO),
         more="On a locked or broken SQLite file it leaves FILE.stop beside it, which stops every tenant.",
     ),
     Command(
@@ -180,14 +177,14 @@ COMMANDS: tuple[Command, ...] = (
         says="reads go on, writes end as previews",
         run="switches:suggest",
         example="--tool refund",
-        takes=(*_SCOPE, _UNDO_TOO, *_WHO),
+        takes=(*_SCOPE, _UNDO_TOO, *WHO),
     ),
     Command(
         name="switch read-only",
         says="reads go on, writes are refused",
         run="switches:read_only",
         example="--tool refund",
-        takes=(*_SCOPE, _UNDO_TOO, *_WHO),
+        takes=(*_SCOPE, _UNDO_TOO, *WHO),
     ),
     Command(
         name="switch resume",
@@ -197,7 +194,7 @@ COMMANDS: tuple[Command, ...] = (
         takes=(
             arg("id", nargs="?", metavar="SWITCH", help="which one; needed where several are thrown"),
             arg("--all", action="store_true", help="every switch of this tenant"),
-            *_WHO,
+            *WHO,
         ),
     ),
     Command(name="switch show", says="show what is stopped, and what is in flight", run="switches:show"),
@@ -210,7 +207,7 @@ COMMANDS: tuple[Command, ...] = (
             arg("workflow", nargs="?", metavar="WORKFLOW", help="nothing said: show them all"),
             arg("mode", nargs="?", metavar="MODE", help="read_only, suggest, ask or act"),
             arg("--env", metavar="ENV", help="the environment; needed where the workflow has several"),
-            *_WHO,
+            *WHO,
         ),
     ),
     Command(
@@ -218,14 +215,14 @@ COMMANDS: tuple[Command, ...] = (
         says="break the glass: let a scope act for a while in spite of its mode",
         run="doors:glass",
         example="--for 15m",
-        takes=(arg("--for", dest="span", required=True, metavar="TIME", help="how long: `15m`, `2h`"), *_SCOPE, *_WHO),
+        takes=(arg("--for", dest="span", required=True, metavar="TIME", help="how long: `15m`, `2h`"), *_SCOPE, *WHO),
         more="It never lifts `switch stop`. It is recorded, it expires, and every action that it let through says so.",
     ),
     Command(
         name="clock accept",
         says="vouch for a clock that has jumped, so that actions start again",
         run="doors:accept_the_clock",
-        takes=_WHO,
+        takes=WHO,
     ),
     Command(
         name="budget show",
@@ -248,56 +245,10 @@ COMMANDS: tuple[Command, ...] = (
                 "--by", dest="amount", required=True, metavar="AMOUNT", help="in its unit: `5.00` of usd, `10` of calls"
             ),
             arg("--reopen", action="store_true", help="let it admit again after an overrun"),
-            *_WHO,
+            *WHO,
         ),
     ),
-    Command(
-        name="ledger show",
-        says="print entries, the last ones if nothing else is said",
-        run="ledger:show",
-        example="--limit 50",
-        takes=(
-            arg("--after", type=int, metavar="INDEX", help="from this entry on"),
-            arg("--action", metavar="ACTION", help="only the entries about this action"),
-            arg("--limit", type=int, default=50, metavar="N", help="at most so many (default 50)"),
-        ),
-    ),
-    Command(
-        name="ledger verify",
-        says="check the ledger of the store, an export, or the proof of an entry",
-        run="ledger:verify",
-        example="export.jsonl --key KEY",
-        takes=(
-            arg("file", nargs="?", metavar="FILE", help="an export or a proof; it takes no store and no secret"),
-            arg("--key", metavar="KEY", help="the public key as you know it, from `interlock ledger keys`"),
-            arg("--anchors", action="append", metavar="FILE", help="a file of anchors; default: beside the keys"),
-            arg("--receipt", action="append", metavar="FILE", help="a receipt that a caller kept, as JSON"),
-            arg("--state", action="store_true", help="hold the rows of the store against the entries as well"),
-        ),
-        more="exit codes: 0 if all is sound, 1 if anything is wrong",
-    ),
-    Command(
-        name="ledger prove",
-        says="print what proves one entry to whoever knows the public key",
-        run="ledger:prove",
-        example="17",
-        takes=(arg("entry", metavar="ENTRY", help="the index of an entry, or an action: its last entry"),),
-    ),
-    Command(
-        name="ledger export",
-        says="write the whole ledger out, to be checked elsewhere",
-        run="ledger:export_all",
-        example="--out ledger.jsonl",
-        takes=(arg("--out", metavar="FILE", help="into this file; default: standard output"),),
-    ),
-    Command(
-        name="ledger anchor",
-        says="keep the signed head outside, in a file that only grows",
-        run="ledger:anchored",
-        example="--to anchors.jsonl",
-        takes=(arg("--to", metavar="FILE", help="the file of anchors; default: one beside the keys"),),
-    ),
-    Command(name="ledger keys", says="print the public key that the ledger is signed with", run="ledger:keys"),
+    *RECORD,
     Command(
         name="contract check",
         says="say what is wrong with contracts, what was assumed, what is not enforced",
@@ -326,7 +277,7 @@ COMMANDS: tuple[Command, ...] = (
         takes=(
             arg("file", metavar="FILE", help="the contract"),
             arg("--env", required=True, metavar="ENV", help="the environment, as the contract names it"),
-            *_WHO,
+            *WHO,
         ),
     ),
     Command(

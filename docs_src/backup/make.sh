@@ -1,0 +1,2 @@
+interlock backup monday.backup
+interlock ledger anchor --to anchors.jsonl

@@ -1,0 +1,160 @@
+"""`backup`, `restore`, `ledger adopt`: a store is written down, put back, and taken on by a person."""
+
+from pathlib import Path
+from typing import Any
+
+from interlock import app
+from interlock.core.action import ActionState
+from interlock.core.ids import Instant
+from interlock.door.cli.outside import kept_outside
+from interlock.door.cli.person import operator
+from interlock.door.cli.reading import InputWrong
+from interlock.door.cli.render import Time, block
+from interlock.door.cli.screen import Typed
+from interlock.door.cli.session import Session, awaited, be_there, session
+from interlock.gateway import fresh
+from interlock.gateway.adopt import Adopted, adopt
+from interlock.gateway.history import signer_of
+from interlock.ports import Wanted
+
+_CLEAR = "who asked, for whom and who agreed, tools, amounts and times are in it in the clear"
+_SEALED = "arguments, results and previews are in it encrypted, and no key is"
+_LATER = "what is erased later cannot be read in it either: its key is destroyed, not copied"
+_LATER_WITH_KEYS = "what is erased later can be read with it for as long as `{}` exists"
+
+
+def backed_up(typed: Typed) -> int:
+    """Write down all that the store holds as of one moment, and print what it may still hold later."""
+    be_there(typed, may_make=False)
+    given, settings = typed.given, typed.settings
+    file, keys_to = Path(given.file), Path(given.with_keys) if given.with_keys else None
+    if keys_to is not None and (keys_to.exists() or keys_to == file):
+        raise InputWrong(f"`{keys_to}` is there already", fix="name another file for the keys")
+    done = app.back_up(settings.store, settings.keys, file, keys_to=keys_to, clock=typed.clock)
+    contents = done.contents
+    later = _LATER_WITH_KEYS.format(keys_to) if keys_to is not None else _LATER
+    pairs: list[tuple[str, object]] = [
+        ("backup", file),
+        ("as of", Time(Instant(contents.at)).short()),
+        *(("ledger", f"{part.tenant}: {part.entries:,} entries, root\n{part.root}") for part in contents.tenants),
+        ("readable", _CLEAR),
+        ("encrypted", _SEALED),
+        ("erasing", later),
+        ("keys", f"{keys_to}: {done.keys}" if keys_to is not None else ""),
+    ]
+    data: dict[str, Any] = {
+        "file": str(file),
+        "at": Time(Instant(contents.at)),
+        "tenants": [
+            {"tenant": part.tenant, "entries": part.entries, "root": part.root, "head": part.head}
+            for part in contents.tenants
+        ],
+        "keys": {"file": str(keys_to), "keys": done.keys} if keys_to is not None else None,
+        "may_hold": [_CLEAR, _SEALED, later],
+    }
+    typed.screen.show(data, block(pairs, typed.screen.width))
+    if keys_to is not None:
+        typed.screen.note(f"warning: keep `{keys_to}` apart from every backup, and destroy it with the next erasure")
+    typed.screen.note(f"keep `{settings.keys / 'master.seed'}` as well, elsewhere: without it this is of no use")
+    return 0
+
+
+def brought_back(typed: Typed) -> int:
+    """Put a backup into a store, and say what has to be done before anything starts on it."""
+    given, settings = typed.given, typed.settings
+    for name in (given.file, given.with_keys):
+        if name is not None and not Path(name).is_file():
+            raise InputWrong(f"there is no file `{name}`", fix="name a file that `interlock backup` wrote")
+    if settings.file is not None:
+        settings.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    done = app.bring_back(
+        settings.store,
+        settings.keys,
+        Path(given.file),
+        operator(typed, fresh.process_id()),
+        over=given.over,
+        keys_from=Path(given.with_keys) if given.with_keys else None,
+        clock=typed.clock,
+    )
+    contents, replaced, keys = done.restored.contents, done.restored.replaced, done.keys
+    gone = [f"{part.tenant}: {part.entries:,} entries" for part in replaced]
+    said = f"{keys.added} added, {keys.stayed + keys.destroyed} stay destroyed, {keys.other} differ" if keys else ""
+    pairs: list[tuple[str, object]] = [
+        ("restored", f"{settings.shown}, as of {Time(Instant(contents.at)).short()}"),
+        *(("ledger", f"{part.tenant}: {part.entries:,} entries, root\n{part.root}") for part in contents.tenants),
+        ("replaced", "\n".join(gone)),
+        ("heads", f"of what was replaced, in {settings.keys / 'anchors.jsonl'}" if gone else ""),
+        ("keys", said),
+        ("from now on", "nothing starts; reading, switches and limits work"),
+        ("next", "`interlock ledger adopt`, for each tenant"),
+    ]
+    data: dict[str, Any] = {
+        "store": settings.shown,
+        "at": Time(Instant(contents.at)),
+        "tenants": [{"tenant": p.tenant, "entries": p.entries, "root": p.root} for p in contents.tenants],
+        "replaced": [{"tenant": p.tenant, "entries": p.entries, "root": p.root} for p in replaced],
+        "keys": {"added": keys.added, "destroyed": keys.destroyed, "stayed": keys.stayed, "other": keys.other}
+        if keys
+        else None,
+    }
+    typed.screen.show(data, block(pairs, typed.screen.width))
+    return 0
+
+
+@awaited
+async def adopted(typed: Typed) -> int:
+    """Hold the ledger against what was kept outside, write down what it lacks, and let actions start again."""
+    given, outside = typed.given, kept_outside(typed)
+    if given.lost is not None and given.lost < 0:
+        raise InputWrong(f"`{given.lost}` entries cannot be lost", fix="count them from 0")
+    with session(typed) as here:
+        secrets = here.gateway.secrets
+        done = await adopt(
+            here.store,
+            secrets,
+            operator(typed, here.gateway.process),
+            outside.heads(signer_of(here.store, secrets).origin),
+            lost=given.lost,
+            nothing_newer=given.nothing_newer,
+        )
+        waits = {state: await _count(here, state) for state in (ActionState.STARTED, ActionState.PARKED)}
+    _show(typed, done, waits)
+    return 0
+
+
+async def _count(here: Session, state: ActionState) -> int:
+    return len(await here.store.actions(Wanted(states=frozenset({state}), limit=10_000)))
+
+
+def _show(typed: Typed, done: Adopted, waits: dict[ActionState, int]) -> None:
+    compared, known = done.compared, done.known
+    lost = f"{compared.lost:,} entries, {compared.shared} to {known.size - 1}" if compared.lost else "nothing known"
+    flying, parked = waits[ActionState.STARTED], waits[ActionState.PARKED]
+    pairs: list[tuple[str, object]] = [
+        ("ledger", f"{typed.settings.tenant}, {compared.size:,} entries"),
+        ("known outside", f"a head over {known.size:,} entries, root {known.root.hex()}"),
+        ("lost", lost),
+        ("epoch", done.door.epoch),
+        ("under way", f"{flying}: never sent again; `interlock attend` makes them uncertain" if flying else ""),
+        ("waiting", f"{parked}: each needs a new yes, and may have been done already" if parked else ""),
+        ("from now on", "actions start again"),
+    ]
+    data: dict[str, Any] = {
+        "ledger": typed.settings.tenant,
+        "entries": compared.size,
+        "known": {"entries": known.size, "root": known.root.hex()},
+        "shared": compared.shared,
+        "lost": compared.lost,
+        "epoch": done.door.epoch,
+        "under_way": flying,
+        "waiting": parked,
+    }
+    typed.screen.show(data, block(pairs, typed.screen.width))
+    if compared.lost:
+        typed.screen.note(
+            "what was done in the lost entries is in nobody's budget, and a call that repeats it is a new call: let "
+            "writes wait for a person (`interlock mode WORKFLOW ask`) until you know what it was"
+        )
+        typed.screen.note(
+            "switches, modes and limits of the lost entries are gone too: look at `interlock switch show`"
+        )

@@ -1,0 +1,92 @@
+"""The commands about the record itself, as a part of the table: the ledger, backups."""
+
+from interlock.door.cli.command import WHO, Command, arg
+
+RECORD: tuple[Command, ...] = (
+    Command(
+        name="ledger show",
+        says="print entries, the last ones if nothing else is said",
+        run="ledger:show",
+        example="--limit 50",
+        takes=(
+            arg("--after", type=int, metavar="INDEX", help="from this entry on"),
+            arg("--action", metavar="ACTION", help="only the entries about this action"),
+            arg("--limit", type=int, default=50, metavar="N", help="at most so many (default 50)"),
+        ),
+    ),
+    Command(
+        name="ledger verify",
+        says="check the ledger of the store, an export, or the proof of an entry",
+        run="ledger:verify",
+        example="export.jsonl --key KEY",
+        takes=(
+            arg("file", nargs="?", metavar="FILE", help="an export or a proof; it takes no store and no secret"),
+            arg("--key", metavar="KEY", help="the public key as you know it, from `interlock ledger keys`"),
+            arg("--anchors", action="append", metavar="FILE", help="a file of anchors; default: beside the keys"),
+            arg("--receipt", action="append", metavar="FILE", help="a receipt that a caller kept, as JSON"),
+            arg("--state", action="store_true", help="hold the rows of the store against the entries as well"),
+            arg("--lost", type=int, metavar="N", help="you know of the N entries that the ledger declares lost"),
+        ),
+        more="exit codes: 0 if all is sound, 1 if anything is wrong, or lost and `--lost` does not name it",
+    ),
+    Command(
+        name="ledger prove",
+        says="print what proves one entry to whoever knows the public key",
+        run="ledger:prove",
+        example="17",
+        takes=(arg("entry", metavar="ENTRY", help="the index of an entry, or an action: its last entry"),),
+    ),
+    Command(
+        name="ledger export",
+        says="write the whole ledger out, to be checked elsewhere",
+        run="ledger:export_all",
+        example="--out ledger.jsonl",
+        takes=(arg("--out", metavar="FILE", help="into this file; default: standard output"),),
+    ),
+    Command(
+        name="ledger anchor",
+        says="keep the signed head outside, in a file that only grows",
+        run="ledger:anchored",
+        example="--to anchors.jsonl",
+        takes=(arg("--to", metavar="FILE", help="the file of anchors; default: one beside the keys"),),
+    ),
+    Command(name="ledger keys", says="print the public key that the ledger is signed with", run="ledger:keys"),
+    Command(
+        name="ledger adopt",
+        says="take on a ledger that was restored or set back, so that actions start again",
+        run="backups:adopted",
+        example="--anchors anchors.jsonl",
+        takes=(
+            arg("--anchors", action="append", metavar="FILE", help="a file of anchors; default: beside the keys"),
+            arg("--receipt", action="append", metavar="FILE", help="a receipt that a caller kept, as JSON"),
+            arg("--lost", type=int, metavar="N", help="you know that N entries are lost"),
+            arg("--nothing-newer", action="store_true", help="you know that nobody holds a newer head or receipt"),
+            *WHO,
+        ),
+        more="What was agreed to, started or asked for before needs a person again: it may have been done.",
+    ),
+    Command(
+        name="backup",
+        says="write down all that the store holds, beside a running gateway",
+        run="backups:backed_up",
+        example="monday.backup",
+        takes=(
+            arg("file", metavar="FILE", help="the file to write; one that is there is never written over"),
+            arg("--with-keys", metavar="KEYS", help="keys that can be destroyed, into a second file: read the warning"),
+        ),
+        more="It has all tenants, no key and no seed. Without `master.seed` nothing of it can be restored.",
+    ),
+    Command(
+        name="restore",
+        says="put a backup into a store; nothing starts there until it is adopted",
+        run="backups:brought_back",
+        example="monday.backup --store new.db",
+        takes=(
+            arg("file", metavar="FILE", help="what `backup` wrote"),
+            arg("--over", action="store_true", help="over all that the store holds, of every tenant"),
+            arg("--with-keys", metavar="KEYS", help="take in the keys of this file; what is destroyed stays destroyed"),
+            *WHO,
+        ),
+        more="Then run `interlock ledger adopt` for each tenant.",
+    ),
+)
