@@ -228,7 +228,7 @@ def _contents(line: bytes) -> Contents:
         found = msgspec.json.decode(line)
         versions = (found["backup"], found["schema"])
     except (msgspec.DecodeError, UnicodeError, KeyError, TypeError) as error:
-        raise BackupBroken("this is not a backup", fix="name a file that `interlock backup` wrote") from error
+        raise BackupBroken("this is not a backup", fix="name a file that `interlock backup FILE` wrote") from error
     if versions != (FORMAT, VERSION):
         raise BackupBroken(
             f"it is a backup of format {versions[0]} and schema {versions[1]}, and this program knows {FORMAT} and "

@@ -64,7 +64,7 @@ def brought_back(typed: Typed) -> int:
     given, settings = typed.given, typed.settings
     for name in (given.file, given.with_keys):
         if name is not None and not Path(name).is_file():
-            raise InputWrong(f"there is no file `{name}`", fix="name a file that `interlock backup` wrote")
+            raise InputWrong(f"there is no file `{name}`", fix="name a file that `interlock backup FILE` wrote")
     if settings.file is not None:
         settings.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     done = app.bring_back(
