@@ -25,6 +25,7 @@ from interlock.core.ids import (
     PayloadId,
     RunId,
     SubjectId,
+    SubjectName,
     TenantId,
 )
 from interlock.core.outcome import Receipt
@@ -175,6 +176,14 @@ class TenantStore(Protocol):
         """Return the actions whose id begins with `prefix`, at most two: enough to know whether it names one."""
         ...
 
+    async def actions_from(self, after: ActionId | None, limit: int = 1_000) -> tuple[ActionRow, ...]:
+        """Return the next actions in the order of their ids, to look at all of them a page at a time."""
+        ...
+
+    async def payloads_under(self, subject: SubjectName) -> frozenset[PayloadId]:
+        """Return the payloads that take the key of a subject to read. It looks at all of them."""
+        ...
+
     async def budgets(self) -> Mapping[BudgetId, Balance]: ...
 
     async def entries(self, *, after: int = 0, limit: int = 1_000) -> tuple[bytes, ...]:
@@ -288,6 +297,18 @@ class Secrets(Protocol):
 
     def flush(self) -> None:
         """Return once every key that `seal` has used is on disk. To be called before a commit is."""
+        ...
+
+    def subject_name(self, tenant: TenantId, subject: SubjectId) -> SubjectName:
+        """Name a subject's key without naming the subject."""
+        ...
+
+    def has_key(self, subject: SubjectName) -> bool:
+        """Whether there is a key of this name that was not destroyed."""
+        ...
+
+    def destroy(self, tenant: TenantId, subject: SubjectId) -> bool:
+        """Destroy a subject's key, and with it every payload that needed it. Returns whether there was one."""
         ...
 
     def open(self, tenant: TenantId, id: PayloadId, sealed: bytes) -> bytes:

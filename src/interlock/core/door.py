@@ -6,7 +6,7 @@ from enum import Enum
 
 from interlock.core.action import Caller
 from interlock.core.effect import EffectClass, Mode
-from interlock.core.ids import AgentId, ContractHash, Environment, Instant, PersonId, ToolName, WorkflowId
+from interlock.core.ids import AgentId, ContractHash, Environment, Instant, PersonId, SubjectName, ToolName, WorkflowId
 
 
 class SwitchKind(Enum):
@@ -68,6 +68,17 @@ class BreakGlass:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LegalHold:
+    """A person's word that the data of a subject must not be erased. It holds until a person takes it back."""
+
+    subject: SubjectName
+    by: PersonId
+    at: Instant
+    why: str
+    """A code, such as the number of a case; never what is in it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
     """The contract that a workflow runs under in one environment, and how far it may go today."""
 
@@ -91,6 +102,7 @@ class Door:
     adopted: Instant = Instant(0)
     """When a person last took on a ledger that may lack its last entries. What was agreed to, started or asked for
     before may have been carried out in what is lost, so it opens nothing by itself."""
+    legal_holds: tuple[LegalHold, ...] = ()
 
     def of(self, workflow: WorkflowId, environment: Environment) -> Published | None:
         return self.published.get(f"{workflow}/{environment}")

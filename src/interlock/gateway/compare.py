@@ -28,6 +28,9 @@ async def verify_state(store: TenantStore, secrets: Secrets) -> tuple[Difference
     except LedgerBroken as broken:
         return (*kept.differences, Difference(where="ledger", what=str(broken)))
     found = [*kept.differences, *compare(state, kept)]
+    for subject in sorted(state.erased):
+        if secrets.has_key(subject):
+            found.append(Difference(where=f"key `{subject}`", what="its subject was erased, and the key is there"))
     for id, row in kept.actions.items():
         if id in state.actions:
             found += [d async for d in _payloads(store, secrets, row, state.actions[id])]
@@ -71,7 +74,7 @@ def _runs(state: State, kept: Kept) -> Iterator[Difference]:
 
 
 def _door(state: State, kept: Kept) -> Iterator[Difference]:
-    names = ("epoch", "published", "switches", "glass", "clock_accepted", "restored", "adopted")
+    names = ("epoch", "published", "switches", "glass", "clock_accepted", "restored", "adopted", "legal_holds")
     must = {name: getattr(state.door, name) for name in names}
     yield from _unequal("door", must, {name: getattr(kept.door, name) for name in names})
     named = {published.contract for published in state.door.published.values()}

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from interlock.core.door import BreakGlass, Door, Published, Scope, Switch, SwitchKind
+from interlock.core.door import BreakGlass, Door, LegalHold, Published, Scope, Switch, SwitchKind
 from interlock.core.effect import EffectClass, Mode
 from interlock.core.errors import LedgerBroken
 from interlock.core.ids import (
@@ -13,6 +13,7 @@ from interlock.core.ids import (
     Environment,
     Instant,
     PersonId,
+    SubjectName,
     ToolName,
     WorkflowId,
 )
@@ -23,7 +24,18 @@ from interlock.ledger.tree import Head
 
 Detail = Mapping[str, str | int]
 
-DOOR = frozenset({Kind.PUBLISHED, Kind.MODE, Kind.SWITCH, Kind.GLASS, Kind.CLOCK, Kind.RESTORED, Kind.ADOPTED})
+DOOR = frozenset(
+    {
+        Kind.PUBLISHED,
+        Kind.MODE,
+        Kind.SWITCH,
+        Kind.GLASS,
+        Kind.CLOCK,
+        Kind.RESTORED,
+        Kind.ADOPTED,
+        Kind.LEGAL_HOLD,
+    }
+)
 """The kinds that change a door, each by one epoch."""
 
 
@@ -99,6 +111,21 @@ def adoption_ends(at: Instant) -> Instant:
     return Instant(at + 1)
 
 
+def erased(subject: SubjectName, *, payloads: int) -> Detail:
+    """Say whose key is destroyed, by a name that tells nobody who it is, and how many payloads went with it."""
+    return {"subject": subject, "payloads": payloads}
+
+
+def held_for_law(subject: SubjectName, why: str) -> Detail:
+    """Say whose data must not be erased."""
+    return {"subject": subject, "to": "held", "why": why}
+
+
+def released(subject: SubjectName) -> Detail:
+    """Say whose data may be erased again."""
+    return {"subject": subject, "to": "released"}
+
+
 def turned(door: Door, line: ChangeLine) -> Door:
     """Return the door after a change.
 
@@ -136,6 +163,9 @@ def _turned(door: Door, line: ChangeLine) -> Door:
             return replace(door, restored=True)
         case Kind.ADOPTED:
             return replace(door, restored=False, adopted=adoption_ends(Instant(line.at)))
+        case Kind.LEGAL_HOLD:
+            left = tuple(hold for hold in door.legal_holds if hold.subject != detail["subject"])
+            return replace(door, legal_holds=(*left, *_legal_hold_of(line)))
         case _:
             return door
 
@@ -159,6 +189,13 @@ def _glass_of(line: ChangeLine) -> BreakGlass:
         at=Instant(line.at),
         until=Instant(int(line.detail["until"])),
     )
+
+
+def _legal_hold_of(line: ChangeLine) -> tuple[LegalHold, ...]:
+    if line.detail["to"] == "released":
+        return ()
+    subject, why = SubjectName(str(line.detail["subject"])), str(line.detail["why"])
+    return (LegalHold(subject=subject, by=PersonId(line.by), at=Instant(line.at), why=why),)
 
 
 def _scope(scope: Scope) -> dict[str, str]:

@@ -10,7 +10,7 @@ from interlock.core.charge import closes
 from interlock.core.door import Door
 from interlock.core.effect import EffectClass, Tier
 from interlock.core.errors import LedgerBroken
-from interlock.core.ids import ActionId, BudgetId, GrantId
+from interlock.core.ids import ActionId, BudgetId, GrantId, SubjectName
 from interlock.core.value import replace
 from interlock.ledger.change import DOOR, turned
 from interlock.ledger.reading import ActionLine, ChangeLine, EntryLine, HoldLine, read
@@ -82,6 +82,8 @@ class State:
     budgets: dict[BudgetId, Account] = field(default_factory=dict[BudgetId, Account])
     grants: dict[GrantId, Given] = field(default_factory=dict[GrantId, Given])
     door: Door = Door()
+    erased: set[SubjectName] = field(default_factory=set[SubjectName])
+    """Whose keys are destroyed, by name."""
 
     def add(self, entry: EntryLine) -> None:
         """Go on by one entry."""
@@ -91,6 +93,8 @@ class State:
             self.door = turned(self.door, entry)
         elif entry.kind is Kind.BUDGET:
             self._raised(entry)
+        elif entry.kind is Kind.ERASED:
+            self.erased.add(SubjectName(str(entry.detail["subject"])))
 
     def _acted(self, line: ActionLine) -> None:
         id = ActionId(line.action)

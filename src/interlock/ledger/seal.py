@@ -36,6 +36,8 @@ class Kind(Enum):
     GLASS = "glass"
     UNDO_ASKED = "undo_asked"  # a person asked whoever performs to undo something
     BUDGET = "budget"
+    ERASED = "erased"
+    LEGAL_HOLD = "legal_hold"
     CLOCK = "clock"
     RESTORED = "restored"  # what stands before it came out of a backup
     ADOPTED = "adopted"  # a person took on a ledger that may lack its last entries

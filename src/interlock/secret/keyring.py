@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from interlock.core.errors import PayloadErased, StoreClosed, StoreTampered
-from interlock.core.ids import PayloadId, SubjectId, TenantId
+from interlock.core.ids import PayloadId, SubjectId, SubjectName, TenantId
 from interlock.secret.keys import Keys
 
 _SEED_BYTES = 32
@@ -83,12 +83,13 @@ class Keyring:
     def flush(self) -> None:
         self.keys.flush()
 
-    def subject_name(self, tenant: TenantId, subject: SubjectId) -> str:
-        """Name a subject's key without naming the subject."""
-        return self.mac(tenant, b"subject\0" + subject.encode()).hex()
+    def subject_name(self, tenant: TenantId, subject: SubjectId) -> SubjectName:
+        return SubjectName(self.mac(tenant, b"subject\0" + subject.encode()).hex())
+
+    def has_key(self, subject: SubjectName) -> bool:
+        return self.keys.find(subject) is not None
 
     def destroy(self, tenant: TenantId, subject: SubjectId) -> bool:
-        """Destroy a subject's key, and with it every payload that needed it. Returns whether there was one."""
         return self.keys.destroy(self.subject_name(tenant, subject))
 
     def close(self) -> None:

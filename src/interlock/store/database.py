@@ -76,6 +76,10 @@ class Database(Protocol):
         """The rest of a condition that holds when a column is one of `:names`."""
         ...
 
+    def holds(self, column: str, part: str) -> str:
+        """Say in SQL that bytes stand somewhere in a column of bytes."""
+        ...
+
     def begin(self, *, durable: bool, tenants: Sequence[TenantId]) -> None:
         """Open a transaction that writes, and keep others from writing for these tenants before anything is read.
 

@@ -50,6 +50,9 @@ class PostgresDatabase:
             raise StoreBusy("the database does not answer", fix="start Postgres, or correct the address") from error
         self._db.prepare_threshold = 2
 
+    def holds(self, column: str, part: str) -> str:
+        return f"position({part}::bytea in {column}) > 0"
+
     def begin(self, *, durable: bool, tenants: Sequence[TenantId]) -> None:
         # The locks are taken in statements of their own, before anything is read: under READ COMMITTED each later
         # statement then sees all that the holders before us have committed.

@@ -5,7 +5,7 @@ from typing import Any
 
 from interlock.budget.hold import Balance
 from interlock.core.errors import StoreTampered
-from interlock.core.ids import ActionId, BudgetId, ContractHash, Instant, PayloadId, TenantId
+from interlock.core.ids import ActionId, BudgetId, ContractHash, Instant, PayloadId, SubjectName, TenantId
 from interlock.ports import ActionRow, Notice, Wanted
 from interlock.store.database import Database
 from interlock.store.load import Stored
@@ -53,6 +53,18 @@ def actions_like(stored: Stored, prefix: str) -> tuple[ActionRow, ...]:
     """Return at most two actions whose id begins with `prefix`."""
     params = {"low": prefix, "high": prefix + "\U0010ffff"}
     return _rows(stored, ACTION, "id >= :low and id < :high", "order by id", params, 2)
+
+
+def actions_from(stored: Stored, after: ActionId | None, limit: int) -> tuple[ActionRow, ...]:
+    """Return the next actions in the order of their ids."""
+    return _rows(stored, ACTION, "id > :after", "order by id", {"after": after or ""}, limit)
+
+
+def payloads_under(stored: Stored, subject: SubjectName) -> frozenset[PayloadId]:
+    """Return the payloads whose envelope names a key."""
+    sql = f"select id from payload where tenant = :tenant and {stored.db.holds('sealed', ':name')}"  # noqa: S608
+    found = stored.db.query(sql, {"tenant": stored.tenant, "name": subject.encode()})
+    return frozenset(PayloadId(id) for (id,) in found)
 
 
 def budgets(stored: Stored) -> Mapping[BudgetId, Balance]:

@@ -36,6 +36,9 @@ class SqliteDatabase:
         self._durable = durable
         self._waits = True
 
+    def holds(self, column: str, part: str) -> str:
+        return f"instr({column}, {part}) > 0"
+
     def begin(self, *, durable: bool, tenants: Sequence[TenantId]) -> None:
         waits = durable and self._durable
         if waits != self._waits:

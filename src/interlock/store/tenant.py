@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from interlock.budget.hold import Balance
 from interlock.core.errors import StoreBusy, StoreTampered
-from interlock.core.ids import ActionId, BudgetId, ContractHash, Instant, PayloadId, TenantId
+from interlock.core.ids import ActionId, BudgetId, ContractHash, Instant, PayloadId, SubjectName, TenantId
 from interlock.ledger.proof import Proof
 from interlock.ledger.tree import Head
 from interlock.ports import ActionRow, Answer, Change, Clock, Kept, Needs, Notice, Rows, Secrets, Wanted, Written
@@ -165,6 +165,12 @@ class TenantPart:
 
     async def actions_like(self, prefix: str) -> tuple[ActionRow, ...]:
         return await self._ask(queries.actions_like, prefix)
+
+    async def actions_from(self, after: ActionId | None, limit: int = 1_000) -> tuple[ActionRow, ...]:
+        return await self._ask(queries.actions_from, after, limit)
+
+    async def payloads_under(self, subject: SubjectName) -> frozenset[PayloadId]:
+        return await self._ask(queries.payloads_under, subject)
 
     async def budgets(self) -> Mapping[BudgetId, Balance]:
         return await self._ask(queries.budgets)

@@ -97,10 +97,10 @@ class Typed:
 
 
 def _as_json(data: Any) -> str:  # noqa: ANN401  whatever a command found
-    return json.dumps(data, indent=2, default=_plain, ensure_ascii=True)
+    return json.dumps(data, indent=2, default=plain, ensure_ascii=True)
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401  whatever a command found
+def plain(value: Any) -> Any:  # noqa: ANN401  whatever a command found
     """Turn what is no JSON into JSON: times and amounts know how, the rest is a bug."""
     as_json: Callable[[], Any] | None = getattr(value, "as_json", None)
     assert as_json is not None, f"{type(value)} has no form in JSON"

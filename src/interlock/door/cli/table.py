@@ -9,6 +9,7 @@ GROUPS = {
     "switch": "stop, and go on",
     "budget": "what may be spent, and what was",
     "ledger": "the record that nobody rewrites unnoticed",
+    "data": "what is kept of whom",
     "contract": "what a workflow may do",
     "policy": "why a call goes on or does not",
     "clock": "the time of the store",

@@ -2,6 +2,11 @@
 
 from interlock.door.cli.command import WHO, Command, arg
 
+SUBJECT = (
+    arg("subject", nargs="?", metavar="SUBJECT", help="whose data, as the tool names it"),
+    arg("--run", metavar="RUN", help="instead: the data of a run whose tool names no subject"),
+)
+
 RECORD: tuple[Command, ...] = (
     Command(
         name="ledger show",
@@ -88,5 +93,49 @@ RECORD: tuple[Command, ...] = (
             *WHO,
         ),
         more="Then run `interlock ledger adopt` for each tenant.",
+    ),
+    Command(
+        name="data show",
+        says="say how much is kept of a subject, and whether it may be erased",
+        run="subjects:shown",
+        example="C-17",
+        takes=SUBJECT,
+    ),
+    Command(
+        name="data export",
+        says="hand out everything that is kept of a subject, a line of JSON for each action",
+        run="subjects:exported",
+        example="C-17 --out C-17.jsonl",
+        takes=(*SUBJECT, arg("--out", metavar="FILE", help="into this file, for its owner alone to read")),
+    ),
+    Command(
+        name="data erase",
+        says="make what is kept of a subject unreadable for good; the ledger still verifies",
+        run="subjects:erased",
+        example="C-17 --yes",
+        takes=(
+            *SUBJECT,
+            arg("--even-if-open", action="store_true", help="also what nobody knows the end of, which needs it"),
+            arg("--yes", action="store_true", help="do not ask"),
+            *WHO,
+        ),
+    ),
+    Command(
+        name="data hold",
+        says="forbid that what is kept of a subject is erased",
+        run="subjects:held",
+        example="C-17 --why CASE-123",
+        takes=(
+            *SUBJECT,
+            arg("--why", required=True, metavar="CODE", help="a code that stands in the ledger, such as a case"),
+            *WHO,
+        ),
+    ),
+    Command(
+        name="data release",
+        says="let what was held for law be erased again",
+        run="subjects:released",
+        example="C-17",
+        takes=(*SUBJECT, *WHO),
     ),
 )

@@ -108,6 +108,9 @@ class KillingDatabase:
         if self.case.point == f"{self.write}: {statement}":
             stop_me(self.case)
 
+    def holds(self, column: str, part: str) -> str:
+        return self.inner.holds(column, part)
+
     def begin(self, *, durable: bool, tenants: Sequence[TenantId]) -> None:
         self._at("begin")
         self.inner.begin(durable=durable, tenants=tenants)

@@ -1,0 +1,159 @@
+"""`data`: what is kept of a subject; handed out, held for a court, or erased."""
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from interlock.core.errors import NotPermitted
+from interlock.core.ids import Instant, SubjectId
+from interlock.door.cli.payloads import arguments_of, member, opened
+from interlock.door.cli.person import operator
+from interlock.door.cli.reading import InputWrong
+from interlock.door.cli.render import Time, block, clean
+from interlock.door.cli.screen import Typed, plain
+from interlock.door.cli.session import Session, awaited, session
+from interlock.gateway.erase import About, about, erase, hold_for_law, release
+from interlock.ports import ActionRow
+
+_CODE = re.compile(r"[A-Za-z0-9._:/-]{1,64}")
+_BACKUPS = (
+    "a backup made with `--with-keys` can still be read as long as its file of keys exists; "
+    "on Postgres so can base backups and archived logs of the table `interlock_key` from before now"
+)
+
+
+@awaited
+async def exported(typed: Typed) -> int:
+    """Hand out everything that is kept of a subject, a line of JSON for each action."""
+    with session(typed) as here:
+        found = await about(here.store, here.gateway.secrets, _subject(typed))
+        if not found.actions:
+            raise NotPermitted("nothing is kept of it", fix="name the subject as the tool names it, or `--run RUN`")
+        lines = [json.dumps(await _told(here, row), default=plain, ensure_ascii=True) for row in found.actions]
+    text = "\n".join(lines)
+    if typed.given.out is None:
+        typed.screen.show([json.loads(line) for line in lines], text)
+        return 0
+    _write(Path(typed.given.out), text + "\n")
+    count = "1 action" if len(lines) == 1 else f"{len(lines)} actions"
+    typed.screen.show({"file": typed.given.out, "actions": len(lines)}, f"{count} written to {typed.given.out}")
+    return 0
+
+
+async def _told(here: Session, row: ActionRow) -> dict[str, Any]:
+    action, result = row.action, await opened(here, row.result)
+    return {
+        "action": action.id,
+        "tool": action.tool,
+        "state": row.state.value,
+        "asked_at": Time(action.asked_at),
+        "workflow": action.caller.workflow,
+        "environment": action.caller.environment,
+        "agent": action.caller.agent,
+        "for": action.caller.principal,
+        "run": action.run,
+        "arguments": await arguments_of(here, action.arguments),
+        "result": member(result, "full") or member(result, "shown"),
+        "preview": await opened(here, row.preview),
+        "said": member(await opened(here, row.said), "said"),
+    }
+
+
+@awaited
+async def erased(typed: Typed) -> int:
+    """Make what is kept of a subject unreadable for good, and say what else becomes of it."""
+    subject = _subject(typed)
+    with session(typed) as here:
+        found = await about(here.store, here.gateway.secrets, subject)
+        if not typed.given.yes:
+            typed.screen.note_block(_block(typed, found, "would be erased"))
+            if not typed.screen.ask("Nothing can bring it back. Erase it?"):
+                raise NotPermitted("nothing was erased", fix="say yes, or `--yes` where nobody can be asked")
+        by = operator(typed, here.gateway.process)
+        found = await erase(here.store, here.gateway.secrets, subject, by, even_if_open=typed.given.even_if_open)
+    data = {**_data(found), "by": by.person, "known_by": by.known_by, "backups": _BACKUPS}
+    typed.screen.show(data, _block(typed, found, "erased"))
+    typed.screen.note(f"note: {_BACKUPS}")
+    return 0
+
+
+def _data(found: About) -> dict[str, Any]:
+    return {
+        "name": found.name,
+        "payloads": len(found.payloads),
+        "actions": [row.action.id for row in found.actions],
+        "cannot_go_on": [row.action.id for row in (*found.waiting, *found.open)],
+        "cannot_be_undone": [row.action.id for row in found.actions if row.undo and row.undone_by is None],
+    }
+
+
+def _block(typed: Typed, found: About, what: str) -> str:
+    data = _data(found)
+    pairs: list[tuple[str, object]] = [
+        (what, f"{data['payloads']} payloads of {len(data['actions'])} actions"),
+        ("named in the ledger", found.name),
+        ("cannot go on", "\n".join(data["cannot_go_on"])),
+        ("cannot be undone", "\n".join(data["cannot_be_undone"])),
+        ("stays", "that there were these actions, when, by whom, for whom, what they cost"),
+    ]
+    return block(pairs, typed.screen.width)
+
+
+@awaited
+async def held(typed: Typed) -> int:
+    """Forbid that what is kept of a subject is erased."""
+    why: str = typed.given.why
+    if not _CODE.fullmatch(why):
+        raise InputWrong(f"`{clean(why)}` is no code", fix="say `--why CASE-123`: it stands in the ledger in the clear")
+    with session(typed) as here:
+        by = operator(typed, here.gateway.process)
+        await hold_for_law(here.store, here.gateway.secrets, _subject(typed), by, why=why)
+    typed.screen.show({"held": True, "why": why, "by": by.person}, f"held for law ({why}): it cannot be erased")
+    return 0
+
+
+@awaited
+async def released(typed: Typed) -> int:
+    """Take a legal hold back."""
+    with session(typed) as here:
+        by = operator(typed, here.gateway.process)
+        if not await release(here.store, here.gateway.secrets, _subject(typed), by):
+            raise NotPermitted("nobody holds it for law", fix="list what is held: `interlock data show SUBJECT`")
+    typed.screen.show({"held": False, "by": by.person}, "released: it can be erased")
+    return 0
+
+
+@awaited
+async def shown(typed: Typed) -> int:
+    """Say how much is kept of a subject, without what it says."""
+    with session(typed) as here:
+        found = await about(here.store, here.gateway.secrets, _subject(typed))
+    hold = found.legal_hold
+    kept = f"{hold.why}, by {hold.by} since {Time(Instant(hold.at)).short()}" if hold is not None else "no"
+    pairs: list[tuple[str, object]] = [
+        ("kept", f"{len(found.payloads)} payloads of {len(found.actions)} actions"),
+        ("readable", "yes" if found.readable else "no"),
+        ("legal hold", kept),
+        ("actions", "\n".join(f"{row.action.id}  {row.state.value:9}  {row.action.tool}" for row in found.actions)),
+    ]
+    data = {**_data(found), "readable": found.readable, "legal_hold": hold.why if hold is not None else None}
+    typed.screen.show(data, block(pairs, typed.screen.width))
+    return 0
+
+
+def _subject(typed: Typed) -> SubjectId:
+    subject, run = typed.given.subject, typed.given.run
+    if (subject is None) == (run is None):
+        raise InputWrong("one subject is needed", fix="name it as the tool does, or say `--run RUN`")
+    return SubjectId(f"run:{run}" if run is not None else f"subject:{subject}")
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as out:
+            out.write(text.encode())
+    except OSError as error:
+        why = (error.strerror or "unknown").lower()
+        raise InputWrong(f"`{file}` cannot be written ({why})", fix="name another file") from error
