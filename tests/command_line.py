@@ -93,6 +93,16 @@ def shell_on(where: str, folder: Path, capsys: pytest.CaptureFixture[str], *, te
     return Shell(where, folder, tenant or f"acme-{token_hex(4)}", HandClock(), capsys)
 
 
+def variant(name: str, **changes: str) -> str:
+    """Write the contract of the shop as `name`, with some of its text changed."""
+    text = Path("shop.yaml").read_text(encoding="utf-8")
+    for old, new in changes.items():
+        assert old in text
+        text = text.replace(old, new)
+    Path(name).write_text(text, encoding="utf-8")
+    return name
+
+
 def steady(text: str) -> str:
     """Put names in place of what is drawn anew each time: ids, hashes, the user of this machine."""
     text = re.sub(rf"\b{re.escape(user_name())} \(os:\d+\)", "USER (os:UID)", text)

@@ -170,6 +170,10 @@ class TenantStore(Protocol):
         """Return the sealed bytes of a payload."""
         ...
 
+    async def payloads(self, ids: Sequence[PayloadId]) -> Mapping[PayloadId, bytes]:
+        """Return the sealed bytes of many payloads at once, of those that are there."""
+        ...
+
     async def actions(self, wanted: Wanted) -> tuple[ActionRow, ...]: ...
 
     async def actions_like(self, prefix: str) -> tuple[ActionRow, ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from command_line import child
+from command_line import ROOT, child
 from interlock.door.cli.itself import itself
 from interlock.door.cli.main import main
 
@@ -75,6 +75,23 @@ def test_what_the_demo_prints_fits_and_runs_as_it_is_pasted(shown: Shown) -> Non
     assert "create_refund  DONE" in said[0].stdout
     assert "state      uncertain" in said[1].stdout
     assert re.search(r"verdict +sound", said[2].stdout)
+
+
+@pytest.mark.promise("explain")
+@pytest.mark.parametrize("against", ["--in-force", str(ROOT / "src" / "interlock_demo" / "contract.yaml")])
+def test_the_record_of_the_demo_follows_from_what_was_asked(shown: Shown, against: str) -> None:
+    (store,) = shown.folder.rglob("interlock.db")
+    words = ["--store", str(store), "--keys", str(store.parent / "keys"), "--tenant", "demo", "--json"]
+    command = [".venv/bin/interlock", "policy", "backtest", against, *words]
+    ended = subprocess.run(command, cwd=shown.folder, capture_output=True, text=True, timeout=60, env=elsewhere())
+    assert ended.returncode == 0, ended.stderr
+    said = json.loads(ended.stdout)
+    assert said["wrong"] == []
+    if against == "--in-force":
+        assert said["follow"] > 400
+    else:
+        assert said["decisions"] > 400
+        assert [move for move in said["moves"] if move["from"] != move["to"] or move["looser"]] == []
 
 
 def test_a_command_is_written_as_it_was_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,6 +37,7 @@ def test_every_screen_fits(on_file: Shell, monkeypatch: pytest.MonkeyPatch) -> N
         "action list", f"action show {done}", f"explain {done}", f"explain {parked}", f"approvals show {parked}",
         "approvals list", "budget show --all", "contract check shop.yaml", "contract show", "ledger show",
         "ledger verify --state", "mode", f"policy explain --action {done}", "switch show", f"undo {done} --plan",
+        "policy backtest --in-force", "policy backtest shop.yaml --mode ask", "policy diff --in-force shop.yaml",
     ]  # fmt: skip
     for line in lines:
         assert too_wide(on_file(*line.split())) == [], line

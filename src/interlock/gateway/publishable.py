@@ -65,6 +65,23 @@ def publishable(contract: Contract, environment: Environment, *, folder: Path, d
     return resolved
 
 
+def with_policy_files(contract: Contract, folder: Path) -> Contract:
+    """Return the contract with the text of its policy files, and with nothing else looked up.
+
+    Raises:
+        ContractProblems: a file is not there, or cannot be read.
+    """
+    found = _Publishable(contract=contract, folder=folder, describe=_nobody)
+    resolved = replace(contract, cedar=found.policies())
+    if found.problems:
+        raise ContractProblems(found.problems)
+    return resolved
+
+
+def _nobody(source: str) -> Manifest:
+    raise AssertionError(f"nobody is asked about `{source}` here")
+
+
 @dataclass(slots=True, kw_only=True)
 class _Publishable:
     """Looks at one subject after the other and collects what is wrong."""

@@ -31,6 +31,13 @@ def payload(stored: Stored, id: PayloadId) -> bytes | None:
     return bytes(found[0][0]) if found else None
 
 
+def payloads(stored: Stored, ids: Sequence[PayloadId]) -> Mapping[PayloadId, bytes]:
+    """Return the sealed bytes of those payloads that are there."""
+    sql = f"select id, sealed from payload where tenant = :tenant and id {stored.db.within}"  # noqa: S608
+    found = stored.db.query(sql, {"tenant": stored.tenant, "names": stored.db.names(list(ids))})
+    return {PayloadId(id): bytes(sealed) for id, sealed in found}
+
+
 def actions(stored: Stored, wanted: Wanted) -> tuple[ActionRow, ...]:
     """Return the actions that are wanted, newest first."""
     conditions, params = ["true"], dict[str, Any]()

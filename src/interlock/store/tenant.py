@@ -160,6 +160,9 @@ class TenantPart:
     async def payload(self, id: PayloadId) -> bytes | None:
         return await self._ask(queries.payload, id)
 
+    async def payloads(self, ids: Sequence[PayloadId]) -> Mapping[PayloadId, bytes]:
+        return await self._ask(queries.payloads, ids)
+
     async def actions(self, wanted: Wanted) -> tuple[ActionRow, ...]:
         return await self._ask(queries.actions, wanted)
 

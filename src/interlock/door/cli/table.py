@@ -1,6 +1,7 @@
 """The table of commands. `main` makes the parser from it, and a test holds the documentation against it."""
 
 from interlock.door.cli.command import WHO, Command, arg
+from interlock.door.cli.table_policy import OVER_HISTORY
 from interlock.door.cli.table_record import RECORD
 
 GROUPS = {
@@ -11,7 +12,7 @@ GROUPS = {
     "ledger": "the record that nobody rewrites unnoticed",
     "data": "what is kept of whom",
     "contract": "what a workflow may do",
-    "policy": "why a call goes on or does not",
+    "policy": "why a call goes on or does not, and what a change would do",
     "clock": "the time of the store",
     "keys": "keys that people sign with",
 }
@@ -307,6 +308,7 @@ COMMANDS: tuple[Command, ...] = (
         ),
         more="exit codes: 0 if all came out as expected, 1 if not",
     ),
+    *OVER_HISTORY,
     Command(
         name="explain",
         says="the whole story of an action on one screen",
