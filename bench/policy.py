@@ -158,7 +158,7 @@ def _backtest() -> None:
         tally = Tally()
         for n, text in enumerate(written):
             question = question_of(text)
-            judgement, asked = judged_by(force, question)
+            judgement, asked = judged_by(force, question, then=force)
             assert not untold(force.policies, asked, judgement)
             tally.tell(_as_recorded(n, question), judgement, covered=True)
         return tally

@@ -16,6 +16,7 @@ from interlock.gateway.backtest import Reader, Wish, audited, backtest
 from interlock.gateway.consent import agree, deny
 from interlock.gateway.doors import Operator, break_glass, publish, resume_switch, set_mode, throw
 from interlock.gateway.force import Force
+from interlock.gateway.reask import judged_by
 from interlock.gateway.resume import resume
 from interlock.policy.replay import Tally
 from interlock.policy.rule import Above, Always, FactIsNot, OneOf, Outside
@@ -142,12 +143,7 @@ async def test_every_recorded_decision_follows_from_its_question(world: World, s
 
 @pytest.mark.promise("explain")
 async def test_a_candidate_that_is_the_contract_in_force_moves_nothing(world: World) -> None:
-    chance = random.Random(7)
-    world.others[LOOK] = ScriptedTool(result=False)
-    await _publishes(world, chance)
-    for _ in range(40):
-        await _calls(world, chance)
-    force = await _in_force(world)
+    force = await _under_one_contract(world)
     tally = Tally()
     reader = Reader(store=world.store, secrets=world.opened.secrets, wish=WISH)
     await backtest(reader, force, tally, as_if=lambda question: question)
@@ -155,7 +151,21 @@ async def test_a_candidate_that_is_the_contract_in_force_moves_nothing(world: Wo
     assert {(move.old, move.looser) for move in tally.by_move()} == {(m.new, False) for m in tally.by_move()}
 
 
-async def _in_force(world: World) -> Force:
+async def test_a_tool_that_did_not_change_takes_what_it_took(world: World) -> None:
+    force, count = await _under_one_contract(world), 0
+    async for decided in Reader(store=world.store, secrets=world.opened.secrets, wish=WISH).decided():
+        assert judged_by(force, decided.question, then=force) == judged_by(force, decided.question)
+        count += 1
+    assert count > 20
+
+
+async def _under_one_contract(world: World) -> Force:
+    """Make calls under one contract and return it."""
+    chance = random.Random(7)
+    world.others[LOOK] = ScriptedTool(result=False)
+    await _publishes(world, chance)
+    for _ in range(40):
+        await _calls(world, chance)
     door = (await world.store.read(Needs())).door
     force = await world.gateway.forces.of(world.store, door, world.caller())
     assert force is not None

@@ -163,21 +163,15 @@ class Contracts:
     store: TenantStore
     _kept: dict[str, Force | InterlockError] = field(default_factory=dict[str, Force | InterlockError])
 
-    async def of(self, decided: Decided, record: Record) -> Force | None:
-        """Return the contract that decided; if it cannot be read, say so in `record`."""
-        name = decided.line.contract
+    async def of(self, decided: Decided) -> Force | InterlockError:
+        """Return the contract that decided, or why it cannot be read."""
+        name = ContractHash(decided.line.contract)
         if name not in self._kept:
             try:
-                self._kept[name] = compiled(decode(await self.store.contract(ContractHash(name))), ContractHash(name))
+                self._kept[name] = compiled(decode(await self.store.contract(name)), name)
             except InterlockError as error:
                 self._kept[name] = error
-        found = self._kept[name]
-        if isinstance(found, Force):
-            return found
-        record.wrong.append(
-            Wrong(action=ActionId(decided.line.action), entry=decided.entry, what=f"the contract that decided: {found}")
-        )
-        return None
+        return self._kept[name]
 
 
 async def backtest(reader: Reader, candidate: Force, tally: Tally, *, as_if: Callable[[Question], Question]) -> None:
@@ -191,18 +185,19 @@ async def backtest(reader: Reader, candidate: Force, tally: Tally, *, as_if: Cal
     """
     contracts = Contracts(store=reader.store)
     async for decided in reader.decided():
-        recorded = decided.recorded
-        judgement, asked = judged_by(candidate, as_if(decided.question))
+        recorded, then = decided.recorded, await contracts.of(decided)
+        known = then if isinstance(then, Force) else None
+        judgement, asked = judged_by(candidate, as_if(decided.question), then=known)
         missing = untold(candidate.policies, asked, judgement)
         if missing:
             tally.leave(recorded, missing)
             continue
         covered = True
         if recorded.verdict == "ask":
-            force = await contracts.of(decided, reader.record)
-            if force is None:
+            if known is None:
+                reader.record.wrong.append(_wrong(decided, f"the contract that decided: {then}"))
                 continue
-            wanted = requirements_of(force.policies, recorded.rules, decided.question.tier)
+            wanted = requirements_of(known.policies, recorded.rules, decided.question.tier)
             covered = consent_covers(judgement, wanted)
         tally.tell(recorded, judgement, covered=covered)
 
@@ -211,13 +206,11 @@ async def audited(reader: Reader) -> int:
     """Put every recorded question to the contract that decided, and return how many decisions follow from theirs."""
     contracts, follow = Contracts(store=reader.store), 0
     async for decided in reader.decided():
-        force = await contracts.of(decided, reader.record)
-        if force is None:
-            continue
-        wrong = _does_not_follow(decided, force)
+        then = await contracts.of(decided)
+        wrong = _does_not_follow(decided, then) if isinstance(then, Force) else f"the contract that decided: {then}"
         follow += wrong == ""
         if wrong:
-            reader.record.wrong.append(Wrong(action=decided.recorded.action, entry=decided.entry, what=wrong))
+            reader.record.wrong.append(_wrong(decided, wrong))
     return follow
 
 
@@ -234,6 +227,10 @@ def _does_not_follow(decided: Decided, force: Force) -> str:
     if (said, judgement.rules) != (line.decision, line.rules):
         return f"recorded as {_by(line.decision, line.rules)}; the question leads to {_by(said, judgement.rules)}"
     return ""
+
+
+def _wrong(decided: Decided, what: str) -> Wrong:
+    return Wrong(action=ActionId(decided.line.action), entry=decided.entry, what=what)
 
 
 def _by(decision: str, rules: Sequence[str]) -> str:

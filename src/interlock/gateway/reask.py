@@ -15,12 +15,13 @@ _DRAWN = Fresh.draw(Instant(0))
 _SOMEBODY = PersonId("somebody")
 
 
-def judged_by(force: Force, question: Question) -> tuple[Judgement, Question]:
+def judged_by(force: Force, question: Question, *, then: Force | None = None) -> tuple[Judgement, Question]:
     """Return what a contract says of a recorded call, and the question as that contract would have asked it.
 
     Args:
         force: the contract.
         question: as recorded; who called, the facts, the mode, switches and the time count as they were then.
+        then: the contract that judged it, if it is known: a tool of which both say the same takes the same arguments.
     """
     proposal = Proposal(
         tool=question.tool,
@@ -31,6 +32,8 @@ def judged_by(force: Force, question: Question) -> tuple[Judgement, Question]:
     tool = identify(question.caller, proposal, force, _DRAWN)
     if isinstance(tool, Refused):
         return _refused(tool), question
+    if then is not None and then.terms.get(tool.name) == force.terms[tool.name]:
+        return decide(force.policies, question), question
     arguments = validate(question.caller, proposal, tool, force, _DRAWN)
     if not isinstance(arguments, Arguments):
         return _refused(arguments), question
