@@ -18,6 +18,7 @@ def test_every_piece_of_code_on_the_page_is_a_piece_of_a_file() -> None:
     blocks = re.findall(r"<!-- (\S+) -->\n```\w+\n(.*?)```", PAGE, re.DOTALL)
     assert [name for name, _ in blocks] == ["docs_src/policy_history/next.yaml"]
     for name, code in blocks:
+        assert code.strip(), name
         assert code in (ROOT / name).read_text(encoding="utf-8"), code
 
 
