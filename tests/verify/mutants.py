@@ -77,6 +77,10 @@ def whatever_was_left_is_sent_again(patch: Patch) -> None:
     patch.setattr(resend, "RESENDABLE", frozenset(EffectClass))
 
 
+def a_restored_store_goes_on(patch: Patch) -> None:
+    patch.setattr("interlock.app.restored", lambda rows, *, by, copy: (Changes(), None))
+
+
 def a_budget_lacks_nothing(patch: Patch) -> None:
     patch.setattr(holding.Balance, "left", lambda self: 10**9)
 
@@ -183,6 +187,7 @@ MUTANTS = (
     Mutant("intent", the_start_sets_nothing_aside),
     Mutant("once", every_call_has_a_key_of_its_own),
     Mutant("once", whatever_was_left_is_sent_again),
+    Mutant("once", a_restored_store_goes_on),
     Mutant("budget", a_budget_lacks_nothing),
     Mutant("budget", what_is_held_counts_as_free),
     Mutant("budget", an_overrun_closes_nothing),
