@@ -79,6 +79,12 @@ class Screen:
         self.err.flush()
         return sys.stdin.readline().strip().lower() in ("y", "yes")
 
+    def ask_for(self, question: str, default: str) -> str:
+        """Ask a person for a word; whoever types nothing takes the default, and so does whoever has gone."""
+        self.err.write(f"{question} [{default}]: ")
+        self.err.flush()
+        return sys.stdin.readline().strip() or default
+
     def _print(self, to: TextIO, text: str) -> None:
         encoding = to.encoding or "ascii"
         to.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")

@@ -252,6 +252,30 @@ COMMANDS: tuple[Command, ...] = (
     ),
     *RECORD,
     Command(
+        name="contract init",
+        says="begin: write a contract, tools that work, and cases, for a workflow of your own",
+        run="contract_init:begun",
+        example="refunds --domain support-refunds --yes",
+        takes=(
+            arg("folder", nargs="?", metavar="DIR", help="where to write them; default: the current folder"),
+            arg(
+                "--domain",
+                metavar="DOMAIN",
+                choices=("support-refunds", "it-access", "crm-hygiene", "code-changes", "finance-anomaly"),
+                help="support-refunds, it-access, crm-hygiene, code-changes or finance-anomaly",
+            ),
+            arg("--workflow", metavar="NAME", help="what to call the job; default: the domain"),
+            arg(
+                "--mode",
+                metavar="MODE",
+                choices=("read_only", "suggest", "ask", "act"),
+                help="how far it may go in production: read_only, suggest, ask (the default) or act",
+            ),
+            arg("--yes", action="store_true", help="ask nothing: what is not said is the default"),
+        ),
+        more="What is not said is asked for, if a person sits there. No file is ever overwritten.",
+    ),
+    Command(
         name="contract check",
         says="say what is wrong with contracts, what was assumed, what is not enforced",
         run="contracts:checked",

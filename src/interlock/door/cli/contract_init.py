@@ -1,0 +1,153 @@
+"""`contract init`: the first contract of a newcomer, with tools that work, so that the rest can be tried at once."""
+
+import os
+import re
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+from interlock.config import DEMO
+from interlock.contract.problem import nearest
+from interlock.core.errors import InterlockError, NotPermitted
+from interlock.door.cli.itself import itself
+from interlock.door.cli.person import user_name
+from interlock.door.cli.reading import InputWrong
+from interlock.door.cli.render import block, wrapped
+from interlock.door.cli.screen import Screen, Typed
+from interlock.door.cli.starter import MODES, STARTERS, Starter
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_KEPT = ".gitignore"
+"""The one file that may be there already: what it says is left to its owner."""
+
+
+def begun(typed: Typed) -> int:
+    """Ask for what was not said, write the files, and say what to type next."""
+    if typed.settings.tenant == DEMO:
+        raise NotPermitted(f"`{DEMO}` is the tenant of the demo alone", fix="say another one: `--tenant NAME`")
+    starter, workflow, mode = _answers(typed)
+    folder = Path(typed.given.folder or ".")
+    files = starter.files(workflow=workflow, tenant=typed.settings.tenant, mode=mode, person=user_name())
+    written = _write(folder, files)
+    steps = _next(typed, starter, folder)
+    data = {"domain": starter.name, "workflow": workflow, "mode": mode, "tenant": typed.settings.tenant}
+    typed.screen.show(
+        {**data, "files": written, "next": [command for command, _ in steps]}, _told(typed.screen, written, steps)
+    )
+    if _KEPT not in map(os.path.basename, written):
+        typed.screen.note(f"note: `{folder / _KEPT}` was there and is left as it is; keep `.interlock/` out of git")
+    return 0
+
+
+def _answers(typed: Typed) -> tuple[Starter, str, str]:
+    """Take domain, workflow and mode from the line, from whoever sits there, or from the defaults."""
+    given, screen = typed.given, typed.screen
+    asks = screen.somebody_there and not given.yes
+    missing = [f"`--{name}`" for name in ("domain", "workflow", "mode") if getattr(given, name) is None]
+    if missing and not asks and not given.yes:
+        what = f"nobody can be asked here, and not all is said: {', '.join(missing)}"
+        raise InputWrong(what, fix="say it, or take the defaults: `interlock contract init --yes`")
+    if asks and missing:
+        screen.note("Each answer in brackets is taken if you type nothing.")
+    domain = given.domain or (_asked_domain(screen) if asks else STARTERS[0].name)
+    starter = next(each for each in STARTERS if each.name == domain)
+    name = given.workflow or (screen.ask_for("What is the job called?", domain) if asks else domain)
+    if not _NAME.fullmatch(name):
+        raise InputWrong(f"`{name}` is not the name of a workflow", fix="use letters, digits, `_`, `.` and `-`")
+    mode = given.mode or (_asked_mode(screen) if asks else "ask")
+    return starter, name, mode
+
+
+def _asked_domain(screen: Screen) -> str:
+    lines = [f"  {number}  {each.name:16} {each.says}" for number, each in enumerate(STARTERS, 1)]
+    screen.note_block("\n".join(["What are agents to do?", *lines]))
+    said = screen.ask_for("A name, or its number", STARTERS[0].name)
+    numbers = {str(number): each.name for number, each in enumerate(STARTERS, 1)}
+    return _one_of(numbers.get(said, said), {each.name: each.says for each in STARTERS}, "domain")
+
+
+def _asked_mode(screen: Screen) -> str:
+    lines = [wrapped(f"  {mode:10} {says}", screen.width, hang=13) for mode, says in MODES.items()]
+    screen.note_block("\n".join(["How far may they go in production?", *lines]))
+    return _one_of(screen.ask_for("A mode", "ask"), MODES, "mode")
+
+
+def _one_of(said: str, known: Mapping[str, str], what: str) -> str:
+    if said not in known:
+        raise InputWrong(f"there is no {what} `{said}`", fix=nearest(said, known))
+    return said
+
+
+def _write(folder: Path, files: Mapping[str, str]) -> list[str]:
+    """Write all files or none, and none over another.
+
+    Raises:
+        InterlockError: one of them is there already.
+    """
+    there = [str(folder / name) for name in files if name != _KEPT and os.path.lexists(folder / name)]
+    if there:
+        what = f"there already: {', '.join(f'`{each}`' for each in there)}"
+        raise InterlockError(what, fix="name another folder: `interlock contract init DIR`")
+    folder.mkdir(parents=True, exist_ok=True)
+    written: list[Path] = []
+    try:
+        for name, text in files.items():
+            if name == _KEPT and os.path.lexists(folder / name):
+                continue
+            with (folder / name).open("x", encoding="utf-8") as file:
+                written.append(folder / name)
+                file.write(text)
+    except OSError:
+        for path in written:
+            path.unlink()
+        raise
+    return [str(path) for path in written]
+
+
+def _next(typed: Typed, starter: Starter, folder: Path) -> list[tuple[str, str]]:
+    """Say the next commands, each with what it shows."""
+    me = _from(folder)
+    named = typed.settings.tenant != "default" and "INTERLOCK_TENANT" not in os.environ
+    tenant = f" --tenant {typed.settings.tenant}" if named else ""
+    (runs, small), (asks, large) = starter.runs, starter.asks
+    return [
+        (f"{me} contract publish contract.yaml --env dev", "puts the contract in force"),
+        (f"{me} call {runs} '{small}' --for sam{tenant}", "runs by itself"),
+        (f"{me} call {asks} '{large}' --for sam{tenant}", "waits for you, and says how to agree"),
+        (f"{me} undo ACTION{tenant}", "takes back what was done; ACTION is the id that was printed"),
+    ]
+
+
+def _from(folder: Path) -> str:
+    """Write the words that start this command in another folder."""
+    me = itself()
+    elsewhere = os.path.realpath(folder) != os.getcwd()
+    return f"{shlex.quote(os.getcwd())}/{me}" if elsewhere and me[0] not in "/'" and "/" in me else me
+
+
+def _told(screen: Screen, written: list[str], steps: list[tuple[str, str]]) -> str:
+    folder = os.path.dirname(written[0])
+    pairs = [(Path(path).name, _ABOUT.get(Path(path).name, _TOOLS)) for path in written]
+    lines = [f"written into {folder or 'this folder'}:", block(pairs, screen.width, indent=2), "", "next:"]
+    lines += [f"  cd {shlex.quote(folder)}"] if folder else []
+    for command, says in steps:
+        lines += [f"  # {says}", f"  {_broken(command, screen.width - 4)}"]
+    return "\n".join(lines)
+
+
+def _broken(command: str, width: int) -> str:
+    """Break a command so that it can be copied as it stands: never within quotes."""
+    lines = [""]
+    for word in re.findall(r"(?:'[^']*'|[^\s'])+", command):
+        if lines[-1] and len(lines[-1]) + 1 + len(word) > width:
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {word}".strip()
+    return " \\\n    ".join(lines)
+
+
+_ABOUT = {
+    "contract.yaml": "what agents may do, and what they may not",
+    "cases.yaml": "how each call must be judged: `interlock policy test cases.yaml`",
+    _KEPT: "keeps the keys out of git",
+}
+_TOOLS = "the tools, on a little database of their own"
