@@ -22,12 +22,14 @@ from interlock.ports import Change, Clock, Observer, Performers, Store
 from interlock.secret import key_backup
 from interlock.secret.keyring import Keyring, load_seed
 from interlock.secret.keys import Keys, SqliteKeys, TakenIn
-from interlock.store import backup
+from interlock.store import backup, migrate
 from interlock.store.anchor import AnchorFile
 from interlock.store.backup import Contents, Part
 from interlock.store.database import Around as Around
 from interlock.store.database import Database as Database
 from interlock.store.database import itself
+from interlock.store.look import Look, look_at_sqlite
+from interlock.store.migrate import Changeable, Plan
 from interlock.store.restore import Restored, restore
 from interlock.store.sqlite import SqliteDatabase, lock_for_performing, open_sqlite
 from interlock.tool.function import PREFIX
@@ -109,6 +111,57 @@ def _store(where: str, secrets: Keyring, clock: Clock, *, durable: bool, server_
     from interlock.store.postgres import open_postgres  # noqa: PLC0415
 
     return open_postgres(where, clock=clock, secrets=secrets, durable=durable, server_time=server_time, around=around)
+
+
+def look_at(where: str) -> Look:
+    """Look at a store without opening it: nothing is made, written or locked.
+
+    Raises:
+        StoreError: it cannot be read.
+        OSError: the file cannot be opened.
+    """
+    if not is_postgres(where):
+        return look_at_sqlite(Path(where))
+    try:
+        from interlock.store.look_postgres import look_at_postgres  # noqa: PLC0415
+    except ImportError as error:
+        raise StoreClosed("this installation cannot speak to Postgres", fix=_INSTALL) from error
+    return look_at_postgres(where)
+
+
+def migration(where: str) -> Plan:
+    """Say what a store is, and what would lead it to the version that this program writes.
+
+    Raises:
+        StoreError: it cannot be read, or nothing leads there.
+    """
+    return migrate.plan_from(look_at(where).version)
+
+
+def migrated(where: str) -> Plan:
+    """Bring a store to the version that this program writes; return what was carried out.
+
+    Raises:
+        Occupied: another process performs on this file.
+        StoreError: it cannot be written, or nothing leads there.
+    """
+    with right_to_perform(where):
+        plan = migration(where)
+        if plan.steps:
+            db = _any_version(where)
+            try:
+                migrate.carry_out(db, plan.steps)
+            finally:
+                db.close()
+        return plan
+
+
+def _any_version(where: str) -> Changeable:
+    if not is_postgres(where):
+        return SqliteDatabase(Path(where), any_version=True)
+    from interlock.store.postgres import PostgresDatabase  # noqa: PLC0415
+
+    return PostgresDatabase(where)
 
 
 _INSTALL = "install it with its extra: `pip install 'interlock[postgres]'`"

@@ -29,5 +29,6 @@ TOOL_LOOP_STOP_SECONDS_MAX = 2.0  # async tools that wait end at once; one that 
 ISOLATED_STOP_SECONDS_MAX = 2.0  # a killed process is gone in milliseconds, unless the kernel holds it
 ISOLATED_MEMORY_BYTES_MAX = 4 * 1024**3  # address space, of which a process uses a part; numpy alone maps 1 GB
 POLICY_FILE_BYTES_MAX = 256 * 1024  # as long as a contract
+STORE_CHECKED_BYTES_MAX = 256 * 1024 * 1024  # a look at a whole file of this size takes a second or two
 
 assert BATCH_PAUSE_SECONDS < BUSY_SECONDS_MAX, "whoever waits must meet a pause"

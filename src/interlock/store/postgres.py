@@ -94,10 +94,8 @@ class PostgresDatabase:
     def query(self, sql: str, params: Params) -> list[Any]:
         return self._run(sql, params).fetchall()
 
-    def make(self, tables: Sequence[str]) -> None:
-        for statement in tables:
-            self._run(statement)
-        self._run("insert into version values (:number) on conflict do nothing", {"number": VERSION})
+    def run(self, sql: str) -> None:
+        self._run(sql)
 
     def commit(self) -> None:
         try:
@@ -196,7 +194,10 @@ def make_tables(url: str) -> None:
     try:
         db.begin(durable=True, tenants=())
         db.query("select pg_advisory_xact_lock(:lock)", {"lock": _SCHEMA_LOCK})
-        db.make(DDL.format(blob="bytea", bigint="bigint", strict="").split(";"))
+        if not db.query("select 1 where to_regclass('version') is not null", {}):
+            for statement in DDL.format(blob="bytea", bigint="bigint", strict="").split(";"):
+                db.run(statement)
+            db.run(f"insert into version values ({VERSION:d})")  # noqa: S608  our own number
         found = db.query("select max(number) from version", {})[0][0]
         db.commit()
     finally:
@@ -204,7 +205,7 @@ def make_tables(url: str) -> None:
     if found != VERSION:
         raise StoreClosed(
             f"the database has version {found}, and this program knows version {VERSION}",
-            fix="use the version of Interlock that wrote it",
+            fix="see what to do about it: `interlock migrate --dry-run`",
         )
 
 

@@ -31,8 +31,8 @@ class SqliteDatabase:
 
     within: str = "in (select value from json_each(:names))"
 
-    def __init__(self, path: Path, *, durable: bool = True) -> None:
-        self._db = _connect(path)
+    def __init__(self, path: Path, *, durable: bool = True, any_version: bool = False) -> None:
+        self._db = _connect(path, any_version=any_version)
         self._durable = durable
         self._waits = True
 
@@ -42,12 +42,12 @@ class SqliteDatabase:
     def begin(self, *, durable: bool, tenants: Sequence[TenantId]) -> None:
         waits = durable and self._durable
         if waits != self._waits:
-            self._run(f"pragma synchronous = {'full' if waits else 'normal'}")
+            self.run(f"pragma synchronous = {'full' if waits else 'normal'}")
             self._waits = waits
-        self._run("begin immediate")  # which locks the whole file
+        self.run("begin immediate")  # which locks the whole file
 
     def begin_snapshot(self) -> None:
-        self._run("begin")
+        self.run("begin")
 
     def standing(self, tenant: TenantId, lookups: Sequence[Lookup]) -> Standing:
         wanted = tuple((lookup.table, lookup.column, _places(len(lookup.names))) for lookup in lookups)
@@ -73,13 +73,19 @@ class SqliteDatabase:
 
     def clear(self, tables: Sequence[str]) -> None:
         for table in tables:
-            self._run(f"delete from {table}")  # noqa: S608  our own names
+            self.run(f"delete from {table}")  # noqa: S608  our own names
 
     def names(self, names: Sequence[str]) -> str:
         return json.dumps(names)
 
     def query(self, sql: str, params: Params) -> list[Any]:
         return self._found(sql, params)
+
+    def run(self, sql: str) -> None:
+        try:
+            self._db.execute(sql)
+        except sqlite3.Error as error:
+            raise _in_our_words(error) from error
 
     def commit(self) -> None:
         try:
@@ -96,12 +102,6 @@ class SqliteDatabase:
 
     def close(self) -> None:
         self._db.close()
-
-    def _run(self, sql: str) -> None:
-        try:
-            self._db.execute(sql)
-        except sqlite3.Error as error:
-            raise _in_our_words(error) from error
 
     def _found(self, sql: str, params: Params | Sequence[str]) -> list[Any]:
         try:
@@ -146,7 +146,7 @@ def _in_our_words(error: sqlite3.Error) -> StoreBusy | StoreClosed:
     )
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _connect(path: Path, *, any_version: bool) -> sqlite3.Connection:
     try:
         db = sqlite3.connect(
             path,
@@ -158,17 +158,16 @@ def _connect(path: Path) -> sqlite3.Connection:
         for pragma in ("journal_mode = wal", "synchronous = full", "secure_delete = on"):
             db.execute(f"pragma {pragma}")
         if not db.execute("select 1 from sqlite_schema where name = 'version'").fetchone():
-            db.executescript(
-                "begin immediate;" + DDL.format(blob="blob", bigint="integer", strict=" strict") + ";commit"
-            )
-            db.execute("insert or ignore into version values (?)", [VERSION])
+            tables = DDL.format(blob="blob", bigint="integer", strict=" strict")
+            number = f"insert or ignore into version values ({VERSION:d})"  # noqa: S608  our own number
+            db.executescript(f"begin immediate;{tables};{number};commit")
         found = db.execute("select max(number) from version").fetchone()[0]
     except sqlite3.Error as error:
         raise _in_our_words(error) from error
-    if found != VERSION:
+    if found != VERSION and not any_version:
         raise StoreClosed(
             f"the database has version {found}, and this program knows version {VERSION}",
-            fix="use the version of Interlock that wrote it",
+            fix="see what to do about it: `interlock migrate --dry-run`",
         )
     return db
 

@@ -1,6 +1,7 @@
 """The table of commands. `main` makes the parser from it, and a test holds the documentation against it."""
 
 from interlock.door.cli.command import WHO, Command, arg
+from interlock.door.cli.table_first import FIRST, LAST
 from interlock.door.cli.table_policy import OVER_HISTORY
 from interlock.door.cli.table_record import RECORD
 
@@ -41,17 +42,7 @@ _JSON_ARGUMENTS = (
 )
 
 COMMANDS: tuple[Command, ...] = (
-    Command(
-        name="demo",
-        says="show what Interlock does, on a small company of its own",
-        run="demo:demo",
-        example="--seed 2",
-        takes=(
-            arg("--seed", type=int, default=1, metavar="N", help="draw another company (default 1)"),
-            arg("--into", default="interlock-demo", metavar="FOLDER", help="where to put it (default interlock-demo/)"),
-        ),
-        more="exit codes: 0 if everything went as the tickets expect and the ledger verifies, 1 if not",
-    ),
+    *FIRST,
     Command(
         name="call",
         says="call a tool as an agent would, and print the outcome",
@@ -252,30 +243,6 @@ COMMANDS: tuple[Command, ...] = (
     ),
     *RECORD,
     Command(
-        name="contract init",
-        says="begin: write a contract, tools that work, and cases, for a workflow of your own",
-        run="contract_init:begun",
-        example="refunds --domain support-refunds --yes",
-        takes=(
-            arg("folder", nargs="?", metavar="DIR", help="where to write them; default: the current folder"),
-            arg(
-                "--domain",
-                metavar="DOMAIN",
-                choices=("support-refunds", "it-access", "crm-hygiene", "code-changes", "finance-anomaly"),
-                help="support-refunds, it-access, crm-hygiene, code-changes or finance-anomaly",
-            ),
-            arg("--workflow", metavar="NAME", help="what to call the job; default: the domain"),
-            arg(
-                "--mode",
-                metavar="MODE",
-                choices=("read_only", "suggest", "ask", "act"),
-                help="how far it may go in production: read_only, suggest, ask (the default) or act",
-            ),
-            arg("--yes", action="store_true", help="ask nothing: what is not said is the default"),
-        ),
-        more="What is not said is asked for, if a person sits there. No file is ever overwritten.",
-    ),
-    Command(
         name="contract check",
         says="say what is wrong with contracts, what was assumed, what is not enforced",
         run="contracts:checked",
@@ -365,4 +332,5 @@ COMMANDS: tuple[Command, ...] = (
             arg("--out", metavar="FILE", help="where to write it; default: NAME.pem here"),
         ),
     ),
+    *LAST,
 )

@@ -1,0 +1,51 @@
+"""The part of the table of commands that is for whoever begins, and for the installation itself."""
+
+from interlock.door.cli.command import Command, arg
+
+FIRST: tuple[Command, ...] = (
+    Command(
+        name="demo",
+        says="show what Interlock does, on a small company of its own",
+        run="demo:demo",
+        example="--seed 2",
+        takes=(
+            arg("--seed", type=int, default=1, metavar="N", help="draw another company (default 1)"),
+            arg("--into", default="interlock-demo", metavar="FOLDER", help="where to put it (default interlock-demo/)"),
+        ),
+        more="exit codes: 0 if everything went as the tickets expect and the ledger verifies, 1 if not",
+    ),
+    Command(
+        name="contract init",
+        says="begin: write a contract, tools that work, and cases, for a workflow of your own",
+        run="contract_init:begun",
+        example="refunds --domain support-refunds --yes",
+        takes=(
+            arg("folder", nargs="?", metavar="DIR", help="where to write them; default: the current folder"),
+            arg(
+                "--domain",
+                metavar="DOMAIN",
+                choices=("support-refunds", "it-access", "crm-hygiene", "code-changes", "finance-anomaly"),
+                help="support-refunds, it-access, crm-hygiene, code-changes or finance-anomaly",
+            ),
+            arg("--workflow", metavar="NAME", help="what to call the job; default: the domain"),
+            arg(
+                "--mode",
+                metavar="MODE",
+                choices=("read_only", "suggest", "ask", "act"),
+                help="how far it may go in production: read_only, suggest, ask (the default) or act",
+            ),
+            arg("--yes", action="store_true", help="ask nothing: what is not said is the default"),
+        ),
+        more="What is not said is asked for, if a person sits there. No file is ever overwritten.",
+    ),
+)
+LAST: tuple[Command, ...] = (
+    Command(
+        name="migrate",
+        says="bring the tables of the store to the version that this program writes",
+        run="migrating:migrate",
+        example="--dry-run",
+        takes=(arg("--dry-run", action="store_true", help="say what would change, and change nothing"),),
+        more="End every process that works on the store first, and keep a backup. Versions only go forward.",
+    ),
+)
