@@ -28,7 +28,8 @@ from interlock.store.backup import Contents, Part
 from interlock.store.database import Around as Around
 from interlock.store.database import Database as Database
 from interlock.store.database import itself
-from interlock.store.look import Look, look_at_sqlite
+from interlock.store.look import Look as Look
+from interlock.store.look import look_at_sqlite
 from interlock.store.migrate import Changeable, Plan
 from interlock.store.restore import Restored, restore
 from interlock.store.sqlite import SqliteDatabase, lock_for_performing, open_sqlite

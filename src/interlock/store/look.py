@@ -52,6 +52,8 @@ def look_at_sqlite(path: Path) -> Look:
         if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_BUSY:
             raise StoreBusy("another process keeps it locked", fix="`lsof` shows who has it open") from error
         what = getattr(error, "sqlite_errorname", "unknown")
-        raise StoreClosed(f"the file cannot be read ({what})", fix="restore it from a copy") from error
+        raise StoreClosed(
+            f"the file cannot be read ({what})", fix="put a backup back: `interlock restore FILE`"
+        ) from error
     journal = "wal" if written_ahead else "rollback"
     return Look(version=version, settings={"journal_mode": journal}, damage="" if said == "ok" else str(said))

@@ -38,6 +38,14 @@ FIRST: tuple[Command, ...] = (
         ),
         more="What is not said is asked for, if a person sits there. No file is ever overwritten.",
     ),
+    Command(
+        name="doctor",
+        says="look at everything that Interlock stands on, and say what to mend",
+        run="doctor:looked_after",
+        takes=(arg("--anchors", metavar="FILE", help="a file of anchors to look at; default: beside the keys"),),
+        example="--anchors anchors.jsonl",
+        more="It changes nothing. exit codes: 0 if nothing is wrong, 1 if something is",
+    ),
 )
 LAST: tuple[Command, ...] = (
     Command(

@@ -1,0 +1,168 @@
+"""What the doctor looks at of one tenant: its ledger, its contracts, what is stopped, what waits."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from interlock.app import anchor_file
+from interlock.contract.bundle import decode
+from interlock.contract.ir import Contract
+from interlock.contract.unenforced import REHEARSALS
+from interlock.core.action import ActionState
+from interlock.core.ids import Instant, Role
+from interlock.core.limits import CLOCK_DRIFT_MICROS_MAX
+from interlock.door.cli.doctor_check import Checked, ok, warning, wrong
+from interlock.door.cli.render import listed, since, span
+from interlock.door.cli.session import Session
+from interlock.gateway.force import unfit
+from interlock.gateway.history import signer_of
+from interlock.ledger import anchor as anchors
+from interlock.ledger.note import opened
+from interlock.ports import ActionRow, Wanted
+
+_SOON = 3_600_000_000
+_ANCHOR_AGE_MAX = 7 * 86_400_000_000
+_LOOKED_AT_MAX = 1_000
+_NAMED_MAX = 3
+
+
+async def ledger(here: Session) -> Sequence[Checked]:
+    """Look whether the head of the ledger is signed by our key, and belongs to the door."""
+    note = await here.store.signed_head()
+    rows = await here.rows()
+    if not note:
+        return [ok("ledger", "no entry yet")]
+    head = opened(note, signer_of(here.store, here.gateway.secrets))
+    return [ok("ledger", f"{head.size:,} entries, signed by this key; epoch {rows.door.epoch}")]
+
+
+async def clock(here: Session, now: Instant) -> Sequence[Checked]:
+    """Look whether the newest entry lies in the future: then this machine's clock was set back."""
+    last = (await here.rows()).now
+    if last - now > CLOCK_DRIFT_MICROS_MAX:
+        what = f"the clock is {span(last - now)} behind the newest entry: it was set back"
+        return [
+            wrong("clock", what, "set it right; `interlock clock accept` vouches for it where actions are held back")
+        ]
+    return [ok("clock", "not behind the newest entry")]
+
+
+async def anchor(here: Session, now: Instant) -> Sequence[Checked]:
+    """Look how old the newest head is that was kept outside, and whether the ledger still goes that far."""
+    named: str | None = here.typed.given.anchors
+    file = anchor_file(here.typed.settings.keys / "anchors.jsonl" if named is None else Path(named))
+    note, origin = await here.store.signed_head(), signer_of(here.store, here.gateway.secrets).origin
+    kept = [each for each in file.read() if each.origin == origin]
+    age = anchors.age(kept, origin, now)
+    if age is None:
+        if named is None:
+            return [ok("anchor", "none is kept; `interlock ledger anchor --to FILE` begins with it")]
+        return [
+            warning("anchor", f"`{named}` has none of this ledger", f"make one: `interlock ledger anchor --to {named}`")
+        ]
+    size = int(note.split("\n")[1]) if note else 0
+    most = max(int(each.head.split("\n")[1]) for each in kept)
+    if most > size:
+        what = f"the ledger has {size:,} entries, and had {most:,} when it was anchored"
+        return [wrong("anchor", what, "restore what is missing; `interlock ledger verify` says more")]
+    said = f"the newest is {span(age)} old, and the ledger goes at least as far"
+    if age > _ANCHOR_AGE_MAX:
+        return [warning("anchor", said, f"make a new one: `interlock ledger anchor --to {file.path}`")]
+    return [ok("anchor", said)]
+
+
+async def contracts(here: Session) -> Sequence[Checked]:
+    """Look at each contract that is in force: what it names and is not there, and what nobody honours."""
+    found: list[Checked] = []
+    published = (await here.rows()).door.published
+    for place, each in sorted(published.items()):
+        contract = decode(await here.store.contract(each.contract))
+        found += [*_sources(here, place, contract), *_unenforced(place, contract), *_people(place, contract)]
+    if not published:
+        fix = "put one in force: `interlock contract publish FILE --env ENV`"
+        return [warning("contracts", "none is in force, so everything is refused", fix)]
+    modes = ", ".join(f"{place} in mode {each.mode.value}" for place, each in sorted(published.items()))
+    return [*found, ok("contracts", f"in force: {modes}")]
+
+
+def _sources(here: Session, place: str, contract: Contract) -> Iterator[Checked]:
+    for tool, refused in unfit(contract, here.gateway.performers).items():
+        yield wrong("contracts", f"{place}: `{tool}` cannot be carried out here: {refused.why}", refused.fix)
+
+
+def _unenforced(place: str, contract: Contract) -> Iterator[Checked]:
+    if contract.unenforced:
+        names = listed({f"`{each.section}`" for each in contract.unenforced})
+        fix = "do not rely on them: `interlock contract check FILE` says who will honour each"
+        yield warning("contracts", f"{place}: not enforced in this version: {names}", fix)
+
+
+def _people(place: str, contract: Contract) -> Iterator[Checked]:
+    both = (contract.approvals.yellow, contract.approvals.red)
+    wanted = frozenset[Role]().union(*(each.approvers for each in both if each is not None))
+    held: Mapping[Role, frozenset[str]] = contract.approvals.people
+    for role in sorted(role for role in wanted if not held.get(role)):
+        fix = f"name people under `approvals.people.{role}`, and publish it again"
+        yield warning("contracts", f"{place}: nobody holds the role `{role}`, so what it approves waits", fix)
+
+
+async def is_production(here: Session) -> bool:
+    """Whether a contract is in force somewhere that is not for rehearsing."""
+    return any(place.rpartition("/")[2] not in REHEARSALS for place in (await here.rows()).door.published)
+
+
+async def stopped(here: Session) -> Sequence[Checked]:
+    """Look what a person has stopped, and what they let through in spite of a mode."""
+    rows = await here.rows()
+    found: list[Checked] = []
+    if rows.door.restored:
+        fix = "say what it may lack: `interlock ledger adopt`"
+        found.append(wrong("stopped", "the store came out of a backup and is not adopted: nothing starts", fix))
+    found += [
+        warning(
+            "stopped",
+            f"{each.kind.value} for {each.scope}, thrown by {each.by} {since(each.at, rows.now)}",
+            f"take it back when you may: `interlock switch resume {each.id}`",
+        )
+        for each in rows.door.switches
+    ]
+    found += [
+        warning(
+            "stopped", f"glass `{each.id}` of {each.by} lets {each.scope} act", f"it ends {since(each.until, rows.now)}"
+        )
+        for each in rows.door.glass
+        if rows.now < each.until
+    ]
+    return found or [ok("stopped", "no switch is thrown, no glass is broken")]
+
+
+async def waiting(here: Session) -> Sequence[Checked]:
+    """Look what waits for a person, or for a process that looks after it."""
+    now = (await here.rows()).now
+    states = (ActionState.UNCERTAIN, ActionState.PARKED, ActionState.STARTED)
+    unsure, parked, started = [await _of(here, state) for state in states]
+    soon = [row for row in parked if row.expires_at - now < _SOON]
+    late = [row for row in started if row.lease_until < now]
+    found: list[Checked] = []
+    if unsure:
+        fix = "find out what became of each: `interlock action resolve ACTION VERDICT`"
+        found.append(warning("waiting", f"{_count(unsure)} uncertain: {_named(unsure)}", fix))
+    if soon:
+        fix = "answer them: `interlock approvals list`"
+        found.append(warning("waiting", f"{_count(soon)} parked, and within the hour too late: {_named(soon)}", fix))
+    if late:
+        fix = "look after them: `interlock attend --once`"
+        found.append(warning("waiting", f"{_count(late)} started, by a process that is gone: {_named(late)}", fix))
+    return found or [ok("waiting", f"{len(parked)} parked, {len(started)} in flight, none uncertain")]
+
+
+async def _of(here: Session, state: ActionState) -> tuple[ActionRow, ...]:
+    return await here.store.actions(Wanted(states=frozenset({state}), limit=_LOOKED_AT_MAX))
+
+
+def _count(rows: Sequence[ActionRow]) -> str:
+    return "1 action is" if len(rows) == 1 else f"{len(rows)} actions are"
+
+
+def _named(rows: Sequence[ActionRow]) -> str:
+    more = ", ..." if len(rows) > _NAMED_MAX else ""
+    return ", ".join(f"{row.action.id} ({row.action.tool})" for row in rows[:_NAMED_MAX]) + more
