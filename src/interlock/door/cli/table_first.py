@@ -56,4 +56,12 @@ LAST: tuple[Command, ...] = (
         takes=(arg("--dry-run", action="store_true", help="say what would change, and change nothing"),),
         more="End every process that works on the store first, and keep a backup. Versions only go forward.",
     ),
+    Command(
+        name="completion",
+        says="print a script that completes commands, options and files in a shell",
+        run="completion:script",
+        example="bash",
+        takes=(arg("shell", metavar="SHELL", choices=("bash", "zsh", "fish"), help="bash, zsh or fish"),),
+        more="bash: `source <(interlock completion bash)` in ~/.bashrc",
+    ),
 )
