@@ -39,6 +39,13 @@ FIRST: tuple[Command, ...] = (
         more="What is not said is asked for, if a person sits there. No file is ever overwritten.",
     ),
     Command(
+        name="help",
+        says="explain a word, a page of the documentation, or a command",
+        run="helping:explained",
+        example="lease",
+        takes=(arg("topic", nargs="*", metavar="TOPIC", help="nothing said: list them"),),
+    ),
+    Command(
         name="doctor",
         says="look at everything that Interlock stands on, and say what to mend",
         run="doctor:looked_after",
