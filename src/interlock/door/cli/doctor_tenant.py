@@ -32,7 +32,12 @@ async def ledger(here: Session) -> Sequence[Checked]:
     if not note:
         return [ok("ledger", "no entry yet")]
     head = opened(note, signer_of(here.store, here.gateway.secrets))
-    return [ok("ledger", f"{head.size:,} entries, signed by this key; epoch {rows.door.epoch}")]
+    return [
+        ok(
+            "ledger",
+            f"{head.size:,} {'entry' if head.size == 1 else 'entries'}, signed by this key; epoch {rows.door.epoch}",
+        )
+    ]
 
 
 async def clock(here: Session, now: Instant) -> Sequence[Checked]:
