@@ -1,6 +1,7 @@
 """A look at a store in Postgres from outside: it reads, and makes nothing."""
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from interlock.core.errors import StoreBusy, StoreClosed
 from interlock.core.ids import Instant
@@ -18,7 +19,8 @@ def look_at_postgres(url: str) -> Look:
         StoreClosed: it refuses to say.
     """
     try:
-        with psycopg.connect(url, autocommit=True, connect_timeout=5, options="-c statement_timeout=5s") as db:
+        options = f"{conninfo_to_dict(url).get('options') or ''} -c statement_timeout=5s".strip()
+        with psycopg.connect(url, autocommit=True, connect_timeout=5, options=options) as db:
             now, ours = db.execute(_NOW).fetchone() or (None, False)
             found = db.execute("select name, setting from pg_settings where name = any(%s)", [_SETTINGS]).fetchall()
             (used,) = db.execute("select count(*) from pg_stat_activity").fetchone() or (0,)
