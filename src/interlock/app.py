@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from interlock.anchor.file import AnchorFile
 from interlock.core.errors import ContractInvalid, StoreClosed
 from interlock.core.ids import ActionId, Instant, Micros
 from interlock.gateway import fresh
 from interlock.gateway.adopt import restored
+from interlock.gateway.anchoring import Place
 from interlock.gateway.call import Gateway
 from interlock.gateway.doors import Operator
 from interlock.gateway.force import Forces
@@ -23,7 +25,6 @@ from interlock.secret import key_backup
 from interlock.secret.keyring import Keyring, load_seed
 from interlock.secret.keys import Keys, SqliteKeys, TakenIn
 from interlock.store import backup, migrate
-from interlock.store.anchor import AnchorFile
 from interlock.store.backup import Contents, Part
 from interlock.store.database import Around as Around
 from interlock.store.database import Database as Database
@@ -311,6 +312,15 @@ def _database(where: str, *, server_time: bool) -> Database:
 
     make_tables(where)
     return PostgresDatabase(where, server_time=server_time)
+
+
+def anchor_place(target: str) -> Place:
+    """Name a place outside where signed heads are kept: a path, or `file:PATH`.
+
+    Raises:
+        InterlockError: no such place can be meant.
+    """
+    return AnchorFile(Path(target.removeprefix("file:")))
 
 
 @contextmanager

@@ -70,9 +70,10 @@ steps
       4  2026-01-01 13:03:00.000 +01:00  ended    done     cost $0.05
 
 receipt
-  entry  4
-  leaf   HASH1
-  head   interlock/demo, 5 entries
+  entry        4
+  leaf         HASH1
+  head         interlock/demo, 5 entries
+  last anchor  never anchored: whoever takes this machine over can rewrite all of it
 """)
 
 
@@ -116,9 +117,10 @@ steps
       1  2026-01-01 13:00:00.000 +01:00  refused  refused  policy
 
 receipt
-  entry  1
-  leaf   HASH1
-  head   interlock/demo, 2 entries
+  entry        1
+  leaf         HASH1
+  head         interlock/demo, 2 entries
+  last anchor  never anchored: whoever takes this machine over can rewrite all of it
 """)
 
 

@@ -68,13 +68,13 @@ def test_the_store_is_checked_against_everything_that_was_kept(shell: Shell) -> 
     shell.publish()
     receipt = shell.refund("INV-1", 5)["receipt"]
     assert shell.data("ledger", "verify")["heads"] == 0
-    assert "none: `interlock ledger anchor` makes one" in shell("ledger", "verify")
+    assert "never anchored: whoever takes this machine over can rewrite all of it" in shell("ledger", "verify")
     shell("ledger", "anchor")
     Path("receipt.json").write_text(json.dumps(receipt), encoding="utf-8")
     found = shell.data("ledger", "verify", "--state", "--receipt", "receipt.json", "--key", key_of(shell))
     assert (found["sound"], found["heads"], found["receipts"], found["rows"]) == (True, 1, 1, True)
     said = " ".join(shell("ledger", "verify", "--state").split())
-    assert "last anchor 0 s ago" in said
+    assert "last anchor 0 s ago, 0 entries since, beside the keys alone" in said
     assert "rows held against the entries" in said
     Path("receipt.json").write_text(json.dumps({**receipt, "leaf": "00" * 32}), encoding="utf-8")
     (wrong,) = shell.data("ledger", "verify", "--receipt", "receipt.json", code=1)["findings"]
@@ -125,8 +125,8 @@ def test_an_export_that_was_cut_off_before_it_was_signed_is_found_by_an_anchor(s
     shell.publish()
     shell("ledger", "export", "--out", "older.jsonl")
     shell.refund("INV-1", 5)
-    shell("ledger", "anchor", "--to", "anchors.jsonl")
     assert shell.data("ledger", "verify", "older.jsonl", "--key", key_of(shell))["sound"]
+    shell("ledger", "anchor", "--to", "anchors.jsonl")
     outside = ["--key", key_of(shell), "--anchors", "anchors.jsonl"]
     found = shell.data("ledger", "verify", "older.jsonl", *outside, code=1)
     assert "gone from the end" in found["findings"][0]["what"]
@@ -194,6 +194,25 @@ def test_a_file_of_anchors_only_grows(shell: Shell) -> None:
     assert (found["sound"], found["heads"]) == (True, 2)
 
 
+def test_the_book_beside_the_keys_has_a_line_for_each_anchor_wherever_it_was_put(shell: Shell) -> None:
+    shell.publish()
+    book = shell.folder / "keys" / "anchors.jsonl"
+    kept = shell.data("ledger", "anchor", "--to", "one.jsonl", "--to", "file:two.jsonl")["kept"]
+    assert [each["to"] for each in kept] == ["one.jsonl", "two.jsonl"]
+    shell("ledger", "anchor", "--to", str(book))
+    lines = [json.loads(line) for line in book.read_text(encoding="utf-8").splitlines()]
+    assert [line.get("to") for line in lines] == ["one.jsonl", "two.jsonl", None]
+    assert shell.data("ledger", "verify")["heads"] == 1  # three times the same one
+
+
+def test_a_place_that_fails_keeps_no_other_one_from_having_the_head(shell: Shell) -> None:
+    shell.publish()
+    said = shell.data("ledger", "anchor", "--to", "gone/anchors.jsonl", "--to", "anchors.jsonl", code=1)
+    assert "`gone/anchors.jsonl` cannot be written" in said["failed"][0]["error"]
+    assert [each["to"] for each in said["kept"]] == ["anchors.jsonl"]
+    assert "cannot be written" in json.loads(shell.err)["error"]
+
+
 def test_an_anchor_is_not_written_on_what_is_no_file_of_anchors(shell: Shell) -> None:
     shell.publish()
     Path("letter.txt").write_text("dear all\n", encoding="utf-8")
@@ -201,3 +220,44 @@ def test_an_anchor_is_not_written_on_what_is_no_file_of_anchors(shell: Shell) ->
     assert Path("letter.txt").read_text(encoding="utf-8") == "dear all\n"
     for place in (".", "gone/anchors.jsonl"):
         assert f"`{place}` cannot be" in shell.failed("ledger", "anchor", "--to", place)
+
+
+def test_the_age_of_the_last_anchor_is_told_wherever_something_is_proved(shell: Shell) -> None:
+    never = "never anchored: whoever takes this machine over can rewrite all of it"
+    shell.publish()
+    action = shell.refund("INV-1", 5)["action"]
+    ways = (["ledger", "verify"], ["ledger", "prove", "0"], ["ledger", "show"], ["explain", action])
+    for way in ways:
+        assert never in " ".join((shell(*way) + shell.err).split()), way
+    assert shell.data("ledger", "prove", "0")["last_anchor"] is None
+    shell("ledger", "anchor", "--to", "anchors.jsonl")
+    shell.clock.forward(minutes=180)
+    shell.refund("INV-2", 5)
+    for way in ways:
+        assert "3 h ago, 2 entries since, in anchors.jsonl" in " ".join((shell(*way) + shell.err).split()), way
+    told = [shell.data(*way) for way in (*ways[:2], ["explain", action])]
+    for last in (told[0]["last_anchor"], told[1]["last_anchor"], told[2]["receipt"]["last_anchor"]):
+        assert (last["age_seconds"], last["entries_since"], last["to"]) == (10_800, 2, "anchors.jsonl")
+    assert told[2]["receipt"]["anchored"]
+    later = shell.refund("INV-3", 5)["action"]
+    assert "this entry is not under it" in " ".join(shell("explain", later).split())
+
+
+def test_the_age_of_an_anchor_is_unknown_where_the_book_is_torn_and_nothing_else_fails(shell: Shell) -> None:
+    shell.publish()
+    action = shell.refund("INV-1", 5)["action"]
+    shell("ledger", "anchor")
+    with (shell.folder / "keys" / "anchors.jsonl").open("a", encoding="utf-8") as book:
+        book.write('{"at":2,"he')
+    assert "last anchor unknown:" in " ".join(shell("explain", action).split())
+    assert "line 2 is not an anchor" in shell.data("explain", action)["receipt"]["last_anchor"]["unreadable"]
+    assert "line 2 is not an anchor" in shell.failed("ledger", "verify")
+
+
+def test_how_far_anchors_reach_into_an_export_is_told_by_their_time(shell: Shell) -> None:
+    exported(shell)
+    outside = ["--key", key_of(shell)]
+    assert "none at hand" in shell("ledger", "verify", "ledger.jsonl", *outside)
+    shell("ledger", "anchor", "--to", "anchors.jsonl")
+    said = " ".join(shell("ledger", "verify", "ledger.jsonl", *outside, "--anchors", "anchors.jsonl").split())
+    assert "last anchor 2026-01-01 13:00:00 +01:00, 0 entries since, in anchors.jsonl" in said

@@ -10,6 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
+from interlock.anchor.file import AnchorFile
 from interlock.core.action import Action, ActionState, Caller
 from interlock.core.charge import Charge, Unit
 from interlock.core.effect import EffectClass, Tier
@@ -35,7 +36,7 @@ from interlock.core.ids import (
 from interlock.core.money import Money
 from interlock.core.outcome import Receipt
 from interlock.core.reason import Reason
-from interlock.ledger.anchor import Anchor, age
+from interlock.ledger.anchor import Anchor, standing
 from interlock.ledger.anchor import line as anchor_line
 from interlock.ledger.anchor import read as read_anchors
 from interlock.ledger.audit import Report, audit
@@ -47,7 +48,6 @@ from interlock.ledger.proof import Proof, inclusion
 from interlock.ledger.reading import ActionLine, ChangeLine, read
 from interlock.ledger.seal import ActionEntry, ChangeEntry, Kind, Used, seal
 from interlock.ledger.tree import Tree, full_root, leaf_hash, roots
-from interlock.store.anchor import AnchorFile
 
 pytestmark = pytest.mark.promise("ledger")
 
@@ -317,8 +317,10 @@ def test_anchors_are_kept_in_a_file_that_only_grows(tmp_path: Path) -> None:
     for anchor in kept:
         file.append(anchor)
     assert file.read() == kept
-    assert age(file.read(), SIGNER.origin, Instant(1_000)) == 100
-    assert age(file.read(), "interlock/other", Instant(1_000)) is None
+    last = standing(file.read(), SIGNER.origin, 12, Instant(1_000))
+    assert last is not None
+    assert (last.at, last.age, last.size, last.since, last.missing) == (900, 100, 9, 3, 0)
+    assert standing(file.read(), "interlock/other", 12, Instant(1_000)) is None
     heads = [anchor.head for anchor in file.read()]
     assert of(LINES, heads=heads).sound
     assert not of((a_change(1_000), *LINES[1:]), heads=heads).sound
@@ -329,6 +331,19 @@ def test_an_anchor_that_a_crash_tore_is_named() -> None:
     lines = [anchor_line(Anchor(at=Instant(1), head="n")), '{"at":2,"he']
     with pytest.raises(LedgerBroken, match="line 2 is not an anchor"):
         read_anchors(lines)
+
+
+def test_an_anchor_that_is_kept_elsewhere_comes_before_one_beside_the_keys_and_a_longer_one_than_the_ledger_shows() -> (
+    None
+):
+    far = Anchor(at=Instant(1), head=head(LINES[:9]), to="git:/elsewhere")
+    near = Anchor(at=Instant(2), head=head(LINES[:5]))
+    last = standing([near, far], SIGNER.origin, 7, Instant(5))
+    assert last is not None
+    assert (last.to, last.size, last.since, last.missing) == ("git:/elsewhere", 9, 0, 2)
+    assert read_anchors([anchor_line(far), anchor_line(near)]) == (far, near)
+    no_size = Anchor(at=Instant(1), head=f"{SIGNER.origin}\n{'9' * 5_000}\n")
+    assert standing([no_size], SIGNER.origin, 7, Instant(5)) is None
 
 
 @given(st.lists(st.binary(max_size=4), max_size=40), st.lists(st.integers(0, 50)))

@@ -28,6 +28,14 @@ TENANTS_IN_A_BATCH_MAX = 16  # a batch holds the locks of all its tenants
 TOOL_LOOP_STOP_SECONDS_MAX = 2.0  # async tools that wait end at once; one that blocks is not worth more of a stop
 ISOLATED_STOP_SECONDS_MAX = 2.0  # a killed process is gone in milliseconds, unless the kernel holds it
 ISOLATED_MEMORY_BYTES_MAX = 4 * 1024**3  # address space, of which a process uses a part; numpy alone maps 1 GB
+NOTE_BYTES_MAX = 128 * 1024  # a signed head with as many signatures as we read; those of ML-DSA have 2.4 kB each
+NOTE_SIGNATURES_MAX = 32  # the specification wants 16 read at least
+ANCHOR_SECONDS_MAX = 20  # connecting, asking and the whole answer; whoever keeps heads answers in one
+ANCHOR_ANSWER_BYTES_MAX = 128 * 1024  # a time stamp with its certificates has 6 kB
+GIT_SECONDS_MAX = 60  # a commit takes milliseconds; a push over a slow line longer
+WITNESS_BODY_BYTES_MAX = NOTE_BYTES_MAX + 4 * 1024  # a note and the longest proof
+WITNESS_CONNECTION_SECONDS_MAX = 30  # all that one connection asks; who needs longer connects again
+WITNESS_CONNECTIONS_MAX = 64  # at once; a ledger needs one for some milliseconds
 POLICY_FILE_BYTES_MAX = 256 * 1024  # as long as a contract
 STORE_CHECKED_BYTES_MAX = 256 * 1024 * 1024  # a look at a whole file of this size takes a second or two
 

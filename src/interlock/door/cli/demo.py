@@ -29,6 +29,7 @@ from interlock.core.ids import (
     WorkflowId,
 )
 from interlock.core.outcome import Done, Outcome, Parked, Refused, Suggested
+from interlock.door.cli.anchored import last_anchor
 from interlock.door.cli.demo_screen import Screen
 from interlock.door.cli.demo_sums import sums_of
 from interlock.door.cli.itself import itself
@@ -273,12 +274,14 @@ async def _run_alone(folder: Path, seed: int, screen: Screen) -> dict[str, Any]:
             screen.deeper(deeper)
             head = await verify_demo(store, gateway)
             screen.verified(f"ledger verified: {head.size} entries lead to the signed head {head.root.hex()[:16]}")
+            last = await last_anchor(store, folder / "keys")
+            screen.beside("last anchor: ", str(last))
     return {
         "seed": seed,
         "folder": str(folder),
         "tickets": len(tickets),
         **sums.as_data(),
-        "ledger": {"entries": head.size, "root": head.root.hex()},
+        "ledger": {"entries": head.size, "root": head.root.hex(), "last_anchor": last},
         "look_deeper": [" ".join(each) for each in deeper],
         "unexpected": run.surprised,
         "ok": not run.surprised and governed.none,

@@ -183,8 +183,16 @@ def _receipt(story: Data, width: int) -> str:
         return ""
     head = receipt["head"].splitlines()
     size = head[1] if len(head) > 1 else "?"
+    last = receipt["last_anchor"]
+    outside = receipt["anchored"] or last.standing is None
     return _block(
-        [("entry", receipt["index"]), ("leaf", receipt["leaf"]), ("head", f"{head[0]}, {size} entries")], width
+        [
+            ("entry", receipt["index"]),
+            ("leaf", receipt["leaf"]),
+            ("head", f"{head[0]}, {size} entries"),
+            ("last anchor", last if outside else f"{last}; this entry is not under it"),
+        ],
+        width,
     )
 
 

@@ -1,24 +1,22 @@
-"""`ledger`: show, verify, prove, export, anchor, keys. Verifying a file needs neither a store nor a secret."""
+"""`ledger`: show, verify, prove, export, keys. Verifying a file needs neither a store nor a secret."""
 
-from base64 import b64decode
 from collections.abc import AsyncIterator, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from interlock.app import anchor_file
 from interlock.core.errors import LedgerBroken
 from interlock.core.ids import Instant
 from interlock.core.limits import SAFE_INTEGER
-from interlock.door.cli.outside import Outside, default_anchors, kept_outside, text_of
+from interlock.door.cli.anchored import LastAnchor, last_anchor, last_in_file
+from interlock.door.cli.outside import Outside, kept_outside, text_of
 from interlock.door.cli.reading import InputWrong
-from interlock.door.cli.render import Time, block, clean, span, table, usd
+from interlock.door.cli.render import Time, block, clean, table, usd
 from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import Session, awaited, session
 from interlock.gateway.compare import verify_state
-from interlock.gateway.history import exported, proved, signer_of, to_anchor
-from interlock.ledger import anchor as anchors
+from interlock.gateway.history import exported, proved, signer_of
 from interlock.ledger import export
 from interlock.ledger.audit import Finding, Report, audit
 from interlock.ledger.gap import Gap
@@ -44,6 +42,7 @@ async def show(typed: Typed) -> int:
         if given.action is not None:
             row = await here.action(given.action)
             lines = list(await here.store.entries_of(row.action.id))
+        last = await last_anchor(here.store, typed.settings.keys)
     entries: list[tuple[int, str, dict[str, Any]]] = [
         (index, leaf_hash(line).hex(), msgspec.json.decode(line)) for index, line in lines
     ]
@@ -52,6 +51,7 @@ async def show(typed: Typed) -> int:
     heads = ["INDEX", "AT", "WHAT", "ACTION", "TOOL", "WHO", "WHY"]
     text = table(heads, cells, typed.screen.broad, right=(0,), fold=4)
     typed.screen.show(data, text if cells else "no entry is there")
+    typed.screen.note(f"last anchor: {last}")
     return 0
 
 
@@ -74,11 +74,9 @@ async def verify(typed: Typed) -> int:
         kept = [each for each in outside.anchors if each.origin == signer.origin]
         report = audit(found, pinned=key or signer, heads=[each.head for each in kept], receipts=outside.receipts)
         differences = await verify_state(here.store, secrets) if given.state else ()
-        now = (await here.rows()).now
+        last = await last_anchor(here.store, typed.settings.keys, kept)
     findings = [*report.findings, *(Finding(index=None, what=f"{d.where}: {d.what}") for d in differences)]
-    age = anchors.age(kept, signer.origin, now)
-    anchored = f"{span(age)} ago" if age is not None else "none: `interlock ledger anchor` makes one"
-    return _told(typed, report, findings, rows=given.state, anchored=anchored)
+    return _told(typed, report, findings, rows=given.state, last=last)
 
 
 @awaited
@@ -92,8 +90,10 @@ async def prove(typed: Typed) -> int:
             row = await here.action(said)
             index = (await here.store.entries_of(row.action.id))[-1][0]
         found = await proved(here.store, index)
+        last = await last_anchor(here.store, typed.settings.keys)
     text = export.write_proof(found)
-    typed.screen.show({"index": index, "proof": text}, text.rstrip("\n"))
+    typed.screen.show({"index": index, "proof": text, "last_anchor": last}, text.rstrip("\n"))
+    typed.screen.note(f"last anchor: {last}")
     return 0
 
 
@@ -111,24 +111,6 @@ async def export_all(typed: Typed) -> int:
     pairs = [("entries", size), ("file", typed.given.out), ("public key", signer)]
     data = {"entries": size, "file": typed.given.out, "key": str(signer)}
     typed.screen.show(data, block(pairs, typed.screen.width))
-    return 0
-
-
-@awaited
-async def anchored(typed: Typed) -> int:
-    """Keep the signed head outside, in a file that only grows."""
-    file = Path(typed.given.to or default_anchors(typed))
-    with session(typed) as here:
-        anchor = await to_anchor(here.store, (await here.rows()).now)
-    # What holds something else, or was torn by a crash, is not written on.
-    anchor_file(file).read()
-    anchor_file(file).append(anchor)
-    origin, size, encoded = anchor.head.split("\n")[:3]
-    root = b64decode(encoded).hex()
-    pairs = [("ledger", origin), ("entries", size), ("root", root), ("file", file)]
-    data = {"ledger": origin, "entries": int(size), "root": root, "file": str(file)}
-    typed.screen.show(data, block(pairs, typed.screen.width))
-    typed.screen.note("keep this file where nobody who can edit the database can write")
     return 0
 
 
@@ -152,7 +134,8 @@ def _file(typed: Typed, name: str, outside: Outside, key: Verifier | None) -> in
     found = export.read(text.splitlines())
     heads = [each.head for each in outside.anchors if each.origin == found.signer.origin]
     report = audit(found, pinned=key, heads=heads, receipts=outside.receipts)
-    return _told(typed, report, report.findings, rows=None, anchored="")
+    last = last_in_file(outside.anchors, found.signer.origin, report.entries)
+    return _told(typed, report, report.findings, rows=None, last=last)
 
 
 def _proof(typed: Typed, text: str, key: Verifier | None) -> int:
@@ -165,8 +148,8 @@ def _proof(typed: Typed, text: str, key: Verifier | None) -> int:
     return 0 if holds else 1
 
 
-def _told(typed: Typed, report: Report, findings: Iterable[Finding], *, rows: bool | None, anchored: str) -> int:
-    """Print what was found. A file has no rows, and nobody knows how old what was kept outside is beside it."""
+def _told(typed: Typed, report: Report, findings: Iterable[Finding], *, rows: bool | None, last: LastAnchor) -> int:
+    """Print what was found. A file has no rows."""
     lost = sum(gap.lost for gap in report.gaps)
     known = typed.given.lost == lost
     found = list(findings)
@@ -178,7 +161,7 @@ def _told(typed: Typed, report: Report, findings: Iterable[Finding], *, rows: bo
         ("root", report.root.hex()),
         ("public key", "as you know it" if report.pinned else "taken from the file: pin it with `--key`"),
         ("kept outside", f"{report.heads} heads, {report.receipts} receipts"),
-        ("last anchor", anchored),
+        ("last anchor", last),
         ("rows", looked if rows is not None else ""),
         ("declared lost", "\n".join(map(_gap, report.gaps))),
         ("verdict", _verdict(wrong, lost)),
@@ -192,6 +175,7 @@ def _told(typed: Typed, report: Report, findings: Iterable[Finding], *, rows: bo
         "pinned": report.pinned,
         "heads": report.heads,
         "receipts": report.receipts,
+        "last_anchor": last,
         "rows": bool(rows),
         "sound": not wrong,
         "lost": lost,

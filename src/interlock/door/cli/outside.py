@@ -7,6 +7,7 @@ import msgspec
 
 from interlock.app import anchor_file
 from interlock.core.outcome import Receipt
+from interlock.door.cli.anchored import book, placed
 from interlock.door.cli.reading import InputWrong
 from interlock.door.cli.screen import Typed
 from interlock.ledger.anchor import Anchor
@@ -38,14 +39,10 @@ def kept_outside(typed: Typed) -> Outside:
             raise InputWrong(
                 f"`{each}` cannot be read: there is no such file", fix="name the file that anchors went to"
             )
-    places = [Path(each) for each in given.anchors or [default_anchors(typed)]]
-    found = tuple(each for place in places for each in anchor_file(place).read())
+    found = anchor_file(book(typed.settings.keys)).read() if not given.anchors else ()
+    for place in map(Path, given.anchors or ()):
+        found += placed(anchor_file(place).read(), place)
     return Outside(anchors=found, receipts=tuple(_receipt(Path(each)) for each in given.receipt or ()))
-
-
-def default_anchors(typed: Typed) -> Path:
-    """Name the file of anchors that is meant where none is named."""
-    return typed.settings.keys / "anchors.jsonl"
 
 
 def _receipt(file: Path) -> Receipt:

@@ -190,3 +190,8 @@ def _row(row: Sequence[str], broad: Sequence[int], room: int, right: frozenset[i
 def listed(names: Iterable[object]) -> str:
     """Write names as a list in a sentence, in one order."""
     return ", ".join(sorted(map(str, names)))
+
+
+def count(number: int, one: str, more: str) -> str:
+    """Write how many there are of something."""
+    return f"{number:,} {one if number == 1 else more}"

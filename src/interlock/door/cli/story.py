@@ -10,6 +10,7 @@ from interlock.core.errors import InterlockError
 from interlock.core.fact import Known
 from interlock.core.ids import BudgetId, PersonId
 from interlock.door.cli.actions import row_data
+from interlock.door.cli.anchored import last_anchor
 from interlock.door.cli.budgets import unit_of
 from interlock.door.cli.outcomes import requirement_data
 from interlock.door.cli.payloads import Missing, arguments_of, member, opened, opened_bytes
@@ -190,4 +191,11 @@ async def _receipt(here: Session, written: Sequence[tuple[int, bytes]]) -> Data 
     if not written:
         return None
     index, line = written[-1]
-    return {"index": index, "leaf": leaf_hash(line).hex(), "head": await here.store.signed_head()}
+    last = await last_anchor(here.store, here.typed.settings.keys)
+    return {
+        "index": index,
+        "leaf": leaf_hash(line).hex(),
+        "head": await here.store.signed_head(),
+        "last_anchor": last,
+        "anchored": last.standing is not None and index < last.standing.size,
+    }

@@ -2,6 +2,7 @@
 
 from interlock.door.cli.command import WHO, Command, arg
 from interlock.door.cli.table_first import FIRST, LAST
+from interlock.door.cli.table_ledger import KEPT_OUTSIDE
 from interlock.door.cli.table_policy import OVER_HISTORY
 from interlock.door.cli.table_record import RECORD
 
@@ -333,4 +334,5 @@ COMMANDS: tuple[Command, ...] = (
         ),
     ),
     *LAST,
+    *KEPT_OUTSIDE,
 )

@@ -48,13 +48,6 @@ RECORD: tuple[Command, ...] = (
         example="--out ledger.jsonl",
         takes=(arg("--out", metavar="FILE", help="into this file; default: standard output"),),
     ),
-    Command(
-        name="ledger anchor",
-        says="keep the signed head outside, in a file that only grows",
-        run="ledger:anchored",
-        example="--to anchors.jsonl",
-        takes=(arg("--to", metavar="FILE", help="the file of anchors; default: one beside the keys"),),
-    ),
     Command(name="ledger keys", says="print the public key that the ledger is signed with", run="ledger:keys"),
     Command(
         name="ledger adopt",

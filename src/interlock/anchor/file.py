@@ -6,7 +6,7 @@ from pathlib import Path
 
 from interlock.core.errors import StoreBusy
 from interlock.ledger import anchor
-from interlock.ledger.anchor import Anchor
+from interlock.ledger.anchor import Anchor, Since
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +14,17 @@ class AnchorFile:
     """Appends and never rewrites, so that the file may be one that only takes appends (`chattr +a`)."""
 
     path: Path
+
+    @property
+    def name(self) -> str:
+        """How the place is called in the book of anchors."""
+        return str(self.path)
+
+    async def keep(self, new: Anchor, old: int, since: Since) -> Anchor:
+        """Put an anchor at the end, unless the file holds something else or was torn by a crash."""
+        self.read()
+        self.append(new)
+        return new
 
     def append(self, new: Anchor) -> None:
         """Put an anchor at the end, and return once it is on disk.
