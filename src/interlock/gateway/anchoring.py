@@ -64,7 +64,7 @@ async def anchored(store: TenantStore, place: Place, book: Iterable[Anchor], now
         entries = (await store.read(Needs())).entries
         if kept.size > entries:
             raise LedgerBroken(
-                f"{place.name} has signed a head over {kept.size:,} entries, and the ledger has {entries:,}: "
+                f"{kept.by} has signed a head over {kept.size:,} entries, and the ledger has {entries:,}: "
                 "it was set back to an earlier moment",
                 fix="stop writing, and find out what became of the entries: `interlock ledger verify --state`",
             )

@@ -42,8 +42,9 @@ class Anchor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ahead:
-    """A place knows another size of the ledger than it was asked to go on from."""
+    """A place says that it knows another size of the ledger than it was asked to go on from."""
 
+    by: str
     size: int
 
 

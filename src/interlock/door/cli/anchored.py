@@ -36,7 +36,7 @@ class LastAnchor:
             return _NONE_AT_HAND if self.in_file else _NEVER
         last = self.standing
         when = Time(last.at).short() if self.in_file else f"{span(last.age)} ago"
-        where = f"in {clean(last.to)}" if last.to else _IN_THE_BOOK
+        where = f"in {clean(last.to.partition('#')[0])}" if last.to else _IN_THE_BOOK
         text = f"{when}, {count(last.since, 'entry', 'entries')} since, {where}"
         if last.missing:
             text += f"; an anchor is over {last.missing:,} more than there are: run `interlock ledger verify`"

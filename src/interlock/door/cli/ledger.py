@@ -15,6 +15,7 @@ from interlock.door.cli.reading import InputWrong
 from interlock.door.cli.render import Time, block, clean, table, usd
 from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import Session, awaited, session
+from interlock.door.cli.sighted import Sighted, sighted
 from interlock.gateway.compare import verify_state
 from interlock.gateway.history import exported, proved, signer_of
 from interlock.ledger import export
@@ -76,7 +77,7 @@ async def verify(typed: Typed) -> int:
         differences = await verify_state(here.store, secrets) if given.state else ()
         last = await last_anchor(here.store, typed.settings.keys, kept)
     findings = [*report.findings, *(Finding(index=None, what=f"{d.where}: {d.what}") for d in differences)]
-    return _told(typed, report, findings, rows=given.state, last=last)
+    return _told(typed, report, findings, rows=given.state, last=last, others=sighted(typed, kept))
 
 
 @awaited
@@ -132,10 +133,10 @@ def _file(typed: Typed, name: str, outside: Outside, key: Verifier | None) -> in
     if text.startswith("c2sp.org/tlog-proof"):
         return _proof(typed, text, key)
     found = export.read(text.splitlines())
-    heads = [each.head for each in outside.anchors if each.origin == found.signer.origin]
-    report = audit(found, pinned=key, heads=heads, receipts=outside.receipts)
-    last = last_in_file(outside.anchors, found.signer.origin, report.entries)
-    return _told(typed, report, report.findings, rows=None, last=last)
+    kept = [each for each in outside.anchors if each.origin == found.signer.origin]
+    report = audit(found, pinned=key, heads=[each.head for each in kept], receipts=outside.receipts)
+    last = last_in_file(kept, found.signer.origin, report.entries)
+    return _told(typed, report, report.findings, rows=None, last=last, others=sighted(typed, kept))
 
 
 def _proof(typed: Typed, text: str, key: Verifier | None) -> int:
@@ -148,11 +149,13 @@ def _proof(typed: Typed, text: str, key: Verifier | None) -> int:
     return 0 if holds else 1
 
 
-def _told(typed: Typed, report: Report, findings: Iterable[Finding], *, rows: bool | None, last: LastAnchor) -> int:
+def _told(
+    typed: Typed, report: Report, findings: Iterable[Finding], *, rows: bool | None, last: LastAnchor, others: Sighted
+) -> int:
     """Print what was found. A file has no rows."""
     lost = sum(gap.lost for gap in report.gaps)
     known = typed.given.lost == lost
-    found = list(findings)
+    found = [*findings, *others.findings]
     wrong = [each for each in found if not (each.declared and known)]
     looked = "held against the entries" if rows else "not looked at: `--state` does"
     pairs: list[tuple[str, object]] = [
@@ -161,6 +164,7 @@ def _told(typed: Typed, report: Report, findings: Iterable[Finding], *, rows: bo
         ("root", report.root.hex()),
         ("public key", "as you know it" if report.pinned else "taken from the file: pin it with `--key`"),
         ("kept outside", f"{report.heads} heads, {report.receipts} receipts"),
+        *others.pairs,
         ("last anchor", last),
         ("rows", looked if rows is not None else ""),
         ("declared lost", "\n".join(map(_gap, report.gaps))),
@@ -175,6 +179,7 @@ def _told(typed: Typed, report: Report, findings: Iterable[Finding], *, rows: bo
         "pinned": report.pinned,
         "heads": report.heads,
         "receipts": report.receipts,
+        "seen": others.as_data,
         "last_anchor": last,
         "rows": bool(rows),
         "sound": not wrong,

@@ -12,6 +12,7 @@ GROUPS = {
     "switch": "stop, and go on",
     "budget": "what may be spent, and what was",
     "ledger": "the record that nobody rewrites unnoticed",
+    "witness": "a witness that cosigns ledgers of others",
     "data": "what is kept of whom",
     "contract": "what a workflow may do",
     "policy": "why a call goes on or does not, and what a change would do",

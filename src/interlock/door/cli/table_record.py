@@ -28,6 +28,7 @@ RECORD: tuple[Command, ...] = (
             arg("file", nargs="?", metavar="FILE", help="an export or a proof; it takes no store and no secret"),
             arg("--key", metavar="KEY", help="the public key as you know it, from `interlock ledger keys`"),
             arg("--anchors", action="append", metavar="FILE", help="a file of anchors; default: beside the keys"),
+            arg("--witness", action="append", metavar="KEY", help="the key of a witness whose cosignatures you kept"),
             arg("--receipt", action="append", metavar="FILE", help="a receipt that a caller kept, as JSON"),
             arg("--state", action="store_true", help="hold the rows of the store against the entries as well"),
             arg("--lost", type=int, metavar="N", help="you know of the N entries that the ledger declares lost"),

@@ -1,0 +1,129 @@
+"""One question over HTTP to somebody who may be hostile: bounded in time and size, no redirects, no secrets shown."""
+
+import asyncio
+import ssl
+from dataclasses import dataclass
+from http.client import HTTPException, HTTPResponse
+from io import BytesIO
+from typing import cast
+from urllib.parse import urlsplit
+
+from interlock.core.errors import InterlockError, UpstreamFailed, UpstreamSilent
+from interlock.core.limits import ANCHOR_ANSWER_BYTES_MAX, ANCHOR_SECONDS_MAX
+
+_FIX = "look whether it runs and can be reached from here"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """Where a question goes: `http://` or `https://`, without a user and a password."""
+
+    secure: bool
+    host: str
+    port: int
+    path: str
+    query: str
+
+    @classmethod
+    def parse(cls, text: str) -> "Address":
+        """Read a URL.
+
+        Raises:
+            InterlockError: it is none that may be asked.
+        """
+        wrong = InterlockError(
+            "this is not the address of a place", fix="write `http://HOST:PORT` or `https://HOST`, without a password"
+        )
+        try:
+            parts = urlsplit(text)
+            port = parts.port
+        except ValueError as error:
+            raise wrong from error
+        plain = text.isascii() and text.isprintable() and " " not in text
+        if not plain or parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+            raise wrong
+        secure = parts.scheme == "https"
+        number = port if port is not None else 443 if secure else 80
+        return cls(secure=secure, host=parts.hostname, port=number, path=parts.path, query=parts.query)
+
+    def __str__(self) -> str:
+        """Write it as it may be shown: a query can hold a key."""
+        return f"{'https' if self.secure else 'http'}://{self._host}:{self.port}{self.path}"
+
+    @property
+    def _host(self) -> str:
+        return f"[{self.host}]" if ":" in self.host else self.host
+
+    def head(self, more_path: str, kind: str, size: int) -> bytes:
+        """Write the head of a question."""
+        path = (self.path.rstrip("/") + more_path) or "/"
+        query = f"?{self.query}" if self.query else ""
+        return (
+            f"POST {path}{query} HTTP/1.1\r\nHost: {self._host}:{self.port}\r\nContent-Type: {kind}\r\n"
+            f"Content-Length: {size}\r\nConnection: close\r\nUser-Agent: interlock\r\n\r\n"
+        ).encode()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came back. Nothing of it is to be believed."""
+
+    status: int
+    kind: str
+    body: bytes
+
+
+async def post(to: Address, body: bytes, *, kind: str, path: str = "") -> Answer:
+    """Ask once.
+
+    Raises:
+        UpstreamSilent: no whole answer came in time.
+        UpstreamFailed: it cannot be reached, sends elsewhere, or does not speak HTTP.
+    """
+    try:
+        async with asyncio.timeout(ANCHOR_SECONDS_MAX):
+            raw = await _exchange(to, to.head(path, kind, len(body)) + body)
+    except TimeoutError as error:
+        raise UpstreamSilent(f"no whole answer from {to} within {ANCHOR_SECONDS_MAX} s", fix=_FIX) from error
+    except (OSError, ValueError) as error:  # a name that is none is a ValueError
+        why = (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
+        raise UpstreamFailed(f"{to} cannot be reached ({why.lower()})", fix=_FIX) from error
+    if len(raw) > ANCHOR_ANSWER_BYTES_MAX:
+        raise UpstreamFailed(f"{to} answers with more than {ANCHOR_ANSWER_BYTES_MAX:,} bytes", fix=_FIX)
+    answer = _read(to, raw)
+    if 300 <= answer.status < 400:
+        raise UpstreamFailed(f"{to} sends elsewhere, and nobody follows", fix="name the place itself")
+    return answer
+
+
+async def _exchange(to: Address, question: bytes) -> bytes:
+    secure = ssl.create_default_context() if to.secure else None
+    reader, writer = await asyncio.open_connection(to.host, to.port, ssl=secure)
+    try:
+        writer.write(question)
+        await writer.drain()
+        raw = b""
+        while len(raw) <= ANCHOR_ANSWER_BYTES_MAX and (more := await reader.read(ANCHOR_ANSWER_BYTES_MAX)):
+            raw += more
+        return raw
+    finally:
+        writer.transport.abort()
+
+
+class _Received:
+    """Bytes that have come in, where `http.client` expects a socket."""
+
+    def __init__(self, raw: bytes) -> None:
+        self._raw = raw
+
+    def makefile(self, mode: str) -> BytesIO:
+        return BytesIO(self._raw)
+
+
+def _read(to: Address, raw: bytes) -> Answer:
+    try:
+        response = HTTPResponse(cast("ssl.SSLSocket", _Received(raw)), method="POST")
+        response.begin()
+        return Answer(status=response.status, kind=response.getheader("Content-Type", ""), body=response.read())
+    except (HTTPException, ValueError, OSError) as error:
+        raise UpstreamFailed(f"{to} does not answer as HTTP does", fix=_FIX) from error

@@ -1,0 +1,141 @@
+"""What a witness has seen, in a file: on disk before it signs, so that no crash makes it sign two histories."""
+
+import base64
+import errno
+import fcntl
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+import msgspec
+
+from interlock.core.errors import LedgerBroken, Occupied, StoreClosed
+from interlock.ledger.cosign import Checkpoint, Cosigner
+from interlock.ledger.tree import Head
+
+_FIX = "restore the file, or give the witness a new key: with this one it might sign a second history"
+
+
+class _Line(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The head of one ledger."""
+
+    size: int
+    root: bytes
+    """In base64, as JSON has bytes."""
+
+
+class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole file."""
+
+    witness: str
+    """The public key of the witness whose file this is."""
+    seen: dict[str, _Line]
+
+
+class SeenFile:
+    """One witness, one file, one process."""
+
+    def __init__(self, path: Path, heads: dict[str, Head], witness: Cosigner, lock: int) -> None:
+        self._path = path
+        self._heads = heads
+        self._witness = witness
+        self._lock = lock
+        self._closed = False
+
+    @classmethod
+    def open(cls, path: Path, witness: Cosigner) -> Self:
+        """Open the file of a witness, or begin one.
+
+        Raises:
+            Occupied: another process has it.
+            LedgerBroken: it cannot be read, or is that of another witness.
+            OSError: it cannot be opened.
+        """
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        path = path.resolve()  # by whatever name it is called, it has one lock
+        lock = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            _take(lock, path)
+            found = _read(path, witness)
+            seen = cls(path, found or {}, witness, lock)
+            if found is None:
+                seen._write({})
+        except BaseException:
+            os.close(lock)
+            raise
+        return seen
+
+    @property
+    def heads(self) -> Mapping[str, Head]:
+        """By origin, what was cosigned last.
+
+        Raises:
+            StoreClosed: a write failed, and nobody knows what is on disk.
+        """
+        if self._closed:
+            raise StoreClosed(f"`{self._path}` could not be written", fix="make room, and start the witness again")
+        return self._heads
+
+    def advance(self, new: Checkpoint) -> None:
+        """Write down a newer head, and return once it is on disk.
+
+        Raises:
+            StoreClosed: it cannot be written.
+        """
+        heads = {**self.heads, new.origin: new.head}
+        if heads == self._heads:
+            return
+        try:
+            self._write(heads)
+        except OSError as error:
+            self._closed = True
+            raise StoreClosed(f"`{self._path}` could not be written", fix="make room, and start it again") from error
+        self._heads = heads
+
+    def close(self) -> None:
+        os.close(self._lock)
+
+    def _write(self, heads: Mapping[str, Head]) -> None:
+        lines = {
+            origin: {"size": head.size, "root": base64.b64encode(head.root).decode()} for origin, head in heads.items()
+        }
+        text = json.dumps({"witness": str(self._witness), "seen": lines}, ensure_ascii=False, indent=1) + "\n"
+        fresh = self._path.with_name(self._path.name + ".new")
+        with fresh.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(self._path)
+        folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _take(lock: int, path: Path) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise Occupied(
+            f"another witness works with `{path}`", fix="stop it first: two would sign two histories"
+        ) from error
+
+
+def _read(path: Path, witness: Cosigner) -> dict[str, Head] | None:
+    try:
+        written = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    try:
+        found = msgspec.json.decode(written, type=_File)
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        raise LedgerBroken(f"`{path}` is not what a witness has seen", fix=_FIX) from error
+    if found.witness != str(witness):
+        raise LedgerBroken(f"`{path}` is that of another witness", fix="say `--state FILE` with a file of its own")
+    if any(line.size < 0 or len(line.root) != 32 for line in found.seen.values()):
+        raise LedgerBroken(f"`{path}` is not what a witness has seen", fix=_FIX)
+    return {origin: Head(size=line.size, root=line.root) for origin, line in found.seen.items()}

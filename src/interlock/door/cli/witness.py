@@ -1,0 +1,87 @@
+"""`witness`: keys, and the process that cosigns heads of ledgers on another machine. It needs no store."""
+
+import re
+from pathlib import Path
+
+from interlock import app
+from interlock.core.errors import InterlockError
+from interlock.door.cli.reading import InputWrong
+from interlock.door.cli.render import block
+from interlock.door.cli.screen import Typed
+from interlock.door.witness.server import Witness, WitnessServer
+from interlock.ledger.note import Verifier
+
+
+def key(typed: Typed) -> int:
+    """Make a key file, or say again how it is known."""
+    given = typed.given
+    if given.verb == "show":
+        cosigner = app.witness_key(Path(given.what)).cosigner
+        typed.screen.show({"name": cosigner.name, "key": str(cosigner)}, str(cosigner))
+        return 0
+    path = Path(given.out or f"{given.what.rpartition('/')[2] or 'witness'}.key")
+    try:
+        made = app.make_witness_key(path, given.what)
+    except FileExistsError as error:
+        raise InterlockError(f"`{path}` is there already", fix="name another file: `--out FILE`") from error
+    pairs = [
+        ("key", path),
+        ("known by", made),
+        ("to serve", f"`interlock witness serve --key {path} --state {path.stem}.seen --trust KEY`"),
+    ]
+    data = {"name": made.name, "file": str(path), "key": str(made)}
+    typed.screen.show(data, block(pairs, typed.screen.width))
+    return 0
+
+
+def serve(typed: Typed) -> int:
+    """Cosign heads until it is interrupted."""
+    given = typed.given
+    host, port = _bind(given.bind)
+    trusted: dict[str, list[Verifier]] = {}
+    for each in map(Verifier.parse, given.trust):
+        trusted.setdefault(each.origin, []).append(each)
+    own = app.witness_key(Path(given.key))
+    state = Path(given.state)
+    if not state.exists():
+        typed.screen.note(f"`{state}` is not there yet: this witness begins as one that has seen nothing")
+    with app.seen_file(state, own.cosigner) as seen:
+        witness = Witness(
+            cosigner=own.cosigner,
+            sign=own.sign,
+            trusted=trusted,
+            seen=seen,
+            clock=typed.clock or app.SystemClock(),
+        )
+        with _listening(host, port, witness, typed) as server:
+            _announce(typed, host, server.server_port, witness)
+            server.serve_forever()
+    return 0
+
+
+def _listening(host: str, port: int, witness: Witness, typed: Typed) -> WitnessServer:
+    try:
+        return WitnessServer(host, port, witness, typed.screen.note)
+    except OSError as error:
+        what = f"nobody can listen at `{host}:{port}` ({(error.strerror or 'no such address').lower()})"
+        raise InterlockError(what, fix="say `--bind HOST:PORT`") from error
+
+
+def _announce(typed: Typed, host: str, port: int, witness: Witness) -> None:
+    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    to = f"witness:{url}#{witness.cosigner}"
+    pairs = [
+        ("witness", witness.cosigner.name),
+        ("listens at", url),
+        ("signs for", "\n".join(sorted(witness.trusted))),
+        ("to anchor", f"`interlock ledger anchor --to '{to}'`"),
+    ]
+    data = {"witness": witness.cosigner.name, "url": url, "ledgers": sorted(witness.trusted), "to": to}
+    typed.screen.show(data, block(pairs, typed.screen.width))
+
+
+def _bind(text: str) -> tuple[str, int]:
+    found = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:\[\]]+)):(\d{1,5})", text, re.ASCII)
+    if found is None or int(found[3]) > 65_535:
+        raise InputWrong(f"`{text}` is no place to listen at", fix="write `HOST:PORT`, such as `127.0.0.1:8733`")
+    return found[1] or found[2], int(found[3])

@@ -1,0 +1,1 @@
+"""A witness over HTTP: C2SP tlog-witness."""
