@@ -10,6 +10,7 @@ from pathlib import Path
 
 from interlock.anchor import witness_key as witness_keys
 from interlock.anchor.file import AnchorFile
+from interlock.anchor.git import GitRepository
 from interlock.anchor.seen import SeenFile
 from interlock.anchor.witness import WitnessAt
 from interlock.anchor.witness_key import WitnessKey
@@ -319,14 +320,20 @@ def _database(where: str, *, server_time: bool) -> Database:
     return PostgresDatabase(where, server_time=server_time)
 
 
-def anchor_place(target: str) -> Place:
-    """Name a place outside where signed heads are kept: a path, `file:PATH`, or `witness:URL#KEY`.
+def anchor_place(target: str, *, push: bool = False) -> Place:
+    """Name a place outside where signed heads are kept: a path, `file:PATH`, `git:PATH`, or `witness:URL#KEY`.
+
+    Args:
+        target: as it is typed.
+        push: whether a repository is pushed to where it came from.
 
     Raises:
         InterlockError: no such place can be meant.
     """
     kind, found, rest = target.partition(":")
     match kind if found else "file":
+        case "git":
+            return GitRepository(path=Path(rest), push=push)
         case "witness":
             return WitnessAt.parse(rest)
         case "file":

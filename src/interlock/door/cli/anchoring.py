@@ -21,7 +21,7 @@ async def anchored(typed: Typed) -> int:
     """Keep the signed head in every place that is named. One that fails keeps no other from having it."""
     own = anchor_file(book(typed.settings.keys))
     said = dict.fromkeys(typed.given.to or ())
-    places = [anchor_place(each) for each in said if Path(each).resolve() != own.path.resolve()]
+    places = [anchor_place(each, push=typed.given.push) for each in said if Path(each).resolve() != own.path.resolve()]
     kept: list[Anchor] = []
     failed: list[tuple[Place, InterlockError]] = []
     with session(typed) as here:
