@@ -8,23 +8,16 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from interlock.anchor import witness_key as witness_keys
 from interlock.anchor.file import AnchorFile
-from interlock.anchor.git import GitRepository
-from interlock.anchor.seen import SeenFile
-from interlock.anchor.witness import WitnessAt
-from interlock.anchor.witness_key import WitnessKey
 from interlock.core.errors import ContractInvalid, StoreClosed
 from interlock.core.ids import ActionId, Instant, Micros
 from interlock.gateway import fresh
 from interlock.gateway.adopt import restored
-from interlock.gateway.anchoring import Place
 from interlock.gateway.call import Gateway
 from interlock.gateway.doors import Operator
 from interlock.gateway.force import Forces
 from interlock.gateway.gather import Facts
 from interlock.ledger.anchor import Anchor
-from interlock.ledger.cosign import Cosigner
 from interlock.ledger.tree import Head
 from interlock.ports import Change, Clock, Observer, Performers, Store
 from interlock.secret import key_backup
@@ -318,62 +311,6 @@ def _database(where: str, *, server_time: bool) -> Database:
 
     make_tables(where)
     return PostgresDatabase(where, server_time=server_time)
-
-
-def anchor_place(target: str, *, push: bool = False) -> Place:
-    """Name a place outside where signed heads are kept: a path, `file:PATH`, `git:PATH`, or `witness:URL#KEY`.
-
-    Args:
-        target: as it is typed.
-        push: whether a repository is pushed to where it came from.
-
-    Raises:
-        InterlockError: no such place can be meant.
-    """
-    kind, found, rest = target.partition(":")
-    match kind if found else "file":
-        case "git":
-            return GitRepository(path=Path(rest), push=push)
-        case "witness":
-            return WitnessAt.parse(rest)
-        case "file":
-            return AnchorFile(Path(rest if found else target))
-        case _:
-            return AnchorFile(Path(target))
-
-
-def make_witness_key(path: Path, name: str) -> Cosigner:
-    """Write the key file of a new witness, and return its public half.
-
-    Raises:
-        InterlockError: the name cannot be that of a witness.
-        FileExistsError: there is something already.
-    """
-    return witness_keys.make(path, name)
-
-
-def witness_key(path: Path) -> WitnessKey:
-    """Read the key file of a witness.
-
-    Raises:
-        NotPermitted: it is none, or others can read it.
-    """
-    return witness_keys.load(path)
-
-
-@contextmanager
-def seen_file(path: Path, witness: Cosigner) -> Generator[SeenFile]:
-    """Open the file of what a witness has seen, for this process alone.
-
-    Raises:
-        Occupied: another process has it.
-        LedgerBroken: it cannot be read, or is that of another witness.
-    """
-    seen = SeenFile.open(path, witness)
-    try:
-        yield seen
-    finally:
-        seen.close()
 
 
 @contextmanager

@@ -4,7 +4,8 @@ from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
-from interlock.app import anchor_file, anchor_place
+from interlock.anchor.places import place_of
+from interlock.app import anchor_file
 from interlock.core.errors import InterlockError
 from interlock.door.cli.anchored import book
 from interlock.door.cli.render import block
@@ -21,7 +22,7 @@ async def anchored(typed: Typed) -> int:
     """Keep the signed head in every place that is named. One that fails keeps no other from having it."""
     own = anchor_file(book(typed.settings.keys))
     said = dict.fromkeys(typed.given.to or ())
-    places = [anchor_place(each, push=typed.given.push) for each in said if Path(each).resolve() != own.path.resolve()]
+    places = [place_of(each, push=typed.given.push) for each in said if Path(each).resolve() != own.path.resolve()]
     kept: list[Anchor] = []
     failed: list[tuple[Place, InterlockError]] = []
     with session(typed) as here:

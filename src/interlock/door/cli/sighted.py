@@ -2,8 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from interlock.anchor.places import stamped_at
+from interlock.core.errors import LedgerBroken
 from interlock.door.cli.render import Time, clean, count
 from interlock.door.cli.screen import Typed
 from interlock.ledger.anchor import Anchor
@@ -21,6 +24,9 @@ class Sighted:
     seen: tuple[Sighting, ...]
     findings: tuple[Finding, ...]
     unchecked: tuple[str, ...]
+    """Whose signatures could not be checked."""
+    unstamped: int
+    """How many time stamps could not be checked."""
 
     @property
     def pairs(self) -> list[tuple[str, object]]:
@@ -31,9 +37,11 @@ class Sighted:
         ]
         more = len(self.seen) - _SHOWN
         names = ", ".join(map(clean, self.unchecked))
+        stamps = count(self.unstamped, "time stamp", "time stamps")
         return [
             ("seen by", "\n".join([*lines, *([f"and {more} times before"] if more > 0 else [])])),
             ("not checked", f"what {names} signed: give their keys with `--witness KEY`" if names else ""),
+            ("not checked", f"{stamps}: give certificates with `--tsa CERTFILE`" if self.unstamped else ""),
         ]
 
     @property
@@ -50,4 +58,30 @@ def sighted(typed: Typed, anchors: Iterable[Anchor]) -> Sighted:
     witnesses = [Cosigner.parse(each) for each in typed.given.witness or ()]
     kept = tuple(anchors)
     seen, wrong = sightings(kept, witnesses)
-    return Sighted(seen=tuple(seen), findings=tuple(wrong), unchecked=tuple(unchecked(kept, witnesses)))
+    stamped = [each for each in dict.fromkeys(kept) if each.stamp]
+    files = [Path(each) for each in typed.given.tsa or ()]
+    if files:
+        more, bad = _stamps(stamped, files)
+        seen, wrong = sorted([*seen, *more], key=lambda each: (each.at, each.size)), [*wrong, *bad]
+    return Sighted(
+        seen=tuple(seen),
+        findings=tuple(wrong),
+        unchecked=tuple(unchecked(kept, witnesses)),
+        unstamped=0 if files else len(stamped),
+    )
+
+
+def _stamps(anchors: Iterable[Anchor], files: list[Path]) -> tuple[list[Sighting], list[Finding]]:
+    """Check every time stamp. One that is named and checks nothing is a finding, as with witnesses."""
+    seen: list[Sighting] = []
+    wrong: list[Finding] = []
+    for each in anchors:
+        try:
+            at = stamped_at(each.stamp, each.head, files)
+        except LedgerBroken as broken:
+            wrong.append(Finding(index=None, what=f"an anchor is of no use: {broken}"))
+        else:
+            seen.append(Sighting(by=f"a time stamp ({each.to.partition('#')[0]})", size=each.size or 0, at=at))
+    if not seen:
+        wrong.append(Finding(index=None, what="nothing that you kept has a time stamp by these certificates"))
+    return seen, wrong

@@ -13,7 +13,8 @@ KEPT_OUTSIDE: tuple[Command, ...] = (
                 "--to",
                 action="append",
                 metavar="PLACE",
-                help="`file:PATH`, `git:PATH` or `witness:URL#KEY`; may be said again; default: beside the keys",
+                help="`file:PATH`, `git:PATH`, `witness:URL#KEY` or `rfc3161:URL#CERTFILE`; may be said again; "
+                "default: beside the keys",
             ),
             arg("--push", action="store_true", help="push what was committed to a repository to its `origin`"),
         ),

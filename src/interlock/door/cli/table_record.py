@@ -29,6 +29,9 @@ RECORD: tuple[Command, ...] = (
             arg("--key", metavar="KEY", help="the public key as you know it, from `interlock ledger keys`"),
             arg("--anchors", action="append", metavar="FILE", help="a file of anchors; default: beside the keys"),
             arg("--witness", action="append", metavar="KEY", help="the key of a witness whose cosignatures you kept"),
+            arg(
+                "--tsa", action="append", metavar="CERTFILE", help="certificates that time stamps must lead to, in PEM"
+            ),
             arg("--receipt", action="append", metavar="FILE", help="a receipt that a caller kept, as JSON"),
             arg("--state", action="store_true", help="hold the rows of the store against the entries as well"),
             arg("--lost", type=int, metavar="N", help="you know of the N entries that the ledger declares lost"),

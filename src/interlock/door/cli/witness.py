@@ -1,9 +1,12 @@
 """`witness`: keys, and the process that cosigns heads of ledgers on another machine. It needs no store."""
 
 import re
+from contextlib import closing
 from pathlib import Path
 
-from interlock import app
+from interlock.anchor import witness_key
+from interlock.anchor.seen import SeenFile
+from interlock.app import SystemClock
 from interlock.core.errors import InterlockError
 from interlock.door.cli.reading import InputWrong
 from interlock.door.cli.render import block
@@ -16,12 +19,12 @@ def key(typed: Typed) -> int:
     """Make a key file, or say again how it is known."""
     given = typed.given
     if given.verb == "show":
-        cosigner = app.witness_key(Path(given.what)).cosigner
+        cosigner = witness_key.load(Path(given.what)).cosigner
         typed.screen.show({"name": cosigner.name, "key": str(cosigner)}, str(cosigner))
         return 0
     path = Path(given.out or f"{given.what.rpartition('/')[2] or 'witness'}.key")
     try:
-        made = app.make_witness_key(path, given.what)
+        made = witness_key.make(path, given.what)
     except FileExistsError as error:
         raise InterlockError(f"`{path}` is there already", fix="name another file: `--out FILE`") from error
     pairs = [
@@ -41,17 +44,17 @@ def serve(typed: Typed) -> int:
     trusted: dict[str, list[Verifier]] = {}
     for each in map(Verifier.parse, given.trust):
         trusted.setdefault(each.origin, []).append(each)
-    own = app.witness_key(Path(given.key))
+    own = witness_key.load(Path(given.key))
     state = Path(given.state)
     if not state.exists():
         typed.screen.note(f"`{state}` is not there yet: this witness begins as one that has seen nothing")
-    with app.seen_file(state, own.cosigner) as seen:
+    with closing(SeenFile.open(state, own.cosigner)) as seen:
         witness = Witness(
             cosigner=own.cosigner,
             sign=own.sign,
             trusted=trusted,
             seen=seen,
-            clock=typed.clock or app.SystemClock(),
+            clock=typed.clock or SystemClock(),
         )
         with _listening(host, port, witness, typed) as server:
             _announce(typed, host, server.server_port, witness)
