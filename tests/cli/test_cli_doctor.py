@@ -273,7 +273,7 @@ def test_an_anchor_that_is_old_or_knows_more_is_seen(open_shop: Shell) -> None:
     open_shop("ledger", "anchor", "--to", "anchors.jsonl")
     for file in open_shop.folder.glob("old.interlock.db*"):
         file.rename(open_shop.folder / file.name.removeprefix("old."))
-    assert "when it was anchored" in said_of(open_shop, "anchor", "--anchors", "anchors.jsonl")
+    assert "entries more than the ledger has" in said_of(open_shop, "anchor", "--anchors", "anchors.jsonl")
     Path("anchors.jsonl").write_text("torn", encoding="utf-8")
     assert states(open_shop, "--anchors", "anchors.jsonl", code=1)["anchor"] == "wrong"
 

@@ -55,22 +55,19 @@ async def anchor(here: Session, now: Instant) -> Sequence[Checked]:
     """Look how old the newest head is that was kept outside, and whether the ledger still goes that far."""
     named: str | None = here.typed.given.anchors
     file = anchor_file(here.typed.settings.keys / "anchors.jsonl" if named is None else Path(named))
-    note, origin = await here.store.signed_head(), signer_of(here.store, here.gateway.secrets).origin
-    kept = [each for each in file.read() if each.origin == origin]
-    age = anchors.age(kept, origin, now)
-    if age is None:
+    origin = signer_of(here.store, here.gateway.secrets).origin
+    last = anchors.standing(file.read(), origin, (await here.rows()).entries, now)
+    if last is None:
         if named is None:
             return [ok("anchor", "none is kept; `interlock ledger anchor --to FILE` begins with it")]
         return [
             warning("anchor", f"`{named}` has none of this ledger", f"make one: `interlock ledger anchor --to {named}`")
         ]
-    size = int(note.split("\n")[1]) if note else 0
-    most = max(int(each.head.split("\n")[1]) for each in kept)
-    if most > size:
-        what = f"the ledger has {size:,} entries, and had {most:,} when it was anchored"
+    if last.missing:
+        what = f"an anchor is over {last.missing:,} entries more than the ledger has"
         return [wrong("anchor", what, "restore what is missing; `interlock ledger verify` says more")]
-    said = f"the newest is {span(age)} old, and the ledger goes at least as far"
-    if age > _ANCHOR_AGE_MAX:
+    said = f"the newest is {span(last.age)} old, and the ledger goes at least as far"
+    if last.age > _ANCHOR_AGE_MAX:
         return [warning("anchor", said, f"make a new one: `interlock ledger anchor --to {file.path}`")]
     return [ok("anchor", said)]
 
