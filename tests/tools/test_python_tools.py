@@ -128,7 +128,7 @@ async def test_a_late_exception_says_nothing_and_frees_the_slot(here: World, too
 
 
 @pytest.mark.promise("once")
-async def test_a_late_result_is_mere_evidence_once_somebody_else_has_the_action(here: World) -> None:
+async def test_a_late_result_is_believed_though_somebody_else_has_taken_the_action_over(here: World) -> None:
     await publish(here, a_function("hang", timeout=SHORT))
     outcome = await here.call({"gate": "g"}, tool="hang")
 
@@ -139,10 +139,8 @@ async def test_a_late_result_is_mere_evidence_once_somebody_else_has_the_action(
 
     await here.store.write(Needs(actions=frozenset({outcome.action})), given_to_another)
     sample.MAY_END["g"].set()
-    with anyio.fail_after(5):
-        while (await here.history())[-1] != "evidence uncertain: 0":
-            await asyncio.sleep(0.001)
-    assert (await row(here, outcome)).state is ActionState.UNCERTAIN
+    await in_state(here, outcome, ActionState.DONE)
+    assert (await here.history())[-1] == "evidence done: 0"
 
 
 async def test_of_several_attempts_a_late_success_counts_and_a_late_no_does_not(here: World) -> None:
