@@ -4,7 +4,7 @@ import ast
 import re
 from pathlib import Path
 
-from interlock.verify.promises import PROMISES
+from promises import PROMISES
 
 TESTS = Path(__file__).parent
 

@@ -10,7 +10,7 @@ import pytest
 from command_line import ROOT, Shell, child
 from interlock.budget import hold as holding
 from interlock.verify.every import EVERY
-from interlock.verify.promises import PROMISES
+from promises import PROMISES
 from transcript import type_again
 
 

@@ -8,8 +8,8 @@ from mutants import MUTANTS, Mutant
 
 from interlock.verify.every import EVERY
 from interlock.verify.lab import lab_like
-from interlock.verify.promises import PROMISES
 from interlock.verify.run import Told, run_all, run_one
+from promises import PROMISES
 
 
 @pytest.mark.promise(
