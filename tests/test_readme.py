@@ -11,7 +11,7 @@ from command_line import ROOT
 from transcript import type_again
 
 PAGE = (ROOT / "README.md").read_text(encoding="utf-8")
-BEGINNING, _, ONE_CALL = PAGE.partition("\n## One call, from the door to the ledger\n")
+ONE_CALL, _, FIVE_MINUTES = PAGE.partition("\n## Your own agent in five minutes\n")
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +28,7 @@ def test_the_first_five_minutes_are_what_happens(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    type_again(BEGINNING, capsys)
+    type_again(FIVE_MINUTES, capsys)
 
 
 def test_one_call_is_what_happens(
