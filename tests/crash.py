@@ -5,6 +5,7 @@ It starts a Postgres of its own; `interlock verify --kill N` is the same on what
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -25,10 +26,12 @@ Ended = Counter[tuple[str, str, str]]
 
 
 def run(kind: str, where: str, folder: Path, options: argparse.Namespace) -> tuple[Ended, Ended]:
-    command = [sys.executable, "-m", "interlock.verify.kill", "--store", where, "--folder", str(folder)]
+    command = [sys.executable, "-m", "interlock.verify.kill", "--folder", str(folder)]
     command += ["--kills", str(options.kills), "--freezes", str(options.freezes), "--seed", str(options.seed)]
     killed, frozen = Ended(), Ended()
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+    with subprocess.Popen(
+        command, env={**os.environ, "INTERLOCK_STORE": where}, stdout=subprocess.PIPE, text=True
+    ) as child:
         assert child.stdout is not None
         for line in child.stdout:
             said = json.loads(line)

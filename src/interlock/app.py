@@ -14,6 +14,7 @@ from interlock.core.ids import ActionId, Instant, Micros
 from interlock.gateway import fresh
 from interlock.gateway.adopt import restored
 from interlock.gateway.call import Gateway
+from interlock.gateway.compare import disagreements
 from interlock.gateway.doors import Operator
 from interlock.gateway.force import Forces
 from interlock.gateway.gather import Facts
@@ -228,7 +229,7 @@ def back_up(where: str, keys: Path, to: Path, *, keys_to: Path | None = None, cl
         # After the rows: each key that they need is there by now.
         found = secrets.keys.all() if keys_to is not None else None
         if keys_to is not None and found is not None:
-            key_backup.write(keys_to, found)
+            key_backup.write(keys_to, found, partial(secrets.mac, key_backup.OWNER))
     return BackedUp(contents=contents, keys=len(found) if found is not None else None)
 
 
@@ -268,21 +269,21 @@ def bring_back(
         BackupBroken: a file cannot be restored from.
         InterlockError: the backup is of another installation, or the store holds something.
     """
-    found = key_backup.read(keys_from) if keys_from is not None else None
-    taken: TakenIn | None = None
     with right_to_perform(where), _opened_bare(where, keys, clock) as (db, secrets, now):
+        mac = partial(secrets.mac, key_backup.OWNER)
+        found = key_backup.read(keys_from, mac) if keys_from is not None else None
+        book = anchor_file(keys / "anchors.jsonl")
+        book.read()  # one that a crash tore would swallow what comes next
 
         def keep(part: Part) -> None:
-            anchor_file(keys / "anchors.jsonl").append(Anchor(at=now.now(), head=part.head))
-
-        def take_keys_in() -> None:
-            nonlocal taken
-            taken = secrets.keys.take_in(found) if found is not None else None
+            book.append(Anchor(at=now.now(), head=part.head))
 
         def mark(copy: Head) -> Change[None]:
             return partial(restored, by=by, copy=copy)
 
-        done = restore(db, secrets, now, path, mark=mark, over=over, keep=keep, last=take_keys_in)
+        done = restore(db, secrets, now, path, mark=mark, over=over, keep=keep, agree=disagreements)
+        # Only now: a restore that failed leaves the keys as they were. To be killed here means to restore once more.
+        taken = secrets.keys.take_in(found) if found is not None else None
     return BroughtBack(restored=done, keys=taken)
 
 

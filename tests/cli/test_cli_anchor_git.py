@@ -156,3 +156,18 @@ def test_what_is_no_repository_of_ones_own_is_an_error(shop: Shell) -> None:
 def test_without_git_on_the_machine_it_says_so(shop: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     assert "there is no `git` on this machine" in shop.failed("ledger", "anchor", "--to", "git:anchors")
+
+
+def test_a_push_to_a_folder_that_the_repository_names_runs_no_hook_of_it(on_file: Shell) -> None:
+    on_file.publish()
+    Path("anchors").mkdir()
+    git("anchors", "init", "--quiet", "--initial-branch=main")
+    git("anchors", "init", "--quiet", "--bare", ".git/evil")
+    hook, ran = Path("anchors/.git/evil/hooks/pre-receive"), Path("ran").resolve()
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f"#!/bin/sh\ntouch {ran}\n", encoding="utf-8")
+    hook.chmod(0o755)
+    git("anchors", "config", "remote.origin.url", str(Path("anchors/.git/evil").resolve()))
+    on_file("ledger", "anchor", "--to", "git:anchors", "--push")
+    assert git("anchors/.git/evil", "rev-parse", "main") == git("anchors", "rev-parse", "main")
+    assert not ran.exists()

@@ -1,5 +1,6 @@
 """`switch`, `mode`, `glass`, `clock`: stopping works beside a running gateway, and without the database."""
 
+import os
 import sqlite3
 from pathlib import Path
 
@@ -123,3 +124,20 @@ def test_a_clock_is_vouched_for(shell: Shell) -> None:
     assert shell.data("clock", "accept")["accepted"] == "2026-01-01T12:00:00.000000Z"
     entries = shell("clock", "accept")
     assert entries.startswith("accepted: it is 2026-01-01 13:00:00 +01:00, by the word of")
+
+
+@pytest.mark.promise("stop")
+def test_a_stop_that_can_be_written_nowhere_says_that_nothing_is_stopped(
+    on_file: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_file.publish()
+    Path(on_file.where).write_bytes(b"no database")
+    real = os.open
+
+    def no_right(path: str, *more: int, **named: int) -> int:
+        if str(path).endswith(".stop"):
+            raise PermissionError(13, "Permission denied")
+        return real(path, *more, **named)
+
+    monkeypatch.setattr(os, "open", no_right)
+    assert "NOTHING IS STOPPED" in on_file.failed("switch", "stop")

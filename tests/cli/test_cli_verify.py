@@ -54,7 +54,7 @@ def test_a_report_is_signed_and_one_that_was_edited_is_refused(on_file: Shell) -
     assert "fix: name another file" in on_file.failed("verify", "--only", "explain", "--report", str(report))
     pinned: str = key["key"]
     said = on_file("verify", "--check", str(report), "--key", pinned)
-    assert said == "1 checks, 0 found fault; signed by the key that you know\n"
+    assert said == "1 check, 0 found fault; signed by the key that you know\n"
     assert on_file.data("verify", "--check", str(report))["kept"] is True
     text = report.read_text(encoding="utf-8")
     report.write_text(text.replace('"kept":true', '"kept":false', 1), encoding="utf-8")

@@ -166,7 +166,7 @@ class Asked:
         year, month, _ = civil(self.action.asked_at)
         named = self.at(self.tool.subject) if self.tool.subject else Absent.ABSENT
         who = frozenset[SubjectId]()
-        if isinstance(named, str):
+        if isinstance(named, str | int) and not isinstance(named, bool):
             who = frozenset({SubjectId(f"subject:{named}")})
         elif not self.action.own_run:
             who = frozenset({SubjectId(f"run:{self.action.run}")})

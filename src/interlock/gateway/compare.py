@@ -37,6 +37,14 @@ async def verify_state(store: TenantStore, secrets: Secrets) -> tuple[Difference
     return tuple(found)
 
 
+def disagreements(kept: Kept) -> tuple[Difference, ...]:
+    """Return where rows differ from what their entries lead to, by entries and rows alone."""
+    try:
+        return tuple(compare(rebuild(kept.lines), kept))
+    except LedgerBroken as broken:
+        return (Difference(where="ledger", what=str(broken)),)
+
+
 def compare(state: State, kept: Kept) -> Iterator[Difference]:
     """Hold the rows against the state that entries lead to."""
     told = {id: standing for id, standing in state.actions.items() if standing.state is not ActionState.ASKED}

@@ -93,6 +93,8 @@ async def erase(
     """
     found = await about(store, secrets, subject)
     if not found.readable:
+        if found.payloads:
+            secrets.destroy(store.tenant, subject)  # a crash may have left its bytes in a log
         why = "it is erased already" if found.payloads else "nothing is kept of it"
         raise NotPermitted(f"there is nothing to erase: {why}", fix="name the subject as the tool names it")
     if found.open and not even_if_open:

@@ -122,8 +122,10 @@ class SqliteKeys:
         with self._turn:
             self._run("pragma synchronous = full")
             self._run("insert into key values (?, null) on conflict do update set key = null", [name])
-            self._run("pragma wal_checkpoint(truncate)")
+            busy = self._run("pragma wal_checkpoint(truncate)").fetchone()[0]
             self._run("pragma synchronous = normal")
+        if busy:
+            raise StoreBusy("the key is destroyed, and its bytes are still in the log", fix=_AGAIN)
         return there
 
     def all(self) -> Mapping[str, bytes | None]:
@@ -158,3 +160,6 @@ class SqliteKeys:
             return self._db.execute(sql, values)
         except sqlite3.OperationalError as error:
             raise StoreBusy("the keys are busy", fix="try again") from error
+
+
+_AGAIN = "end whoever reads the file of keys, then do it again"

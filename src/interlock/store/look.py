@@ -53,7 +53,8 @@ def look_at_sqlite(path: Path) -> Look:
             raise StoreBusy("another process keeps it locked", fix="`lsof` shows who has it open") from error
         what = getattr(error, "sqlite_errorname", "unknown")
         raise StoreClosed(
-            f"the file cannot be read ({what})", fix="put a backup back: `interlock restore FILE`"
+            f"the file cannot be read ({what})",
+            fix="move it away with its `-wal` and `-shm`, then put a backup back: `interlock restore FILE`",
         ) from error
     journal = "wal" if written_ahead else "rollback"
     return Look(version=version, settings={"journal_mode": journal}, damage="" if said == "ok" else str(said))

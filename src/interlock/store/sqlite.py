@@ -140,6 +140,14 @@ def _put_sql(into: Into) -> str:
 def _in_our_words(error: sqlite3.Error) -> StoreBusy | StoreClosed:
     if isinstance(error, sqlite3.OperationalError) and str(error) in _BUSY:
         return StoreBusy("another process has been writing for too long", fix="try again; `lsof` shows who has it open")
+    name = getattr(error, "sqlite_errorname", "")
+    if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
+        return StoreClosed(
+            f"the database cannot be written here ({name})", fix="give this user the right to write its folder"
+        )
+    if name in ("SQLITE_NOTADB", "SQLITE_CORRUPT"):
+        move = "move it away with its `-wal` and `-shm`, then put a backup back: `interlock restore FILE`"
+        return StoreClosed(f"the file is no database of ours, or damaged ({name})", fix=move)
     return StoreClosed(
         f"the database cannot be used ({error.sqlite_errorname if hasattr(error, 'sqlite_errorname') else 'unknown'})",
         fix="run `interlock ledger verify`, and restore the file from a backup if that fails",

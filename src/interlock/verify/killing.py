@@ -1,6 +1,7 @@
 """The crash matrix as one more check: run by a process of its own, on the lab's store."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -37,12 +38,14 @@ def kill_and_freeze(lab: Lab, *, kills: int, freezes: int, tell: Callable[[int],
         seed: for the moments that are drawn.
     """
     begun = time.perf_counter()
-    command = [sys.executable, "-m", "interlock.verify.kill", "--store", lab.where, "--folder", str(lab.folder)]
+    command = [sys.executable, "-m", "interlock.verify.kill", "--folder", str(lab.folder)]
     command += ["--kills", str(kills), "--freezes", str(freezes), "--seed", str(seed)]
     done: Counter[str] = Counter()
     verdict: Verdict = "not shown"
+    # Not among the arguments: an address may have a password, and everybody on the machine can read those.
+    environment = {**os.environ, "INTERLOCK_STORE": lab.where}
     try:
-        with subprocess.Popen(command, stdout=_PIPE, stderr=_PIPE, text=True) as child:  # noqa: S603  our own program
+        with subprocess.Popen(command, env=environment, stdout=_PIPE, stderr=_PIPE, text=True) as child:  # noqa: S603  our own program
             assert child.stdout is not None and child.stderr is not None
             for line in child.stdout:
                 told = json.loads(line)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
-from urllib.parse import parse_qs, quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 from interlock import app
 from interlock.core.errors import StoreClosed
@@ -165,8 +165,15 @@ def _schema_in(url: str) -> Generator[str]:
             "no scratch schema can be made in this database",
             fix="grant the user `create` on the database, or name another with `--store`",
         ) from error
+    where = _with_search_path(url, name)
     try:
-        yield _with_search_path(url, name)
+        with psycopg.connect(where, autocommit=True) as db:
+            found = db.execute("select current_schema()").fetchone()
+        if found != (name,):
+            # Behind a pooler that drops it, everything would be written beside the tables of the user.
+            fix = "name the server itself with `--store`, not a pooler before it"
+            raise StoreClosed("this connection does not keep a search path", fix=fix)
+        yield where
     finally:
         with suppress(psycopg.Error), psycopg.connect(url, autocommit=True) as db:
             db.execute(f"drop schema {name} cascade")  # pyright: ignore[reportArgumentType, reportCallIssue]
@@ -178,4 +185,4 @@ def _with_search_path(url: str, schema: str) -> str:
     earlier = options.get("options", [""])[0]
     options["options"] = [f"{earlier} -c search_path={schema}".strip()]
     query = urlencode(options, doseq=True, quote_via=quote)
-    return urlunsplit(parts._replace(query=query))
+    return f"{parts.scheme}://{parts.netloc}{parts.path}?{query}"

@@ -63,6 +63,8 @@ async def anchor(here: Session, now: Instant) -> Sequence[Checked]:
         return [
             warning("anchor", f"`{named}` has none of this ledger", f"make one: `interlock ledger anchor --to {named}`")
         ]
+    if last.missing and (await here.rows()).door.restored:
+        return [wrong("anchor", "the store was restored, and lacks entries", "run `interlock ledger adopt`")]
     if last.missing:
         what = f"an anchor is over {last.missing:,} entries more than the ledger has"
         return [wrong("anchor", what, "restore what is missing; `interlock ledger verify` says more")]

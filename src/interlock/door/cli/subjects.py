@@ -11,7 +11,7 @@ from interlock.core.ids import Instant, SubjectId
 from interlock.door.cli.payloads import arguments_of, member, opened
 from interlock.door.cli.person import operator
 from interlock.door.cli.reading import InputWrong
-from interlock.door.cli.render import Time, block, clean
+from interlock.door.cli.render import Time, block, clean, count
 from interlock.door.cli.screen import Typed, plain
 from interlock.door.cli.session import Session, awaited, session
 from interlock.gateway.erase import About, about, erase, hold_for_law, release
@@ -67,7 +67,7 @@ async def erased(typed: Typed) -> int:
     subject = _subject(typed)
     with session(typed) as here:
         found = await about(here.store, here.gateway.secrets, subject)
-        if not typed.given.yes:
+        if not typed.given.yes and found.readable:
             typed.screen.note_block(_block(typed, found, "would be erased"))
             if not typed.screen.ask("Nothing can bring it back. Erase it?"):
                 raise NotPermitted("nothing was erased", fix="say yes, or `--yes` where nobody can be asked")
@@ -92,7 +92,7 @@ def _data(found: About) -> dict[str, Any]:
 def _block(typed: Typed, found: About, what: str) -> str:
     data = _data(found)
     pairs: list[tuple[str, object]] = [
-        (what, f"{data['payloads']} payloads of {len(data['actions'])} actions"),
+        (what, _how_much(found)),
         ("named in the ledger", found.name),
         ("cannot go on", "\n".join(data["cannot_go_on"])),
         ("cannot be undone", "\n".join(data["cannot_be_undone"])),
@@ -120,7 +120,7 @@ async def released(typed: Typed) -> int:
     with session(typed) as here:
         by = operator(typed, here.gateway.process)
         if not await release(here.store, here.gateway.secrets, _subject(typed), by):
-            raise NotPermitted("nobody holds it for law", fix="list what is held: `interlock data show SUBJECT`")
+            raise NotPermitted("nobody holds it for law", fix="look at it: `interlock data show SUBJECT`")
     typed.screen.show({"held": False, "by": by.person}, "released: it can be erased")
     return 0
 
@@ -133,7 +133,7 @@ async def shown(typed: Typed) -> int:
     hold = found.legal_hold
     kept = f"{hold.why}, by {hold.by} since {Time(Instant(hold.at)).short()}" if hold is not None else "no"
     pairs: list[tuple[str, object]] = [
-        ("kept", f"{len(found.payloads)} payloads of {len(found.actions)} actions"),
+        ("kept", _how_much(found)),
         ("readable", "yes" if found.readable else "no"),
         ("legal hold", kept),
         ("actions", "\n".join(f"{row.action.id}  {row.state.value:9}  {row.action.tool}" for row in found.actions)),
@@ -141,6 +141,10 @@ async def shown(typed: Typed) -> int:
     data = {**_data(found), "readable": found.readable, "legal_hold": hold.why if hold is not None else None}
     typed.screen.show(data, block(pairs, typed.screen.width))
     return 0
+
+
+def _how_much(found: About) -> str:
+    return f"{count(len(found.payloads), 'payload', 'payloads')} of {count(len(found.actions), 'action', 'actions')}"
 
 
 def _subject(typed: Typed) -> SubjectId:

@@ -231,11 +231,17 @@ def _leave_file(typed: Typed, down: StoreError) -> None:
         ) from down
     by = operator(typed, fresh.process_id())
     line = f"stopped by {by.person} ({by.known_by}), {Time(Instant(time.time_ns() // 1_000)).short()}\n"
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
-        opened.write(line)
-        opened.flush()
-        os.fsync(opened.fileno())
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
+            opened.write(line)
+            opened.flush()
+            os.fsync(opened.fileno())
+    except OSError as error:
+        raise InterlockError(
+            f"NOTHING IS STOPPED: neither the database nor `{file}` can be written ({error.strerror})",
+            fix="run it as the owner of the folder, or end the processes of the gateways",
+        ) from error
     typed.screen.note(f"note: the database did not take the switch ({down}), so a stop file lies beside it")
 
 

@@ -1,14 +1,17 @@
 """`verify`: hold this installation to its promises, on a store of the same kind that is thrown away afterwards."""
 
 import asyncio
+import os
+import signal
+import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from interlock import app
 from interlock.contract.problem import nearest
 from interlock.door.cli.reading import InputWrong
-from interlock.door.cli.render import wrapped
+from interlock.door.cli.render import count, wrapped
 from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import session
 from interlock.ledger.note import Verifier
@@ -39,6 +42,8 @@ def verify(typed: Typed) -> int:
     report = Path(given.report) if given.report is not None else None
     if report is not None and report.exists():
         raise InputWrong(f"`{report}` is there already", fix="name another file")
+    if report is not None and not os.access(report.parent, os.W_OK):
+        raise InputWrong(f"nothing can be written in `{report.parent}`", fix="name a file in another folder")
     clock = typed.clock or app.SystemClock()
     about = About(version=version("interlock"), store=_kind(typed), at=clock.now())
     data = as_data(about, _run(typed, checks, given.kill))
@@ -47,7 +52,8 @@ def verify(typed: Typed) -> int:
     kept = data["kept"]
     found = [each for promise in data["promises"] for each in promise["checks"]]
     wrong = [each for each in found if each["verdict"] != "kept"]
-    said = f"{len(found)} checks, every promise is kept" if kept else f"{len(wrong)} of {len(found)} checks found fault"
+    number = count(len(found), "check", "checks")
+    said = f"{number}, every promise is kept" if kept else f"{len(wrong)} of {number} found fault"
     typed.screen.show(data, said)
     return 0 if kept else 1
 
@@ -59,11 +65,17 @@ def _run(typed: Typed, checks: "list[Check]", kills: int | None) -> list[Told]:
         told.append(each)
         _tell(typed, each)
 
+    # Whoever ends it by a signal wants the scratch store to be gone as well.
+    signal.signal(signal.SIGTERM, _ended)
     with lab_like(typed.settings.store) as lab:
         asyncio.run(run_all(lab, checks, tell))
         if kills is not None:
             tell(_killed(typed, lab, kills))
     return told
+
+
+def _ended(number: int, frame: object) -> NoReturn:
+    sys.exit(128 + number)
 
 
 def _killed(typed: Typed, lab: Lab, kills: int) -> Told:
@@ -125,7 +137,7 @@ def _checked(typed: Typed, file: Path, key: str | None) -> int:
     checks = [each for promise in data["promises"] for each in promise["checks"]]
     wrong = [each for each in checks if each["verdict"] != "kept"]
     pinned = "the key that you know" if key is not None else "the key in it: pin it with `--key`"
-    lines = [f"{len(checks)} checks, {len(wrong)} found fault; signed by {pinned}"]
+    lines = [f"{count(len(checks), 'check', 'checks')}, {len(wrong)} found fault; signed by {pinned}"]
     found = [f"{each['verdict']}: {each['says']}: {each['seen']}" for each in wrong]
     lines += [wrapped(each, typed.screen.width, hang=2) for each in found]
     typed.screen.show(data, "\n".join(lines))

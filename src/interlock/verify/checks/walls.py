@@ -4,7 +4,7 @@ import json
 from secrets import token_hex
 
 from interlock.contract.ir import Unique
-from interlock.core.errors import PayloadErased
+from interlock.core.errors import PayloadErased, StoreTampered
 from interlock.core.ids import Micros, SubjectId
 from interlock.core.outcome import Done
 from interlock.gateway.history import exported, signer_of
@@ -43,14 +43,23 @@ async def nothing_carries_over(lab: Lab) -> str:
     text = b"the same words"
     must(secrets.mac(one.tenant, text) != secrets.mac(other.tenant, text), "two tenants share a key for MACs")
     must(secrets.public_key(one.tenant) != secrets.public_key(other.tenant), "two tenants share a key of the ledger")
-    await one.publish()
+    for each in (one, other):
+        await each.publish()
     done = ended(await one.call(run="r1"), Done, "a call")
     row = await one.row(done.action)
+    theirs = [tuple(other.tenant if value == one.tenant else value for value in row) for row in lab.rows("action", one)]
+    lab.put_back("action", other, theirs)
+    try:
+        await other.row(done.action)
+        broken("a row of one tenant was believed in another")
+    except StoreTampered:
+        lab.put_back("action", other, [])
     sealed = await one.store.payload(row.action.arguments)
     assert sealed is not None
+    must(bool(secrets.open(one.tenant, row.action.arguments, sealed)), "a tenant cannot open its own payload")
     try:
         opened = secrets.open(other.tenant, row.action.arguments, sealed)
-    except Exception:  # noqa: BLE001  whatever it is, it was not opened
+    except StoreTampered:
         return "MAC, signature and payload"
     broken(f"another tenant opened a payload of {len(opened)} bytes")
 
@@ -89,7 +98,11 @@ async def erased(lab: Lab) -> str:
     world = lab.world()
     await world.publish(tools=[a_tool(subject="$.args.to")])
     gone, kept = [ended(await world.call({"to": name}), Done, "a call") for name in ("sam", "eve")]
+    keys = world.opened.secrets.keys
+    key = keys.find(world.opened.secrets.subject_name(world.tenant, SubjectId("subject:sam")))
     must(world.opened.secrets.destroy(world.tenant, SubjectId("subject:sam")), "the subject had no key")
+    files = b"".join(path.read_bytes() for path in (lab.folder / "keys").glob("keys.db*"))
+    must(key is not None and key not in files, "the bytes of the key are still on the disk")
     again = lab.world(beside=world)
     for action, erased in ((gone.action, True), (kept.action, False)):
         row = await again.row(action)

@@ -5,6 +5,7 @@ It is a process of its own because children are forked, and who forks may have n
 
 import argparse
 import json
+import os
 import random
 import sys
 from pathlib import Path
@@ -17,19 +18,19 @@ from interlock.verify.kill.matrix import freeze, freezes, kill, kills
 def main() -> int:
     """Work through the cases, and end with 1 at the first that shows a broken promise."""
     parser = argparse.ArgumentParser(prog="python -m interlock.verify.kill", description=__doc__)
-    parser.add_argument("--store", required=True, help="a scratch store; what is in it is not looked at")
     parser.add_argument("--folder", required=True, type=Path, help="where the children leave what they do")
     parser.add_argument("--kills", type=int, default=0, help="how many children die")
     parser.add_argument("--freezes", type=int, default=0, help="how many children are frozen past their lease")
     parser.add_argument("--seed", type=int, default=1, help="for the moments that are drawn")
     given = parser.parse_args()
+    store = os.environ["INTERLOCK_STORE"]  # a scratch store; what is in it is not looked at
     chance = random.Random(given.seed)  # noqa: S311  the same moments again
-    kind = "postgres" if app.is_postgres(given.store) else "sqlite"
-    _make_tables(given.store, given.folder)
+    kind = "postgres" if app.is_postgres(store) else "sqlite"
+    _make_tables(store, given.folder)
     try:
-        for case in kills(kind, given.store, given.folder, given.kills, chance):
+        for case in kills(kind, store, given.folder, given.kills, chance):
             _tell(stop="killed", point=case.point, ended=kill(case, chance))
-        for case in freezes(kind, given.store, given.folder, given.freezes):
+        for case in freezes(kind, store, given.folder, given.freezes):
             _tell(stop="frozen", point=case.point, ended=freeze(case))
     except Broken as found:
         _tell(broken=str(found))
