@@ -124,3 +124,8 @@ def test_options_stand_before_or_behind_the_command_and_words_behind_options(on_
     words = ["call", "refund", "--env", "prod", '{"invoice":"INV-1","usd":5}', *on_file.common]
     assert main(words) == 0
     assert on_file.capsys.readouterr().out.startswith("done ")
+
+
+def test_the_version_is_printed_where_everybody_looks_for_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("interlock ")

@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from interlock.core.errors import StoreBusy
+from interlock.core.errors import LedgerBroken, StoreBusy
 from interlock.ledger import anchor
 from interlock.ledger.anchor import Anchor, Since
 
@@ -40,9 +40,8 @@ class AnchorFile:
             finally:
                 os.close(descriptor)
         except OSError as error:
-            raise StoreBusy(
-                f"the anchor `{self.path}` cannot be written ({error.strerror})", fix="make room, or mend its rights"
-            ) from error
+            fix = "make its folder" if isinstance(error, FileNotFoundError) else "make room, or mend its rights"
+            raise StoreBusy(f"the anchor `{self.path}` cannot be written ({error.strerror})", fix=fix) from error
 
     def read(self) -> tuple[Anchor, ...]:
         """Return every anchor, oldest first; none where there is no file.
@@ -53,5 +52,7 @@ class AnchorFile:
         try:
             with self.path.open(encoding="utf-8", errors="surrogateescape", newline="\n") as lines:
                 return anchor.read(lines)
+        except LedgerBroken as broken:
+            raise LedgerBroken(f"`{self.path}`: {broken}", fix=broken.fix) from broken
         except FileNotFoundError:
             return ()

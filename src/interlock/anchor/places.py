@@ -35,8 +35,12 @@ def place_of(target: str, *, push: bool = False) -> "AnchorFile | GitRepository 
             return _stamps().StampAuthority.parse(rest)
         case "file":
             return AnchorFile(Path(rest))
-        case _:
+        case "":
             return AnchorFile(Path(target))
+        case _:
+            raise InterlockError(
+                f"there is no kind of place `{kind}:`", fix="say `file:`, `git:`, `witness:` or `rfc3161:` before it"
+            )
 
 
 def stamped_at(stamp: str, head: str, files: Iterable[Path]) -> Instant:

@@ -26,7 +26,7 @@ _EPILOG = """\
 environment: INTERLOCK_STORE, INTERLOCK_KEYS, INTERLOCK_TENANT stand for
 --store, --keys, --tenant
 Data goes to standard output, everything else to standard error.
-Every command has --help."""
+Every command has --help; --version prints the version."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -80,6 +80,11 @@ def _carry_out(words: Sequence[str], screen: Screen, clock: "Clock | None") -> i
         if not _is_text(word):
             raise UsageWrong("an argument is not UTF-8 text", fix="type it again, or read it from a file")
     first = words[0].partition("=")[0] if words else ""
+    if first == "--version":
+        from importlib.metadata import version  # noqa: PLC0415  a tenth of the time that `--help` may take
+
+        screen.show({"interlock": version("interlock")}, f"interlock {version('interlock')}")
+        return 0
     if first.startswith("-") and first not in (*COMMON, "-h"):
         raise unexpected(words[0])
     try:
