@@ -2,8 +2,6 @@
 
 import base64
 import binascii
-import os
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from interlock.core.errors import InterlockError, NotPermitted
 from interlock.ledger.cosign import Cosigner, is_name
+from interlock.owned import read_own, write_new
 
 _PRIVATE = "PRIVATE+KEY+"
 _COSIGNED_ED25519 = b"\x04"
@@ -40,11 +39,7 @@ def make(path: Path, name: str) -> Cosigner:
     private = Ed25519PrivateKey.generate()
     cosigner = Cosigner(name=name, public_key=private.public_key().public_bytes_raw())
     encoded = base64.b64encode(_COSIGNED_ED25519 + private.private_bytes_raw()).decode()
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(f"{_PRIVATE}{name}+{cosigner.key_id().hex()}+{encoded}\n")
-        file.flush()
-        os.fsync(file.fileno())
+    write_new(path, f"{_PRIVATE}{name}+{cosigner.key_id().hex()}+{encoded}\n".encode())
     return cosigner
 
 
@@ -55,10 +50,7 @@ def load(path: Path) -> WitnessKey:
         NotPermitted: it is no such key, or others can read it.
         OSError: it cannot be read.
     """
-    with path.open("rb") as file:
-        if os.fstat(file.fileno()).st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise NotPermitted(f"others can read the key `{path}`", fix=f"run `chmod 600 {path}`")
-        written = file.read(_BYTES_MAX)
+    written = read_own(path, most=_BYTES_MAX)
     try:
         text = written.decode().removesuffix("\n")
         name, key_id, encoded = text.removeprefix(_PRIVATE).split("+", 2)

@@ -1,7 +1,5 @@
 """Key files of people: an Ed25519 key that signs what its owner agrees to. The private half never leaves the file."""
 
-import os
-import stat
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -10,6 +8,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from interlock.core.errors import NotPermitted
 from interlock.ledger.consent import Signature, known_by
+from interlock.owned import read_own, write_new
 
 _BYTES_MAX = 16 * 1024  # a PEM of an Ed25519 key has about 120
 
@@ -21,9 +20,7 @@ def make_key(path: Path) -> str:
         FileExistsError: there is something already.
     """
     key = Ed25519PrivateKey.generate()
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    write_new(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     return known_by(key.public_key().public_bytes_raw())
 
 
@@ -34,10 +31,7 @@ def sign(path: Path, text: bytes) -> Signature:
         NotPermitted: it is no such key, or others can read it.
         OSError: it cannot be read.
     """
-    with path.open("rb") as file:
-        if os.fstat(file.fileno()).st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise NotPermitted(f"others can read the key `{path}`", fix=f"run `chmod 600 {path}`")
-        written = file.read(_BYTES_MAX)
+    written = read_own(path, most=_BYTES_MAX)
     try:
         key = load_pem_private_key(written, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:

@@ -1,6 +1,5 @@
 """Destroyable keys in a file of their own, beside a backup. While it exists, what is erased later can still be read."""
 
-import os
 from collections.abc import Callable, Mapping
 from hmac import compare_digest
 from pathlib import Path
@@ -9,6 +8,7 @@ import msgspec
 
 from interlock.core.errors import BackupBroken, StoreBusy
 from interlock.core.ids import TenantId
+from interlock.owned import write_new
 
 FORMAT = 1
 OWNER = TenantId("")
@@ -36,10 +36,7 @@ def write(path: Path, keys: Mapping[str, bytes | None], mac: Mac) -> None:
     """
     text = msgspec.json.encode(_File(keys_backup=FORMAT, keys=keys, mac=mac(_text(keys)).hex()))
     try:
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
-            file.write(text + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        write_new(path, text + b"\n")
     except OSError as error:
         why = (error.strerror or "unknown").lower()
         raise StoreBusy(f"`{path}` cannot be written ({why})", fix="name another file, or make room") from error

@@ -1,7 +1,6 @@
 """`data`: what is kept of a subject; handed out, held for a court, or erased."""
 
 import json
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from interlock.door.cli.render import Time, block, clean, count
 from interlock.door.cli.screen import Typed, plain
 from interlock.door.cli.session import Session, awaited, session
 from interlock.gateway.erase import About, about, erase, hold_for_law, release
+from interlock.owned import write_new
 from interlock.ports import ActionRow
 
 _CODE = re.compile(r"[A-Za-z0-9._:/-]{1,64}")
@@ -156,8 +156,7 @@ def _subject(typed: Typed) -> SubjectId:
 
 def _write(file: Path, text: str) -> None:
     try:
-        with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as out:
-            out.write(text.encode())
+        write_new(file, text.encode())
     except OSError as error:
         why = (error.strerror or "unknown").lower()
         raise InputWrong(f"`{file}` cannot be written ({why})", fix="name another file") from error

@@ -1,0 +1,33 @@
+"""Files that their owner alone may read: keys, and what is handed out about somebody."""
+
+import os
+import stat
+from pathlib import Path
+
+from interlock.core.errors import NotPermitted
+
+
+def write_new(path: Path, content: bytes) -> None:
+    """Write a file that its owner alone can read, and return once it is on disk. Nothing is ever written over.
+
+    Raises:
+        FileExistsError: there is something already.
+        OSError: it cannot be written.
+    """
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_own(path: Path, *, most: int) -> bytes:
+    """Read up to `most` bytes of a key that nobody else can read.
+
+    Raises:
+        NotPermitted: others can read it.
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        if os.fstat(file.fileno()).st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            raise NotPermitted(f"others can read the key `{path}`", fix=f"run `chmod 600 {path}`")
+        return file.read(most)
