@@ -119,7 +119,7 @@ def call(amount: int) -> Question:
 
 def bare_call(slice: Slice, question: Question) -> Callable[[], object]:
     """Return one call of cedarpy with everything made ready before it."""
-    ready = request_of(question, slice.shape, frozenset(slice.facts), question.mode)
+    ready = request_of(question, slice.view, question.mode)
     entities = slice.base.with_added_json_str(ready.entities)
     request = {
         "principal": {"type": "Agent", "id": ready.principal},

@@ -1,6 +1,5 @@
 """Consent under borrowed names: who edited, who asked, whose a key is, and words that were said before a rule was."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ from interlock.core.effect import Tier
 from interlock.core.errors import NotPermitted
 from interlock.core.ids import PersonId, Role
 from interlock.core.outcome import Parked
+from interlock.core.value import replace
 from interlock.gateway.consent import agree, edit
 from interlock.gateway.draft import start_draft
 from interlock.gateway.resolve import resolve

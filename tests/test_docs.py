@@ -5,7 +5,6 @@ import os
 import re
 import sys
 from collections.abc import AsyncGenerator
-from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -16,6 +15,7 @@ from interlock.contract.read import load
 from interlock.core.ids import Environment, WorkflowId
 from interlock.core.outcome import Done, Failed, Outcome, Refused
 from interlock.core.reason import Reason
+from interlock.core.value import replace
 from interlock.gateway.publish import publish_contract
 from interlock.ledger.seal import Kind
 from interlock.tool.python import PythonTools

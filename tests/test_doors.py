@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from secrets import token_hex
 
 import pytest
@@ -17,6 +17,7 @@ from interlock.core.effect import EffectClass, Mode, Tier
 from interlock.core.ids import Instant, Micros, PersonId, Role, TenantId, ToolName, WorkflowId
 from interlock.core.outcome import Done, Parked, Refused, Suggested
 from interlock.core.reason import Reason
+from interlock.core.value import replace
 from interlock.gateway.doors import break_glass, resume_switch, set_mode, throw
 from interlock.gateway.force import Force, Forces
 from interlock.ports import TenantStore

@@ -1,7 +1,6 @@
 """What a hostile reader of the promises tried: second rounds, changed contracts, odd costs, odd hooks."""
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from interlock.core.errors import UpstreamFailed, UpstreamSilent
 from interlock.core.ids import ActionId, AgentId, Instant, Micros, PersonId, ProcessId, Role, ToolName
 from interlock.core.outcome import Done, Failed, Refused, Uncertain
 from interlock.core.reason import Reason
+from interlock.core.value import replace
 from interlock.gateway.compare import verify_state
 from interlock.gateway.consent import agree
 from interlock.gateway.doors import Operator, set_mode, throw

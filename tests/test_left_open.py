@@ -1,6 +1,5 @@
 """Nothing stays open for ever, is sent again in a lower mode, or is done beside what a person was shown or said."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +9,7 @@ from interlock.core.action import ActionState
 from interlock.core.effect import EffectClass, Mode
 from interlock.core.ids import ActionId, Instant, PersonId, Role, ToolName, WorkflowId
 from interlock.core.outcome import Done, Parked
+from interlock.core.value import replace
 from interlock.gateway.consent import agree
 from interlock.gateway.doors import set_mode
 from interlock.gateway.recover import attend

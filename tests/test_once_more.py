@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from dataclasses import replace
 
 import pytest
 
@@ -15,6 +14,7 @@ from interlock.core.errors import NotPermitted, UpstreamSilent
 from interlock.core.ids import Environment, Instant, Micros, PersonId, Role, ToolName
 from interlock.core.outcome import Done, Parked, Refused, Uncertain
 from interlock.core.reason import Reason
+from interlock.core.value import replace
 from interlock.gateway.doors import publish, resume_switch, throw
 from interlock.gateway.recover import attend
 from interlock.gateway.resolve import resolve

@@ -1,7 +1,6 @@
 """Publishing a contract: what it stands on is there and fits, or all that is wrong is said and nothing is changed."""
 
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from interlock.core.effect import Mode
 from interlock.core.errors import ContractInvalid
 from interlock.core.ids import Environment, TenantId, WorkflowId
 from interlock.core.outcome import Done, Refused
+from interlock.core.value import replace
 from interlock.gateway.doors import set_mode
 from interlock.gateway.publish import Publication, publish_contract
 from interlock.ports import Needs

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,6 +16,7 @@ from interlock.core.errand import Terms
 from interlock.core.errors import ContractInvalid
 from interlock.core.ids import Instant, Micros, PersonId, ToolName
 from interlock.core.outcome import Done
+from interlock.core.value import replace
 from interlock.gateway.compare import verify_state
 from interlock.gateway.doors import throw
 from interlock.gateway.force import Forces

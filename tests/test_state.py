@@ -1,7 +1,6 @@
 """The rows are what the entries lead to, whatever happened; a row that is not is listed."""
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from interlock.core.effect import EffectClass, Mode
 from interlock.core.errors import LedgerBroken, UpstreamFailed, UpstreamSilent
 from interlock.core.ids import ActionId, BudgetId, Environment, Instant, PersonId, ToolName, WorkflowId
 from interlock.core.outcome import Done
+from interlock.core.value import replace
 from interlock.gateway.budgets import raise_budget
 from interlock.gateway.compare import verify_state
 from interlock.gateway.doors import accept_clock, break_glass, resume_switch, set_mode, throw

@@ -4,7 +4,7 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from interlock.core.errors import StoreClosed, StoreTampered
 from interlock.core.ids import ActionId, BudgetId, ContractHash, Key, PersonId, TenantId
 from interlock.core.outcome import Done, Refused
 from interlock.core.reason import Reason
+from interlock.core.value import replace
 from interlock.gateway.doors import changed, publish
 from interlock.ledger.note import opened as opened_note
 from interlock.ledger.seal import Kind

@@ -1,7 +1,6 @@
 """What is undone, by whom, and what cannot be."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from interlock.core.errors import ActionUnknown, NotPermitted, UpstreamSilent
 from interlock.core.ids import ActionId, BudgetId, Instant, Micros, PersonId, Role, RunId, ToolName
 from interlock.core.outcome import Done, Parked, Refused
 from interlock.core.reason import Reason
+from interlock.core.value import replace
 from interlock.gateway.consent import agree
 from interlock.gateway.doors import throw
 from interlock.gateway.resolve import resolve

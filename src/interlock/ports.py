@@ -5,9 +5,10 @@ The store may run the function again, so ids and salts are drawn before it; time
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import Enum
 from typing import Generic, Protocol, TypeVar
+
+from msgspec import Struct, field
 
 from interlock.approval.grant import Grant
 from interlock.budget.hold import Balance
@@ -40,8 +41,7 @@ from interlock.rows import Payload as Payload
 from interlock.rows import RunRow as RunRow
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Needs:
+class Needs(Struct, frozen=True, kw_only=True):
     """The rows that a write names. Door, head and time come with every batch."""
 
     actions: frozenset[ActionId] = frozenset()
@@ -66,8 +66,7 @@ class Needs:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Changes:
+class Changes(Struct, frozen=True, kw_only=True):
     """What a write wants to be true afterwards. All of it is kept, or none of it."""
 
     actions: tuple[ActionRow, ...] = ()
@@ -92,8 +91,7 @@ class Halt(Enum):
     RESTORED = "restored"  # the store came out of a backup, and nobody has said what it may lack
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rows:
+class Rows(Struct, frozen=True, kw_only=True):
     """The rows a write named, as they are at its turn. A row that is not there is `None`; one not named is a bug."""
 
     now: Instant
@@ -115,16 +113,14 @@ Answer = TypeVar("Answer")
 Change = Callable[[Rows], tuple[Changes, Answer]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Written(Generic[Answer]):
+class Written(Struct, Generic[Answer], frozen=True, kw_only=True):
     """What a change answered, and the receipt for its last entry. There is none where nothing durable was entered."""
 
     answer: Answer
     receipt: Receipt | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class Wanted(Struct, frozen=True, kw_only=True):
     """Which actions a list shows, newest first. What is not set does not narrow."""
 
     states: frozenset[ActionState] = frozenset()

@@ -1,7 +1,8 @@
 """What the store keeps of each thing: the rows that writes read and change, in the judges' types."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from interlock.approval.grant import Grant
 from interlock.budget.hold import Balance
@@ -29,8 +30,7 @@ from interlock.core.reason import Reason
 from interlock.ledger.rebuild import Difference
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ActionRow:
+class ActionRow(Struct, frozen=True, kw_only=True):
     """What is kept of an action while it lives and after."""
 
     action: Action
@@ -89,8 +89,7 @@ class ActionRow:
     undone_by: ActionId | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
+class Claim(Struct, frozen=True, kw_only=True):
     """An action's claim on a name: the business key that is unique, the record that is changed one action at a time."""
 
     id: ClaimId
@@ -100,8 +99,7 @@ class Claim:
     """Whether it is given back as soon as the action has ended."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunRow:
+class RunRow(Struct, frozen=True, kw_only=True):
     """What is kept of a run: how many calls it made, and which lately."""
 
     id: RunId
@@ -109,16 +107,14 @@ class RunRow:
     recent: tuple[Digest, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Payload:
+class Payload(Struct, frozen=True, kw_only=True):
     """Bytes that may have to be forgotten, encrypted beside the ledger."""
 
     id: PayloadId
     sealed: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
+class Notice(Struct, frozen=True, kw_only=True):
     """A line of the outbox: somebody is to be woken or told, not before `at`."""
 
     id: str
@@ -138,8 +134,7 @@ class Notice:
         return self.id.partition(":")[0]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class Kept(Struct, frozen=True, kw_only=True):
     """All that is stored of a tenant at one moment, and `differences` that show without the meaning of an entry."""
 
     lines: tuple[bytes, ...]

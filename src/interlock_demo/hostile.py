@@ -1,7 +1,6 @@
 """Tickets that attack: text that gives the agent orders. The agent obeys; what stands behind it has to say no."""
 
-from dataclasses import replace
-
+from interlock.core.value import replace
 from interlock_demo import wording
 from interlock_demo.casting import Cast
 from interlock_demo.kinds import ASKED, FORBIDDEN, TOLD, heard

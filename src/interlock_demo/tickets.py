@@ -1,8 +1,8 @@
 """The tickets of one demo: every kind is there, mixed by the seed, and the last ones run into the day's budget."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
+from interlock.core.value import replace
 from interlock_demo import hostile, kinds
 from interlock_demo.casting import Cast
 from interlock_demo.records import Customer

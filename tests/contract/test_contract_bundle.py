@@ -1,6 +1,5 @@
 import subprocess
 import sys
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -11,6 +10,7 @@ from interlock.contract.bundle import decode, encode
 from interlock.contract.read import loads
 from interlock.core.errors import ContractInvalid
 from interlock.core.ids import Instant, RuleId
+from interlock.core.value import replace
 from interlock.policy.rule import Above, Always, Before, Condition, FactIsNot, OneOf, Outside, Place, Rule, RuleEffect
 
 

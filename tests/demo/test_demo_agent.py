@@ -1,10 +1,11 @@
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from interlock.core.value import replace
 from interlock_demo.agent import LOOKS_MAX, follow_up, work
 from interlock_demo.company import Company, draw_company, write_company
 from interlock_demo.harm import Harm, agreed_invoices, effects, harm

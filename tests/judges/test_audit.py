@@ -1,7 +1,6 @@
 """An export is checked by whoever has the public key and anything that was kept: a head, a receipt, an anchor."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -36,6 +35,7 @@ from interlock.core.ids import (
 from interlock.core.money import Money
 from interlock.core.outcome import Receipt
 from interlock.core.reason import Reason
+from interlock.core.value import replace
 from interlock.ledger.anchor import Anchor, standing
 from interlock.ledger.anchor import line as anchor_line
 from interlock.ledger.anchor import read as read_anchors

@@ -1,7 +1,5 @@
 """Operators read which rule, where, what it says and what met it; tables of cases name what came out otherwise."""
 
-from dataclasses import replace
-
 from inline_snapshot import snapshot
 from policy_world import LOOKUP, NOON, PERMIT, READ, REFUND, known, loaded, question, rule, shape
 
@@ -9,6 +7,7 @@ from interlock.core.door import BreakGlass, Scope, Switch, SwitchKind
 from interlock.core.effect import Mode, Tier
 from interlock.core.fact import Unknown
 from interlock.core.ids import Instant, PersonId, RuleId, ToolName
+from interlock.core.value import replace
 from interlock.policy.cases import Case, differences
 from interlock.policy.decide import decide
 from interlock.policy.explain import explain

@@ -1,7 +1,5 @@
 """What is refused as it is loaded, how slices are cut, and what changes a slice's hash."""
 
-from dataclasses import replace
-
 import pytest
 from inline_snapshot import snapshot
 from policy_world import CONSENTS, LOOKUP, PERMIT, READ, REFUND, loaded, question, rule, shape
@@ -10,6 +8,7 @@ from interlock.core.decision import Allow, Ask, Deny, Requirement
 from interlock.core.effect import EffectClass, Tier
 from interlock.core.errors import ContractInvalid
 from interlock.core.ids import Micros, Role, RuleId, ToolName
+from interlock.core.value import replace
 from interlock.policy.cedar import cedar_of
 from interlock.policy.decide import decide
 from interlock.policy.load import load

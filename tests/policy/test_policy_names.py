@@ -1,7 +1,5 @@
 """Names from outside are data: whatever they hold, they end no literal and reach no other tool."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -11,6 +9,7 @@ from interlock.core.decision import Allow, Deny
 from interlock.core.effect import EffectClass
 from interlock.core.errors import ContractInvalid
 from interlock.core.ids import AgentId, Micros, TenantId, ToolName, WorkflowId
+from interlock.core.value import replace
 from interlock.policy.arguments import arguments_of
 from interlock.policy.cedar import quoted, span_of, span_text
 from interlock.policy.decide import decide

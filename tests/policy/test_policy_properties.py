@@ -1,7 +1,6 @@
 """What must hold for every set of rules: more rules never open, order never matters, a slice is the whole set."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,6 +11,7 @@ from interlock.core.decision import Allow, Ask, Decision, Deny, Suggest
 from interlock.core.effect import EffectClass, Mode, Tier
 from interlock.core.fact import Fact, Unknown
 from interlock.core.ids import Instant, RuleId, ToolName
+from interlock.core.value import replace
 from interlock.policy import engine
 from interlock.policy.decide import decide
 from interlock.policy.load import Policies
@@ -28,7 +28,7 @@ from interlock.policy.rule import (
     RuleEffect,
     Uncorroborated,
 )
-from interlock.policy.schema import request_of, schema_of
+from interlock.policy.schema import View, request_of, schema_of
 from interlock.policy.vocabulary import Question, ToolShape, question_bytes, question_of
 
 CLOSE = ToolName("close_account")
@@ -199,9 +199,9 @@ def test_a_slice_finds_what_the_whole_set_finds(rules: list[Rule], texts: list[s
     schema = engine.schema_handle(schema_of(TOOLS, policies.facts))
     whole = engine.policy_set({id: policy.json for id, policy in policies.policies.items()})
     slice = policies.slices[asked_for.tool]
-    everything = request_of(asked_for, slice.shape, frozenset(policies.facts), asked_for.mode)
+    everything = request_of(asked_for, View(shape=slice.shape, facts=policies.facts), asked_for.mode)
     found = engine.evaluate(whole, schema, engine.entities_of(schema), everything)
-    enough = request_of(asked_for, slice.shape, frozenset(slice.facts), asked_for.mode)
+    enough = request_of(asked_for, slice.view, asked_for.mode)
     cut = engine.evaluate(slice.every, slice.schema, slice.base, enough)
     assert cut == found
 

@@ -1,7 +1,5 @@
 """A question is kept as bytes that hold everything the answer depends on."""
 
-from dataclasses import replace
-
 import orjson
 import pytest
 from inline_snapshot import snapshot
@@ -13,6 +11,7 @@ from interlock.core.effect import EffectClass, Mode, Tier
 from interlock.core.errors import InterlockError
 from interlock.core.fact import Unknown
 from interlock.core.ids import Instant, PersonId, ToolName
+from interlock.core.value import replace
 from interlock.policy.decide import decide
 from interlock.policy.rule import FactIsNot, RuleEffect
 from interlock.policy.vocabulary import Question, question_bytes, question_of
@@ -121,7 +120,7 @@ def test_everything_that_a_question_holds_is_in_its_bytes() -> None:
         replace(base, started_by_person=True),
     ]
     assert len({question_bytes(one) for one in (base, *others)}) == len(others) + 1
-    fields = set(Question.__dataclass_fields__)
+    fields = set(Question.__struct_fields__)
     assert all(question_of(question_bytes(one)) == one for one in others)
     assert len(others) == len(fields) + 1, "one for each field, and a second kind of fact"
 

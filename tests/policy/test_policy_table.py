@@ -1,7 +1,5 @@
 """Mode x tier cell by cell, and what switches and break-glass make of it."""
 
-from dataclasses import replace
-
 import pytest
 from policy_world import CALLER, CONSENTS, NOON, PERMIT, READ, loaded, question, rule, shape
 
@@ -10,6 +8,7 @@ from interlock.core.door import BreakGlass, Scope, Switch, SwitchKind
 from interlock.core.effect import EffectClass, Mode, Tier
 from interlock.core.ids import AgentId, Environment, Instant, PersonId, Role, RuleId, ToolName, WorkflowId
 from interlock.core.reason import Reason
+from interlock.core.value import replace
 from interlock.policy.cases import verdict_of
 from interlock.policy.decide import decide
 from interlock.policy.rule import Above, AsUndo, Before, Rule, RuleEffect, Uncorroborated

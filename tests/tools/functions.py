@@ -1,7 +1,6 @@
 """What the tests of tools share: a function as a tool of a contract, an errand for one, and waiting for an end."""
 
 import asyncio
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from interlock.core.ids import (
     WorkflowId,
 )
 from interlock.core.outcome import Outcome
+from interlock.core.value import replace
 from interlock.ports import ActionRow, Needs
 from interlock.tool.manifest import manifest_of
 from world import World, a_rule, a_tool

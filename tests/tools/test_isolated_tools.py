@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from interlock.core.errand import Terms
 from interlock.core.errors import UpstreamFailed, UpstreamSilent
 from interlock.core.outcome import Done, Failed, Outcome, Refused, Uncertain
 from interlock.core.reason import Reason
+from interlock.core.value import replace
 from interlock.tool.python import PythonTools
 from tools.functions import ROOT, a_function, an_errand, publish, row
 from world import World, a_budget

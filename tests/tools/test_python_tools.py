@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
 
 import anyio
 import pytest
@@ -21,6 +20,7 @@ from interlock.core.errors import UpstreamFailed
 from interlock.core.ids import Instant
 from interlock.core.outcome import Done, Failed, Outcome, Refused, Uncertain
 from interlock.core.reason import Reason
+from interlock.core.value import replace
 from interlock.gateway.compare import verify_state
 from interlock.gateway.doors import throw
 from interlock.ports import Changes, Needs, Performer, Rows

@@ -2,7 +2,7 @@
 """Builds that are broken on purpose: each breaks one promise, and the checks of that promise have to find it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from interlock.budget import hold as holding
 from interlock.core.decision import Allow, Deny
 from interlock.core.effect import EffectClass
 from interlock.core.ids import TenantId
+from interlock.core.value import replace
 from interlock.gateway import asked, begin, consent, judge, people, resend, write_begin
 from interlock.gateway.begin import Begun
 from interlock.ports import Changes

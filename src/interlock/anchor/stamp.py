@@ -3,7 +3,7 @@
 import base64
 import binascii
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.x509 import Certificate, load_pem_x509_certificates
@@ -12,6 +12,7 @@ from rfc3161_client import HashAlgorithm, TimestampRequestBuilder, VerifierBuild
 from interlock.anchor.post import Address, post
 from interlock.core.errors import InterlockError, LedgerBroken, UpstreamFailed
 from interlock.core.ids import Instant
+from interlock.core.value import replace
 from interlock.ledger.anchor import Anchor, Since
 
 _ASKED = "application/timestamp-query"

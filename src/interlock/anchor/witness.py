@@ -1,9 +1,10 @@
 """A witness as a place for heads: it signs only what goes on from all that it has signed before."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from interlock.anchor.post import Address, Answer, post
 from interlock.core.errors import InterlockError, LedgerBroken, UpstreamFailed
+from interlock.core.value import replace
 from interlock.ledger.anchor import Ahead, Anchor, Since
 from interlock.ledger.cosign import Cosigner, number, parse, with_lines
 from interlock.ledger.witness import PATH, SIZE_TYPE, Asked, write

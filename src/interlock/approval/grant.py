@@ -1,15 +1,15 @@
 """Grants: one person's yes to one digest under one binding, used once, expiring. `vote` says who may give one."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from interlock.core.decision import Ask, Requirement
 from interlock.core.ids import ActionId, Binding, Digest, GrantId, Instant, PersonId, Role, RuleId
 from interlock.core.value import replace
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grant:
+class Grant(Struct, frozen=True, kw_only=True):
     """A yes of `person` to exactly `digest` as shown by `seen`, under `bound`, answering `rules` and no other."""
 
     id: GrantId

@@ -1,15 +1,15 @@
 """A hold is an upper bound set aside; settling charges what it really was and gives the rest back."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from interlock.core.charge import Charge, Unit, closes
 from interlock.core.ids import BudgetId
 from interlock.core.value import replace
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Balance:
+class Balance(Struct, frozen=True, kw_only=True):
     """What a budget allows in one period, and where it went. Amounts are in the budget's unit."""
 
     limit: int
@@ -24,8 +24,7 @@ class Balance:
         return 0 if self.closed else max(0, self.limit + self.raised - self.held - self.spent)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shortfall:
+class Shortfall(Struct, frozen=True, kw_only=True):
     """The first budget that lacks something, and how much."""
 
     budget: BudgetId

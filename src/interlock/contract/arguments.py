@@ -8,6 +8,7 @@ from typing import Any, NoReturn, cast
 
 import jsonschema_rs
 import rfc8785
+from msgspec import Struct
 
 from interlock.core.canonical import Json, JsonObject, canonical
 from interlock.core.errors import InterlockError
@@ -15,8 +16,7 @@ from interlock.core.limits import ARGUMENT_BYTES_MAX, ARGUMENT_DEPTH_MAX, SAFE_I
 from interlock.core.outcome import Wrong
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arguments:
+class Arguments(Struct, frozen=True, kw_only=True):
     """What was asked for, in the one form that is judged, shown, approved, recorded and sent."""
 
     text: bytes

@@ -1,7 +1,6 @@
 """A table of the full shape into a `Contract`."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from interlock.contract.budgets import read_budgets
 from interlock.contract.consent import read_approvals
@@ -17,6 +16,7 @@ from interlock.contract.tools import TIMEOUT, read_timeout, read_tools
 from interlock.contract.unenforced import read_accepted, read_unenforced
 from interlock.core.effect import Mode
 from interlock.core.ids import AgentId, Environment, TenantId, WorkflowId
+from interlock.core.value import replace
 
 
 def build(root: Map, findings: Findings) -> Contract:

@@ -1,6 +1,5 @@
 """A contract as bytes under the name of their hash: what a store keeps and every call runs under."""
 
-from dataclasses import replace
 from hashlib import sha256
 
 import msgspec
@@ -8,6 +7,7 @@ import msgspec
 from interlock.contract.ir import Contract, Tool
 from interlock.core.errors import ContractInvalid
 from interlock.core.ids import ContractHash
+from interlock.core.value import replace
 from interlock.policy.rule import Place
 
 

@@ -6,6 +6,7 @@ from enum import Enum
 from typing import Any
 
 import orjson
+from msgspec import Struct, structs
 
 from interlock.contract.ir import Contract
 from interlock.policy.rule import Place
@@ -58,6 +59,8 @@ def _plain(value: Any) -> Any:  # noqa: ANN401  a field of a contract
             return sorted(map(str, value))  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
         case tuple() | list():
             return [_plain(each) for each in value]  # pyright: ignore[reportUnknownVariableType]
+        case Struct():
+            return _plain(structs.asdict(value))
         case _ if is_dataclass(value) and not isinstance(value, type):
             parts = {each.name: getattr(value, each.name) for each in fields(value)}
             return {name: _plain(part) for name, part in parts.items() if part not in (None, "", ())}

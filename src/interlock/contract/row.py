@@ -1,11 +1,12 @@
 """A table that has passed its shape, read by kind. What is not there is the default; nothing here can be wrong."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 from interlock.contract.node import Map, Node, Scalar, Seq
 from interlock.contract.scalar import TEXT, Leaf, Wrong
+from interlock.core.value import replace
 from interlock.policy.rule import Place
 
 T = TypeVar("T")

@@ -1,7 +1,6 @@
 """A contract as the YAML of the full shape. Read again, it is the same contract, in whatever shape it was written."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from itertools import groupby
 
 from interlock.budget.period import Period
@@ -16,6 +15,7 @@ from interlock.contract.tools import TIMEOUT
 from interlock.contract.written import Number, Written, count, day, duration, json_value, micros, table, yaml_text
 from interlock.core.charge import Unit
 from interlock.core.ids import Instant, TenantId, WorkflowId
+from interlock.core.value import replace
 from interlock.policy.rule import Above, Always, AsUndo, Before, FactIsNot, OneOf, Outside, Place, Rule, RuleEffect
 
 

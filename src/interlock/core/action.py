@@ -1,9 +1,10 @@
 """An action: one thing an agent asked for, frozen before anyone judges it. Its life is a table."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from interlock.core.effect import EffectClass, Tier
 from interlock.core.ids import (
@@ -64,8 +65,7 @@ def step(old: ActionState, new: ActionState) -> ActionState:
     return new
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caller:
+class Caller(Struct, frozen=True, kw_only=True):
     """Who stands at the door, as the door has established it. Nothing here is the agent's own word."""
 
     tenant: TenantId
@@ -76,8 +76,7 @@ class Caller:
     """The person or service on whose behalf the agent acts."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Action:
+class Action(Struct, frozen=True, kw_only=True):
     """What was asked, by whom. It never changes; what becomes of it is in its row."""
 
     id: ActionId

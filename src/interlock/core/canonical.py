@@ -1,11 +1,11 @@
 """One byte form for one value, so that equal things have equal hashes (RFC 8785)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, cast
 
 import orjson
 import rfc8785
+from msgspec import Struct
 
 from interlock.core.errors import InterlockError
 from interlock.core.limits import SAFE_INTEGER
@@ -20,8 +20,7 @@ Line = Mapping[str, "str | int | bool | Line | Sequence[str] | Sequence[Line]"]
 """What an entry may hold: no float, no null, no free text."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unreadable:
+class Unreadable(Struct, frozen=True):
     """What came back and JSON cannot carry. What was done is done all the same."""
 
 

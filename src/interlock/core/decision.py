@@ -3,8 +3,9 @@
 Strictness: deny > suggest > ask > allow. No grant opens a suggestion.
 """
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from interlock.core.ids import Micros, Role, RuleId
 from interlock.core.reason import Reason
@@ -13,8 +14,7 @@ OnChange = Literal["ask", "go_on"]
 """What a resume does when something that the person saw has changed meanwhile."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Requirement:
+class Requirement(Struct, frozen=True, kw_only=True):
     """`quorum` different people, each holding one of `approvers`, agree."""
 
     rule: RuleId
@@ -28,30 +28,26 @@ class Requirement:
     """Whoever agrees proves again who they are, just for this."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Allow:
+class Allow(Struct, frozen=True, kw_only=True):
     """Go on."""
 
     rules: tuple[RuleId, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class Ask(Struct, frozen=True, kw_only=True):
     """Go on only when every requirement has a yes of its own; they are never merged."""
 
     requirements: tuple[Requirement, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Suggest:
+class Suggest(Struct, frozen=True, kw_only=True):
     """Show what would be done; do nothing. `draft` is one that a person may start."""
 
     rules: tuple[RuleId, ...]
     draft: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deny:
+class Deny(Struct, frozen=True, kw_only=True):
     """Stop here. `why` is for operators; an agent sees only the reason code."""
 
     rules: tuple[RuleId, ...]

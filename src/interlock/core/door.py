@@ -1,8 +1,9 @@
 """The doors of a tenant: all that opens or closes, under one number that only grows."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import Enum
+
+from msgspec import Struct, field
 
 from interlock.core.action import Caller
 from interlock.core.effect import EffectClass, Mode
@@ -17,8 +18,7 @@ class SwitchKind(Enum):
     SUGGEST = "suggest"  # reads start, writes end as previews
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scope:
+class Scope(Struct, frozen=True, kw_only=True):
     """What a switch covers: every field that is set must match; nothing set is the whole tenant."""
 
     workflow: WorkflowId | None = None
@@ -43,8 +43,7 @@ class Scope:
         return " ".join(f"{name}={value}" for name, value in named if value is not None) or "tenant"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Switch:
+class Switch(Struct, frozen=True, kw_only=True):
     """A person's stop. It holds until a person takes it back."""
 
     id: str
@@ -56,8 +55,7 @@ class Switch:
     """Whether it holds back an operator's undo as well."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BreakGlass:
+class BreakGlass(Struct, frozen=True, kw_only=True):
     """A recorded, expiring right of one person to let a scope act in spite of a mode or a read-only switch."""
 
     id: str
@@ -67,8 +65,7 @@ class BreakGlass:
     until: Instant
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LegalHold:
+class LegalHold(Struct, frozen=True, kw_only=True):
     """A person's word that the data of a subject must not be erased. It holds until a person takes it back."""
 
     subject: SubjectName
@@ -78,16 +75,14 @@ class LegalHold:
     """A code, such as the number of a case; never what is in it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Published:
+class Published(Struct, frozen=True, kw_only=True):
     """The contract that a workflow runs under in one environment, and how far it may go today."""
 
     contract: ContractHash
     mode: Mode
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Door:
+class Door(Struct, frozen=True, kw_only=True):
     """One row a tenant, read in each batch. It carries a MAC: edited, everything is refused."""
 
     epoch: int = 0

@@ -1,14 +1,14 @@
 """What whoever carries out an action is given, and what comes back."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from interlock.core.action import Action
 from interlock.core.canonical import Json, Unreadable
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class Terms(Struct, frozen=True, kw_only=True):
     """How a contract wants a tool carried out: by whose slots, in which process, and as which pin; none said is any."""
 
     owner: str = ""
@@ -17,8 +17,7 @@ class Terms:
     pin: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Errand:
+class Errand(Struct, frozen=True, kw_only=True):
     """What a performer is asked to do."""
 
     action: Action
@@ -36,8 +35,7 @@ class Errand:
     """To be called, from any thread, with what comes back after the waiting was cancelled."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Performed:
+class Performed(Struct, frozen=True, kw_only=True):
     """The other side did it, and this is what it took."""
 
     result: Json | Unreadable

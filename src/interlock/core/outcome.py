@@ -1,7 +1,8 @@
 """How a call ended. A refusal is an answer, not an exception."""
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from interlock.core.canonical import Json
 from interlock.core.decision import Requirement
@@ -10,8 +11,7 @@ from interlock.core.money import Money
 from interlock.core.reason import Reason
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
+class Receipt(Struct, frozen=True, kw_only=True):
     """What the caller keeps to hold the ledger to its word: this leaf, at this index, under this signed head."""
 
     leaf: str
@@ -21,16 +21,14 @@ class Receipt:
     """A signed note (C2SP checkpoint) whose size is above `index`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wrong:
+class Wrong(Struct, frozen=True, kw_only=True):
     """One thing that is wrong with the arguments: where, and of which kind. Never what stood there."""
 
     path: str
     kind: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
+class Done(Struct, frozen=True, kw_only=True):
     """The effect happened and was paid for."""
 
     action: ActionId
@@ -44,8 +42,7 @@ class Done:
     recalled: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parked:
+class Parked(Struct, frozen=True, kw_only=True):
     """A person has to decide."""
 
     action: ActionId
@@ -55,8 +52,7 @@ class Parked:
     recalled: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Suggested:
+class Suggested(Struct, frozen=True, kw_only=True):
     """Nothing happened: this is what would be done. `draft` is one that a person may start."""
 
     action: ActionId
@@ -66,8 +62,7 @@ class Suggested:
     recalled: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
+class Refused(Struct, frozen=True, kw_only=True):
     """Nothing happened. An agent sees `reason` and `wrong`; operators see `why` and `fix` too."""
 
     action: ActionId
@@ -79,8 +74,7 @@ class Refused:
     recalled: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failed:
+class Failed(Struct, frozen=True, kw_only=True):
     """It was started, and it is sure that nothing happened."""
 
     action: ActionId
@@ -91,8 +85,7 @@ class Failed:
     recalled: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Uncertain:
+class Uncertain(Struct, frozen=True, kw_only=True):
     """It was started and nobody knows how it ended; it is never started again by itself."""
 
     action: ActionId

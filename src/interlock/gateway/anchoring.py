@@ -1,11 +1,11 @@
 """Keeping the signed head outside. A place that has seen more than there is tells that the ledger was set back."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Protocol
 
 from interlock.core.errors import LedgerBroken, StoreBusy
 from interlock.core.ids import Instant
+from interlock.core.value import replace
 from interlock.gateway.history import to_anchor
 from interlock.ledger.anchor import Ahead, Anchor, Since
 from interlock.ledger.cosign import checkpoint, parse

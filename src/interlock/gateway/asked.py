@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
+
+from msgspec import Struct
 
 from interlock.budget.period import civil
 from interlock.contract.arguments import Arguments
@@ -37,8 +38,7 @@ _KEY_CHARS_MAX = 256
 _NAME = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Proposal:
+class Proposal(Struct, frozen=True, kw_only=True):
     """What is asked for. Nothing that an agent says in it is believed."""
 
     tool: ToolName
@@ -63,8 +63,7 @@ class Proposal:
     """Whoever asked for it before, or on whose behalf."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Fresh:
+class Fresh(Struct, frozen=True, kw_only=True):
     """What was drawn for a call before anything was written."""
 
     id: ActionId
@@ -94,8 +93,7 @@ class Fresh:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Asked:
+class Asked(Struct, frozen=True, kw_only=True, dict=True):
     """An action with its arguments and the contract it is judged under."""
 
     action: Action

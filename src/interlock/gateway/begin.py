@@ -1,8 +1,9 @@
 """Steps 6 and 7, as one pure function: check again what may have changed since the decision, then stop or start."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import assert_never
+
+from msgspec import Struct
 
 from interlock.approval.grant import opening
 from interlock.budget.hold import Shortfall, hold, settle
@@ -26,16 +27,14 @@ from interlock.ledger.seal import Kind
 from interlock.ports import ActionRow, Changes, Halt, Needs, Rows
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Started:
+class Started(Struct, frozen=True, kw_only=True):
     """The `started` entry is committed: from here on the effect may happen."""
 
     fence: int
     held: tuple[Charge, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Stale:
+class Stale(Struct, frozen=True):
     """The world moved between the decision and the start: decide again."""
 
     paid: int = 0

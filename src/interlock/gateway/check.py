@@ -1,8 +1,9 @@
 """Step 9: what came back. Its schema and size, the post-conditions of the contract, and what the agent gets to see."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from interlock.contract import expr
 from interlock.contract.path import Absent
@@ -15,8 +16,7 @@ from interlock.ports import Payload, Secrets
 Check = Literal["", "passed", "failed"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
+class Checked(Struct, frozen=True, kw_only=True):
     """A result as it is kept, shown and undone."""
 
     shown: Json

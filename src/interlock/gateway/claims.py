@@ -1,7 +1,8 @@
 """The names that an action claims: a business key that is unique, a record that is changed one action at a time."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from interlock.contract.path import Absent
 from interlock.core.canonical import Json, canonical
@@ -14,8 +15,7 @@ from interlock.ports import Claim, Secrets
 FOREVER = Instant(2**53 - 1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Names:
+class Names(Struct, frozen=True, kw_only=True):
     """The names that one action claims, each a MAC, so that no business key stands in the database."""
 
     unique: ClaimId | None = None

@@ -1,7 +1,8 @@
 """Handoff: where the contract says that a person takes over, a line in the outbox and in the entry says who."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from interlock.contract.ir import Contract
 from interlock.core.ids import ActionId, Instant
@@ -16,8 +17,7 @@ _BY_FALLBACK = {
 HUMAN = "human_handoff"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Handoff:
+class Handoff(Struct, frozen=True, kw_only=True):
     """For which reasons a person takes over, and in which queue they find it."""
 
     reasons: frozenset[Reason] = frozenset()

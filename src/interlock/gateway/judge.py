@@ -1,8 +1,9 @@
 """Step 5: put the one question to policy, outside any transaction, and keep all that the answer stands on."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from hashlib import sha256
+
+from msgspec import Struct
 
 from interlock.core.decision import Decision
 from interlock.core.fact import Fact
@@ -16,8 +17,7 @@ from interlock.policy.vocabulary import Question, question_bytes
 from interlock.ports import Payload, Rows, Secrets
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
+class Judged(Struct, frozen=True, kw_only=True):
     """What policy said, and all that it stands on."""
 
     decision: Decision

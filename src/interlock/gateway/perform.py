@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from interlock.core.action import Action
 from interlock.core.canonical import Json, Unreadable
 from interlock.core.errand import Errand, Performed
@@ -15,8 +17,7 @@ from interlock.gateway.asked import Asked
 from interlock.ports import Clock, Performer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Happened:
+class Happened(Struct, frozen=True, kw_only=True):
     """The other side did it and answered."""
 
     result: Json | Unreadable
@@ -28,8 +29,7 @@ class Happened:
     """What attempts before it cost that answered while it was under way."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NeverHappened:
+class NeverHappened(Struct, frozen=True, kw_only=True):
     """It is sure that there was no effect."""
 
     why: str
@@ -40,8 +40,7 @@ class NeverHappened:
     took: Micros = Micros(0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unheard:
+class Unheard(Struct, frozen=True, kw_only=True):
     """Nobody knows: it was silent, it broke, or we were told to stop."""
 
     why: str

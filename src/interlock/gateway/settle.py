@@ -1,8 +1,9 @@
 """Step 10: charge what it cost and write down how it ended. Whatever ended the work, it leads here."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import assert_never
+
+from msgspec import Struct
 
 from interlock.budget.hold import overrun, settle
 from interlock.core.action import ActionState, step
@@ -33,8 +34,7 @@ LABEL = "untrusted"
 """What a result may be trusted with, until a judge of trust says more."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class End:
+class End(Struct, frozen=True, kw_only=True):
     """How an action ended, as whoever performed it knows."""
 
     id: ActionId

@@ -1,8 +1,9 @@
 """What each way out of the begin writes down: the row, the holds, the claims, the payloads, the entry."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from interlock.approval.grant import Grant, consume
 from interlock.budget.hold import Balance, Shortfall, hold, settle
@@ -27,8 +28,7 @@ _RECENT_MAX = 16
 """How many calls of a run are remembered to notice a loop."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Writing:
+class Writing(Struct, frozen=True, kw_only=True):
     """Everything that was found out before the write, so that the write is a function of the rows alone."""
 
     asked: Asked

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
+from msgspec import Struct
 
 from interlock.core.action import HOLDS, ActionState
 from interlock.core.charge import closes
@@ -17,8 +18,7 @@ from interlock.ledger.reading import ActionLine, ChangeLine, EntryLine, HoldLine
 from interlock.ledger.seal import Kind
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class Standing(Struct, frozen=True, kw_only=True):
     """Where an action stands."""
 
     asked: ActionLine
@@ -46,8 +46,7 @@ class Standing:
     """The payloads of everything that was shown."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
+class Account(Struct, frozen=True, kw_only=True):
     """Where a budget stands in its period."""
 
     limit: int = 0

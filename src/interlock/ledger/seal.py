@@ -1,8 +1,9 @@
 """One line of history, as bytes. Its place is not inside: the tree knows the place."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import Enum
+
+from msgspec import Struct, field
 
 from interlock.core.action import Action, ActionState
 from interlock.core.canonical import Line, line_bytes
@@ -43,8 +44,7 @@ class Kind(Enum):
     ADOPTED = "adopted"  # a person took on a ledger that may lack its last entries
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Used:
+class Used(Struct, frozen=True, kw_only=True):
     """A grant that opened an action, and how its person was known."""
 
     grant: GrantId
@@ -52,8 +52,7 @@ class Used:
     known_by: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ActionEntry:
+class ActionEntry(Struct, frozen=True, kw_only=True):
     """What happened to an action. No free text: names, codes, numbers and commitments."""
 
     kind: Kind
@@ -85,8 +84,7 @@ class ActionEntry:
     """Codes that only this kind has, such as the verdict that resolved an action and who gave it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChangeEntry:
+class ChangeEntry(Struct, frozen=True, kw_only=True):
     """What a person changed about the doors, a budget, a grant or a payload."""
 
     kind: Kind

@@ -1,15 +1,15 @@
 """The ledger is a Merkle tree as in RFC 6962: a head is its size and root, and no two histories share one."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import reduce
 from hashlib import sha256
+
+from msgspec import Struct
 
 from interlock.core.errors import LedgerBroken
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Head:
+class Head(Struct, frozen=True, kw_only=True):
     """What a caller keeps outside, to hold the ledger to it later."""
 
     size: int
@@ -41,8 +41,7 @@ def full_root(hashes: Sequence[bytes]) -> bytes:
     return row[0]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tree:
+class Tree(Struct, frozen=True, kw_only=True):
     """All that is needed to go on: the roots of the full subtrees, one for each bit set in `size`."""
 
     size: int = 0

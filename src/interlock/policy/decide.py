@@ -4,8 +4,9 @@ The strictest of the three wins: deny, then suggest, then ask, then allow. Requi
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import assert_never
+
+from msgspec import Struct
 
 from interlock.core.decision import Allow, Ask, Decision, Deny, Suggest, rules_of
 from interlock.core.effect import Mode
@@ -20,8 +21,7 @@ from interlock.policy.table import Said, glass_over, lifting, mode_in_force, swi
 from interlock.policy.vocabulary import Question
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
+class Judgement(Struct, frozen=True, kw_only=True):
     """What was decided, by which slice of the policies, and what each step said."""
 
     decision: Decision
@@ -96,7 +96,7 @@ def ruled(slice: Slice, question: Question, mode: Mode) -> Said:
     if not slice.permitted:
         return _not_allowed(slice)
     try:
-        request = request_of(question, slice.shape, frozenset(slice.facts), mode)
+        request = request_of(question, slice.view, mode)
     except (ValueError, TypeError):
         return _internal("the call cannot be put to the rules", "send the canonical arguments")
     said = _weigh(slice, request)

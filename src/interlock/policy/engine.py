@@ -4,13 +4,13 @@
 # pyright: reportUnknownMemberType=false
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import cast
 
 import cedarpy
 import orjson
 from cedarpy import Entities, PolicySet, Schema
+from msgspec import Struct
 
 from interlock.core.canonical import JsonObject
 from interlock.core.ids import RuleId
@@ -23,8 +23,7 @@ __all__ = [
 _CALLERS_KEPT = 1_024
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(Struct, frozen=True, kw_only=True):
     """A request as Cedar takes it: three names, and two JSON texts."""
 
     principal: str
@@ -35,8 +34,7 @@ class Request:
     """The caller and what it belongs to."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evaluation:
+class Evaluation(Struct, frozen=True, kw_only=True):
     """What Cedar found. `rules` are the permits that opened, or every forbid that matched."""
 
     allowed: bool

@@ -103,7 +103,7 @@ def _met(policies: Policies, policy: Policy, question: Question) -> Iterator[str
         yield f"  {condition_words(policy.rule.when, question)}"
         return
     slice = policies.slices[question.tool]
-    request = request_of(question, slice.shape, frozenset(slice.facts), mode_in_force(question))
+    request = request_of(question, slice.view, mode_in_force(question))
     context = cast("JsonObject", orjson.loads(request.context))
     values = (value_at(path, context, question) for path in sorted(policy.looks_at) if path)
     yield from (f"  {part}" for part in (policy.note, "; ".join(values)) if part)

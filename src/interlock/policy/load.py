@@ -13,7 +13,7 @@ from interlock.policy.cedar import cedar_of
 from interlock.policy.lint import argument_at, check_ids, check_looks, check_native, check_rules, check_shapes
 from interlock.policy.reading import Policy, invalid, read
 from interlock.policy.rule import Before, FactIsNot, Place, Rule, RuleEffect
-from interlock.policy.schema import groups_of, schema_of, stand_ins
+from interlock.policy.schema import View, groups_of, schema_of, stand_ins, view_of
 from interlock.policy.table import TABLE_VERSION, Consents, consent_for
 from interlock.policy.vocabulary import FactKind, ToolShape
 
@@ -26,6 +26,7 @@ class Slice:
     """All that can decide about one tool."""
 
     shape: ToolShape
+    view: View
     hash: SliceHash
     policies: Mapping[RuleId, Policy]
     facts: Mapping[str, tuple[RuleId, ...]]
@@ -150,14 +151,16 @@ def slice_of(shape: ToolShape, policies: Iterable[Policy], facts: Mapping[str, F
     """Cut the slice of one tool and make it ready to be evaluated."""
     kept = cut(shape, policies)
     looked_at = _looked_at(kept, facts)
-    schema = schema_of([shape], {name: facts[name] for name in looked_at})
-    handle = engine.schema_handle(schema)
+    known: dict[str, FactKind] = {name: facts[name] for name in looked_at}
+    view = view_of(shape, known, (path for policy in kept for path in policy.looks_at))
+    handle = engine.schema_handle(schema_of([view.shape], view.facts, view.parts))
     asks = any(_is_condition(policy.rule) for policy in kept)
     by_id = {policy.id: policy.json for policy in kept}
     opening = {policy.id: policy.json for policy in kept if policy.effect in {RuleEffect.PERMIT, RuleEffect.DENY}}
     return Slice(
         shape=shape,
-        hash=_hash(shape, kept, schema, consents, asks=asks),
+        view=view,
+        hash=_hash(shape, kept, schema_of([shape], known), consents, asks=asks),
         policies=MappingProxyType({policy.id: policy for policy in kept}),
         facts=MappingProxyType(looked_at),
         permitted=any(policy.effect is RuleEffect.PERMIT for policy in kept),

@@ -1,10 +1,10 @@
 """A rule as a value, before it becomes Cedar. A contract makes them from its YAML, and says where each came from."""
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
 
 import msgspec
+from msgspec import Struct
 
 from interlock.core.decision import OnChange
 from interlock.core.ids import Instant, Micros, Role, RuleId, ToolName
@@ -72,8 +72,7 @@ Condition = Always | Above | Outside | OneOf | FactIsNot | Before | AsUndo | Unc
 """When a rule matches. In a rule that permits, what is not there never matches: missing opens nothing."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Place(Struct, frozen=True, kw_only=True):
     """Where a rule was written, so that it can be found and changed."""
 
     file: str
@@ -84,8 +83,7 @@ class Place:
         return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class Rule(Struct, frozen=True, kw_only=True):
     """`effect` for calls of `tool`, of every tool of `kind`, or of every tool of `group`, when the condition holds."""
 
     id: RuleId

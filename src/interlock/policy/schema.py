@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import cast
 
 import orjson
+from msgspec import Struct
 
 from interlock.core.action import Caller
 from interlock.core.canonical import JsonObject
@@ -11,6 +12,7 @@ from interlock.core.charge import Unit
 from interlock.core.effect import EffectClass, Mode
 from interlock.core.fact import Known
 from interlock.core.ids import ToolName
+from interlock.core.value import replace
 from interlock.policy.arguments import Plain, Record, shown
 from interlock.policy.cedar import kind_group
 from interlock.policy.engine import Request
@@ -36,13 +38,58 @@ def groups_of(shape: ToolShape) -> tuple[str, ...]:
     return ("any", direct, kind_group(shape.kind)) if shape.kind else ("any", direct)
 
 
-def schema_of(shapes: Iterable[ToolShape], facts: Mapping[str, FactKind]) -> JsonObject:
-    """Write the schema in Cedar's JSON form, where a name is a key and cannot be anything else."""
+EVERYTHING = frozenset(
+    {"args", "facts", "run", "trust", "now", "hour", "weekday", "mode", "tier", "environment", "on_behalf_of", "undo"}
+)
+"""What a policy can find in its context."""
+
+
+class View(Struct, frozen=True, kw_only=True):
+    """What some policies look at in a question. Cedar is shown this and no more, as it checks all that it is shown."""
+
+    shape: ToolShape
+    """The tool, with those of its arguments that are looked at."""
+    facts: Mapping[str, FactKind]
+    parts: frozenset[str] = EVERYTHING
+
+
+def view_of(shape: ToolShape, facts: Mapping[str, FactKind], looks_at: Iterable[tuple[str, ...]]) -> View:
+    """Cut a question to what policies look at.
+
+    Args:
+        shape: the tool that it is about.
+        facts: the facts that they look at.
+        looks_at: the places in the context that they name; an empty one is all of it.
+    """
+    paths = frozenset(looks_at)
+    if () in paths:
+        return View(shape=shape, facts=facts)
+    named = {path[1] for path in paths if path[0] == "args" and len(path) > 1}
+    arguments = shape.arguments
+    if ("args",) not in paths:
+        seen = {name: attribute for name, attribute in arguments.attributes.items() if name in named}
+        arguments = Record(attributes=seen, open=True)
+    # `context has facts` is no place that is looked at, and holds.
+    return View(
+        shape=replace(shape, arguments=arguments), facts=facts, parts=frozenset({"facts", *(path[0] for path in paths)})
+    )
+
+
+def schema_of(
+    shapes: Iterable[ToolShape], facts: Mapping[str, FactKind], parts: frozenset[str] = EVERYTHING
+) -> JsonObject:
+    """Write the schema in Cedar's JSON form, where a name is a key and cannot be anything else.
+
+    Args:
+        shapes: the tools.
+        facts: the facts, and what they are.
+        parts: what there is in the context.
+    """
     known = tuple(shapes)
     kinds = {kind_group(shape.kind) for shape in known if shape.kind}
     actions: dict[str, object] = {"any": {}, "read": _member_of("any"), "write": _member_of("any")}
     actions |= {kind: _member_of("any") for kind in sorted(kinds)}
-    actions |= {shape.name: _action(shape, facts) for shape in known}
+    actions |= {shape.name: _action(shape, facts, parts) for shape in known}
     agents = {"Agent": {"memberOfTypes": ["Workflow"]}, "Workflow": {"memberOfTypes": ["Tenant"]}, "Tenant": {}}
     return {"": {"entityTypes": agents, "actions": actions}}
 
@@ -73,8 +120,8 @@ def _member_of(*groups: str) -> dict[str, object]:
     return {"memberOf": [{"id": group} for group in groups]}
 
 
-def _action(shape: ToolShape, facts: Mapping[str, FactKind]) -> JsonObject:
-    context = {
+def _action(shape: ToolShape, facts: Mapping[str, FactKind], parts: frozenset[str]) -> JsonObject:
+    context: dict[str, object] = {
         "args": _record(shape.arguments),
         "facts": _parts({name: (_FACTS[kind], False) for name, kind in facts.items()}),
         "run": _parts({unit.value: ({"type": "Long"}, False) for unit in Unit}),
@@ -88,7 +135,7 @@ def _action(shape: ToolShape, facts: Mapping[str, FactKind]) -> JsonObject:
         "appliesTo": {
             "principalTypes": ["Agent"],
             "resourceTypes": ["Tenant"],
-            "context": {"type": "Record", "attributes": context},
+            "context": {"type": "Record", "attributes": {name: context[name] for name in sorted(parts)}},
         },
     }
 
@@ -108,8 +155,8 @@ def _parts(parts: Mapping[str, tuple[JsonObject, bool]]) -> JsonObject:
     return {"type": "Record", "attributes": attributes}
 
 
-def request_of(question: Question, shape: ToolShape, facts: frozenset[str], mode: Mode) -> Request:
-    """Put a question as Cedar takes it: what is unknown, or what no rule can name, is not there.
+def request_of(question: Question, view: View, mode: Mode) -> Request:
+    """Put a question as Cedar takes it: what is unknown, or what no rule looks at, is not there.
 
     Raises:
         ValueError: the arguments are not a JSON object.
@@ -118,11 +165,11 @@ def request_of(question: Question, shape: ToolShape, facts: frozenset[str], mode
     arguments = orjson.loads(question.arguments)
     if not isinstance(arguments, dict):
         raise ValueError("the arguments are not a JSON object")
-    context = {
-        "args": shown(shape.arguments, cast("JsonObject", arguments), question.quantities),
+    context: dict[str, object] = {
+        "args": shown(view.shape.arguments, cast("JsonObject", arguments), question.quantities),
         "facts": {
             name: fact.value
-            for name in facts
+            for name in view.facts
             if (fact := question.facts.get(name)) is not None and isinstance(fact, Known)
         },
         "run": {unit.value: amount for unit, amount in question.counters.items()},
@@ -131,7 +178,7 @@ def request_of(question: Question, shape: ToolShape, facts: frozenset[str], mode
         "hour": question.now % _DAY // _HOUR,
         "weekday": (question.now // _DAY + _FIRST_WEEKDAY) % 7 + 1,
         "mode": mode.value,
-        "tier": shape.tier.value,
+        "tier": view.shape.tier.value,
         "environment": question.caller.environment,
         "on_behalf_of": question.caller.principal,
         "undo": question.undo,
@@ -139,9 +186,9 @@ def request_of(question: Question, shape: ToolShape, facts: frozenset[str], mode
     caller = question.caller
     return Request(
         principal=caller.agent,
-        action=shape.name,
+        action=view.shape.name,
         resource=caller.tenant,
-        context=orjson.dumps(context).decode(),
+        context=orjson.dumps({name: context[name] for name in view.parts}, option=orjson.OPT_SORT_KEYS).decode(),
         entities=_entities(caller),
     )
 

@@ -1,8 +1,9 @@
 """Mode x tier as one table, and the switches and break-glass that bend it. Every cell has a test."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import assert_never
+
+from msgspec import Struct
 
 from interlock.core.decision import Allow, Ask, Decision, Deny, Requirement, Suggest
 from interlock.core.door import BreakGlass, Switch, SwitchKind
@@ -22,8 +23,7 @@ Consents = Mapping[Tier, Requirement]
 """Who agrees to what a tier asks for. The rule that asks is filled in where it asks."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class Said(Struct, frozen=True, kw_only=True):
     """What one step of a decision came to."""
 
     decision: Decision

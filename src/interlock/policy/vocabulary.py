@@ -1,11 +1,11 @@
 """What a decision is made from: the tool as rules see it, and one question about one call, which can be replayed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Literal, cast
 
 import msgspec
 import orjson
+from msgspec import Struct, field
 
 from interlock.core.action import Caller
 from interlock.core.canonical import Json
@@ -20,8 +20,7 @@ from interlock.policy.arguments import Record
 FactKind = Literal["bool", "long", "string"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToolShape:
+class ToolShape(Struct, frozen=True, kw_only=True):
     """What rules need to know of a tool."""
 
     name: ToolName
@@ -32,8 +31,7 @@ class ToolShape:
     arguments: Record = Record(open=True)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class Question(Struct, frozen=True, kw_only=True):
     """May this call go on? It holds everything that the answer depends on, apart from the policies."""
 
     caller: Caller

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct
+
 from interlock.core.ids import Instant, TenantId
 from interlock.core.outcome import Receipt
 from interlock.core.value import replace
@@ -18,8 +20,7 @@ from interlock.store.schema import CONTRACT, DOOR, ENTRY, HEAD, PAYLOAD, TABLES,
 from interlock.store.tiles import fill
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Write:
+class Write(Struct, frozen=True, kw_only=True):
     """A write that waits for its turn."""
 
     tenant: TenantId

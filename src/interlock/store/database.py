@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from msgspec import Struct
+
 from interlock.core.ids import TenantId
 
 Params = Mapping[str, Any]
@@ -38,16 +40,14 @@ class Into:
         return f" on conflict ({named}) do update set {changed}"
 
 
-@dataclass(frozen=True, slots=True)
-class Put:
+class Put(Struct, frozen=True):
     """Rows to write, their values in the order of the columns. No two of them are the same row."""
 
     into: Into
     rows: Sequence[tuple[Value, ...]]
 
 
-@dataclass(frozen=True, slots=True)
-class Lookup:
+class Lookup(Struct, frozen=True):
     """Rows to read: those of a table whose `column` is one of `names`."""
 
     table: str
@@ -55,8 +55,7 @@ class Lookup:
     names: Sequence[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Struct, frozen=True):
     """One tenant at one moment: head, door, and what was looked up, all unchecked."""
 
     now: int | None

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from msgspec import Struct
+
 from interlock.approval.grant import Grant
 from interlock.budget.hold import Balance
 from interlock.core.door import Door
@@ -24,8 +26,7 @@ def mac_of(secrets: Secrets, tenant: TenantId, table: str, id: str, body: bytes)
     return secrets.mac(tenant, b"row\0" + table.encode() + b"\0" + id.encode() + b"\0" + body)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredHead:
+class StoredHead(Struct, frozen=True, kw_only=True):
     """Where a tenant's ledger stands, and which door belongs to it."""
 
     tree: Tree = Tree()

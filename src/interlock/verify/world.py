@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from interlock.app import Opened, gateway_on
@@ -32,6 +32,7 @@ from interlock.core.ids import (
     WorkflowId,
 )
 from interlock.core.outcome import Outcome
+from interlock.core.value import replace
 from interlock.gateway.asked import Proposal
 from interlock.gateway.budgets import raise_budget
 from interlock.gateway.call import Gateway

@@ -1,13 +1,14 @@
 """The age of the last anchor, as it stands wherever something is proved: how much could be rewritten unnoticed."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from interlock.app import anchor_file
 from interlock.core.errors import LedgerBroken
 from interlock.core.ids import Instant
+from interlock.core.value import replace
 from interlock.door.cli.render import Time, clean, count, span
 from interlock.ledger.anchor import Anchor, Standing, standing
 from interlock.ledger.note import Verifier

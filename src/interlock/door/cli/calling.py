@@ -1,9 +1,8 @@
 """`call`: one tool call from the door to the ledger, as an agent would make it."""
 
-from dataclasses import replace
-
 from interlock.core.action import Caller
 from interlock.core.ids import AgentId, PrincipalId, RunId, ToolName
+from interlock.core.value import replace
 from interlock.door.cli.outcomes import CODES, data_of, text_of
 from interlock.door.cli.person import user_name
 from interlock.door.cli.reading import arguments_text, name_of

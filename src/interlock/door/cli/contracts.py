@@ -1,7 +1,6 @@
 """`contract`: check, show, schema, publish."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from interlock.contract.show_tool import written_tool
 from interlock.contract.written import yaml_text
 from interlock.core.errors import InterlockError
 from interlock.core.ids import Environment, ToolName
+from interlock.core.value import replace
 from interlock.door.cli.person import operator
 from interlock.door.cli.reading import InputWrong
 from interlock.door.cli.render import block, clean, listed, table, wrapped

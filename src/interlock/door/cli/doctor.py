@@ -2,12 +2,12 @@
 
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from interlock import app
 from interlock.app import SystemClock
+from interlock.core.value import replace
 from interlock.door.cli import doctor_files as files
 from interlock.door.cli import doctor_machine as machine
 from interlock.door.cli import doctor_tenant as tenants

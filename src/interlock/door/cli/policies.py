@@ -1,7 +1,6 @@
 """`policy`: explain, test. Why a call goes on or does not, and whether it still comes out as a table says."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -14,6 +13,7 @@ from interlock.contract.read import load
 from interlock.core.canonical import Json, JsonObject
 from interlock.core.effect import Mode
 from interlock.core.ids import Environment, ToolName
+from interlock.core.value import replace
 from interlock.door.cli.doors import mode_of
 from interlock.door.cli.payloads import Missing, opened_bytes
 from interlock.door.cli.reading import InputWrong, arguments_text, json_of
