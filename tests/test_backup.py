@@ -294,12 +294,12 @@ async def test_what_was_destroyed_since_the_backup_stays_destroyed(site: Site) -
         await publish(world)
         for run in ("r1", "r2", "r3"):
             await done(world, run=run)
-        assert world.opened.secrets.destroy(TENANT, SubjectId("run:r1"))
+        assert world.opened.secrets.destroy(world.opened.secrets.subject_name(TENANT, SubjectId("run:r1")))
         assert await readable(world) == 2
         keys = site.folder / "monday.keys"
         backed_up = site.back_up(keys_to=keys)
         assert (backed_up.keys, keys.stat().st_mode & 0o777) == (4, 0o600)  # a month, and a run each
-        assert world.opened.secrets.destroy(TENANT, SubjectId("run:r2"))
+        assert world.opened.secrets.destroy(world.opened.secrets.subject_name(TENANT, SubjectId("run:r2")))
     brought = site.restore(over=True, keys_from=keys).keys
     assert brought is not None
     assert (brought.added, brought.destroyed, brought.stayed, brought.other) == (0, 0, 1, 0)
@@ -315,7 +315,7 @@ async def test_what_a_backup_of_keys_knows_as_destroyed_is_destroyed_again(site:
             await done(world, run=run)
         early, late = site.folder / "early.keys", site.folder / "late.keys"
         site.back_up(keys_to=early)
-        world.opened.secrets.destroy(TENANT, SubjectId("run:r1"))
+        world.opened.secrets.destroy(world.opened.secrets.subject_name(TENANT, SubjectId("run:r1")))
         site.file.unlink()
         site.back_up(keys_to=late)
     if site.where.endswith(".db"):

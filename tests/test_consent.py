@@ -281,7 +281,7 @@ async def test_a_parked_action_whose_arguments_were_erased_cannot_go_on(world: W
     await publish(world)
     parked = await park(world, run="r1")
     await yes(world, parked.action)
-    world.opened.secrets.destroy(world.tenant, SubjectId("run:r1"))
+    world.opened.secrets.destroy(world.opened.secrets.subject_name(world.tenant, SubjectId("run:r1")))
     outcome = await resume(world.gateway, world.store, parked.action)
     assert isinstance(outcome, Refused)
     assert (outcome.reason, world.tool.performed) == (Reason.MISSING_CONTEXT, [])
@@ -302,7 +302,7 @@ async def test_a_moment_without_a_free_slot_does_not_end_what_was_agreed_to(worl
 @pytest.mark.promise("forget")
 async def test_a_person_who_was_forgotten_may_come_back_and_is_forgotten_from_then_on(world: World) -> None:
     await world.publish()
-    world.opened.secrets.destroy(world.tenant, SubjectId("run:r1"))
+    world.opened.secrets.destroy(world.opened.secrets.subject_name(world.tenant, SubjectId("run:r1")))
     outcome = await world.call({"to": "sam"}, run="r1", key="k")
     assert isinstance(outcome, Done)
     again = await world.call({"to": "sam"}, run="r1", key="k")

@@ -240,7 +240,7 @@ async def test_who_destroys_the_key_of_a_run_erases_what_it_said_and_the_ledger_
     assert isinstance(outcome, Done)
     from interlock.core.ids import SubjectId
 
-    assert world.opened.secrets.destroy(world.tenant, SubjectId("run:r1"))
+    assert world.opened.secrets.destroy(world.opened.secrets.subject_name(world.tenant, SubjectId("run:r1")))
     again = await world.call({"to": "sam"}, run="r1", key="k")
     assert isinstance(again, Done)
     assert again.result is None

@@ -158,6 +158,10 @@ class TenantStore(Protocol):
         """Return a snapshot. It may be old by the time you look."""
         ...
 
+    async def contracts(self) -> tuple[ContractHash, ...]:
+        """Name every contract that was ever in force."""
+        ...
+
     async def contract(self, hash: ContractHash) -> bytes:
         """Return the contract with this hash, checked against it."""
         ...
@@ -307,8 +311,44 @@ class Secrets(Protocol):
         """Whether there is a key of this name that was not destroyed."""
         ...
 
-    def destroy(self, tenant: TenantId, subject: SubjectId) -> bool:
-        """Destroy a subject's key, and with it every payload that needed it. Returns whether there was one."""
+    def destroy(self, key: SubjectName) -> bool:
+        """Destroy a key, and with it every payload that needed it. Returns whether there was one."""
+        ...
+
+    def names_of(self, sealed: bytes) -> tuple[SubjectName, ...]:
+        """Name the keys that it takes to read a payload.
+
+        Raises:
+            StoreTampered: it is not as it was written.
+        """
+        ...
+
+    def keep(self, tenant: TenantId, id: PayloadId, sealed: bytes, *, without: SubjectName, why: str) -> None:
+        """Give a payload a key of its own, so that it stays readable when the key `without` is destroyed.
+
+        Args:
+            tenant: whose payload it is.
+            id: its id.
+            sealed: the payload.
+            without: the key that will not be needed. All others are needed as before.
+            why: what is remembered with the key.
+
+        Raises:
+            PayloadErased: it cannot be read any more.
+            StoreTampered: it is not as it was written.
+        """
+        ...
+
+    def kept(self, tenant: TenantId) -> Mapping[PayloadId, str]:
+        """Return the payloads that have a key of their own, each with what is remembered with it."""
+        ...
+
+    def let_go(self, tenant: TenantId, ids: Sequence[PayloadId]) -> None:
+        """Destroy the keys that payloads have of their own."""
+        ...
+
+    def can_open(self, tenant: TenantId, id: PayloadId, sealed: bytes) -> bool:
+        """Whether there are the keys that it takes to read a payload."""
         ...
 
     def open(self, tenant: TenantId, id: PayloadId, sealed: bytes) -> bytes:

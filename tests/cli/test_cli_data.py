@@ -3,8 +3,10 @@
 import json
 
 import pytest
+from inline_snapshot import snapshot
 
-from command_line import Shell
+from command_line import Shell, steady
+from interlock.door.cli.person import user_name
 
 pytestmark = pytest.mark.promise("forget")
 
@@ -52,3 +54,46 @@ def test_the_data_of_a_run_is_named_by_the_run(on_file: Shell) -> None:
     assert on_file.data("data", "show", "--run", "r1")["actions"] == [id]
     assert "one subject is needed" in on_file.failed("data", "show")
     assert "one subject is needed" in on_file.failed("data", "show", "x", "--run", "r1")
+
+
+WITH_DAYS = {**WITH_SUBJECT, "interlock: 1\n": "interlock: 1\nretention: { payloads: 30d, trace: 7d }\n"}
+
+
+def test_what_is_older_than_its_days_goes_and_what_is_held_waits(shell: Shell) -> None:
+    shell.publish(**WITH_DAYS)
+    assert "payloads: 30d" in shell("contract", "show", "--workflow", "shop", "--env", "prod")
+    for invoice in ("INV-1", "INV-4"):
+        shell.refund(invoice, 20)
+    shell("data", "hold", "INV-4", "--why", "CASE-1")
+    (until,) = shell.data("data", "show", "INV-1")["expires"]
+    assert (until["lot"], until["on"]) == ("2026-01/30", "2026-03-04T00:00:00.000000Z")
+    assert shell("data", "expire") == "nothing is due\n"
+    shell.clock.forward(days=70)
+    would = shell.data("data", "expire", "--dry-run")
+    assert steady(shell("data", "expire")) == snapshot("""\
+lot               unreadable  kept longer
+2026-01, 30 days           4  4 held for law
+""")
+    assert "base backups" in shell.err
+    assert [one["lot"] for one in would["expired"]] == ["2026-01/30"]
+    assert steady(shell("data", "show", "INV-1")) == snapshot("""\
+kept        4 payloads of 1 action
+readable    no
+expires     4 payloads: unreadable
+legal hold  no
+actions     ACTION1_____________  done       refund
+""")
+    assert steady(shell("data", "show", "INV-4")).replace(f"by {user_name()} ", "by USER ") == snapshot("""\
+kept        4 payloads of 1 action
+readable    yes
+expires     4 payloads: kept longer, as long as the law or an action needs it
+legal hold  CASE-1, by USER since 2026-01-01 13:00:00 +01:00
+actions     ACTION1_____________  done       refund
+""")
+    assert shell.data("ledger", "verify", "--state")["sound"] is True
+    shell("data", "release", "INV-4")
+    assert steady(shell("data", "expire")) == snapshot("""\
+lot                 unreadable  kept longer
+kept past its days           4
+""")
+    assert shell.data("data", "show", "INV-4")["readable"] is False

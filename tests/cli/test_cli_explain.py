@@ -156,7 +156,7 @@ def test_what_was_erased_says_so_and_the_rest_still_stands(shell: Shell) -> None
     shell.publish()
     id = shell.refund("INV-1", 20, "--run", "r1")["action"]
     opened = open_store(shell.where, shell.folder / "keys", clock=shell.clock)
-    opened.secrets.destroy(TenantId(shell.tenant), SubjectId("run:r1"))
+    opened.secrets.destroy(opened.secrets.subject_name(TenantId(shell.tenant), SubjectId("run:r1")))
     opened.close()
     text, story = shell("explain", id), shell.data("explain", id)
     assert "arguments  [erased]" in text

@@ -130,7 +130,7 @@ def test_what_was_erased_is_counted_as_erased(shell: Shell) -> None:
     shell.refund("INV-1", 20, "--run", "r1")
     shell.refund("INV-2", 20)
     opened = open_store(shell.where, shell.folder / "keys", clock=shell.clock)
-    opened.secrets.destroy(TenantId(shell.tenant), SubjectId("run:r1"))
+    opened.secrets.destroy(opened.secrets.subject_name(TenantId(shell.tenant), SubjectId("run:r1")))
     opened.close()
     said = shell.data("policy", "backtest", "shop.yaml")
     assert (said["erased"], said["decisions"], said["wrong"]) == (1, 1, [])

@@ -109,7 +109,8 @@ def test_the_full_contract_says_what_this_version_does_not_enforce() -> None:
             "147: done -> runs",
             "150: evals -> evaluations",
             "153: rollout -> releases",
-            "154: retention -> retention",
+            "154: retention.trace -> traces",
+            "154: retention.ledger -> pruning",
         ]
     )
 

@@ -11,7 +11,7 @@ from interlock.contract.node import Map, Scalar
 from interlock.contract.problem import Findings
 from interlock.contract.row import Row
 from interlock.contract.rules import Rules
-from interlock.contract.scalar import FLAG, GLOB, NAME, POSITIVE
+from interlock.contract.scalar import DAYS, FLAG, GLOB, NAME, POSITIVE
 from interlock.contract.tools import TIMEOUT, read_timeout, read_tools
 from interlock.contract.unenforced import read_accepted, read_unenforced
 from interlock.core.effect import Mode
@@ -52,6 +52,7 @@ def build(root: Map, findings: Findings) -> Contract:
         loop=Loop(equal_calls=row.row("loop").get("equal_calls", POSITIVE, _LOOP)),
         fallback=_fallback(row.row("fallback")),
         handoff_queue=row.row("fallback").row("handoff").text("queue"),
+        payload_days=row.row("retention").find("payloads", DAYS),
         unsafe_durability=row.get("unsafe_durability", FLAG, False),
         accept_unenforced=read_accepted(row, findings),
         unenforced=unenforced,

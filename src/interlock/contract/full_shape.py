@@ -8,6 +8,7 @@ from interlock.contract.scalar import (
     BREAKER_CONDITION,
     COUNT,
     DATE,
+    DAYS,
     DECIMAL,
     DURATION,
     EXPRESSION,
@@ -258,7 +259,7 @@ _AROUND: Mapping[str, Shape] = {
             "abort_if": Many(of=EXPRESSION, least=1),
         }
     ),
-    "retention": Table(keys={"trace": DURATION, "ledger": DURATION, "payloads": DURATION}),
+    "retention": Table(keys={"trace": DURATION, "ledger": DURATION, "payloads": DAYS}),
     "unsafe_durability": FLAG,
     "accept_unenforced": Many(of=NAME, least=1),
 }

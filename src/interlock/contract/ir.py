@@ -237,6 +237,8 @@ class Contract:
     loop: Loop = Loop()
     fallback: Mapping[str, str] = field(default_factory=dict[str, str])
     handoff_queue: str = ""
+    payload_days: int | None = None
+    """For how many days payloads may be kept after the month in which they came; nothing said is until erased."""
     unsafe_durability: bool = False
     accept_unenforced: frozenset[str] = frozenset()
     unenforced: tuple[Unenforced, ...] = ()

@@ -134,6 +134,13 @@ def _read_duration(scalar: Scalar) -> Micros | Wrong:
     return Micros(micros)
 
 
+def _read_days(scalar: Scalar) -> int | Wrong:
+    found = _DAYS.fullmatch(scalar.text)
+    if not found:
+        return Wrong(f"expected {_WHOLE_DAYS}, found {scalar}", "write days or years: `30d`, `90d`, `7y`")
+    return int(found["count"]) * DURATION_UNITS[found["unit"]] // DURATION_UNITS["d"]
+
+
 def _read_percent(scalar: Scalar) -> int | Wrong:
     number = scalar.text.removesuffix("%")
     micros = micros_of(number) if number != scalar.text and is_plain_number(number) else None
@@ -187,10 +194,12 @@ _DIGITS_MAX = 15  # a float keeps as many, so that sections that are kept as JSO
 _TEXT_MAX = 10_000
 _PLAIN = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
 _DURATION = re.compile(r"(?P<count>0|[1-9][0-9]{0,9})(?P<unit>ms|[smhdy])")
+_DAYS = re.compile(r"(?P<count>[1-9][0-9]{0,4})(?P<unit>[dy])")
 _RATE = re.compile(r"(?P<count>[1-9][0-9]{0,8})/(?P<unit>[hd])")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _MEANT_AS_PATH = re.compile(r"\$|(?:args|result)[.\[]")
 _A_DURATION = "a duration such as `6s`"
+_WHOLE_DAYS = "whole days such as `90d`"
 _A_PERCENTAGE = "a percentage such as `0.5%`"
 _A_RATE = "a rate such as `30/h`"
 _A_DATE = "a date such as `2026-12-19`"
@@ -237,6 +246,12 @@ DURATION = Leaf(
     read=_read_duration,
     schema={"type": "string", "pattern": r"^(?:0|[1-9][0-9]{0,9})(?:ms|[smhdy])$", "description": _A_DURATION},
 )
+DAYS = Leaf(
+    says=_WHOLE_DAYS,
+    read=_read_days,
+    schema={"type": "string", "pattern": r"^[1-9][0-9]{0,4}[dy]$", "description": _WHOLE_DAYS},
+)
+"""A number of days; a year has 365."""
 PERCENT = Leaf(
     says=_A_PERCENTAGE,
     read=_read_percent,

@@ -12,7 +12,7 @@ from interlock.contract.rules import FACT_RULES
 from interlock.contract.scalar import DURATION_UNITS
 from interlock.contract.show_tool import written_hook, written_tool
 from interlock.contract.tools import TIMEOUT
-from interlock.contract.written import Number, Written, count, day, duration, json_value, micros, table, yaml_text
+from interlock.contract.written import Number, Written, count, day, days, duration, json_value, micros, table, yaml_text
 from interlock.core.charge import Unit
 from interlock.core.ids import Instant, TenantId, WorkflowId
 from interlock.core.value import replace
@@ -59,6 +59,7 @@ def _what(contract: Contract) -> dict[str, Written]:
         approvals=_approvals(contract.approvals, contract.rules) or None,
         budgets=_budgets(contract.budgets) or None,
         fallback={**contract.fallback, **({"handoff": {"queue": queue}} if queue else {})} or None,
+        retention=None if contract.payload_days is None else {"payloads": days(contract.payload_days)},
         loop=None if contract.loop == _UNSAID.loop else {"equal_calls": count(contract.loop.equal_calls)},
     )
 

@@ -70,7 +70,8 @@ _WAITING = (
     Waiting(("done",), "runs", protects=True),
     Waiting(("evals",), "evaluations"),
     Waiting(("rollout",), "releases", protects=True),
-    Waiting(("retention",), "retention"),
+    Waiting(("retention", "trace"), "traces"),
+    Waiting(("retention", "ledger"), "pruning"),
     Waiting(("unsafe_durability",), "the store's settings", typed=True),
 )
 

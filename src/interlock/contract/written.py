@@ -40,6 +40,11 @@ def duration(value: int) -> str:
     return "0s"
 
 
+def days(value: int) -> str:
+    """Write so many days."""
+    return duration(value * DURATION_UNITS["d"])
+
+
 def day(value: Instant) -> str:
     """Write the day that an instant is in, in UTC."""
     return date.fromordinal(date(1970, 1, 1).toordinal() + value // DURATION_UNITS["d"]).isoformat()

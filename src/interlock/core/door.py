@@ -7,7 +7,17 @@ from msgspec import Struct, field
 
 from interlock.core.action import Caller
 from interlock.core.effect import EffectClass, Mode
-from interlock.core.ids import AgentId, ContractHash, Environment, Instant, PersonId, SubjectName, ToolName, WorkflowId
+from interlock.core.ids import (
+    AgentId,
+    ContractHash,
+    Environment,
+    Instant,
+    PersonId,
+    ProcessId,
+    SubjectName,
+    ToolName,
+    WorkflowId,
+)
 
 
 class SwitchKind(Enum):
@@ -75,6 +85,25 @@ class LegalHold(Struct, frozen=True, kw_only=True):
     """A code, such as the number of a case; never what is in it."""
 
 
+class Erasing(Struct, frozen=True, kw_only=True):
+    """A key of a subject that is being destroyed. From here on nobody can hold its data for law."""
+
+    subject: SubjectName
+    by: PersonId
+    at: Instant
+    payloads: int
+
+
+class Expiring(Struct, frozen=True, kw_only=True):
+    """The lot whose key a process is destroying because its days are over. Meanwhile nothing can be held for law."""
+
+    lot: str
+    """Month and days, `2026-08/90`; `kept` for what was kept longer than its lot."""
+    key: SubjectName
+    process: ProcessId
+    at: Instant
+
+
 class Published(Struct, frozen=True, kw_only=True):
     """The contract that a workflow runs under in one environment, and how far it may go today."""
 
@@ -98,6 +127,9 @@ class Door(Struct, frozen=True, kw_only=True):
     """When a person last took on a ledger that may lack its last entries. What was agreed to, started or asked for
     before may have been carried out in what is lost, so it opens nothing by itself."""
     legal_holds: tuple[LegalHold, ...] = ()
+    erasing: tuple[Erasing, ...] = ()
+    """What was decided to be erased, until its key is gone."""
+    expiring: Expiring | None = None
 
     def of(self, workflow: WorkflowId, environment: Environment) -> Published | None:
         return self.published.get(f"{workflow}/{environment}")

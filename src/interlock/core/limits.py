@@ -37,6 +37,9 @@ WITNESS_BODY_BYTES_MAX = NOTE_BYTES_MAX + 4 * 1024  # a note and the longest pro
 WITNESS_CONNECTION_SECONDS_MAX = 30  # all that one connection asks; who needs longer connects again
 WITNESS_CONNECTIONS_MAX = 64  # at once; a ledger needs one for some milliseconds
 POLICY_FILE_BYTES_MAX = 256 * 1024  # as long as a contract
+EXPIRY_SPARE_DAYS = 1  # what began in the last moment of a month must have ended before its key goes
+EXPIRY_LOOKED_MICROS = 3_600 * 1_000_000  # between two looks at what is due; lots are due at the beginning of a day
+EXPIRY_TAKEN_OVER_MICROS = 600 * 1_000_000  # a process that needs longer for one lot counts as dead
 STORE_CHECKED_BYTES_MAX = 256 * 1024 * 1024  # a look at a whole file of this size takes a second or two
 
 assert BATCH_PAUSE_SECONDS < BUSY_SECONDS_MAX, "whoever waits must meet a pause"

@@ -7,7 +7,6 @@ from hashlib import sha256
 
 from msgspec import Struct
 
-from interlock.budget.period import civil
 from interlock.contract.arguments import Arguments
 from interlock.contract.ir import Hook, Tool
 from interlock.contract.path import Absent, lookup, parse
@@ -32,6 +31,7 @@ from interlock.core.reason import Reason
 from interlock.core.value import replace
 from interlock.gateway import fresh
 from interlock.gateway.force import Force
+from interlock.gateway.lot import lot_at
 from interlock.ports import Payload, Secrets
 
 _KEY_CHARS_MAX = 256
@@ -157,18 +157,17 @@ class Asked(Struct, frozen=True, kw_only=True, dict=True):
 
     @cached_property
     def subjects(self) -> frozenset[SubjectId]:
-        """Name whose data the arguments and the result are, and the month in which they came.
+        """Name whose data the arguments and the result are, and the lot that they go with.
 
         Without a subject that the contract names it is the run, if the caller named one.
         """
-        year, month, _ = civil(self.action.asked_at)
         named = self.at(self.tool.subject) if self.tool.subject else Absent.ABSENT
         who = frozenset[SubjectId]()
         if isinstance(named, str | int) and not isinstance(named, bool):
             who = frozenset({SubjectId(f"subject:{named}")})
         elif not self.action.own_run:
             who = frozenset({SubjectId(f"run:{self.action.run}")})
-        return frozenset({SubjectId(f"month:{year:04}-{month:02}")}) | who
+        return frozenset({lot_at(self.drawn.at, self.force.contract.payload_days).subject}) | who
 
     def sealed(self, secrets: Secrets, id: PayloadId, text: bytes) -> Payload:
         """Encrypt a payload of this action, as it is kept."""

@@ -27,7 +27,7 @@ from interlock.core.decision import Allow, Ask, Deny, Suggest
 from interlock.core.door import Door
 from interlock.core.errors import InterlockError, StoreBusy, StoreClosed, StoreError, StoreUnsure
 from interlock.core.fact import Known
-from interlock.core.ids import ActionId, Micros, ProcessId, TenantId
+from interlock.core.ids import ActionId, Instant, Micros, ProcessId, TenantId
 from interlock.core.limits import DECIDE_TRIES_MAX, LEASE_MARGIN_SECONDS
 from interlock.core.outcome import Outcome, Receipt, Refused, Uncertain
 from interlock.core.reason import Reason
@@ -93,6 +93,8 @@ class Gateway:
     under_way: dict[ActionId, Task]
     doors: dict[TenantId, Door] = field(default_factory=dict[TenantId, Door])
     """The door of each tenant as it was read last."""
+    looked_for_due: dict[TenantId, Instant] = field(default_factory=dict[TenantId, Instant])
+    """When each tenant was last looked at for what is older than its days."""
     settling: set[asyncio.Task[object]] = field(default_factory=set[asyncio.Task[object]])
     """Ends that came after they were given up, while they are written down."""
 

@@ -28,13 +28,25 @@ async def verify_state(store: TenantStore, secrets: Secrets) -> tuple[Difference
     except LedgerBroken as broken:
         return (*kept.differences, Difference(where="ledger", what=str(broken)))
     found = [*kept.differences, *compare(state, kept)]
-    for subject in sorted(state.erased):
-        if secrets.has_key(subject):
-            found.append(Difference(where=f"key `{subject}`", what="its subject was erased, and the key is there"))
+    found += _keys(state, secrets)
     for id, row in kept.actions.items():
         if id in state.actions:
             found += [d async for d in _payloads(store, secrets, row, state.actions[id])]
     return tuple(found)
+
+
+def _keys(state: State, secrets: Secrets) -> Iterator[Difference]:
+    for key in sorted(state.gone):
+        if secrets.has_key(key):
+            yield Difference(where=f"key `{key}`", what="it was destroyed by an entry, and the key is there")
+    under_way = {erasing.subject for erasing in state.door.erasing}
+    if state.door.expiring is not None:
+        under_way.add(state.door.expiring.key)
+    for key in sorted(under_way - state.gone):
+        if secrets.has_key(key):
+            yield Difference(
+                where=f"key `{key}`", what="it is being destroyed, and is there: `interlock attend` ends it"
+            )
 
 
 def disagreements(kept: Kept) -> tuple[Difference, ...]:
@@ -83,6 +95,7 @@ def _runs(state: State, kept: Kept) -> Iterator[Difference]:
 
 def _door(state: State, kept: Kept) -> Iterator[Difference]:
     names = ("epoch", "published", "switches", "glass", "clock_accepted", "restored", "adopted", "legal_holds")
+    names += ("erasing", "expiring")
     must = {name: getattr(state.door, name) for name in names}
     yield from _unequal("door", must, {name: getattr(kept.door, name) for name in names})
     named = {published.contract for published in state.door.published.values()}

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from functools import partial
 
 from interlock.core.action import ActionState
-from interlock.core.door import LegalHold
+from interlock.core.door import Erasing, LegalHold
 from interlock.core.errors import NotPermitted
 from interlock.core.ids import ActionId, PayloadId, SubjectId, SubjectName
 from interlock.core.value import replace
-from interlock.gateway.doors import Operator, changed, said_by
+from interlock.gateway.doors import Operator, changed
 from interlock.ledger import change
 from interlock.ledger.seal import Kind
 from interlock.ports import ActionRow, Changes, Needs, Rows, Secrets, TenantStore
@@ -29,6 +29,8 @@ class About:
     readable: bool
     """Whether there is a key to read them with."""
     legal_hold: LegalHold | None
+    being_erased: bool
+    """Whether somebody decided to erase it, and its key may still be there."""
 
     @property
     def open(self) -> tuple[ActionRow, ...]:
@@ -45,7 +47,7 @@ async def about(store: TenantStore, secrets: Secrets, subject: SubjectId) -> Abo
     """Find everything that takes the key of a subject to read. It looks at every payload and every action."""
     name = secrets.subject_name(store.tenant, subject)
     payloads = await store.payloads_under(name)
-    rows = [row async for row in _every_action(store) if payloads & payloads_of(row)] if payloads else []
+    rows = [row async for row in every_action(store) if payloads & payloads_of(row)] if payloads else []
     door = (await store.read(Needs())).door
     return About(
         name=name,
@@ -53,10 +55,12 @@ async def about(store: TenantStore, secrets: Secrets, subject: SubjectId) -> Abo
         actions=tuple(rows),
         readable=secrets.has_key(name),
         legal_hold=next((hold for hold in door.legal_holds if hold.subject == name), None),
+        being_erased=any(one.subject == name for one in door.erasing),
     )
 
 
-async def _every_action(store: TenantStore) -> AsyncIterator[ActionRow]:
+async def every_action(store: TenantStore) -> AsyncIterator[ActionRow]:
+    """Return every action there is, a page at a time."""
     after: ActionId | None = None
     while rows := await store.actions_from(after):
         for row in rows:
@@ -75,8 +79,8 @@ async def erase(
 ) -> About:
     """Destroy the key of a subject, so that nobody can read what is kept of it, and write down that it was done.
 
-    The entry is written first: if the process dies before the key is destroyed, `verify_state` finds the key, and
-    erasing again finishes it.
+    That it is being erased is written first, and from then on nobody can hold it for law. If the process dies before
+    the key is destroyed, erasing again ends it, and so does whoever attends.
 
     Args:
         store: the tenant's.
@@ -92,9 +96,9 @@ async def erase(
         NotPermitted: a legal hold forbids it, nothing is kept, or an action is still open.
     """
     found = await about(store, secrets, subject)
-    if not found.readable:
+    if not found.readable and not found.being_erased:
         if found.payloads:
-            secrets.destroy(store.tenant, subject)  # a crash may have left its bytes in a log
+            secrets.destroy(found.name)  # a crash may have left its bytes in a log
         why = "it is erased already" if found.payloads else "nothing is kept of it"
         raise NotPermitted(f"there is nothing to erase: {why}", fix="name the subject as the tool names it")
     if found.open and not even_if_open:
@@ -102,36 +106,69 @@ async def erase(
             f"nobody knows how `{found.open[0].action.id}` ended, and who resolves it needs its arguments",
             fix=f"run `interlock action resolve {found.open[0].action.id} VERDICT`, or say `--even-if-open`",
         )
-    turn = partial(_erased, name=found.name, payloads=len(found.payloads), by=by)
+    turn = partial(_erasing, name=found.name, payloads=len(found.payloads), by=by)
     forbidden = (await store.write(Needs(), turn)).answer
     if forbidden is not None:
         raise NotPermitted(
             f"`{forbidden.by}` holds it for law ({forbidden.why})", fix="run `interlock data release SUBJECT` first"
         )
-    secrets.destroy(store.tenant, subject)
+    await end_erasing(store, secrets, found.name, by)
     return found
 
 
-def _erased(rows: Rows, *, name: SubjectName, payloads: int, by: Operator) -> tuple[Changes, LegalHold | None]:
+async def end_erasing(store: TenantStore, secrets: Secrets, name: SubjectName, by: Operator) -> None:
+    """Destroy a key that was decided to be destroyed, and write down that it is gone. Doing it twice is doing it once.
+
+    Raises:
+        StoreBusy: the key is destroyed and somebody keeps its bytes from being overwritten; to be done again.
+    """
+    secrets.destroy(name)
+    await store.write(Needs(), partial(_erased, name=name, by=by))
+
+
+def _erasing(rows: Rows, *, name: SubjectName, payloads: int, by: Operator) -> tuple[Changes, LegalHold | None]:
     held = next((hold for hold in rows.door.legal_holds if hold.subject == name), None)
-    if held is not None:
+    if held is not None or any(one.subject == name for one in rows.door.erasing):
         return Changes(), held
-    return Changes(entries=(said_by(rows, by, Kind.ERASED, change.erased(name, payloads=payloads)),)), None
+    one = Erasing(subject=name, by=by.person, at=rows.now, payloads=payloads)
+    door = replace(rows.door, epoch=rows.door.epoch + 1, erasing=(*rows.door.erasing, one))
+    return changed(rows, door, by, Kind.ERASING, change.erased(name, payloads=payloads)), None
+
+
+def _erased(rows: Rows, *, name: SubjectName, by: Operator) -> tuple[Changes, None]:
+    one = next((one for one in rows.door.erasing if one.subject == name), None)
+    if one is None:
+        return Changes(), None  # somebody else has ended it
+    left = tuple(other for other in rows.door.erasing if other.subject != name)
+    door = replace(rows.door, epoch=rows.door.epoch + 1, erasing=left)
+    return changed(rows, door, by, Kind.ERASED, change.erased(name, payloads=one.payloads)), None
 
 
 async def hold_for_law(store: TenantStore, secrets: Secrets, subject: SubjectId, by: Operator, *, why: str) -> None:
-    """Forbid that what is kept of a subject is erased, until a person releases it.
+    """Forbid that what is kept of a subject is erased or expires, until a person releases it.
 
     Raises:
-        NotPermitted: it is erased already.
+        NotPermitted: it is erased already, or somebody is destroying keys at this moment.
     """
     name = secrets.subject_name(store.tenant, subject)
+    gone = NotPermitted("nothing that can be read is kept of it", fix="name the subject as the tool names it")
     if not secrets.has_key(name):
-        raise NotPermitted("nothing that can be read is kept of it", fix="name the subject as the tool names it")
-    await store.write(Needs(), partial(_held, name=name, by=by, why=why))
+        raise gone
+    too_late = (await store.write(Needs(), partial(_held, name=name, by=by, why=why))).answer
+    if too_late is not None:
+        raise NotPermitted(too_late, fix="run `interlock attend --once`, which ends it, and look what is left")
+    if not secrets.has_key(name):
+        # Between the look above and the entry somebody began to erase it, and has ended.
+        await store.write(Needs(), partial(_released, name=name, by=by))
+        raise gone
 
 
-def _held(rows: Rows, *, name: SubjectName, by: Operator, why: str) -> tuple[Changes, None]:
+def _held(rows: Rows, *, name: SubjectName, by: Operator, why: str) -> tuple[Changes, str | None]:
+    erasing = next((one for one in rows.door.erasing if one.subject == name), None)
+    if erasing is not None:
+        return Changes(), f"`{erasing.by}` is erasing it"
+    if rows.door.expiring is not None:
+        return Changes(), "what is older than its days is being made unreadable at this moment"
     others = tuple(hold for hold in rows.door.legal_holds if hold.subject != name)
     hold = LegalHold(subject=name, by=by.person, at=rows.now, why=why)
     door = replace(rows.door, epoch=rows.door.epoch + 1, legal_holds=(*others, hold))

@@ -16,6 +16,7 @@ from interlock.core.ids import ActionId, Instant, ProcessId
 from interlock.core.limits import (
     ASK_AGAIN_MICROS_MAX,
     ASK_AGAIN_MICROS_MIN,
+    EXPIRY_LOOKED_MICROS,
     LOOKED_AFTER_AT_ONCE_MAX,
     UNCERTAIN_LOOKED_AT_MAX,
 )
@@ -24,6 +25,8 @@ from interlock.core.value import replace
 from interlock.gateway.begin import PASSING
 from interlock.gateway.call import Gateway
 from interlock.gateway.closing import close, happened, needs_to_end
+from interlock.gateway.erase import end_erasing
+from interlock.gateway.expire import by_itself, expire
 from interlock.gateway.paid import Purse
 from interlock.gateway.perform import NeverHappened, Unheard
 from interlock.gateway.resend import Taken, take_over
@@ -102,7 +105,21 @@ async def attend(gateway: Gateway, store: TenantStore) -> tuple[ActionId, ...]:
     for bug in ended:
         if isinstance(bug, BaseException):
             raise bug  # now that everybody else has had their turn
+    await _keys_gone(gateway, store, seen)
     return tuple(dict.fromkeys(moved))
+
+
+async def _keys_gone(gateway: Gateway, store: TenantStore, seen: Rows) -> None:
+    """End erasures that somebody began, and once an hour look for what is older than its days."""
+    by = by_itself(gateway.process)
+    for erasing in seen.door.erasing:
+        with suppress(StoreError):
+            await end_erasing(store, gateway.secrets, erasing.subject, by)
+    if seen.now < gateway.looked_for_due.get(store.tenant, 0) + EXPIRY_LOOKED_MICROS:
+        return
+    with suppress(StoreError):
+        await expire(store, gateway.secrets, by)
+        gateway.looked_for_due[store.tenant] = seen.now
 
 
 async def _due(gateway: Gateway, store: TenantStore, notice: Notice, places: asyncio.Semaphore) -> ActionId | None:

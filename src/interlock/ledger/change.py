@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from interlock.core.door import BreakGlass, Door, LegalHold, Published, Scope, Switch, SwitchKind
+from interlock.core.door import BreakGlass, Door, Erasing, Expiring, LegalHold, Published, Scope, Switch, SwitchKind
 from interlock.core.effect import EffectClass, Mode
 from interlock.core.errors import LedgerBroken
 from interlock.core.ids import (
@@ -13,6 +13,7 @@ from interlock.core.ids import (
     Environment,
     Instant,
     PersonId,
+    ProcessId,
     SubjectName,
     ToolName,
     WorkflowId,
@@ -34,6 +35,10 @@ DOOR = frozenset(
         Kind.RESTORED,
         Kind.ADOPTED,
         Kind.LEGAL_HOLD,
+        Kind.ERASING,
+        Kind.ERASED,
+        Kind.EXPIRING,
+        Kind.EXPIRED,
     }
 )
 """The kinds that change a door, each by one epoch."""
@@ -112,8 +117,18 @@ def adoption_ends(at: Instant) -> Instant:
 
 
 def erased(subject: SubjectName, *, payloads: int) -> Detail:
-    """Say whose key is destroyed, by a name that tells nobody who it is, and how many payloads went with it."""
+    """Say whose key is destroyed, by a name that tells nobody who it is, and how many payloads go with it."""
     return {"subject": subject, "payloads": payloads}
+
+
+def expiring(lot: str, key: SubjectName) -> Detail:
+    """Say the days of which lot are over, and which key is to be destroyed."""
+    return {"lot": lot, "key": key}
+
+
+def expired(lot: str, key: SubjectName, *, payloads: int, kept: int) -> Detail:
+    """Say how many payloads cannot be read any more, and how many of the lot are kept longer."""
+    return {"lot": lot, "key": key, "payloads": payloads, "kept": kept}
 
 
 def held_for_law(subject: SubjectName, why: str) -> Detail:
@@ -163,9 +178,23 @@ def _turned(door: Door, line: ChangeLine) -> Door:
             return replace(door, restored=True)
         case Kind.ADOPTED:
             return replace(door, restored=False, adopted=adoption_ends(Instant(line.at)))
+        case _:
+            return _keys_turned(door, line)
+
+
+def _keys_turned(door: Door, line: ChangeLine) -> Door:
+    detail = line.detail
+    match line.kind:
         case Kind.LEGAL_HOLD:
             left = tuple(hold for hold in door.legal_holds if hold.subject != detail["subject"])
             return replace(door, legal_holds=(*left, *_legal_hold_of(line)))
+        case Kind.ERASING | Kind.ERASED:
+            rest = tuple(one for one in door.erasing if one.subject != detail["subject"])
+            return replace(door, erasing=(*rest, _erasing_of(line)) if line.kind is Kind.ERASING else rest)
+        case Kind.EXPIRING:
+            return replace(door, expiring=_expiring_of(line))
+        case Kind.EXPIRED:
+            return replace(door, expiring=None)
         case _:
             return door
 
@@ -196,6 +225,24 @@ def _legal_hold_of(line: ChangeLine) -> tuple[LegalHold, ...]:
         return ()
     subject, why = SubjectName(str(line.detail["subject"])), str(line.detail["why"])
     return (LegalHold(subject=subject, by=PersonId(line.by), at=Instant(line.at), why=why),)
+
+
+def _erasing_of(line: ChangeLine) -> Erasing:
+    return Erasing(
+        subject=SubjectName(str(line.detail["subject"])),
+        by=PersonId(line.by),
+        at=Instant(line.at),
+        payloads=int(line.detail["payloads"]),
+    )
+
+
+def _expiring_of(line: ChangeLine) -> Expiring:
+    return Expiring(
+        lot=str(line.detail["lot"]),
+        key=SubjectName(str(line.detail["key"])),
+        process=ProcessId(line.process),
+        at=Instant(line.at),
+    )
 
 
 def _scope(scope: Scope) -> dict[str, str]:

@@ -81,8 +81,8 @@ class State:
     budgets: dict[BudgetId, Account] = field(default_factory=dict[BudgetId, Account])
     grants: dict[GrantId, Given] = field(default_factory=dict[GrantId, Given])
     door: Door = Door()
-    erased: set[SubjectName] = field(default_factory=set[SubjectName])
-    """Whose keys are destroyed, by name."""
+    gone: set[SubjectName] = field(default_factory=set[SubjectName])
+    """The keys that are destroyed, by name."""
 
     def add(self, entry: EntryLine) -> None:
         """Go on by one entry."""
@@ -90,10 +90,10 @@ class State:
             self._acted(entry)
         elif entry.kind in DOOR:
             self.door = turned(self.door, entry)
+            if entry.kind in _DESTROYED:
+                self.gone.add(SubjectName(str(entry.detail[_DESTROYED[entry.kind]])))
         elif entry.kind is Kind.BUDGET:
             self._raised(entry)
-        elif entry.kind is Kind.ERASED:
-            self.erased.add(SubjectName(str(entry.detail["subject"])))
 
     def _acted(self, line: ActionLine) -> None:
         id = ActionId(line.action)
@@ -148,6 +148,9 @@ class State:
     def _put(self, budget: str, account: Account) -> None:
         self.budgets[BudgetId(budget)] = account
 
+
+_DESTROYED = {Kind.ERASED: "subject", Kind.EXPIRED: "key"}
+"""The kinds after which a key is gone, and where they name it."""
 
 _GIVING = frozenset({Kind.GRANTED, Kind.STARTED})
 """The kinds whose grants are a yes: given, and used up."""

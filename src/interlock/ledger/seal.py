@@ -37,7 +37,10 @@ class Kind(Enum):
     GLASS = "glass"
     UNDO_ASKED = "undo_asked"  # a person asked whoever performs to undo something
     BUDGET = "budget"
+    ERASING = "erasing"  # a person decided to destroy the key of a subject: from here on it cannot be held for law
     ERASED = "erased"
+    EXPIRING = "expiring"  # the days of a lot are over, and a process begins to destroy its key
+    EXPIRED = "expired"
     LEGAL_HOLD = "legal_hold"
     CLOCK = "clock"
     RESTORED = "restored"  # what stands before it came out of a backup

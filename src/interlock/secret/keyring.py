@@ -6,7 +6,7 @@ that they can be destroyed.
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from secrets import token_bytes
@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 
 from interlock.core.errors import PayloadErased, StoreClosed, StoreTampered
 from interlock.core.ids import PayloadId, SubjectId, SubjectName, TenantId
@@ -26,6 +27,7 @@ from interlock.secret.keys import Keys
 _SEED_BYTES = 32
 _NONCE_BYTES = 12
 _NAMES_KEPT_MAX = 10_000  # the names of the subjects that were met lately; a MAC each
+_OWN_BYTES = 40  # a key of 32 bytes, wrapped (RFC 3394)
 GENERATION = 1
 
 
@@ -73,7 +75,7 @@ class Keyring:
     def open(self, tenant: TenantId, id: PayloadId, sealed: bytes) -> bytes:
         try:
             envelope = _decode(sealed)
-            key = self._payload_key([self.keys.find(name) for name in envelope.names])
+            key = self._key_of(tenant, id, envelope)
             return AESGCM(key).decrypt(envelope.nonce, envelope.text, f"{tenant}/{id}".encode())
         except (msgspec.DecodeError, InvalidTag) as error:
             raise StoreTampered(
@@ -89,11 +91,54 @@ class Keyring:
     def has_key(self, subject: SubjectName) -> bool:
         return self.keys.find(subject) is not None
 
-    def destroy(self, tenant: TenantId, subject: SubjectId) -> bool:
-        return self.keys.destroy(self.subject_name(tenant, subject))
+    def destroy(self, key: SubjectName) -> bool:
+        return bool(self.keys.destroy(key))
+
+    def names_of(self, sealed: bytes) -> tuple[SubjectName, ...]:
+        try:
+            return tuple(map(SubjectName, _decode(sealed).names))
+        except msgspec.DecodeError as error:
+            raise StoreTampered("a payload is not as it was written", fix="treat it as lost") from error
+
+    def keep(self, tenant: TenantId, id: PayloadId, sealed: bytes, *, without: SubjectName, why: str) -> None:
+        self.open(tenant, id, sealed)
+        envelope = _decode(sealed)
+        left = [self.keys.find(name) for name in envelope.names if name != without]
+        own = aes_key_wrap(self._wrapping_key(tenant, id, left), self._key_of(tenant, id, envelope))
+        self.keys.find_or_make(_own_name(tenant, id), lambda: own + why.encode())
+
+    def kept(self, tenant: TenantId) -> Mapping[PayloadId, str]:
+        start = _own_name(tenant, PayloadId(""))
+        found = self.keys.beginning_with(start)
+        return {PayloadId(name.removeprefix(start)): own[_OWN_BYTES:].decode() for name, own in found.items()}
+
+    def let_go(self, tenant: TenantId, ids: Sequence[PayloadId]) -> None:
+        self.keys.destroy(*(_own_name(tenant, id) for id in ids))
+
+    def can_open(self, tenant: TenantId, id: PayloadId, sealed: bytes) -> bool:
+        try:
+            self._key_of(tenant, id, _decode(sealed))
+        except (msgspec.DecodeError, PayloadErased):
+            return False
+        return True
 
     def close(self) -> None:
         self.keys.close()
+
+    def _key_of(self, tenant: TenantId, id: PayloadId, envelope: _Envelope) -> bytes:
+        parts = [self.keys.find(name) for name in envelope.names]
+        left = [part for part in parts if part is not None]
+        own = self.keys.find(_own_name(tenant, id)) if len(left) < len(parts) else None
+        if own is None:
+            return self._payload_key(parts)
+        try:
+            # It was wrapped under every key but one: whoever erased another one has erased this as well.
+            return aes_key_unwrap(self._wrapping_key(tenant, id, left), own[:_OWN_BYTES])
+        except InvalidUnwrap:
+            return self._payload_key(parts)
+
+    def _wrapping_key(self, tenant: TenantId, id: PayloadId, left: Sequence[bytes | None]) -> bytes:
+        return _mac(self._payload_hmac, _own_name(tenant, id).encode() + b"\0" + self._payload_key(left))
 
     def _payload_key(self, parts: Sequence[bytes | None]) -> bytes:
         found = [part for part in parts if part is not None]
@@ -124,6 +169,10 @@ def _mac(keyed: HMAC, text: bytes) -> bytes:
     mac = keyed.copy()
     mac.update(text)
     return mac.finalize()
+
+
+def _own_name(tenant: TenantId, id: PayloadId) -> str:
+    return f"own:{tenant}/{id}"
 
 
 def _new_key() -> bytes:

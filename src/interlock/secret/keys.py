@@ -3,6 +3,7 @@
 Beside a SQLite store they are a file of their own; several processes on one Postgres share a table of their own.
 """
 
+import json
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -35,8 +36,12 @@ class Keys(Protocol):
         """Return the key of this name, which `new` draws if there was none, or nothing if it was destroyed."""
         ...
 
-    def destroy(self, name: str) -> bool:
-        """Overwrite a key for good. Its name never gets another. Returns whether there was one."""
+    def destroy(self, *names: str) -> int:
+        """Overwrite keys for good. Their names never get others. Returns how many there were."""
+        ...
+
+    def beginning_with(self, start: str) -> Mapping[str, bytes]:
+        """Return the keys whose name begins like that, and that were not destroyed."""
         ...
 
     def all(self) -> Mapping[str, bytes | None]:
@@ -116,17 +121,24 @@ class SqliteKeys:
             known = self.find(name)
         return known
 
-    def destroy(self, name: str) -> bool:
-        there = self.find(name) is not None
-        self._known.pop(name, None)
+    def destroy(self, *names: str) -> int:
+        there = sum(self.find(name) is not None for name in names)
+        for name in names:
+            self._known.pop(name, None)
         with self._turn:
             self._run("pragma synchronous = full")
-            self._run("insert into key values (?, null) on conflict do update set key = null", [name])
+            sql = "insert into key select value, null from json_each(?) where true on conflict do update set key = null"
+            self._run(sql, [json.dumps(names)])
             busy = self._run("pragma wal_checkpoint(truncate)").fetchone()[0]
             self._run("pragma synchronous = normal")
         if busy:
             raise StoreBusy("the key is destroyed, and its bytes are still in the log", fix=_AGAIN)
         return there
+
+    def beginning_with(self, start: str) -> Mapping[str, bytes]:
+        # A name is ASCII up to the tenant, and `~` stands behind every character of the ids that follow.
+        sql = "select name, key from key where name >= ? and name < ? and key is not null order by name"
+        return dict(self._run(sql, [start, start + "~"]).fetchall())
 
     def all(self) -> Mapping[str, bytes | None]:
         return dict(self._run("select name, key from key order by name").fetchall())

@@ -35,11 +35,17 @@ class PostgresKeys:
                 self._known[name] = known
         return known
 
-    def destroy(self, name: str) -> bool:
-        there = self.find(name) is not None
-        self._known.pop(name, None)
-        self._run(_DESTROY, [name])
+    def destroy(self, *names: str) -> int:
+        there = sum(self.find(name) is not None for name in names)
+        for name in names:
+            self._known.pop(name, None)
+        self._run(_DESTROY, [list(names)])
         return there
+
+    def beginning_with(self, start: str) -> Mapping[str, bytes]:
+        sql: LiteralString = """
+select name, key from interlock_key where starts_with(name, %s) and key is not null order by name"""
+        return {name: bytes(key) for name, key in self._run(sql, [start])}
 
     def all(self) -> Mapping[str, bytes | None]:
         found = self._run("select name, key from interlock_key order by name")
@@ -69,4 +75,4 @@ class PostgresKeys:
 
 
 _DESTROY: LiteralString = """
-insert into interlock_key values (%s, null) on conflict (name) do update set key = null"""
+insert into interlock_key select unnest(%s::text[]), null on conflict (name) do update set key = null"""

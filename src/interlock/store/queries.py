@@ -17,6 +17,12 @@ def tenants(db: Database) -> tuple[TenantId, ...]:
     return tuple(TenantId(tenant) for (tenant,) in db.query("select tenant from head order by tenant", {}))
 
 
+def contracts(stored: Stored) -> tuple[ContractHash, ...]:
+    """Name every contract that is kept."""
+    found = stored.db.query("select hash from contract where tenant = :tenant order by hash", {"tenant": stored.tenant})
+    return tuple(ContractHash(hash) for (hash,) in found)
+
+
 def contract(stored: Stored, hash: ContractHash) -> bytes | None:
     """Return the body that is kept under this hash, unchecked."""
     sql = "select body from contract where tenant = :tenant and hash = :hash"
@@ -67,11 +73,14 @@ def actions_from(stored: Stored, after: ActionId | None, limit: int) -> tuple[Ac
     return _rows(stored, ACTION, "id > :after", "order by id", {"after": after or ""}, limit)
 
 
-def payloads_under(stored: Stored, subject: SubjectName) -> frozenset[PayloadId]:
-    """Return the payloads whose envelope names a key."""
-    sql = f"select id from payload where tenant = :tenant and {stored.db.holds('sealed', ':name')}"  # noqa: S608
-    found = stored.db.query(sql, {"tenant": stored.tenant, "name": subject.encode()})
-    return frozenset(PayloadId(id) for (id,) in found)
+def payloads_under(stored: Stored, subject: SubjectName, after: str) -> tuple[frozenset[PayloadId], str | None]:
+    """Return, of the next page of payloads, those whose envelope names a key, and the last id of the page."""
+    sql = f"""
+select id, {stored.db.holds("sealed", ":name")} from (
+  select id, sealed from payload where tenant = :tenant and id > :after order by id limit 10000) as page
+order by id"""  # noqa: S608  our own words
+    found = stored.db.query(sql, {"tenant": stored.tenant, "name": subject.encode(), "after": after})
+    return frozenset(PayloadId(id) for id, holds in found if holds), found[-1][0] if found else None
 
 
 def budgets(stored: Stored) -> Mapping[BudgetId, Balance]:

@@ -157,6 +157,9 @@ class TenantPart:
             )
         return body
 
+    async def contracts(self) -> tuple[ContractHash, ...]:
+        return await self._ask(queries.contracts)
+
     async def payload(self, id: PayloadId) -> bytes | None:
         return await self._ask(queries.payload, id)
 
@@ -173,7 +176,14 @@ class TenantPart:
         return await self._ask(queries.actions_from, after, limit)
 
     async def payloads_under(self, subject: SubjectName) -> frozenset[PayloadId]:
-        return await self._ask(queries.payloads_under, subject)
+        found, after = frozenset[PayloadId](), ""
+        while True:
+            page, last = await self._ask(queries.payloads_under, subject, after)
+            found |= page
+            if last is None:
+                return found
+            after = last
+            await asyncio.sleep(0)  # a page of a file is read on the loop, and others have their turn between two
 
     async def budgets(self) -> Mapping[BudgetId, Balance]:
         return await self._ask(queries.budgets)

@@ -62,7 +62,8 @@ PROMISES: Mapping[str, Promise] = {
     ),
     "forget": Promise(
         source="docs/promises.md#forget",
-        says="a person's data can be erased while the ledger still verifies",
+        says="a person's data can be erased, unless it is held for law, and expires when its days are over, while the "
+        "ledger still verifies",
     ),
     "secret": Promise(
         source="docs/promises.md#secret",

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,12 @@ from interlock.door.cli.render import Time, block, clean, count
 from interlock.door.cli.screen import Typed, plain
 from interlock.door.cli.session import Session, awaited, session
 from interlock.gateway.erase import About, about, erase, hold_for_law, release
+from interlock.gateway.expire import Ends, ends_of
 from interlock.owned import write_new
 from interlock.ports import ActionRow
 
 _CODE = re.compile(r"[A-Za-z0-9._:/-]{1,64}")
-_BACKUPS = (
+BACKUPS = (
     "a backup made with `--with-keys` can still be read as long as its file of keys exists; "
     "on Postgres so can base backups and archived logs of the table `interlock_key` from before now"
 )
@@ -73,9 +75,9 @@ async def erased(typed: Typed) -> int:
                 raise NotPermitted("nothing was erased", fix="say yes, or `--yes` where nobody can be asked")
         by = operator(typed, here.gateway.process)
         found = await erase(here.store, here.gateway.secrets, subject, by, even_if_open=typed.given.even_if_open)
-    data = {**_data(found), "by": by.person, "known_by": by.known_by, "backups": _BACKUPS}
+    data = {**_data(found), "by": by.person, "known_by": by.known_by, "backups": BACKUPS}
     typed.screen.show(data, _block(typed, found, "erased"))
-    typed.screen.note(f"note: {_BACKUPS}")
+    typed.screen.note(f"note: {BACKUPS}")
     return 0
 
 
@@ -130,21 +132,47 @@ async def shown(typed: Typed) -> int:
     """Say how much is kept of a subject, without what it says."""
     with session(typed) as here:
         found = await about(here.store, here.gateway.secrets, _subject(typed))
+        ends = await ends_of(here.store, here.gateway.secrets, found.payloads)
     hold = found.legal_hold
     kept = f"{hold.why}, by {hold.by} since {Time(Instant(hold.at)).short()}" if hold is not None else "no"
     pairs: list[tuple[str, object]] = [
         ("kept", _how_much(found)),
-        ("readable", "yes" if found.readable else "no"),
+        ("readable", "yes" if ends.readable else "no"),
+        ("expires", "\n".join(_ends(ends))),
         ("legal hold", kept),
         ("actions", "\n".join(f"{row.action.id}  {row.state.value:9}  {row.action.tool}" for row in found.actions)),
     ]
-    data = {**_data(found), "readable": found.readable, "legal_hold": hold.why if hold is not None else None}
+    data = {
+        **_data(found),
+        "readable": ends.readable > 0,
+        "legal_hold": hold.why if hold is not None else None,
+        "expires": [
+            {"lot": lot.name, "on": Time(lot.due) if lot.due is not None else None, "payloads": number}
+            for lot, number in sorted(ends.lots.items())
+        ],
+        "kept_longer": ends.kept,
+        "unreadable": ends.gone,
+    }
     typed.screen.show(data, block(pairs, typed.screen.width))
     return 0
 
 
+def _ends(ends: Ends) -> Iterator[str]:
+    for lot, number in sorted(ends.lots.items()):
+        due = Time(lot.due).short() if lot.due is not None else "never: its contract named no days"
+        yield f"{_payloads(number)}: {due}"
+    if ends.kept:
+        yield f"{_payloads(ends.kept)}: kept longer, as long as the law or an action needs it"
+    if ends.gone:
+        yield f"{_payloads(ends.gone)}: unreadable"
+
+
+def _payloads(number: int) -> str:
+    return count(number, "payload", "payloads")
+
+
 def _how_much(found: About) -> str:
-    return f"{count(len(found.payloads), 'payload', 'payloads')} of {count(len(found.actions), 'action', 'actions')}"
+    return f"{_payloads(len(found.payloads))} of {count(len(found.actions), 'action', 'actions')}"
 
 
 def _subject(typed: Typed) -> SubjectId:

@@ -118,6 +118,14 @@ RECORD: tuple[Command, ...] = (
         ),
     ),
     Command(
+        name="data expire",
+        says="make what is older than the days of its contract unreadable for good",
+        run="expiring:expired",
+        example="--dry-run",
+        takes=(arg("--dry-run", action="store_true", help="say what would become unreadable, and do nothing"), *WHO),
+        more="Whoever attends does it too.",
+    ),
+    Command(
         name="data hold",
         says="forbid that what is kept of a subject is erased",
         run="subjects:held",

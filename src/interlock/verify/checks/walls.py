@@ -100,7 +100,10 @@ async def erased(lab: Lab) -> str:
     gone, kept = [ended(await world.call({"to": name}), Done, "a call") for name in ("sam", "eve")]
     keys = world.opened.secrets.keys
     key = keys.find(world.opened.secrets.subject_name(world.tenant, SubjectId("subject:sam")))
-    must(world.opened.secrets.destroy(world.tenant, SubjectId("subject:sam")), "the subject had no key")
+    must(
+        world.opened.secrets.destroy(world.opened.secrets.subject_name(world.tenant, SubjectId("subject:sam"))),
+        "the subject had no key",
+    )
     files = b"".join(path.read_bytes() for path in (lab.folder / "keys").glob("keys.db*"))
     must(key is not None and key not in files, "the bytes of the key are still on the disk")
     again = lab.world(beside=world)

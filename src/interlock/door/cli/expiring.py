@@ -1,0 +1,49 @@
+"""`data expire`: what is older than the days of its contract becomes unreadable."""
+
+from collections.abc import Sequence
+
+from interlock.core.ids import Micros
+from interlock.door.cli.person import operator
+from interlock.door.cli.render import count, table
+from interlock.door.cli.screen import Typed
+from interlock.door.cli.session import awaited, session
+from interlock.door.cli.subjects import BACKUPS
+from interlock.gateway.expire import KEPT, Expired, expire, would_expire
+
+
+@awaited
+async def expired(typed: Typed) -> int:
+    """Destroy the keys of what is due, or say which would be."""
+    with session(typed) as here:
+        if typed.given.dry_run:
+            found = await would_expire(here.store, here.gateway.secrets)
+        else:
+            by = operator(typed, here.gateway.process)
+            found = await expire(here.store, here.gateway.secrets, by, after=Micros(0))
+    data = {"expired": list(map(_data, found)), "dry_run": bool(typed.given.dry_run), "backups": BACKUPS}
+    typed.screen.show(data, _text(typed, found) or "nothing is due")
+    if found:
+        typed.screen.note(f"note: {BACKUPS}")
+    return 0
+
+
+def _data(one: Expired) -> dict[str, object]:
+    return {"lot": one.lot, "key": one.key, "payloads": one.payloads, "kept": dict(one.kept)}
+
+
+def _text(typed: Typed, found: Sequence[Expired]) -> str:
+    if not found:
+        return ""
+    headers = ("lot", "would be unreadable" if typed.given.dry_run else "unreadable", "kept longer")
+    rows = [(_lot(one), f"{one.payloads:,}", _kept(one)) for one in found]
+    return table(headers, rows, typed.screen.width, right=(1,))
+
+
+def _lot(one: Expired) -> str:
+    month, _, days = one.lot.partition("/")
+    return "kept past its days" if one.lot == KEPT else f"{month}, {count(int(days), 'day', 'days')}"
+
+
+def _kept(one: Expired) -> str:
+    whys = [f"{number:,} {why}" for why, number in sorted(one.kept.items())]
+    return "; ".join(whys) or ("" if one.lot == KEPT else "none")

@@ -1,0 +1,256 @@
+"""What is older than the days of its contract becomes unreadable: the key of each lot that is due is destroyed.
+
+What may not go yet, because it is held for law or an action still needs it, has a key of its own before that. That it
+begins is written first. From then on until it has ended nobody can hold anything for law, and whoever comes after a
+process that died in between does the same once more.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+from interlock.contract.bundle import decode
+from interlock.core.action import ActionState
+from interlock.core.door import Expiring
+from interlock.core.errors import NotPermitted, PayloadErased, StoreTampered
+from interlock.core.ids import ActionId, Instant, Micros, PayloadId, PersonId, ProcessId, SubjectName
+from interlock.core.limits import EXPIRY_TAKEN_OVER_MICROS
+from interlock.core.value import replace
+from interlock.gateway.begin import HALTS
+from interlock.gateway.doors import Operator, changed
+from interlock.gateway.erase import OPEN, every_action, payloads_of
+from interlock.gateway.lot import Lot, months
+from interlock.ledger import change
+from interlock.ledger.reading import read
+from interlock.ledger.seal import Kind
+from interlock.ports import ActionRow, Changes, Needs, Rows, Secrets, TenantStore
+
+KEPT = "kept"
+"""What stands for a lot where it is about payloads that were kept longer than theirs."""
+
+HELD = "held for law"
+_AT_ONCE = 500
+_TAKEN_OVER = Micros(EXPIRY_TAKEN_OVER_MICROS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expired:
+    """What became of a lot, or would."""
+
+    lot: str
+    key: SubjectName
+    payloads: int
+    """How many cannot be read any more."""
+    kept: Mapping[str, int] = field(default_factory=dict[str, int])
+    """How many are kept longer, by why."""
+
+
+async def lots(store: TenantStore, secrets: Secrets, now: Instant) -> Mapping[SubjectName, Lot]:
+    """Return every lot that there may be so far, by the name of its key."""
+    first = await store.entries(limit=1)
+    if not first:
+        return {}
+    days = {decode(await store.contract(hash)).payload_days or 0 for hash in await store.contracts()} | {0}
+    since = Instant(read(first[0]).at - 86_400_000_000)  # a process may have sealed before its first entry
+    found = (Lot(month=month, days=each) for month in months(since, now) for each in sorted(days))
+    return {secrets.subject_name(store.tenant, lot.subject): lot for lot in found}
+
+
+async def due(store: TenantStore, secrets: Secrets, now: Instant) -> Mapping[SubjectName, Lot]:
+    """Return the lots that are due and whose key is still there."""
+    known = await lots(store, secrets, now)
+    return {
+        name: lot for name, lot in known.items() if lot.due is not None and lot.due <= now and secrets.has_key(name)
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ends:
+    """When payloads expire."""
+
+    lots: Mapping[Lot, int]
+    """How many can be read until their lot is due."""
+    kept: int
+    """How many are kept longer than their lot."""
+    gone: int
+    """How many nobody can read any more."""
+
+    @property
+    def readable(self) -> int:
+        return sum(self.lots.values()) + self.kept
+
+
+async def ends_of(store: TenantStore, secrets: Secrets, payloads: frozenset[PayloadId]) -> Ends:
+    """Say when payloads expire."""
+    known = await lots(store, secrets, (await store.read(Needs())).now)
+    own, found, kept, gone = secrets.kept(store.tenant), Counter[Lot](), 0, 0
+    ids = sorted(payloads)
+    for start in range(0, len(ids), _AT_ONCE):
+        for id, sealed in (await store.payloads(ids[start : start + _AT_ONCE])).items():
+            names = secrets.names_of(sealed)
+            lot = next((name for name in names if name in known), None)
+            if not secrets.can_open(store.tenant, id, sealed):
+                gone += 1
+            elif id in own and (lot is None or not secrets.has_key(lot)):
+                kept += 1
+            else:
+                found[known[lot] if lot is not None else Lot(month="")] += 1
+    return Ends(lots=found, kept=kept, gone=gone)
+
+
+async def would_expire(store: TenantStore, secrets: Secrets) -> tuple[Expired, ...]:
+    """Say what `expire` would do at this moment."""
+    now = (await store.read(Needs())).now
+    found: list[Expired] = []
+    for name, lot in (await due(store, secrets, now)).items():
+        payloads = await store.payloads_under(name)
+        kept = Counter(why for why, _ in (await _needed(store, now, payloads)).values())
+        found.append(Expired(lot=lot.name, key=name, payloads=len(payloads) - kept.total(), kept=kept))
+    free = await _not_needed(store, secrets)
+    if free:
+        found.append(Expired(lot=KEPT, key=SubjectName(""), payloads=len(free)))
+    return tuple(found)
+
+
+async def expire(
+    store: TenantStore, secrets: Secrets, by: Operator, *, after: Micros = _TAKEN_OVER
+) -> tuple[Expired, ...]:
+    """Destroy the keys of all lots that are due, and of what was kept longer and is not needed any more.
+
+    Args:
+        store: the tenant's.
+        secrets: has the keys.
+        by: who answers for it.
+        after: for how long another process may be at it before it counts as dead.
+
+    Raises:
+        NotPermitted: the clock cannot be trusted, or something else keeps this machine from starting anything.
+        StoreBusy: a key is destroyed and somebody keeps its bytes from being overwritten; to be done again.
+    """
+    seen = await store.read(Needs())
+    if seen.halt is not None:
+        _, why, fix = HALTS[seen.halt]
+        raise NotPermitted(f"nothing expires meanwhile: {why}", fix=fix)
+    found: list[Expired] = []
+    left = seen.door.expiring
+    ahead = [(lot.name, name) for name, lot in (await due(store, secrets, seen.now)).items()]
+    if left is not None and (left.lot, left.key) not in ahead:
+        ahead.insert(0, (left.lot, left.key))  # whoever began it may have died between the key and the end
+    if await _not_needed(store, secrets):
+        ahead.append((KEPT, SubjectName("")))
+    for lot, key in dict.fromkeys(ahead):
+        mark = (await store.write(Needs(), partial(_begun, lot=lot, key=key, by=by, after=after))).answer
+        if mark is None:
+            break  # another process is at it
+        ended = await _carry_out(store, secrets, mark, by)
+        if ended is None:
+            break
+        found.append(ended)
+    return tuple(found)
+
+
+async def _carry_out(store: TenantStore, secrets: Secrets, mark: Expiring, by: Operator) -> Expired | None:
+    """Destroy what a mark is about, unless another process has taken it over."""
+    if mark.lot == KEPT:
+        free = await _not_needed(store, secrets)
+        if not await _stands(store, mark):
+            return None
+        secrets.let_go(store.tenant, free)
+        ended = Expired(lot=KEPT, key=mark.key, payloads=len(free))
+    else:
+        payloads = await store.payloads_under(mark.key)
+        kept = Counter(await _keep(store, secrets, mark, payloads))
+        if not await _stands(store, mark):
+            return None
+        secrets.destroy(mark.key)
+        ended = Expired(lot=mark.lot, key=mark.key, payloads=len(payloads) - kept.total(), kept=kept)
+    return (await store.write(Needs(), partial(_ended, mark=mark, ended=ended, by=by))).answer
+
+
+async def _keep(store: TenantStore, secrets: Secrets, mark: Expiring, payloads: frozenset[PayloadId]) -> list[str]:
+    """Give what may not go yet a key of its own; return why, for each."""
+    needed = await _needed(store, mark.at, payloads)
+    ids, kept = sorted(needed), list[str]()
+    for start in range(0, len(ids), _AT_ONCE):
+        for id, sealed in (await store.payloads(ids[start : start + _AT_ONCE])).items():
+            why, action = needed[id]
+            try:
+                secrets.keep(store.tenant, id, sealed, without=mark.key, why=action or "")
+            except (PayloadErased, StoreTampered):
+                continue  # nobody could read it before either
+            kept.append(why)
+    secrets.flush()
+    return kept
+
+
+async def _needed(
+    store: TenantStore, now: Instant, payloads: frozenset[PayloadId]
+) -> Mapping[PayloadId, tuple[str, ActionId | None]]:
+    """Say which of these payloads may not go yet: why, and for which action."""
+    found: dict[PayloadId, tuple[str, ActionId | None]] = {}
+    if not payloads:
+        return found
+    async for row in every_action(store):
+        why = still_needs(row, now)
+        if why:
+            found |= {id: (why, row.action.id) for id in payloads & payloads_of(row)}
+    for hold in (await store.read(Needs())).door.legal_holds:
+        for id in payloads & await store.payloads_under(hold.subject):
+            found.setdefault(id, (HELD, None))
+    return found
+
+
+def still_needs(row: ActionRow, now: Instant) -> str:
+    """Say why an action still needs what is kept of it; empty if it does not."""
+    if row.state in OPEN:
+        return "nobody knows how it ended"
+    if row.state is ActionState.PARKED and now < row.expires_at:
+        return "waits for a person"
+    if row.state is ActionState.DONE and row.undo is not None and row.undone_by is None and now < row.undo_until:
+        return "can be undone"
+    return ""
+
+
+async def _not_needed(store: TenantStore, secrets: Secrets) -> tuple[PayloadId, ...]:
+    """Return what was kept longer than its lot, and what nobody needs any more."""
+    kept = secrets.kept(store.tenant)
+    ids, free = sorted(kept), list[PayloadId]()
+    for start in range(0, len(ids), _AT_ONCE):
+        page = ids[start : start + _AT_ONCE]
+        actions = frozenset(ActionId(kept[id]) for id in page if kept[id])
+        seen = await store.read(Needs(actions=actions))
+        held = {hold.subject for hold in seen.door.legal_holds}
+        sealed = await store.payloads(page)
+        for id in page:
+            row = seen.actions.get(ActionId(kept[id]))
+            needed = row is not None and id in payloads_of(row) and still_needs(row, seen.now)
+            if not needed and not held & set(secrets.names_of(sealed[id]) if id in sealed else ()):
+                free.append(id)
+    return tuple(free)
+
+
+async def _stands(store: TenantStore, mark: Expiring) -> bool:
+    return (await store.read(Needs())).door.expiring == mark
+
+
+def _begun(rows: Rows, *, lot: str, key: SubjectName, by: Operator, after: Micros) -> tuple[Changes, Expiring | None]:
+    under_way = rows.door.expiring
+    if rows.halt is not None or (under_way is not None and rows.now < under_way.at + after):
+        return Changes(), None
+    mark = Expiring(lot=lot, key=key, process=by.process, at=rows.now)
+    door = replace(rows.door, epoch=rows.door.epoch + 1, expiring=mark)
+    return changed(rows, door, by, Kind.EXPIRING, change.expiring(lot, key)), mark
+
+
+def _ended(rows: Rows, *, mark: Expiring, ended: Expired, by: Operator) -> tuple[Changes, Expired | None]:
+    if rows.door.expiring != mark:
+        return Changes(), None  # another process has taken it over, and says how it ended
+    door = replace(rows.door, epoch=rows.door.epoch + 1, expiring=None)
+    detail = change.expired(ended.lot, ended.key, payloads=ended.payloads, kept=sum(ended.kept.values()))
+    return changed(rows, door, by, Kind.EXPIRED, detail), ended
+
+
+def by_itself(process: ProcessId) -> Operator:
+    """Say who answers for what nobody has to ask for."""
+    return Operator(person=PersonId("interlock"), known_by="attend", process=process)
