@@ -11,9 +11,10 @@ from interlock.core.ids import PayloadId, SubjectId
 from interlock.core.outcome import Done, Parked, Refused, Uncertain
 from interlock.core.reason import Reason
 from interlock.gateway.compare import verify_state
+from interlock.gateway.consent import edit
 from interlock.gateway.erase import about, erase, hold_for_law, payloads_of, release
 from interlock.gateway.resume import resume
-from test_consent import ASK, LEAD, PEOPLE
+from test_consent import ASK, LEAD, PEOPLE, person
 from world import ALLOW, KIM, World, a_budget, a_tool
 
 pytestmark = [pytest.mark.anyio, pytest.mark.promise("forget")]
@@ -130,3 +131,58 @@ def _table(keys: object) -> str:
 
 def _mark(keys: object) -> str:
     return "?" if type(keys).__name__ == "SqliteKeys" else "%s"
+
+
+NAMES_NOBODY: list[tuple[dict[str, object], str, str]] = [
+    ({}, "$.to", "Required"),
+    ({"to": None}, "$.to", "Type"),
+    ({"to": True}, "$.to", "Type"),
+    ({"to": 1.5}, "$.to", "Type"),
+    ({"to": ["zoe"]}, "$.to", "Type"),
+    ({"to": ""}, "$.to", "MinLength"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "path", "kind"), NAMES_NOBODY)
+async def test_a_call_that_names_nobody_where_its_tool_says_whose_data_it_is_is_refused(
+    world: World, arguments: dict[str, object], path: str, kind: str
+) -> None:
+    schema: dict[str, object] = {"type": "object", "properties": {"to": {}}, "additionalProperties": True}
+    await world.publish(tools=[a_tool(subject="$.args.to", schema=schema)])
+    outcome = await world.call(json.dumps(arguments), run="r1")
+    assert isinstance(outcome, Refused)
+    assert outcome.reason is Reason.INVALID_ARGUMENTS
+    assert [(each.path, each.kind) for each in outcome.wrong] == [(path, kind)]
+    assert "names nobody whose data this is" in outcome.why
+    assert world.tool.performed == []
+    run = world.opened.secrets.subject_name(world.tenant, SubjectId("run:r1"))
+    assert await world.store.payloads_under(run) == set()
+    assert (await world.row(outcome.action)).action.arguments == ""
+
+
+async def test_an_agent_does_not_learn_where_a_subject_is_that_the_schema_does_not_name(world: World) -> None:
+    await world.publish(tools=[a_tool(subject="$.args.customer.secret_id")])
+    outcome = await world.call({"to": "zoe"})
+    assert isinstance(outcome, Refused)
+    assert [(each.path, each.kind) for each in outcome.wrong] == [("$.*.*", "Required")]
+
+
+async def test_what_waits_and_names_nobody_under_the_contract_of_now_does_not_go_on(world: World) -> None:
+    approvals = Approvals(people={LEAD: PEOPLE[LEAD]})
+    await world.publish(ALLOW, ASK, tools=[a_tool()], approvals=approvals)
+    parked = await world.call({"to": "zoe"}, run="r1")
+    assert isinstance(parked, Parked)
+    await world.publish(ALLOW, ASK, tools=[a_tool(subject="$.args.customer")], approvals=approvals)
+    outcome = await resume(world.gateway, world.store, parked.action)
+    assert isinstance(outcome, Refused)
+    assert outcome.reason is Reason.INVALID_ARGUMENTS
+    assert world.tool.performed == []
+
+
+async def test_an_edit_that_names_nobody_is_not_taken(world: World) -> None:
+    approvals = Approvals(people={LEAD: PEOPLE[LEAD]})
+    await world.publish(ALLOW, ASK, tools=[a_tool(subject="$.args.to")], approvals=approvals)
+    parked = await world.call({"to": "zoe"})
+    assert isinstance(parked, Parked)
+    with pytest.raises(NotPermitted, match="do not fit"):
+        await edit(world.gateway, world.store, parked.action, '{"to": ""}', person("ann"))

@@ -107,6 +107,17 @@ def test_a_tool_does_not_contradict_itself(more: str, said: str) -> None:
     assert wrong(text) == [said]
 
 
+def test_an_undo_sends_whose_data_it_is_about() -> None:
+    back = with_(WRITE, "subject: args.customer").replace("args: {", "args: { customer: { role: id },")
+    lacks, sends = (
+        f"undo: {{ tool: back, args: {{ {name}: $.args.usd }}, within: 1h }}" for name in ("id", "customer")
+    )
+    assert wrong(tools(pay=with_(WRITE, lacks), look=READ, back=back)) == [
+        "`back` has its subject at `args.customer`, and `undo` does not send that"
+    ]
+    assert loaded(HEAD + tools(pay=with_(WRITE, sends), look=READ, back=back)).tools
+
+
 @pytest.mark.parametrize("kind", ["only_as_undo", "only_for_facts"])
 def test_tools_that_are_not_for_agents_are_not_allowed(kind: str) -> None:
     said = wrong(tools(look=with_(READ, f"{kind}: true")) + "permissions: { allowed_tools: [look] }\n")

@@ -10,12 +10,14 @@ import pytest
 from interlock.budget import hold as holding
 from interlock.core.decision import Allow, Deny
 from interlock.core.effect import EffectClass
-from interlock.core.ids import TenantId
+from interlock.core.ids import SubjectId, TenantId
 from interlock.core.value import replace
-from interlock.gateway import asked, begin, consent, judge, people, resend, write_begin
+from interlock.gateway import asked, begin, consent, erase, judge, people, resend, write_begin
 from interlock.gateway.begin import Begun
+from interlock.gateway.lot import Lot
 from interlock.ports import Changes
 from interlock.secret.keyring import Keyring
+from interlock.secret.keys import SqliteKeys, TakenIn
 from interlock.store.batch import Batcher
 from interlock.store.load import Stored
 
@@ -179,7 +181,32 @@ def payloads_are_not_encrypted(patch: Patch) -> None:
 
 
 def an_erased_key_is_kept(patch: Patch) -> None:
-    patch.setattr(Keyring, "destroy", lambda self, tenant, subject: True)
+    patch.setattr(Keyring, "destroy", lambda self, key: True)
+
+
+def keys_out_of_a_file_take_the_place_of_others(patch: Patch) -> None:
+    def take_in(self: SqliteKeys, found: Any) -> TakenIn:
+        for name, key in found.items():
+            self._run("insert or replace into key values (?, ?)", [name, key])  # pyright: ignore[reportPrivateUsage]
+        return TakenIn(added=0, destroyed=0, stayed=1, other=0)
+
+    patch.setattr(SqliteKeys, "take_in", take_in)
+
+
+def a_hold_for_law_is_not_entered(patch: Patch) -> None:
+    patch.setattr(erase, "_held", lambda rows, *, name, by, why: (Changes(), None))
+
+
+def what_is_held_for_law_expires(patch: Patch) -> None:
+    patch.setattr(Keyring, "keep", lambda self, tenant, id, sealed, *, without, why: None)
+
+
+def no_lot_is_ever_due(patch: Patch) -> None:
+    patch.setattr(Lot, "due", None)
+
+
+def every_lot_has_the_same_key(patch: Patch) -> None:
+    patch.setattr(Lot, "subject", property(lambda self: SubjectId("month")))
 
 
 MUTANTS = (
@@ -204,4 +231,9 @@ MUTANTS = (
     Mutant("ledger", an_older_ledger_is_gone_on_from),
     Mutant("secret", payloads_are_not_encrypted),
     Mutant("forget", an_erased_key_is_kept),
+    Mutant("forget", keys_out_of_a_file_take_the_place_of_others),
+    Mutant("forget", a_hold_for_law_is_not_entered),
+    Mutant("forget", what_is_held_for_law_expires),
+    Mutant("forget", no_lot_is_ever_due),
+    Mutant("forget", every_lot_has_the_same_key),
 )

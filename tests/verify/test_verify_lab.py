@@ -59,3 +59,11 @@ def test_the_password_of_a_store_is_in_no_argument_of_a_process(
         killing.kill_and_freeze(lab, kills=1, freezes=1, tell=lambda done: None)
     assert seen
     assert not [word for word in seen if "hunter2" in word]
+
+
+def test_the_keys_are_looked_at_and_what_is_not_is_said(where: str) -> None:
+    with lab_like(where) as lab:
+        lab.world().opened.secrets.keys.find_or_make("a-planted-word", lambda: b"and-its-key")
+        stored = b"".join(lab.everything())
+        assert (b"a-planted-word" in stored, b"and-its-key" in stored) == (True, True)
+        assert lab.unseen == ("" if where.endswith(".db") else "the write-ahead log and the log files of the server")

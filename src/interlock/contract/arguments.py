@@ -1,7 +1,7 @@
 """Arguments: parsed once, checked against the pinned schema, defaults filled, written in the one canonical form."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NoReturn, cast
@@ -60,6 +60,10 @@ class Schema:
     def fits(self, value: Json) -> bool:
         """Tell whether a value is as the schema says."""
         return self.validator.is_valid(value)
+
+    def wrong_at(self, steps: Iterable[object], kind: str) -> Wrong:
+        """Say that something is wrong at a place, with those names alone that the schema has."""
+        return Wrong(path=_path([step for step in steps if isinstance(step, str | int)], self.names), kind=kind)
 
     def read(self, raw: bytes | str) -> Arguments | tuple[Wrong, ...]:
         """Return the arguments, or all that is wrong with them: where and which kind, never what stood there."""

@@ -10,7 +10,7 @@ from typing import cast
 from interlock.contract.expr import parse as parse_expression
 from interlock.contract.expr import paths
 from interlock.contract.hooks import hooks_of, is_source
-from interlock.contract.ir import Contract, Hook, Tool
+from interlock.contract.ir import Contract, Hook, Tool, Undo
 from interlock.contract.path import parse as parse_path
 from interlock.contract.problem import Problem, nearest
 from interlock.contract.rules import RESERVED
@@ -153,6 +153,12 @@ class _Checks:
             yield _problem(place, f"`{undoing.name}` only reads, so it undoes nothing", "name a tool that writes")
         if tool.effect is EffectClass.READ:
             yield _problem(place, f"`{tool.name}` only reads, so there is nothing to undo", "remove `undo`")
+        if undoing is not None and undoing.subject and parse_path(undoing.subject).steps[1:2] not in _sent(tool.undo):
+            yield _problem(
+                place,
+                f"`{undoing.name}` has its subject at `{undoing.subject}`, and `undo` does not send that",
+                "send that argument too, or remove `subject`: without it every undo would be refused",
+            )
         args = tool.undo.args
         yield from _declared(args.values(), tool, self.where("tools", tool.name, "undo", "args"), "`undo`")
         for name, path in args.items():
@@ -203,6 +209,10 @@ def _declared(texts: Iterable[str], tool: Tool, place: Place, who: str) -> Itera
                 f"{who} looks at the argument `{steps[1]}`, which `{tool.name}` does not declare",
                 nearest(str(steps[1]), known),
             )
+
+
+def _sent(undo: Undo) -> set[tuple[str, ...]]:
+    return {(name,) for name in undo.args}
 
 
 def _root(text: str) -> str:

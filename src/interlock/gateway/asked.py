@@ -7,7 +7,7 @@ from hashlib import sha256
 
 from msgspec import Struct
 
-from interlock.contract.arguments import Arguments
+from interlock.contract.arguments import Arguments, Schema
 from interlock.contract.ir import Hook, Tool
 from interlock.contract.path import Absent, lookup, parse
 from interlock.contract.problem import closest
@@ -161,9 +161,10 @@ class Asked(Struct, frozen=True, kw_only=True, dict=True):
 
         Without a subject that the contract names it is the run, if the caller named one.
         """
-        named = self.at(self.tool.subject) if self.tool.subject else Absent.ABSENT
+        named = whose(self.tool, self.arguments.values) if self.tool.subject else Absent.ABSENT
         who = frozenset[SubjectId]()
-        if isinstance(named, str | int) and not isinstance(named, bool):
+        # One that was asked for under another contract may name nobody where this one looks.
+        if _names_somebody(named):
             who = frozenset({SubjectId(f"subject:{named}")})
         elif not self.action.own_run:
             who = frozenset({SubjectId(f"run:{self.action.run}")})
@@ -255,7 +256,8 @@ def validate(caller: Caller, proposal: Proposal, tool: Tool, force: Force, drawn
         )
     read = schema.read(proposal.arguments)
     if isinstance(read, Arguments):
-        return read
+        wrong = _about_nobody(tool, read, schema)
+        return read if wrong is None else replace(wrong, action=drawn.id)
     place = f"--workflow {caller.workflow} --env {caller.environment}"
     return Refused(
         action=drawn.id,
@@ -264,6 +266,31 @@ def validate(caller: Caller, proposal: Proposal, tool: Tool, force: Force, drawn
         fix=f"compare the call with the schema: `interlock contract show --tool {tool.name} {place}`",
         wrong=read[:8],
     )
+
+
+def whose(tool: Tool, values: Mapping[str, Json]) -> Json | Absent:
+    """Return what stands where a tool names whose data its arguments are: a text or a whole number names somebody."""
+    return lookup(parse(tool.subject), {"args": dict(values)})
+
+
+def _about_nobody(tool: Tool, read: Arguments, schema: Schema) -> Refused | None:
+    """Refuse what names nobody although its tool says where: nobody could ask for it to be erased."""
+    found = whose(tool, read.values) if tool.subject else "somebody"
+    if _names_somebody(found):
+        return None
+    kind = "Required" if found is Absent.ABSENT else "MinLength" if found == "" else "Type"
+    wrong = schema.wrong_at(parse(tool.subject).steps[1:], kind)
+    return Refused(
+        action=ActionId(""),
+        reason=Reason.INVALID_ARGUMENTS,
+        why=f"`{tool.subject}` names nobody whose data this is ({wrong.path}: {kind})",
+        fix=f"send a text or a whole number there, and let the schema of `{tool.name}` need it",
+        wrong=(wrong,),
+    )
+
+
+def _names_somebody(found: Json | Absent) -> bool:
+    return found != "" and isinstance(found, str | int) and not isinstance(found, bool)
 
 
 def put_together(

@@ -7,7 +7,6 @@ from typing import TypeVar
 
 from interlock.approval.grant import Grant, opening
 from interlock.approval.vote import NoVote, Voter, answerable, voted_already
-from interlock.contract.arguments import Arguments
 from interlock.contract.ir import Approvals
 from interlock.core.action import ActionState, step
 from interlock.core.decision import Ask
@@ -19,7 +18,7 @@ from interlock.core.outcome import Refused
 from interlock.core.reason import Reason
 from interlock.core.value import replace
 from interlock.gateway import fresh
-from interlock.gateway.asked import commitment, digest
+from interlock.gateway.asked import Proposal, commitment, digest, validate
 from interlock.gateway.begin import ADOPT, Stale
 from interlock.gateway.call import Gateway
 from interlock.gateway.doors import Operator
@@ -85,9 +84,10 @@ async def edit(gateway: Gateway, store: TenantStore, id: ActionId, arguments: st
     asked = await revived(gateway, store, row)
     if isinstance(asked, Refused):
         raise NotPermitted(asked.why, fix=asked.fix)
-    read = asked.force.schemas[asked.action.tool].read(arguments)
-    if not isinstance(read, Arguments):
-        wrong = ", ".join(f"{each.path} ({each.kind})" for each in read)
+    again = Proposal(tool=asked.action.tool, arguments=arguments)
+    read = validate(asked.action.caller, again, asked.tool, asked.force, asked.drawn)
+    if isinstance(read, Refused):
+        wrong = ", ".join(f"{each.path} ({each.kind})" for each in read.wrong)
         raise NotPermitted(f"the arguments do not fit: {wrong}", fix="compare them with the schema of the tool")
     action = replace(
         asked.action,

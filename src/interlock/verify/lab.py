@@ -58,6 +58,9 @@ class Lab:
 
     def tables(self) -> dict[str, tuple[str, ...]]:
         """Name every table that has a tenant, with its columns."""
+        return {table: names for table, names in self._all_tables().items() if "tenant" in names}
+
+    def _all_tables(self) -> dict[str, tuple[str, ...]]:
         if self._is_file:
             names = [name for (name,) in self.query("select name from sqlite_schema where type = 'table'")]
             found = [(name, str(row[1])) for name in names for row in self.query(f"pragma table_info('{name}')")]
@@ -66,7 +69,7 @@ class Lab:
         columns: dict[str, tuple[str, ...]] = {}
         for table, column in found:
             columns[table] = (*columns.get(table, ()), column)
-        return {table: names for table, names in columns.items() if "tenant" in names}
+        return columns
 
     def rows(self, table: str, world: World) -> list[Row]:
         """Return all rows of a tenant, whole."""
@@ -82,16 +85,22 @@ class Lab:
             self.query(f"insert into {table} ({names}) values ({marks})", row)  # noqa: S608  our own names
 
     def everything(self) -> Iterator[bytes]:
-        """Return every byte that is stored, log included; not the keys."""
+        """Return every byte that is stored and can be looked at: files with their logs, or the rows of all tables."""
         if self._is_file:
-            for path in sorted(Path(self.where).parent.glob(f"{Path(self.where).name}*")):
+            files = (*Path(self.where).parent.glob(f"{Path(self.where).name}*"), *self.folder.glob("keys/keys.db*"))
+            for path in sorted(files):
                 yield path.read_bytes()
             return
-        for table, columns in self.tables().items():
+        for table, columns in self._all_tables().items():
             names = ", ".join(f'"{name}"' for name in columns)
             for row in self.query(f"select {names} from {table}"):  # noqa: S608  our own names
                 for value in row:
                     yield value if isinstance(value, bytes) else str(value).encode()
+
+    @property
+    def unseen(self) -> str:
+        """Say what of the store `everything` cannot look at; empty if it is all."""
+        return "" if self._is_file else "the write-ahead log and the log files of the server"
 
     @property
     def _is_file(self) -> bool:
