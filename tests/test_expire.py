@@ -3,11 +3,13 @@
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import pytest
 
-from backups import says_yes
+from backups import Site, says_yes
 from interlock.app import Opened
 from interlock.contract.ir import Approvals, Undo
 from interlock.core.effect import EffectClass
@@ -24,6 +26,8 @@ from interlock.gateway.resolve import resolve
 from interlock.gateway.resume import resume
 from interlock.ledger.audit import audit
 from interlock.ledger.export import read
+from interlock.ports import Changes, Needs, Payload
+from postgres import Server
 from test_consent import LEAD, PEOPLE
 from test_erase import ZOE, bring_back, readable
 from world import ALLOW, KIM, World, a_rule, a_tool
@@ -284,3 +288,44 @@ async def test_the_run_of_a_call_may_be_held_as_a_person_may(world: World) -> No
     to_due(world)
     (ended,) = await expire(world.store, secrets, KIM)
     assert ended.payloads == ended.kept[HELD] > 0
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+async def test_what_was_kept_for_law_can_be_read_in_a_backup_from_before_its_lot_went(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    where = str(tmp_path / "interlock.db")
+    if kind == "postgres":
+        server: Server = request.getfixturevalue("postgres_server")
+        where = server.a_database(f"site{token_hex(4)}")
+    site = Site(where, tmp_path)
+    async with site.process() as world:
+        await publish(world)
+        zoes, eves = await called(world), await called(world, "eve")
+        await hold_for_law(world.store, world.opened.secrets, ZOE, KIM, why="CASE-1")
+        site.back_up()
+        to_due(world)
+        await expire(world.store, world.opened.secrets, KIM)
+    site.restore(over=True)
+    async with site.process() as world:
+        assert (await can_read(world, zoes), await can_read(world, eves)) == ({True}, {False})
+        with pytest.raises(NotPermitted, match="came out of a backup"):
+            await expire(world.store, world.opened.secrets, KIM)
+
+
+async def test_of_what_was_edited_nobody_knows_whose_it_is_and_it_stays(world: World) -> None:
+    await publish(world)
+    ids = await called(world)
+    secrets = world.opened.secrets
+    await hold_for_law(world.store, secrets, ZOE, KIM, why="CASE-1")
+    to_due(world)
+    await expire(world.store, secrets, KIM)
+    id = min(ids)
+    sealed = await world.store.payload(id)
+    assert sealed is not None
+    for stands in (b"no envelope", sealed):
+        changes = Changes(payloads=(Payload(id=id, sealed=stands),))
+        await world.store.write(Needs(), lambda rows, changes=changes: (changes, None))
+        assert (await ends_of(world.store, secrets, ids)).kept == len(ids) - (stands != sealed)
+        assert await expire(world.store, secrets, KIM) == ()
+    assert await can_read(world, ids) == {True}

@@ -96,8 +96,8 @@ ledger     TENANT: 1 entries, root
 readable   who asked, for whom and who agreed, tools, amounts and times are in
            it in the clear
 encrypted  arguments, results and previews are in it encrypted, and no key is
-erasing    what is erased later can be read with it for as long as `monday.keys`
-           exists
+erasing    what is erased or expires later can be read with it for as long as
+           `monday.keys` exists
 keys       monday.keys: 0
 """)
     held = shell.data("backup", "again.backup")

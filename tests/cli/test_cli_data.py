@@ -68,6 +68,7 @@ def test_what_is_older_than_its_days_goes_and_what_is_held_waits(shell: Shell) -
     (until,) = shell.data("data", "show", "INV-1")["expires"]
     assert (until["lot"], until["on"]) == ("2026-01/30", "2026-03-04T00:00:00.000000Z")
     assert shell("data", "expire") == "nothing is due\n"
+    assert "2026-01, 30 days: due 2026-03-04 01:00:00 +01:00" in shell.err
     shell.clock.forward(days=70)
     would = shell.data("data", "expire", "--dry-run")
     assert steady(shell("data", "expire")) == snapshot("""\

@@ -196,6 +196,12 @@ def clock_set_back(shell: Shell) -> None:
     shell.clock.jump(seconds=-3_600)
 
 
+def nobody_attends(shell: Shell) -> None:
+    shell.publish(**{"interlock: 1\n": "interlock: 1\nretention: { payloads: 30d }\n"})
+    shell.refund("INV-1", 5, "--env", "prod")
+    shell.clock.forward(days=70)
+
+
 def another_key(shell: Shell) -> None:
     (shell.folder / "keys" / "master.seed").write_bytes(bytes(32))
 
@@ -227,6 +233,7 @@ def another_key(shell: Shell) -> None:
         ("contracts", "warning", with_what_is_not_enforced, "not enforced in this version: `redaction`"),
         ("contracts", "wrong", a_tool_that_is_not_there, "`look` cannot be carried out here"),
         ("waiting", "warning", about_to_expire, "parked, and within the hour too late"),
+        ("expiry", "warning", nobody_attends, "1 lot is readable past their days: 2026-01/30"),
         ("clock", "wrong", clock_set_back, "was set back"),
     ],
     ids=lambda value: value if isinstance(value, str) else getattr(value, "__name__", None),

@@ -156,19 +156,20 @@ async def hold_for_law(store: TenantStore, secrets: Secrets, subject: SubjectId,
         raise gone
     too_late = (await store.write(Needs(), partial(_held, name=name, by=by, why=why))).answer
     if too_late is not None:
-        raise NotPermitted(too_late, fix="run `interlock attend --once`, which ends it, and look what is left")
+        raise NotPermitted(too_late[0], fix=too_late[1])
     if not secrets.has_key(name):
         # Between the look above and the entry somebody began to erase it, and has ended.
         await store.write(Needs(), partial(_released, name=name, by=by))
         raise gone
 
 
-def _held(rows: Rows, *, name: SubjectName, by: Operator, why: str) -> tuple[Changes, str | None]:
+def _held(rows: Rows, *, name: SubjectName, by: Operator, why: str) -> tuple[Changes, tuple[str, str] | None]:
     erasing = next((one for one in rows.door.erasing if one.subject == name), None)
     if erasing is not None:
-        return Changes(), f"`{erasing.by}` is erasing it"
+        return Changes(), (f"`{erasing.by}` is erasing it", "look what is left: `interlock data show SUBJECT`")
     if rows.door.expiring is not None:
-        return Changes(), "what is older than its days is being made unreadable at this moment"
+        what = "what is older than its days is being made unreadable at this moment"
+        return Changes(), (what, "run `interlock data expire`, which ends it, and hold it then")
     others = tuple(hold for hold in rows.door.legal_holds if hold.subject != name)
     hold = LegalHold(subject=name, by=by.person, at=rows.now, why=why)
     door = replace(rows.door, epoch=rows.door.epoch + 1, legal_holds=(*others, hold))

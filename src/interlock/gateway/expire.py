@@ -5,8 +5,9 @@ begins is written first. From then on until it has ended nobody can hold anythin
 process that died in between does the same once more.
 """
 
+import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -88,15 +89,23 @@ async def ends_of(store: TenantStore, secrets: Secrets, payloads: frozenset[Payl
     ids = sorted(payloads)
     for start in range(0, len(ids), _AT_ONCE):
         for id, sealed in (await store.payloads(ids[start : start + _AT_ONCE])).items():
-            names = secrets.names_of(sealed)
-            lot = next((name for name in names if name in known), None)
             if not secrets.can_open(store.tenant, id, sealed):
                 gone += 1
-            elif id in own and (lot is None or not secrets.has_key(lot)):
+                continue
+            lot = next((name for name in secrets.names_of(sealed) if name in known), None)
+            if id in own and (lot is None or not secrets.has_key(lot)):
                 kept += 1
             else:
                 found[known[lot] if lot is not None else Lot(month="")] += 1
     return Ends(lots=found, kept=kept, gone=gone)
+
+
+async def next_due(store: TenantStore, secrets: Secrets) -> Lot | None:
+    """Return the lot that is due next, if any has payloads."""
+    now = (await store.read(Needs())).now
+    known = await lots(store, secrets, now)
+    ahead = sorted((lot.due, name) for name, lot in known.items() if lot.due is not None and lot.due > now)
+    return next((known[name] for _, name in ahead if secrets.has_key(name)), None)
 
 
 async def would_expire(store: TenantStore, secrets: Secrets) -> tuple[Expired, ...]:
@@ -180,6 +189,7 @@ async def _keep(store: TenantStore, secrets: Secrets, mark: Expiring, payloads: 
             except (PayloadErased, StoreTampered):
                 continue  # nobody could read it before either
             kept.append(why)
+            await asyncio.sleep(0)  # keys are looked up on the loop, and others have their turn between two
     secrets.flush()
     return kept
 
@@ -225,9 +235,17 @@ async def _not_needed(store: TenantStore, secrets: Secrets) -> tuple[PayloadId, 
         for id in page:
             row = seen.actions.get(ActionId(kept[id]))
             needed = row is not None and id in payloads_of(row) and still_needs(row, seen.now)
-            if not needed and not held & set(secrets.names_of(sealed[id]) if id in sealed else ()):
+            if not needed and not (held and _may_be_held(secrets, sealed.get(id), held)):
                 free.append(id)
     return tuple(free)
+
+
+def _may_be_held(secrets: Secrets, sealed: bytes | None, held: Set[SubjectName]) -> bool:
+    """Whether a payload is held for law. Of one that is gone or was edited nobody knows whose it is."""
+    try:
+        return sealed is None or not held.isdisjoint(secrets.names_of(sealed))
+    except StoreTampered:
+        return True
 
 
 async def _stands(store: TenantStore, mark: Expiring) -> bool:

@@ -101,10 +101,11 @@ class Keyring:
             raise StoreTampered("a payload is not as it was written", fix="treat it as lost") from error
 
     def keep(self, tenant: TenantId, id: PayloadId, sealed: bytes, *, without: SubjectName, why: str) -> None:
-        self.open(tenant, id, sealed)
-        envelope = _decode(sealed)
-        left = [self.keys.find(name) for name in envelope.names if name != without]
-        own = aes_key_wrap(self._wrapping_key(tenant, id, left), self._key_of(tenant, id, envelope))
+        parts = {name: self.keys.find(name) for name in self.names_of(sealed)}
+        if parts.get(without) is None and self.keys.find(_own_name(tenant, id)) is not None:
+            return  # it has one, and the other key is gone
+        left = [part for name, part in parts.items() if name != without]
+        own = aes_key_wrap(self._wrapping_key(tenant, id, left), self._payload_key(list(parts.values())))
         self.keys.find_or_make(_own_name(tenant, id), lambda: own + why.encode())
 
     def kept(self, tenant: TenantId) -> Mapping[PayloadId, str]:

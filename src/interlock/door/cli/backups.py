@@ -19,8 +19,8 @@ from interlock.ports import Wanted
 
 _CLEAR = "who asked, for whom and who agreed, tools, amounts and times are in it in the clear"
 _SEALED = "arguments, results and previews are in it encrypted, and no key is"
-_LATER = "what is erased later cannot be read in it either: its key is destroyed, not copied"
-_LATER_WITH_KEYS = "what is erased later can be read with it for as long as `{}` exists"
+_LATER = "what is erased or expires later cannot be read in it either: its key is destroyed, not copied"
+_LATER_WITH_KEYS = "what is erased or expires later can be read with it for as long as `{}` exists"
 
 
 def backed_up(typed: Typed) -> int:

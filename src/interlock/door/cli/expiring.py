@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from interlock.core.ids import Micros
 from interlock.door.cli.person import operator
-from interlock.door.cli.render import count, table
+from interlock.door.cli.render import Time, count, table
 from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import awaited, session
 from interlock.door.cli.subjects import BACKUPS
-from interlock.gateway.expire import KEPT, Expired, expire, would_expire
+from interlock.gateway.expire import KEPT, Expired, expire, next_due, would_expire
 
 
 @awaited
@@ -20,8 +20,12 @@ async def expired(typed: Typed) -> int:
         else:
             by = operator(typed, here.gateway.process)
             found = await expire(here.store, here.gateway.secrets, by, after=Micros(0))
+        ahead = await next_due(here.store, here.gateway.secrets)
     data = {"expired": list(map(_data, found)), "dry_run": bool(typed.given.dry_run), "backups": BACKUPS}
-    typed.screen.show(data, _text(typed, found) or "nothing is due")
+    next_one = Time(ahead.due) if ahead is not None and ahead.due is not None else None
+    typed.screen.show({**data, "next_due": next_one}, _text(typed, found) or "nothing is due")
+    if ahead is not None and next_one is not None:
+        typed.screen.note(f"note: {_lot(ahead.name)}: due {next_one.short()}")
     if found:
         typed.screen.note(f"note: {BACKUPS}")
     return 0
@@ -35,13 +39,13 @@ def _text(typed: Typed, found: Sequence[Expired]) -> str:
     if not found:
         return ""
     headers = ("lot", "would be unreadable" if typed.given.dry_run else "unreadable", "kept longer")
-    rows = [(_lot(one), f"{one.payloads:,}", _kept(one)) for one in found]
+    rows = [(_lot(one.lot), f"{one.payloads:,}", _kept(one)) for one in found]
     return table(headers, rows, typed.screen.width, right=(1,))
 
 
-def _lot(one: Expired) -> str:
-    month, _, days = one.lot.partition("/")
-    return "kept past its days" if one.lot == KEPT else f"{month}, {count(int(days), 'day', 'days')}"
+def _lot(name: str) -> str:
+    month, _, days = name.partition("/")
+    return "kept past its days" if name == KEPT else f"{month}, {count(int(days), 'day', 'days')}"
 
 
 def _kept(one: Expired) -> str:
