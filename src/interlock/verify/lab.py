@@ -1,19 +1,17 @@
 """Where the checks run: a store of its own, of the same kind and with the same settings as the one that is used."""
 
-import shutil
 import sqlite3
 import tempfile
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
-from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 from interlock import app
-from interlock.core.errors import StoreClosed
 from interlock.core.ids import TenantId
+from interlock.verify.scratch import scratch_folder, scratch_schema
 from interlock.verify.world import HandClock, World
 
 Row = tuple[Any, ...]
@@ -129,26 +127,20 @@ order by table_name, ordinal_position"""
 def lab_like(store: str) -> Generator[Lab]:
     """Make a scratch store like `store`: a file on the same file system, or a schema in the same database.
 
-    The schema, or the folder with the file and its keys, is gone afterwards.
+    The schema, or the folder with the file and its keys, is gone afterwards. What a process that was killed left behind
+    is swept up first.
 
     Raises:
         StoreClosed: there is no right to make one.
     """
+    temporary = Path(tempfile.gettempdir())
     if app.is_postgres(store):
-        with _schema_in(store) as where, tempfile.TemporaryDirectory(prefix="interlock-verify-") as name:
-            yield from _closing(Lab(where=where, folder=Path(name)))
+        with scratch_schema(store) as where, scratch_folder(temporary, "interlock-verify-") as folder:
+            yield from _closing(Lab(where=where, folder=folder))
         return
     beside = Path(store).resolve().parent
-    try:
-        folder = Path(tempfile.mkdtemp(prefix=".interlock-verify-", dir=beside if beside.is_dir() else None))
-    except OSError as error:
-        raise StoreClosed(
-            f"no scratch folder can be made in `{beside}`", fix="make the folder writable, or name another `--store`"
-        ) from error
-    try:
+    with scratch_folder(beside if beside.is_dir() else temporary, ".interlock-verify-") as folder:
         yield from _closing(Lab(where=str(folder / "interlock.db"), folder=folder))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _closing(lab: Lab) -> Generator[Lab]:
@@ -156,42 +148,3 @@ def _closing(lab: Lab) -> Generator[Lab]:
         yield lab
     finally:
         lab.close()
-
-
-@contextmanager
-def _schema_in(url: str) -> Generator[str]:
-    try:
-        import psycopg  # noqa: PLC0415  an extra
-    except ImportError as error:
-        fix = "install it with its extra: `pip install 'interlock[postgres]'`"
-        raise StoreClosed("this installation cannot speak to Postgres", fix=fix) from error
-    name = f"interlock_verify_{token_hex(4)}"
-    try:
-        with psycopg.connect(url, autocommit=True) as db:
-            db.execute(f"create schema {name}")  # pyright: ignore[reportArgumentType, reportCallIssue]
-    except psycopg.Error as error:
-        raise StoreClosed(
-            "no scratch schema can be made in this database",
-            fix="grant the user `create` on the database, or name another with `--store`",
-        ) from error
-    where = _with_search_path(url, name)
-    try:
-        with psycopg.connect(where, autocommit=True) as db:
-            found = db.execute("select current_schema()").fetchone()
-        if found != (name,):
-            # Behind a pooler that drops it, everything would be written beside the tables of the user.
-            fix = "name the server itself with `--store`, not a pooler before it"
-            raise StoreClosed("this connection does not keep a search path", fix=fix)
-        yield where
-    finally:
-        with suppress(psycopg.Error), psycopg.connect(url, autocommit=True) as db:
-            db.execute(f"drop schema {name} cascade")  # pyright: ignore[reportArgumentType, reportCallIssue]
-
-
-def _with_search_path(url: str, schema: str) -> str:
-    parts = urlsplit(url)
-    options = parse_qs(parts.query, keep_blank_values=True)
-    earlier = options.get("options", [""])[0]
-    options["options"] = [f"{earlier} -c search_path={schema}".strip()]
-    query = urlencode(options, doseq=True, quote_via=quote)
-    return f"{parts.scheme}://{parts.netloc}{parts.path}?{query}"

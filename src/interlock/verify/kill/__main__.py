@@ -8,11 +8,13 @@ import json
 import os
 import random
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 from interlock import app
 from interlock.verify.check import Broken
 from interlock.verify.kill.matrix import freeze, freezes, kill, kills
+from interlock.verify.scratch import folder_in_use, schema_in_use
 
 
 def main() -> int:
@@ -27,6 +29,12 @@ def main() -> int:
     chance = random.Random(given.seed)  # noqa: S311  the same moments again
     kind = "postgres" if app.is_postgres(store) else "sqlite"
     _make_tables(store, given.folder)
+    # Whoever began this may be killed: what children work on must not be swept up under them.
+    with folder_in_use(given.folder), schema_in_use(store) if kind == "postgres" else nullcontext():
+        return _worked(kind, store, given, chance)
+
+
+def _worked(kind: str, store: str, given: argparse.Namespace, chance: random.Random) -> int:
     try:
         for case in kills(kind, store, given.folder, given.kills, chance):
             _tell(stop="killed", point=case.point, ended=kill(case, chance))
