@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn
 
@@ -46,17 +46,20 @@ class _Layout(argparse.RawDescriptionHelpFormatter):
         return "\n".join(textwrap.fill(line, width, initial_indent=indent) for line in text.splitlines())
 
 
-def main(argv: Sequence[str] | None = None, *, clock: "Clock | None" = None) -> int:
+def main(
+    argv: Sequence[str] | None = None, *, clock: "Clock | None" = None, begins: Callable[[], None] = lambda: None
+) -> int:
     """Carry out one command line and return its exit code.
 
     Args:
         argv: the words behind the command's name; those of this process if nothing else is given.
         clock: the clock of this machine, if nothing else is given.
+        begins: called once the command is understood and imported; nothing has been done before.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     screen = Screen.of_this_process(json="--json" in words)
     try:
-        return _carry_out(words, screen, clock)
+        return _carry_out(words, screen, clock, begins)
     except UsageWrong as error:
         screen.error(error)
         return _USAGE
@@ -75,7 +78,7 @@ def main(argv: Sequence[str] | None = None, *, clock: "Clock | None" = None) -> 
     return _NOT_CARRIED_OUT
 
 
-def _carry_out(words: Sequence[str], screen: Screen, clock: "Clock | None") -> int:
+def _carry_out(words: Sequence[str], screen: Screen, clock: "Clock | None", begins: Callable[[], None]) -> int:
     for word in words:
         if not _is_text(word):
             raise UsageWrong("an argument is not UTF-8 text", fix="type it again, or read it from a file")
@@ -100,7 +103,9 @@ def _carry_out(words: Sequence[str], screen: Screen, clock: "Clock | None") -> i
         tenant=getattr(given, "tenant", None),
         json=getattr(given, "json", False),
     )
-    return _run(command, Typed(given=given, settings=said, screen=screen, clock=clock))
+    carry_out = _found(command)
+    begins()
+    return carry_out(Typed(given=given, settings=said, screen=screen, clock=clock))
 
 
 def _place(left: Sequence[str], given: argparse.Namespace, command: Command) -> None:
@@ -113,7 +118,7 @@ def _place(left: Sequence[str], given: argparse.Namespace, command: Command) -> 
         setattr(given, empty.pop(0), word)
 
 
-def _run(command: Command, typed: Typed) -> int:
+def _found(command: Command) -> Callable[[Typed], int]:
     module, _, function = command.run.partition(":")
     try:
         found = import_module(_HERE + module)
@@ -122,7 +127,7 @@ def _run(command: Command, typed: Typed) -> int:
             raise
         what = f"this installation has no command `{command.name}`"
         raise UsageWrong(what, fix="install the version that has it") from error
-    return getattr(found, function)(typed)
+    return getattr(found, function)
 
 
 def parser() -> argparse.ArgumentParser:
