@@ -64,6 +64,11 @@ class Shell:
         assert self(*words, code=1) == ""
         return self.err
 
+    def unmeant(self, *words: str) -> str:
+        """Return what is said of a line that could not be meant, whatever the store holds."""
+        assert self(*words, code=2) == ""
+        return self.err
+
     def contract(self, *, people: str = "", **changes: str) -> Path:
         """Write the contract of the shop for this tenant; whoever runs the tests is a lead, and so are `people`."""
         text = SHOP.read_text(encoding="utf-8").replace("tenant: default", f"tenant: {self.tenant}")

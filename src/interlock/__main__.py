@@ -1,4 +1,4 @@
-"""The command `interlock` as a process: whoever interrupts it, also while it begins or ends, sees no trace of Python."""
+"""The command `interlock` as a process: who interrupts it, also while it begins or ends, sees no trace of Python."""
 
 import os
 import signal

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from interlock.core.errors import InterlockError
+from interlock.core.errors import UsageWrong
 from interlock.core.ids import TenantId
 
 DEMO = TenantId("demo")
@@ -46,14 +46,14 @@ def settings(
     """Take each setting from the command line, else from the environment, else the default.
 
     Raises:
-        InterlockError: one of them cannot be meant.
+        UsageWrong: one of them cannot be meant.
     """
     where = store or environment.get("INTERLOCK_STORE") or ".interlock/interlock.db"
     name = tenant or environment.get("INTERLOCK_TENANT")
     if "://" in where and not where.startswith(("postgresql://", "postgres://")):
-        raise InterlockError("the store is neither a file nor a Postgres address", fix="write `postgresql://HOST/NAME`")
+        raise UsageWrong("the store is neither a file nor a Postgres address", fix="write `postgresql://HOST/NAME`")
     if name is not None and not _NAME.fullmatch(name):
-        raise InterlockError(f"`{name}` is not the name of a tenant", fix="use letters, digits, `_`, `.` and `-`")
+        raise UsageWrong(f"`{name}` is not the name of a tenant", fix="use letters, digits, `_`, `.` and `-`")
     return Settings(
         store=where,
         keys=Path(keys or environment.get("INTERLOCK_KEYS") or ".interlock/keys"),

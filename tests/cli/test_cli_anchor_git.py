@@ -175,7 +175,7 @@ def test_a_push_to_a_folder_that_the_repository_names_runs_no_hook_of_it(on_file
 
 def test_a_kind_of_place_that_nobody_knows_is_no_file_of_that_name(on_file: Shell) -> None:
     on_file.publish()
-    assert "no kind of place `ftp:`" in on_file.failed("ledger", "anchor", "--to", "ftp://foo")
+    assert "no kind of place `ftp:`" in on_file.unmeant("ledger", "anchor", "--to", "ftp://foo")
     Path("garbage.jsonl").write_text("no anchor\n", encoding="utf-8")
     assert "`garbage.jsonl`: line 1 is not an anchor" in on_file.failed(
         "ledger", "anchor", "--to", "file:garbage.jsonl"

@@ -1,6 +1,7 @@
 """Backup, restore and adoption as an operator types them; the commands of `docs/backup.md` are run here."""
 
 import json
+import re
 import shlex
 from pathlib import Path
 from secrets import token_hex
@@ -11,6 +12,7 @@ from inline_snapshot import snapshot
 import command_line
 from command_line import ROOT, Shell, steady
 from corner_shop import done
+from interlock.door.cli.main import main
 from postgres import Server
 
 pytestmark = pytest.mark.promise("ledger", "once")
@@ -91,7 +93,7 @@ def test_what_a_backup_may_still_hold_is_printed(on_file: Shell, monkeypatch: py
     assert steady(said) == snapshot("""\
 backup     monday.backup
 as of      2026-01-01 13:00:00 +01:00
-ledger     TENANT: 1 entries, root
+ledger     TENANT: 1 entry, root
            HASH1
 readable   who asked, for whom and who agreed, tools, amounts and times are in
            it in the clear
@@ -126,5 +128,24 @@ def test_what_cannot_be_meant_is_an_error(on_file: Shell, words: list[str], said
     shell.publish()
     shell("backup", "monday.backup")
     before = shell.data("ledger", "verify")["root"]
-    assert said in " ".join(shell.failed(*words).split())
+    assert shell.run(*words) == (2 if "-1" in words else 1, "")
+    assert said in " ".join(shell.err.split())
     assert shell.data("ledger", "verify")["root"] == before
+
+
+def test_what_to_do_before_it_is_adopted_is_printed_as_it_is_typed(
+    on_file: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shell = on_file
+    monkeypatch.setenv("COLUMNS", "80")
+    shell.publish()
+    shell("backup", "monday.backup")
+    shell.where = "restored.db"
+    said = shell("restore", "monday.backup").replace("\\\n", " ")
+    first, then = (re.sub(r" +", " ", line) for line in re.findall(r"`interlock ([^`]+)`", said))
+    assert first.split()[:5] == ["mode", "shop", "ask", "--env", "prod"]
+    for line in (first, f"{then} --nothing-newer"):
+        assert main(shlex.split(line), clock=shell.clock) == 0
+    shell.clock.forward(seconds=1)
+    shell.capsys.readouterr()
+    assert shell.refund("INV-1", 5, code=3)["outcome"] == "parked"

@@ -36,9 +36,9 @@ def test_a_budget_is_raised_by_an_exact_amount_of_its_unit(shell: Shell) -> None
 @pytest.mark.parametrize("amount", ["0.0000001", "-1", "1e9999", "a", "", "NaN", "1,000", "99999999999999999999", "٣"])
 def test_what_is_no_amount_changes_nothing(on_file: Shell, amount: str) -> None:
     on_file.publish()
-    assert "is no amount of usd" in on_file.failed("budget", "raise", DAY, f"--by={amount}")
+    assert "is no amount of usd" in on_file.unmeant("budget", "raise", DAY, f"--by={amount}")
     run = "shop:prod/tool_calls/run:r7"
-    assert "is no amount of tool calls" in on_file.failed("budget", "raise", run, f"--by={amount}")
+    assert "is no amount of tool calls" in on_file.unmeant("budget", "raise", run, f"--by={amount}")
 
 
 def test_a_budget_is_named_by_a_unique_beginning(on_file: Shell) -> None:
@@ -46,7 +46,7 @@ def test_a_budget_is_named_by_a_unique_beginning(on_file: Shell) -> None:
     assert "several budgets begin with `shop`" in on_file.failed("budget", "raise", "shop", "--by", "1")
     assert "no budget is named `x`" in on_file.failed("budget", "raise", "x", "--by", "1")
     assert "no budget is named ``" in on_file.failed("budget", "raise", "", "--by", "1")
-    assert "nothing would change" in on_file.failed("budget", "raise", DAY, "--by", "0")
+    assert "nothing would change" in on_file.unmeant("budget", "raise", DAY, "--by", "0")
 
 
 def test_the_screen_of_budgets(demo: Shell) -> None:

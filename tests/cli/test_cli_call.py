@@ -39,7 +39,7 @@ def test_arguments_come_from_a_file_or_from_standard_input(
     with (tmp_path / "args.json").open(encoding="utf-8") as file:
         monkeypatch.setattr("sys.stdin", file)
         assert on_file.data("call", "look", "--args", "-", code=5)["reason"] == "invalid_arguments"
-    assert "given twice" in on_file.failed("call", "refund", "{}", "--args", "args.json")
+    assert "given twice" in on_file.unmeant("call", "refund", "{}", "--args", "args.json")
     (tmp_path / "bad").write_bytes(b"\xff\xfe")
     assert "not UTF-8" in on_file.failed("call", "refund", "--args", "bad")
     assert "`nowhere` cannot be used: no such file" in on_file.failed("call", "refund", "--args", "nowhere")
@@ -178,5 +178,5 @@ def test_a_person_resolves_what_nobody_knows(shell: Shell) -> None:
     retried = shell.data("action", "resolve", ids[3], "retry", "--first-may-still-happen", code=7)
     assert (retried["state"], retried["retried"]["outcome"]) == ("abandoned", "uncertain")
     assert "nobody doubts how" in shell.failed("action", "resolve", ids[0], "abandon")
-    assert "belongs to `happened`" in shell.failed("action", "resolve", ids[0], "abandon", "--result", "1")
-    assert "is not JSON" in shell.failed("action", "resolve", ids[0], "happened", "--result", "{")
+    assert "belongs to `happened`" in shell.unmeant("action", "resolve", ids[0], "abandon", "--result", "1")
+    assert "is not JSON" in shell.unmeant("action", "resolve", ids[0], "happened", "--result", "{")

@@ -130,9 +130,9 @@ rule `refund.approval_over` at shop.yaml:52:5 asks, one person of lead within 1h
     assert on_file.data(*words, "--env", "dark")["decision"] == "deny"
     assert on_file.data(*words, "--mode", "suggest")["decision"] == "suggest"
     assert on_file.data(*words[:-2])["decision"] == "deny"
-    assert "is no fact" in on_file.failed(*words, "--fact", "fraud")
-    assert "no contract is named" in on_file.failed("policy", "explain", "refund", "{}")
-    assert "say which call is meant" in on_file.failed("policy", "explain")
+    assert "is no fact" in on_file.unmeant(*words, "--fact", "fraud")
+    assert "no contract is named" in on_file.unmeant("policy", "explain", "refund", "{}")
+    assert "say which call is meant" in on_file.unmeant("policy", "explain")
     assert "did you mean `refund`?" in on_file.failed("policy", "explain", "refnd", "--contract", path)
 
 

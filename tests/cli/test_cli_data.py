@@ -42,7 +42,7 @@ def test_a_court_comes_first(on_file: Shell) -> None:
     assert "it cannot be erased" in on_file("data", "hold", "INV-1", "--why", "CASE-1")
     assert on_file.data("data", "show", "INV-1")["legal_hold"] == "CASE-1"
     assert "holds it for law (CASE-1)" in on_file.failed("data", "erase", "INV-1", "--yes")
-    assert "is no code" in on_file.failed("data", "hold", "INV-1", "--why", "Sam went to court")
+    assert "is no code" in on_file.unmeant("data", "hold", "INV-1", "--why", "Sam went to court")
     on_file("data", "release", "INV-1")
     assert "nobody holds it" in on_file.failed("data", "release", "INV-1")
     assert on_file.data("data", "erase", "INV-1", "--yes")["payloads"] > 0
@@ -52,8 +52,8 @@ def test_the_data_of_a_run_is_named_by_the_run(on_file: Shell) -> None:
     on_file.publish()
     id = on_file.refund("INV-1", 20, "--run", "r1")["action"]
     assert on_file.data("data", "show", "--run", "r1")["actions"] == [id]
-    assert "one subject is needed" in on_file.failed("data", "show")
-    assert "one subject is needed" in on_file.failed("data", "show", "x", "--run", "r1")
+    assert "one subject is needed" in on_file.unmeant("data", "show")
+    assert "one subject is needed" in on_file.unmeant("data", "show", "x", "--run", "r1")
 
 
 WITH_DAYS = {**WITH_SUBJECT, "interlock: 1\n": "interlock: 1\nretention: { payloads: 30d, trace: 7d }\n"}
@@ -98,3 +98,23 @@ lot                 unreadable  kept longer
 kept past its days           4
 """)
     assert shell.data("data", "show", "INV-4")["readable"] is False
+
+
+def test_what_is_advised_can_be_typed_as_it_stands(on_file: Shell) -> None:
+    on_file.publish(**WITH_SUBJECT)
+    on_file.refund("INV 1", 5)
+    on_file("data", "hold", "INV 1", "--why", "CASE-1")
+    advice = " ".join(on_file.failed("data", "erase", "INV 1", "--yes").split())
+    assert "`interlock data release 'INV 1'`" in advice
+    on_file("data", "release", "INV 1")
+    assert "`interlock data show 'INV 1'`" in " ".join(on_file.failed("data", "release", "INV 1").split())
+    assert "`interlock data show --run 'r 1'`" in on_file.failed("data", "release", "--run", "r 1")
+
+
+def test_who_has_nothing_kept_is_told_what_would_be(on_file: Shell) -> None:
+    on_file.publish(**WITH_SUBJECT)
+    assert "0 payloads of 0 actions" in on_file("data", "show", "C-1")
+    assert "`subject:` in its contract" in " ".join(on_file.err.split())
+    on_file.refund("INV-1", 5)
+    on_file("data", "show", "INV-1")
+    assert on_file.err == ""

@@ -272,7 +272,7 @@ def test_an_anchor_that_is_old_or_knows_more_is_seen(open_shop: Shell) -> None:
     assert states(open_shop, "--anchors", "anchors.jsonl", code=0)["anchor"] == "ok"
     open_shop.clock.forward(days=8)
     assert states(open_shop, "--anchors", "anchors.jsonl")["anchor"] == "warning"
-    assert "8 d old" in said_of(open_shop, "anchor", "--anchors", "anchors.jsonl")
+    assert "8 days old" in said_of(open_shop, "anchor", "--anchors", "anchors.jsonl")
     assert "has none of this ledger" in said_of(open_shop, "anchor", "--anchors", "none.jsonl")
     for file in open_shop.folder.glob("interlock.db*"):
         shutil.copy(file, open_shop.folder / f"old.{file.name}")

@@ -105,7 +105,7 @@ def test_what_cannot_be_meant_is_an_error_with_a_fix(capsys: pytest.CaptureFixtu
         (["--store", "mysql://x"], "neither a file"),
         (["--tenant", "a b"], "not the name of a tenant"),
     ):
-        assert main(["explain", "a1", *where]) == 1
+        assert main(["explain", "a1", *where]) == 2
         err = capsys.readouterr().err
         assert said in err
         assert "\nfix: " in err

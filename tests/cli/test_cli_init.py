@@ -114,7 +114,7 @@ def test_names_are_kept_as_they_were_said(on_file: Shell) -> None:
     begin(on_file, "it-access", "--workflow", "on")
     contract = load(Path("contract.yaml"))
     assert (contract.workflow, contract.tenant) == ("on", "007")
-    assert "is not the name of a workflow" in on_file.failed("contract", "init", "x", "--yes", "--workflow", "a b")
+    assert "is not the name of a workflow" in on_file.unmeant("contract", "init", "x", "--yes", "--workflow", "a b")
     on_file.tenant = "demo"
     assert "the tenant of the demo alone" in on_file.failed("contract", "init", "x", "--yes")
     assert not Path("x").exists()
@@ -147,7 +147,7 @@ def test_a_disk_that_takes_no_more_leaves_nothing_half_way() -> None:
 
 
 def test_where_nobody_can_be_asked_it_says_what_is_missing(on_file: Shell) -> None:
-    said = " ".join(on_file.failed("contract", "init", "--domain", "it-access").split())
+    said = " ".join(on_file.unmeant("contract", "init", "--domain", "it-access").split())
     assert "not all is said: `--workflow`, `--mode` fix: say it, or take the defaults" in said
 
 

@@ -78,7 +78,14 @@ def test_policy_files_are_read_beside_the_contract(on_file: Shell) -> None:
 
 @pytest.mark.parametrize("words", [["a.yaml"], ["a.yaml", "b.yaml", "c.yaml"], ["a.yaml", "b.yaml", "--in-force"]])
 def test_the_wrong_number_of_files_is_said(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["policy", "diff", *words, "--json"]) == 1
+    assert main(["policy", "diff", *words, "--json"]) == 2
     said = json.loads(capsys.readouterr().err)
     assert "to compare" in said["error"]
     assert "`OLD NEW`" in said["fix"]
+
+
+def test_a_file_that_is_not_there_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("shop.yaml").write_text("version: 1\n", encoding="utf-8")
+    for words in (["gone.yaml", "shop.yaml"], ["shop.yaml", "gone.yaml"], ["--in-force", "gone.yaml"]):
+        assert main(["policy", "diff", *words]) == 1
+        assert capsys.readouterr().err == "error: there is no file `gone.yaml`\nfix: name a contract that is there\n"

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interlock.core.charge import Unit
-from interlock.door.cli.render import Amount, Time, block, clean, json_text, since, span, table, usd, wrapped
+from interlock.door.cli.render import Amount, Time, age, block, clean, json_text, since, span, table, usd, wrapped
 from world import NOON
 
 
@@ -84,3 +84,20 @@ def test_a_block_keeps_every_word(value: str, width: int) -> None:
 
 def test_a_long_line_is_broken_under_its_beginning() -> None:
     assert wrapped("error: one two three", 12, hang=7) == "error: one\n       two\n       three"
+
+
+@pytest.mark.parametrize(
+    ("micros", "words"),
+    [
+        (0, "less than a second"),
+        (842_000, "less than a second"),
+        (1_999_999, "1 second"),
+        (2_000_000, "2 seconds"),
+        (119_999_999, "119 seconds"),
+        (120_000_000, "2 minutes"),
+        (3 * 3_600_000_000, "3 hours"),
+        (8 * 86_400_000_000, "8 days"),
+    ],
+)
+def test_how_old_something_is_is_said_in_whole_words(micros: int, words: str) -> None:
+    assert age(micros) == words

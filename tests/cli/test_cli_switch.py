@@ -33,8 +33,8 @@ def test_a_switch_may_leave_reads_or_previews(on_file: Shell) -> None:
     assert "several switches are thrown" in err
     assert "no switch has the id `s1`" in on_file.failed("switch", "resume", "s1")
     assert len(on_file.data("switch", "resume", "--all")["taken_back"]) == 2
-    assert "is no effect class" in on_file.failed("switch", "stop", "--class", "write")
-    assert "is no name" in on_file.failed("switch", "stop", "--tool", "a b")
+    assert "is no effect class" in on_file.unmeant("switch", "stop", "--class", "write")
+    assert "is no name" in on_file.unmeant("switch", "stop", "--tool", "a b")
 
 
 def test_the_screen_of_a_switch(demo: Shell) -> None:
@@ -100,7 +100,7 @@ def test_the_mode_of_a_workflow_is_shown_and_changed(shell: Shell) -> None:
     assert shell.refund("INV-1", 20, code=5)["reason"] == "policy"
     (published,) = shell.data("mode")["published"]
     assert (published["workflow"], published["environment"], published["mode"]) == ("shop", "prod", "read_only")
-    assert "`fly` is no mode" in shell.failed("mode", "shop", "fly")
+    assert "`fly` is no mode" in shell.unmeant("mode", "shop", "fly")
     assert "no contract is published for `other`" in shell.failed("mode", "other")
     assert "nothing is published for `other`" in shell.failed("mode", "other", "act")
 
@@ -115,7 +115,7 @@ def test_broken_glass_lifts_a_mode_for_a_while(on_file: Shell) -> None:
     on_file.clock.forward(minutes=15)
     assert on_file.refund("INV-2", 20, code=5)["reason"] == "policy"
     for span in ("0s", "soon", "15", "-5m"):
-        assert "no span of time" in on_file.failed("glass", f"--for={span}")
+        assert "no span of time" in on_file.unmeant("glass", f"--for={span}")
 
 
 def test_a_clock_is_vouched_for(shell: Shell) -> None:

@@ -67,8 +67,8 @@ def test_a_report_is_signed_and_one_that_was_edited_is_refused(on_file: Shell) -
 def test_what_would_be_checked_is_listed_and_what_is_no_promise_is_said(on_file: Shell) -> None:
     listed = on_file.data("verify", "--list")
     assert [each["name"] for each in listed] == [*(check.name for check in EVERY), "killed_at_any_step"]
-    assert "did you mean `budget`" in on_file.failed("verify", "--only", "budgt")
-    assert "no number of kills" in on_file.failed("verify", "--kill", "0")
+    assert "did you mean `budget`" in on_file.unmeant("verify", "--only", "budgt")
+    assert "no number of kills" in on_file.unmeant("verify", "--kill", "0")
 
 
 def test_without_a_store_it_says_what_this_machine_keeps(tmp_path: Path) -> None:

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from command_line import SHOP, Shell
+from command_line import ROOT, SHOP, Shell
 from interlock.door.cli.main import main
+from interlock.door.cli.page import plain
 from interlock.door.cli.render import table
 from interlock.door.cli.table import COMMANDS, GROUPS
 
-WHOLE = re.compile(r"\S{60,}")
+WHOLE = re.compile(r"[^\s=]{60,}")
 """Something that has no place to be broken: a hash, a key, a base-64 text."""
 
 
@@ -79,3 +80,38 @@ def test_in_a_pipe_a_row_is_one_line(on_file: Shell, monkeypatch: pytest.MonkeyP
         each["entry"]["action"] in row for each, row in zip(entries, rows, strict=True) if "action" in each["entry"]
     )
     assert len(on_file("action", "list").splitlines()) == 1 + len(json.loads(on_file("action", "list", "--json")))
+
+
+@pytest.mark.parametrize("page", sorted(path.stem for path in (ROOT / "docs").glob("*.md")))
+def test_every_page_fits(page: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["help", page]) == 0
+    assert too_wide(capsys.readouterr().out) == []
+
+
+def test_code_that_does_not_fit_can_still_be_typed() -> None:
+    typed = "```sh\n$ interlock ledger verify --key KEY --anchors a.jsonl\n```\n"
+    page = typed + "\n    find: { effect: read }  # it changes nothing\n"
+    assert plain(page, 38) == "\n".join(
+        [
+            "    $ interlock ledger verify --key \\",
+            "        KEY --anchors a.jsonl",
+            "",
+            "    # it changes nothing",
+            "    find: { effect: read }",
+        ]
+    )
+
+
+def test_what_is_told_of_a_store_that_was_restored_fits(on_file: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    on_file.publish(**{"    price: 0.05\n": "    price: 0.05\n    subject: $.args.invoice\n"})
+    done = on_file.refund("INV-1", 5)["action"]
+    on_file("backup", "monday.backup")
+    assert too_wide(on_file("restore", "monday.backup", "--over")) == []
+    on_file.clock.forward(seconds=1)
+    refused = on_file.refund("INV-2", 5, code=5)["action"]
+    on_file("ledger", "adopt", "--nothing-newer")
+    for line in (f"explain {refused}", f"explain {done}", "ledger show", "data show INV-1", "data erase INV-1 --yes"):
+        assert too_wide(on_file(*line.split())) == [], line
+        assert too_wide(on_file.err) == [], line

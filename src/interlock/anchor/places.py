@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from interlock.anchor.file import AnchorFile
 from interlock.anchor.git import GitRepository
 from interlock.anchor.witness import WitnessAt
-from interlock.core.errors import InterlockError
+from interlock.core.errors import InterlockError, UsageWrong
 from interlock.core.ids import Instant
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def place_of(target: str, *, push: bool = False) -> "AnchorFile | GitRepository 
         push: whether a repository is pushed to where it came from.
 
     Raises:
-        InterlockError: no such place can be meant.
+        UsageWrong: no such place can be meant.
     """
     kind, found, rest = target.partition(":")
     match kind if found else "":
@@ -38,7 +38,7 @@ def place_of(target: str, *, push: bool = False) -> "AnchorFile | GitRepository 
         case "":
             return AnchorFile(Path(target))
         case _:
-            raise InterlockError(
+            raise UsageWrong(
                 f"there is no kind of place `{kind}:`", fix="say `file:`, `git:`, `witness:` or `rfc3161:` before it"
             )
 

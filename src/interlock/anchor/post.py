@@ -8,7 +8,7 @@ from io import BytesIO
 from typing import cast
 from urllib.parse import urlsplit
 
-from interlock.core.errors import InterlockError, UpstreamFailed, UpstreamSilent
+from interlock.core.errors import UpstreamFailed, UpstreamSilent, UsageWrong
 from interlock.core.limits import ANCHOR_ANSWER_BYTES_MAX, ANCHOR_SECONDS_MAX
 
 _FIX = "look whether it runs and can be reached from here"
@@ -29,9 +29,9 @@ class Address:
         """Read a URL.
 
         Raises:
-            InterlockError: it is none that may be asked.
+            UsageWrong: it is none that may be asked.
         """
-        wrong = InterlockError(
+        wrong = UsageWrong(
             "this is not the address of a place", fix="write `http://HOST:PORT` or `https://HOST`, without a password"
         )
         try:

@@ -10,7 +10,7 @@ from cryptography.x509 import Certificate, load_pem_x509_certificates
 from rfc3161_client import HashAlgorithm, TimestampRequestBuilder, VerifierBuilder, decode_timestamp_response
 
 from interlock.anchor.post import Address, post
-from interlock.core.errors import InterlockError, LedgerBroken, UpstreamFailed
+from interlock.core.errors import InterlockError, LedgerBroken, UpstreamFailed, UsageWrong
 from interlock.core.ids import Instant
 from interlock.core.value import replace
 from interlock.ledger.anchor import Anchor, Since
@@ -32,11 +32,11 @@ class StampAuthority:
         """Read `URL#CERTFILE`.
 
         Raises:
-            InterlockError: it is none.
+            UsageWrong: it is none.
         """
         url, _, file = text.partition("#")
         if not file:
-            raise InterlockError("the certificate of the authority is missing", fix="write `rfc3161:URL#CERTFILE`")
+            raise UsageWrong("the certificate of the authority is missing", fix="write `rfc3161:URL#CERTFILE`")
         return cls(address=Address.parse(url), certificates=Path(file))
 
     @property

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from interlock.anchor.post import Address, Answer, post
-from interlock.core.errors import InterlockError, LedgerBroken, UpstreamFailed
+from interlock.core.errors import InterlockError, LedgerBroken, UpstreamFailed, UsageWrong
 from interlock.core.value import replace
 from interlock.ledger.anchor import Ahead, Anchor, Since
 from interlock.ledger.cosign import Cosigner, number, parse, with_lines
@@ -24,11 +24,11 @@ class WitnessAt:
         """Read `URL#KEY`.
 
         Raises:
-            InterlockError: it is none.
+            UsageWrong: it is none.
         """
         url, found, key = text.partition("#")
         if not found:
-            raise InterlockError("the key of the witness is missing", fix="write `witness:URL#KEY`")
+            raise UsageWrong("the key of the witness is missing", fix="write `witness:URL#KEY`")
         return cls(address=Address.parse(url), key=Cosigner.parse(key))
 
     @property

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from interlock.core.errors import InterlockError, NotPermitted
+from interlock.core.errors import NotPermitted, UsageWrong
 from interlock.ledger.cosign import Cosigner, is_name
 from interlock.owned import read_own, write_new
 
@@ -31,11 +31,11 @@ def make(path: Path, name: str) -> Cosigner:
     """Write a new key that its owner alone can read, and return its public half.
 
     Raises:
-        InterlockError: the name cannot be that of a key.
+        UsageWrong: the name cannot be that of a key.
         FileExistsError: there is something already.
     """
     if not is_name(name):
-        raise InterlockError(f"`{name}` cannot be the name of a witness", fix="write one such as `witness.example/w1`")
+        raise UsageWrong(f"`{name}` cannot be the name of a witness", fix="write one such as `witness.example/w1`")
     private = Ed25519PrivateKey.generate()
     cosigner = Cosigner(name=name, public_key=private.public_key().public_bytes_raw())
     encoded = base64.b64encode(_COSIGNED_ED25519 + private.private_bytes_raw()).decode()

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 
 from interlock.contract.ir import Assumption
 from interlock.core.errors import ContractInvalid
 from interlock.core.limits import CONTRACT_PROBLEMS_MAX
+from interlock.core.wording import closest
 from interlock.policy.rule import Place
 
 
@@ -58,13 +58,3 @@ def nearest(word: str, known: Iterable[str]) -> str:
     if not words:
         return "remove it"
     return f"use one of {', '.join(f'`{each}`' for each in words[:30])}"
-
-
-def closest(word: str, known: Iterable[str], *, alike: float = 0.6) -> str | None:
-    """Find the known word that was probably meant, if any is at least so much alike."""
-    close = get_close_matches(word[:_WORD_CHARS_MAX], sorted(known)[:_COMPARED_MAX], n=1, cutoff=alike)
-    return close[0] if close else None
-
-
-_WORD_CHARS_MAX = 200  # longer than any name that is meant, and whoever asks may write anything
-_COMPARED_MAX = 200  # comparing spellings is slow, and a file may have thousands of both

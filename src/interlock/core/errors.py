@@ -13,9 +13,10 @@ InterlockError
 │   ├── StoreClosed      it refuses until it is opened again and verified
 │   ├── StoreTampered    a row that opens something is not as Interlock wrote it
 │   └── StoreUnsure      the answer to a commit was lost; it may or may not be written
-└── UpstreamError        the other side failed
-    ├── UpstreamFailed   it said so: the effect did not happen
-    └── UpstreamSilent   no answer in time: the effect may have happened
+├── UpstreamError        the other side failed
+│   ├── UpstreamFailed   it said so: the effect did not happen
+│   └── UpstreamSilent   no answer in time: the effect may have happened
+└── UsageWrong           a line or a setting that could not be meant whatever is there
 
 A refused action is not here: it is an `Outcome`.
 """
@@ -93,3 +94,7 @@ class UpstreamFailed(UpstreamError):
 
 class UpstreamSilent(UpstreamError):
     """The tool did not answer in time; the effect may have happened."""
+
+
+class UsageWrong(InterlockError):
+    """What was typed, or set, could not be meant, whatever the store and the files hold."""

@@ -8,6 +8,7 @@ from interlock.core.door import Door
 from interlock.core.errors import LedgerBroken, NotPermitted
 from interlock.core.ids import ActionId
 from interlock.core.value import replace
+from interlock.core.wording import count, count_entries
 from interlock.gateway.doors import Operator, changed
 from interlock.gateway.history import signer_of
 from interlock.ledger import change
@@ -71,7 +72,7 @@ async def compare(store: TenantStore, secrets: Secrets, notes: Iterable[str]) ->
     other = next((head for head in strange if head.size <= shared), None)
     if other is not None:
         raise LedgerBroken(
-            f"a head over {other.size} entries is of another ledger than this one, which has them all",
+            f"a head over {count_entries(other.size)} is of another ledger than this one, which has them all",
             fix="do not adopt it: restore a backup of the ledger that the head is of",
         )
     return Compared(
@@ -158,9 +159,10 @@ def _known(compared: Compared, lost: int | None, *, nothing_newer: bool) -> Head
     if compared.lost:
         assert newest is not None, "something newer tells what is lost"
         if lost != compared.lost:
+            gone = count(compared.lost, "entry is", "entries are")
             raise NotPermitted(
-                f"{compared.lost} entries are lost: a head that was kept is over {newest.size}, and of those "
-                f"this ledger has {compared.shared}",
+                f"{gone} lost: a head that was kept is over {newest.size}, and of those this ledger has "
+                f"{compared.shared}",
                 fix=f"look at what they may have done, then say `--lost {compared.lost}`",
             )
         return newest
@@ -170,13 +172,14 @@ def _known(compared: Compared, lost: int | None, *, nothing_newer: bool) -> Head
             fix="name what was kept outside: `--anchors FILE`, `--receipt FILE`",
         )
     if lost:
-        raise NotPermitted(f"no head at hand says that {lost} entries are lost", fix="leave `--lost` out")
+        gone = count(lost, "entry is", "entries are")
+        raise NotPermitted(f"no head at hand says that {gone} lost", fix="leave `--lost` out")
     if newest == copy:
         return copy
     if not nothing_newer:
         at_hand = f"the newest one at hand is over {newest.size}" if newest is not None else "none is at hand"
         raise NotPermitted(
-            f"no head shows what came after the {copy.size} entries of the backup: {at_hand}",
+            f"no head shows what came after the {count_entries(copy.size)} of the backup: {at_hand}",
             fix="name a newer `--anchors FILE` or `--receipt FILE`, or say `--nothing-newer` if nobody has one",
         )
     return copy

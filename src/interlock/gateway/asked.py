@@ -10,7 +10,6 @@ from msgspec import Struct
 from interlock.contract.arguments import Arguments, Schema
 from interlock.contract.ir import Hook, Tool
 from interlock.contract.path import Absent, lookup, parse
-from interlock.contract.problem import closest
 from interlock.core.action import Action, Caller
 from interlock.core.canonical import Json, canonical, line_bytes
 from interlock.core.effect import RESENDABLE, EffectClass, Tier
@@ -29,6 +28,7 @@ from interlock.core.limits import SAFE_INTEGER
 from interlock.core.outcome import Refused, Wrong
 from interlock.core.reason import Reason
 from interlock.core.value import replace
+from interlock.core.wording import closest
 from interlock.gateway import fresh
 from interlock.gateway.force import Force
 from interlock.gateway.lot import lot_at

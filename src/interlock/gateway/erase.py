@@ -1,5 +1,6 @@
 """What is kept about somebody: looked up, held for a court, or erased for good while the ledger still verifies."""
 
+import shlex
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from functools import partial
@@ -41,6 +42,12 @@ class About:
     def waiting(self) -> tuple[ActionRow, ...]:
         """Without their arguments these cannot go on."""
         return tuple(row for row in self.actions if row.state is ActionState.PARKED)
+
+
+def named(subject: SubjectId) -> str:
+    """Write a subject as it is typed behind a command."""
+    kind, _, name = subject.partition(":")
+    return f"--run {shlex.quote(name)}" if kind == "run" else shlex.quote(name)
 
 
 async def about(store: TenantStore, secrets: Secrets, subject: SubjectId) -> About:
@@ -104,14 +111,14 @@ async def erase(
     if found.open and not even_if_open:
         raise NotPermitted(
             f"nobody knows how `{found.open[0].action.id}` ended, and who resolves it needs its arguments",
-            fix=f"run `interlock action resolve {found.open[0].action.id} VERDICT`, or say `--even-if-open`",
+            fix=f"say what became of it, `interlock action resolve {found.open[0].action.id} happened` or `interlock "
+            f"action resolve {found.open[0].action.id} did-not-happen`, or say `--even-if-open`",
         )
     turn = partial(_erasing, name=found.name, payloads=len(found.payloads), by=by)
     forbidden = (await store.write(Needs(), turn)).answer
     if forbidden is not None:
-        raise NotPermitted(
-            f"`{forbidden.by}` holds it for law ({forbidden.why})", fix="run `interlock data release SUBJECT` first"
-        )
+        fix = f"first run `interlock data release {named(subject)}`"
+        raise NotPermitted(f"`{forbidden.by}` holds it for law ({forbidden.why})", fix=fix)
     await end_erasing(store, secrets, found.name, by)
     return found
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from interlock.core.errors import LedgerBroken
 from interlock.core.outcome import Receipt
+from interlock.core.wording import count, count_entries
 from interlock.ledger.consent import BY_KEY, consent_text, proves
 from interlock.ledger.export import Export
 from interlock.ledger.gap import Gap, declaring, gap_of
@@ -99,7 +100,7 @@ def _opened(notes: Iterable[str], signer: Verifier, found: list[Finding]) -> tup
 def _own(export: Export, signer: Verifier, found: list[Finding]) -> tuple[Head, ...]:
     size = len(export.lines)
     if size != export.size:
-        found.append(Finding(index=None, what=f"it announces {export.size} entries and has {size}"))
+        found.append(Finding(index=None, what=f"it announces {count_entries(export.size)} and has {size}"))
     if not export.head:
         if size or export.size:
             found.append(Finding(index=None, what="it has no signed head: the file was cut off"))
@@ -110,7 +111,7 @@ def _own(export: Export, signer: Verifier, found: list[Finding]) -> tuple[Head, 
         found.append(Finding(index=None, what=str(broken)))
         return ()
     if head.size != size:
-        found.append(Finding(index=None, what=f"its head is over {head.size} entries, and it has {size}"))
+        found.append(Finding(index=None, what=f"its head is over {count_entries(head.size)}, and it has {size}"))
     return (head,)
 
 
@@ -122,10 +123,12 @@ def _heads(
     for head in heads:
         gap = declaring(gaps, head) if by_size.get(head.size) != head.root else None
         if gap is not None:
-            what = f"{which} is over {head.size} entries, {_lost(gap, head.size)}"
+            what = f"{which} is over {count_entries(head.size)}, {_lost(gap, head.size)}"
             yield Finding(index=gap.shared, what=what, declared=True)
         elif head.size > size:
-            what = f"{which} is over {head.size} entries: {head.size - size} are gone from the end"
+            what = (
+                f"{which} is over {count_entries(head.size)}: {count(head.size - size, 'is', 'are')} gone from the end"
+            )
             yield Finding(index=size, what=what)
         elif by_size[head.size] == head.root:
             good = head.size

@@ -1,7 +1,6 @@
 """Why a judgement came out as it did, in lines for operators: which rule, where, what it says, what met it."""
 
 from collections.abc import Iterator
-from difflib import get_close_matches
 from typing import assert_never, cast
 
 import orjson
@@ -10,6 +9,7 @@ from interlock.core.canonical import JsonObject
 from interlock.core.decision import Allow, Ask, Decision, Deny, Requirement, Suggest
 from interlock.core.ids import RuleId, ToolName
 from interlock.core.reason import Reason
+from interlock.core.wording import close
 from interlock.policy.cedar import span_text
 from interlock.policy.decide import Judgement
 from interlock.policy.load import Policies, Slice
@@ -118,7 +118,7 @@ def _nearest(policies: Policies, question: Question) -> Iterator[str]:
         yield f"nearest permit `{policy.id}` at {policy.place} does not hold"
         yield from _met(policies, policy, question)
     allowed = [name for name, other in policies.slices.items() if _permits(other)]
-    for name in get_close_matches(question.tool, allowed, n=1) if not permits else ():
+    for name in close(question.tool, allowed, most=1) if not permits else ():
         nearest = _permits(policies.slices[ToolName(name)])[0]
         yield f"nearest permit `{nearest.id}` at {nearest.place} is about `{name}`"
 

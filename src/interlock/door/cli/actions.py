@@ -5,11 +5,12 @@ from typing import Any, cast
 
 from interlock.contract.problem import nearest
 from interlock.core.action import ActionState
+from interlock.core.errors import UsageWrong
 from interlock.core.ids import Instant, RunId
 from interlock.door.cli.outcomes import CODES, data_of, text_of
 from interlock.door.cli.payloads import arguments_of, member, opened, shown
 from interlock.door.cli.person import operator
-from interlock.door.cli.reading import InputWrong, json_of
+from interlock.door.cli.reading import json_of
 from interlock.door.cli.render import Time, block, clean, since, table, usd
 from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import Session, awaited, performing, session
@@ -27,7 +28,7 @@ async def listed(typed: Typed) -> int:
     """List actions, the newest first."""
     given = typed.given
     if not 1 <= given.limit <= _LIST_MAX:
-        raise InputWrong(f"a list has 1 to {_LIST_MAX:,} lines", fix="say `--limit 50`")
+        raise UsageWrong(f"a list has 1 to {_LIST_MAX:,} lines", fix="say `--limit 50`")
     run = RunId(given.run_id) if given.run_id is not None else None
     with session(typed) as here:
         wanted = Wanted(states=frozenset(map(_state_of, given.state or ())), run=run, limit=given.limit)
@@ -85,7 +86,7 @@ async def resolved(typed: Typed) -> int:
     given = typed.given
     verdict = cast("Verdict", given.verdict.replace("-", "_"))
     if given.result is not None and verdict != "happened":
-        raise InputWrong("`--result` belongs to `happened`", fix="leave it out")
+        raise UsageWrong("`--result` belongs to `happened`", fix="leave it out")
     result = json_of(given.result, "the result") if given.result is not None else None
     # A retry is a new effect, so it takes the right to perform; the rest is somebody's word.
     with (performing if verdict == "retry" else session)(typed) as here:
@@ -186,7 +187,7 @@ def _who(row: ActionRow) -> str:
 def _state_of(text: str) -> ActionState:
     states = {state.value: state for state in ActionState}
     if text not in states:
-        raise InputWrong(f"`{text}` is no state", fix=nearest(text, states))
+        raise UsageWrong(f"`{text}` is no state", fix=nearest(text, states))
     return states[text]
 
 

@@ -9,7 +9,7 @@ from interlock.app import anchor_file
 from interlock.core.errors import LedgerBroken
 from interlock.core.ids import Instant
 from interlock.core.value import replace
-from interlock.door.cli.render import Time, clean, count, span
+from interlock.door.cli.render import Time, age, clean, count
 from interlock.ledger.anchor import Anchor, Standing, standing
 from interlock.ledger.note import Verifier
 from interlock.ports import Needs, TenantStore
@@ -36,7 +36,7 @@ class LastAnchor:
         if self.standing is None:
             return _NONE_AT_HAND if self.in_file else _NEVER
         last = self.standing
-        when = Time(last.at).short() if self.in_file else f"{span(last.age)} ago"
+        when = Time(last.at).short() if self.in_file else f"{age(last.age)} ago"
         where = f"in {clean(last.to.partition('#')[0])}" if last.to else _IN_THE_BOOK
         text = f"{when}, {count(last.since, 'entry', 'entries')} since, {where}"
         if last.missing:
@@ -52,7 +52,7 @@ class LastAnchor:
         last = self.standing
         return {
             "at": Time(last.at),
-            "age_seconds": None if self.in_file else last.age // 1_000_000,
+            "age_seconds": None if self.in_file else last.age / 1_000_000,
             "entries": last.size,
             "entries_since": last.since,
             "entries_missing": last.missing,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from interlock.core.action import ActionState
-from interlock.core.errors import NotPermitted
+from interlock.core.errors import NotPermitted, UsageWrong
 from interlock.core.fact import Fact, Known
 from interlock.core.ids import Instant
 from interlock.core.outcome import Outcome
@@ -13,7 +13,7 @@ from interlock.door.cli.carry import carry_on
 from interlock.door.cli.outcomes import data_of, requirement_data, requirement_line, text_of
 from interlock.door.cli.payloads import arguments_of, opened, opened_bytes, shown
 from interlock.door.cli.person import operator, voter
-from interlock.door.cli.reading import InputWrong, arguments_text
+from interlock.door.cli.reading import arguments_text
 from interlock.door.cli.render import Time, block, clean, since, table
 from interlock.door.cli.render import listed as in_words
 from interlock.door.cli.screen import Typed
@@ -105,7 +105,7 @@ async def edit_arguments(typed: Typed) -> int:
     """Change the arguments of an action that waits, and have it judged again."""
     text = arguments_text(typed)
     if typed.given.arguments is None and typed.given.file is None:
-        raise InputWrong("the new arguments are missing", fix="write them as JSON, or say `--args FILE`")
+        raise UsageWrong("the new arguments are missing", fix="write them as JSON, or say `--args FILE`")
     with session(typed) as here:
         row = await waiting(here.store, (await here.action(typed.given.id)).action.id)
         by = operator(typed, here.gateway.process)

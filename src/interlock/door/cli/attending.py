@@ -4,8 +4,7 @@ import asyncio
 import signal
 from contextlib import suppress
 
-from interlock.core.errors import StoreBusy
-from interlock.door.cli.reading import InputWrong
+from interlock.core.errors import StoreBusy, UsageWrong
 from interlock.door.cli.render import clean
 from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import Session, awaited, performing
@@ -19,7 +18,7 @@ _EVERY_MAX = 3_600.0
 async def attending(typed: Typed) -> int:
     """Carry on what is due, once or until it is told to stop."""
     if not 0 < typed.given.every <= _EVERY_MAX:
-        raise InputWrong(f"`{typed.given.every}` is no number of seconds to wait", fix="say `--every 1`")
+        raise UsageWrong(f"`{typed.given.every}` is no number of seconds to wait", fix="say `--every 1`")
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

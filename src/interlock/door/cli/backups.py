@@ -1,11 +1,17 @@
 """`backup`, `restore`, `ledger adopt`: a store is written down, put back, and taken on by a person."""
 
+import asyncio
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from interlock import app
 from interlock.core.action import ActionState
-from interlock.core.ids import Instant
+from interlock.core.effect import Mode
+from interlock.core.errors import UsageWrong
+from interlock.core.ids import Instant, TenantId
+from interlock.core.wording import count_entries
 from interlock.door.cli.outside import kept_outside
 from interlock.door.cli.person import operator
 from interlock.door.cli.reading import InputWrong
@@ -15,10 +21,11 @@ from interlock.door.cli.session import Session, awaited, be_there, session
 from interlock.gateway import fresh
 from interlock.gateway.adopt import Adopted, adopt
 from interlock.gateway.history import signer_of
-from interlock.ports import Wanted
+from interlock.ports import Needs, Wanted
 
 _CLEAR = "who asked, for whom and who agreed, tools, amounts and times are in it in the clear"
 _SEALED = "arguments, results and previews are in it encrypted, and no key is"
+_FIRST = "let writes wait for a person until you know what was lost:"
 _LATER = "what is erased or expires later cannot be read in it either: its key is destroyed, not copied"
 _LATER_WITH_KEYS = "what is erased or expires later can be read with it for as long as `{}` exists"
 
@@ -36,7 +43,7 @@ def backed_up(typed: Typed) -> int:
     pairs: list[tuple[str, object]] = [
         ("backup", file),
         ("as of", Time(Instant(contents.at)).short()),
-        *(("ledger", f"{part.tenant}: {part.entries:,} entries, root\n{part.root}") for part in contents.tenants),
+        *(("ledger", f"{part.tenant}: {count_entries(part.entries)}, root\n{part.root}") for part in contents.tenants),
         ("readable", _CLEAR),
         ("encrypted", _SEALED),
         ("erasing", later),
@@ -76,17 +83,19 @@ def brought_back(typed: Typed) -> int:
         keys_from=Path(given.with_keys) if given.with_keys else None,
         clock=typed.clock,
     )
+    asking = asyncio.run(_asking(typed, [TenantId(part.tenant) for part in done.restored.contents.tenants]))
     contents, replaced, keys = done.restored.contents, done.restored.replaced, done.keys
-    gone = [f"{part.tenant}: {part.entries:,} entries" for part in replaced]
+    gone = [f"{part.tenant}: {count_entries(part.entries)}" for part in replaced]
     said = f"{keys.added} added, {keys.stayed + keys.destroyed} stay destroyed, {keys.other} differ" if keys else ""
     pairs: list[tuple[str, object]] = [
         ("restored", f"{settings.shown}, as of {Time(Instant(contents.at)).short()}"),
-        *(("ledger", f"{part.tenant}: {part.entries:,} entries, root\n{part.root}") for part in contents.tenants),
+        *(("ledger", f"{part.tenant}: {count_entries(part.entries)}, root\n{part.root}") for part in contents.tenants),
         ("replaced", "\n".join(gone)),
         ("heads", f"of what was replaced, in {settings.keys / 'anchors.jsonl'}" if gone else ""),
         ("keys", said),
         ("from now on", "nothing starts; reading, switches and limits work"),
-        ("next", "`interlock ledger adopt`, for each tenant"),
+        ("first", "\n".join([_FIRST, *asking]) if asking else ""),
+        ("then", "\n".join(_typed(typed, TenantId(part.tenant), "ledger adopt") for part in contents.tenants)),
     ]
     data: dict[str, Any] = {
         "store": settings.shown,
@@ -96,9 +105,35 @@ def brought_back(typed: Typed) -> int:
         "keys": {"added": keys.added, "destroyed": keys.destroyed, "stayed": keys.stayed, "other": keys.other}
         if keys
         else None,
+        "first": [each.strip("`") for each in asking],
     }
     typed.screen.show(data, block(pairs, typed.screen.width))
     return 0
+
+
+async def _asking(typed: Typed, tenants: Sequence[TenantId]) -> list[str]:
+    """Write the commands that let the writes of every workflow wait for a person."""
+    lines: list[str] = []
+    with app.beside(typed.settings.store, typed.settings.keys, clock=typed.clock) as gateway:
+        for tenant in tenants:
+            published = (await gateway.store.for_tenant(tenant).read(Needs())).door.published
+            for name in sorted(name for name, each in published.items() if each.mode is Mode.ACT):
+                workflow, _, environment = name.rpartition("/")
+                lines.append(_typed(typed, tenant, f"mode {workflow} ask --env {environment}"))
+    return lines
+
+
+def _typed(typed: Typed, tenant: TenantId, command: str) -> str:
+    """Write a command as it is typed for a tenant of this store, with the options that this line had."""
+    settings, given = typed.settings, typed.given
+    options: list[str] = []
+    if hasattr(given, "store") and settings.shown == settings.store:  # else it has a password
+        options.append(f"--store {shlex.quote(settings.store)}")
+    if hasattr(given, "keys"):
+        options.append(f"--keys {shlex.quote(str(settings.keys))}")
+    if tenant != settings.tenant or settings.tenant_said:
+        options.append(f"--tenant {shlex.quote(tenant)}")
+    return f"`{' '.join(['interlock', command, *options])}`"
 
 
 @awaited
@@ -106,7 +141,7 @@ async def adopted(typed: Typed) -> int:
     """Hold the ledger against what was kept outside, write down what it lacks, and let actions start again."""
     given, outside = typed.given, kept_outside(typed)
     if given.lost is not None and given.lost < 0:
-        raise InputWrong(f"`{given.lost}` entries cannot be lost", fix="count them from 0")
+        raise UsageWrong(f"`{given.lost}` entries cannot be lost", fix="count them from 0")
     with session(typed) as here:
         secrets = here.gateway.secrets
         done = await adopt(
@@ -128,11 +163,13 @@ async def _count(here: Session, state: ActionState) -> int:
 
 def _show(typed: Typed, done: Adopted, waits: dict[ActionState, int]) -> None:
     compared, known = done.compared, done.known
-    lost = f"{compared.lost:,} entries, {compared.shared} to {known.size - 1}" if compared.lost else "nothing known"
+    lost = (
+        f"{count_entries(compared.lost)}, {compared.shared} to {known.size - 1}" if compared.lost else "nothing known"
+    )
     flying, parked = waits[ActionState.STARTED], waits[ActionState.PARKED]
     pairs: list[tuple[str, object]] = [
-        ("ledger", f"{typed.settings.tenant}, {compared.size:,} entries"),
-        ("known outside", f"a head over {known.size:,} entries, root {known.root.hex()}"),
+        ("ledger", f"{typed.settings.tenant}, {count_entries(compared.size)}"),
+        ("known outside", f"a head over {count_entries(known.size)}, root {known.root.hex()}"),
         ("lost", lost),
         ("epoch", done.door.epoch),
         ("under way", f"{flying}: never sent again; `interlock attend` makes them uncertain" if flying else ""),

@@ -10,11 +10,11 @@ from interlock.budget.period import budget_id, period_name
 from interlock.contract.bundle import decode
 from interlock.core.charge import Unit
 from interlock.core.door import Door
-from interlock.core.errors import InterlockError
+from interlock.core.errors import InterlockError, UsageWrong
 from interlock.core.ids import BudgetId, Instant
 from interlock.core.limits import SAFE_INTEGER
 from interlock.door.cli.person import operator
-from interlock.door.cli.reading import InputWrong, amount_of
+from interlock.door.cli.reading import amount_of
 from interlock.door.cli.render import Amount, block, table
 from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import NameAmbiguous, Session, awaited, meant, session
@@ -62,7 +62,7 @@ async def raised(typed: Typed) -> int:
         assert unit is not None, "what is meant has a unit"
         amount = amount_of(typed.given.amount, unit)
         if not amount and not typed.given.reopen:
-            raise InputWrong("nothing would change", fix="say how much: `--by AMOUNT`")
+            raise UsageWrong("nothing would change", fix="say how much: `--by AMOUNT`")
         by = operator(typed, here.gateway.process)
         after = await raise_budget(here.store, id, amount, by, reopen=typed.given.reopen)
         after = _with_limit(id, after, limits)

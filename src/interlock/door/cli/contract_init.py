@@ -8,7 +8,7 @@ from pathlib import Path
 
 from interlock.config import DEMO
 from interlock.contract.problem import nearest
-from interlock.core.errors import InterlockError, NotPermitted
+from interlock.core.errors import InterlockError, NotPermitted, UsageWrong
 from interlock.door.cli.itself import itself
 from interlock.door.cli.person import user_name
 from interlock.door.cli.reading import InputWrong
@@ -46,14 +46,14 @@ def _answers(typed: Typed) -> tuple[Starter, str, str]:
     missing = [f"`--{name}`" for name in ("domain", "workflow", "mode") if getattr(given, name) is None]
     if missing and not asks and not given.yes:
         what = f"nobody can be asked here, and not all is said: {', '.join(missing)}"
-        raise InputWrong(what, fix="say it, or take the defaults: `interlock contract init --yes`")
+        raise UsageWrong(what, fix="say it, or take the defaults: `interlock contract init --yes`")
     if asks and missing:
         screen.note("Each answer in brackets is taken if you type nothing.")
     domain = given.domain or (_asked_domain(screen) if asks else STARTERS[0].name)
     starter = next(each for each in STARTERS if each.name == domain)
     name = given.workflow or (screen.ask_for("What is the job called?", domain) if asks else domain)
     if not _NAME.fullmatch(name):
-        raise InputWrong(f"`{name}` is not the name of a workflow", fix="use letters, digits, `_`, `.` and `-`")
+        raise UsageWrong(f"`{name}` is not the name of a workflow", fix="use letters, digits, `_`, `.` and `-`")
     mode = given.mode or (_asked_mode(screen) if asks else "ask")
     return starter, name, mode
 

@@ -11,7 +11,7 @@ from interlock.core.action import ActionState
 from interlock.core.ids import Instant, Role
 from interlock.core.limits import CLOCK_DRIFT_MICROS_MAX
 from interlock.door.cli.doctor_check import Checked, ok, warning, wrong
-from interlock.door.cli.render import listed, since, span
+from interlock.door.cli.render import age, listed, since, span
 from interlock.door.cli.session import Session
 from interlock.gateway.force import unfit
 from interlock.gateway.history import signer_of
@@ -68,7 +68,7 @@ async def anchor(here: Session, now: Instant) -> Sequence[Checked]:
     if last.missing:
         what = f"an anchor is over {last.missing:,} entries more than the ledger has"
         return [wrong("anchor", what, "restore what is missing; `interlock ledger verify` says more")]
-    said = f"the newest is {span(last.age)} old, and the ledger goes at least as far"
+    said = f"the newest is {age(last.age)} old, and the ledger goes at least as far"
     if last.age > _ANCHOR_AGE_MAX:
         return [warning("anchor", said, f"make a new one: `interlock ledger anchor --to {file.path}`")]
     return [ok("anchor", said)]

@@ -3,10 +3,10 @@
 from interlock.contract.problem import nearest
 from interlock.core.door import BreakGlass
 from interlock.core.effect import Mode
-from interlock.core.errors import InterlockError
+from interlock.core.errors import InterlockError, UsageWrong
 from interlock.core.ids import Environment, Instant, WorkflowId
 from interlock.door.cli.person import operator
-from interlock.door.cli.reading import InputWrong, span_of
+from interlock.door.cli.reading import span_of
 from interlock.door.cli.render import Time, block, clean, since, table
 from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import Session, awaited, place_meant, session
@@ -64,12 +64,12 @@ def mode_of(text: str) -> Mode:
     """Read a mode.
 
     Raises:
-        InputWrong: there is no such mode.
+        UsageWrong: there is no such mode.
     """
     modes = {mode.value: mode for mode in Mode}
     found = modes.get(text.replace("-", "_"))
     if found is None:
-        raise InputWrong(f"`{text}` is no mode", fix=nearest(text, modes))
+        raise UsageWrong(f"`{text}` is no mode", fix=nearest(text, modes))
     return found
 
 

@@ -85,14 +85,15 @@ def _why(story: Data, width: int) -> str:
     decision = story["decision"]
     if decision is None:
         why = story["why"] or "it was never judged"
-        return _indented(f"no rule was asked: {clean(why)}")
+        return _said(f"no rule was asked: {clean(why)}", width)
     if "unreadable" in decision:
-        return _indented(f"what policy was asked cannot be shown: {clean(decision['unreadable'])}")
+        return _said(f"what policy was asked cannot be shown: {clean(decision['unreadable'])}", width)
     text = why_text(decision["why"], width - _INDENT)
     if not decision["same_slice"]:
         text += "\nthese are not the rules of that time: the record names another slice"
     if story["reason"] and story["why"] and not any(story["why"] in line for line in decision["why"]):
-        text += f"\nbut it was refused as `{story['reason']}`: {clean(story['why'])}"
+        but = f"but it was refused as `{story['reason']}`: {clean(story['why'])}"
+        text += "\n" + wrapped(but, width - _INDENT, hang=_INDENT)
     return _indented(text)
 
 
@@ -189,7 +190,7 @@ def _receipt(story: Data, width: int) -> str:
         [
             ("entry", receipt["index"]),
             ("leaf", receipt["leaf"]),
-            ("head", f"{head[0]}, {size} entries"),
+            ("head", f"{head[0]}, {size} {'entry' if size == '1' else 'entries'}"),
             ("last anchor", last if outside else f"{last}; this entry is not under it"),
         ],
         width,
@@ -203,6 +204,10 @@ def _opened(value: Any, width: int, nothing: str) -> str:  # noqa: ANN401  a pay
 def _block(pairs: Iterable[tuple[str, object]], width: int) -> str:
     shown_pairs = [(name, "" if value is None else value) for name, value in pairs]
     return block(shown_pairs, width, indent=_INDENT)
+
+
+def _said(text: str, width: int) -> str:
+    return _indented(wrapped(text, width - _INDENT, hang=_INDENT))
 
 
 def _indented(text: str) -> str:

@@ -4,11 +4,11 @@ import io
 from collections.abc import Mapping
 from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 
 from interlock.core.errors import InterlockError
+from interlock.core.wording import close
 from interlock.door.cli.main import parser
 from interlock.door.cli.page import plain, rows, sections
 from interlock.door.cli.pager import show_paged
@@ -73,7 +73,7 @@ def _text(topics: Topics, topic: str, width: int) -> str:
         return "\n\n".join(plain(said, width) for _, said in topics.sections[topic])
     if topic in _commands():
         return _help_of(topic)
-    near = get_close_matches(topic, topics.names, n=_NEAREST)
+    near = close(topic, topics.names, most=_NEAREST)
     meant = ", ".join(f"`interlock help {name}`" for name in near)
     fix = f"did you mean {meant}?" if near else "see what there is: `interlock help`"
     raise InterlockError(f"there is no topic `{topic}`", fix=fix)

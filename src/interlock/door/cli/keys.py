@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from interlock.core.errors import InterlockError
-from interlock.door.cli.reading import InputWrong
+from interlock.core.errors import InterlockError, UsageWrong
 from interlock.door.cli.render import block
 from interlock.door.cli.screen import Typed
 from interlock.identity.key_file import make_key
@@ -13,7 +12,7 @@ def new(typed: Typed) -> int:
     """Make a key file, readable by its owner alone."""
     name: str = typed.given.name
     if not name.replace("-", "").replace("_", "").replace(".", "").isalnum() or name.startswith("."):
-        raise InputWrong(f"`{name}` cannot be the name of a key", fix="use letters, digits, `_`, `.` and `-`")
+        raise UsageWrong(f"`{name}` cannot be the name of a key", fix="use letters, digits, `_`, `.` and `-`")
     path = Path(typed.given.out or f"{name}.pem")
     try:
         known_by = make_key(path)

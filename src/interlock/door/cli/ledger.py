@@ -1,18 +1,19 @@
 """`ledger`: show, verify, prove, export, keys. Verifying a file needs neither a store nor a secret."""
 
+import re
 from collections.abc import AsyncIterator, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from interlock.core.errors import LedgerBroken
+from interlock.core.errors import LedgerBroken, UsageWrong
 from interlock.core.ids import Instant
 from interlock.core.limits import SAFE_INTEGER
 from interlock.door.cli.anchored import LastAnchor, last_anchor, last_in_file
 from interlock.door.cli.outside import Outside, kept_outside, text_of
-from interlock.door.cli.reading import InputWrong
-from interlock.door.cli.render import Time, block, clean, table, usd
+from interlock.door.cli.reading import key_of
+from interlock.door.cli.render import Time, block, clean, count, table, usd
 from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import Session, awaited, session
 from interlock.door.cli.sighted import Sighted, sighted
@@ -26,6 +27,8 @@ from interlock.ledger.tree import leaf_hash
 
 _FINDINGS_SHOWN = 20
 _LIST_MAX = 10_000
+_HASH = re.compile(r"[0-9a-f]{64}")
+_BRIEF = 16
 
 
 @awaited
@@ -33,9 +36,9 @@ async def show(typed: Typed) -> int:
     """Print entries, the last ones if nothing else is said."""
     given = typed.given
     if not 1 <= given.limit <= _LIST_MAX:
-        raise InputWrong(f"a list has 1 to {_LIST_MAX:,} lines", fix="say `--limit 50`")
+        raise UsageWrong(f"a list has 1 to {_LIST_MAX:,} lines", fix="say `--limit 50`")
     if given.after is not None and not 0 <= given.after <= SAFE_INTEGER:
-        raise InputWrong(f"no entry has the index `{given.after}`", fix="count from 0")
+        raise UsageWrong(f"no entry has the index `{given.after}`", fix="count from 0")
     with session(typed) as here:
         size = await _size(here)
         first = max(0, size - given.limit) if given.after is None else given.after
@@ -125,7 +128,7 @@ async def keys(typed: Typed) -> int:
 
 
 def _key(typed: Typed) -> Verifier | None:
-    return Verifier.parse(typed.given.key) if typed.given.key else None
+    return key_of(Verifier.parse, typed.given.key) if typed.given.key else None
 
 
 def _file(typed: Typed, name: str, outside: Outside, key: Verifier | None) -> int:
@@ -141,7 +144,7 @@ def _file(typed: Typed, name: str, outside: Outside, key: Verifier | None) -> in
 
 def _proof(typed: Typed, text: str, key: Verifier | None) -> int:
     if key is None:
-        raise InputWrong("a proof is checked by a public key", fix="say `--key KEY`, from `interlock ledger keys`")
+        raise UsageWrong("a proof is checked by a public key", fix="say `--key KEY`, from `interlock ledger keys`")
     proved = export.read_proof(text)
     holds = export.proves(proved, key)
     said = "is in the ledger" if holds else "is not proved to be in the ledger"
@@ -163,7 +166,7 @@ def _told(
         ("entries", f"{report.entries:,}"),
         ("root", report.root.hex()),
         ("public key", "as you know it" if report.pinned else "taken from the file: pin it with `--key`"),
-        ("kept outside", f"{report.heads} heads, {report.receipts} receipts"),
+        ("kept outside", f"{count(report.heads, 'head', 'heads')}, {count(report.receipts, 'receipt', 'receipts')}"),
         *others.pairs,
         ("last anchor", last),
         ("rows", looked if rows is not None else ""),
@@ -194,8 +197,9 @@ def _verdict(wrong: Sequence[Finding], lost: int) -> str:
     if not wrong:
         return "sound"
     if all(each.declared for each in wrong):
-        return f"{lost} entries are lost, as an entry declares; if you know of it, say `--lost {lost}`"
-    return f"{len(wrong)} things are wrong"
+        gone = count(lost, "entry is", "entries are")
+        return f"{gone} lost, as an entry declares; if you know of it, say `--lost {lost}`"
+    return f"{count(len(wrong), 'thing is', 'things are')} wrong"
 
 
 def _gap(gap: Gap) -> str:
@@ -210,7 +214,8 @@ def _finding(finding: Finding) -> dict[str, Any]:
 def _cells(index: int, entry: dict[str, Any]) -> list[object]:
     at = Time(Instant(entry["at"])).short()
     if "action" not in entry:
-        detail = ", ".join(f"{name}={value}" for name, value in sorted(entry["detail"].items()) if name != "contract")
+        told = {name: _brief(value) for name, value in sorted(entry["detail"].items()) if name != "contract"}
+        detail = ", ".join(f"{name}={value}" for name, value in told.items())
         return [index, at, entry["kind"], "", "", entry["by"], detail]
     state = "" if entry["state"] == entry["kind"] else f" {entry['state']}"
     people = ", ".join(grant["person"] for grant in entry["grants"])
@@ -224,6 +229,11 @@ def _cells(index: int, entry: dict[str, Any]) -> list[object]:
         people or entry["asked_by"] or entry["agent"],
         why,
     ]
+
+
+def _brief(value: object) -> object:
+    """Write the beginning of a hash: whole ones are wider than a screen, and stand in `--json`."""
+    return f"{value[:_BRIEF]}..." if isinstance(value, str) and _HASH.fullmatch(value) else value
 
 
 async def _size(here: Session) -> int:

@@ -9,11 +9,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn
 
 from interlock.config import settings
-from interlock.core.errors import InterlockError
+from interlock.core.errors import InterlockError, UsageWrong
 from interlock.door.cli.command import Command
 from interlock.door.cli.screen import Screen, Typed
 from interlock.door.cli.table import COMMANDS, GROUPS
-from interlock.door.cli.usage import COMMON, UsageWrong, in_our_words, unexpected
+from interlock.door.cli.usage import COMMON, in_our_words, unexpected
 
 if TYPE_CHECKING:
     from interlock.ports import Clock

@@ -1,6 +1,7 @@
 """Pages of the documentation as plain text: Markdown as we write it, in any width."""
 
 import re
+import textwrap
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
@@ -8,6 +9,9 @@ from interlock.door.cli.render import table, wrapped
 
 _LINK = re.compile(r"\[([^]]+)\]\(([^)]+)\)")
 _CODE = "    "
+_GOES_ON = " \\"
+_TYPED = re.compile(r" *(\$ )?interlock ")
+_REMARK = re.compile(r" {2,}# (.+)$")
 _LAST_COLUMN = 30
 """A table whose last column would be narrower is written as a list."""
 
@@ -71,9 +75,9 @@ def _written(kind: str, lines: list[str], width: int) -> str:
         case "head":
             return "\n\n".join(_head(line, width) for line in lines)
         case "fenced":
-            return "\n".join(f"{_CODE}{line}".rstrip() for line in lines if not line.startswith("```"))
+            return "\n".join(_code(f"{_CODE}{line}".rstrip(), width) for line in lines if not line.startswith("```"))
         case "code":
-            return "\n".join(lines)
+            return "\n".join(_code(line, width) for line in lines)
         case "table":
             return _table(rows(lines), width)
         case "list":
@@ -83,6 +87,21 @@ def _written(kind: str, lines: list[str], width: int) -> str:
             return wrapped(inline(" ".join(lines)), width)
         case _:
             return ""
+
+
+def _code(line: str, width: int) -> str:
+    """Fit a line of code: what is typed goes on behind a backslash, a remark stands above, else it is indented."""
+    if len(line) <= width:
+        return line
+    left = line[: len(line) - len(line.lstrip())]
+    if remark := _REMARK.search(line):
+        said = "\n".join(f"{left}# {part}" for part in wrapped(remark[1], width - len(left) - 2).splitlines())
+        return f"{said}\n{_code(line[: remark.start()].rstrip(), width)}"
+    ends = _GOES_ON if _TYPED.match(line) else ""
+    first, *rest = textwrap.wrap(
+        line, width - len(ends), subsequent_indent=left + _CODE, break_long_words=False, break_on_hyphens=False
+    )
+    return f"{ends}\n".join([first, *rest])
 
 
 def _head(line: str, width: int) -> str:

@@ -12,6 +12,7 @@ from interlock.contract.problem import nearest
 from interlock.contract.read import load
 from interlock.core.canonical import Json, JsonObject
 from interlock.core.effect import Mode
+from interlock.core.errors import UsageWrong
 from interlock.core.ids import Environment, ToolName
 from interlock.core.value import replace
 from interlock.door.cli.doors import mode_of
@@ -33,7 +34,7 @@ async def explained(typed: Typed) -> int:
     """Say which rules decide a call: one that you make up, or one that is recorded."""
     given = typed.given
     if (given.action is None) == (given.tool is None):
-        raise InputWrong("say which call is meant", fix="name `TOOL ARGS --contract FILE`, or `--action ACTION`")
+        raise UsageWrong("say which call is meant", fix="name `TOOL ARGS --contract FILE`, or `--action ACTION`")
     policies, question = await _recorded(typed) if given.action is not None else _made_up(typed)
     judgement = decide(policies, question)
     lines = explain(policies, question, judgement)
@@ -58,7 +59,7 @@ async def _recorded(typed: Typed) -> tuple[Policies, Question]:
 def _made_up(typed: Typed) -> tuple[Policies, Question]:
     given = typed.given
     if given.contract is None:
-        raise InputWrong("no contract is named", fix="say `--contract FILE`")
+        raise UsageWrong("no contract is named", fix="say `--contract FILE`")
     contract = load(Path(given.contract))
     policies = _policies(typed, contract)
     if given.tool not in contract.tools:
@@ -148,12 +149,12 @@ def _policies(typed: Typed, contract: Contract) -> Policies:
 def _object(text: str) -> JsonObject:
     value = json_of(text, "what was given as arguments")
     if not isinstance(value, dict):
-        raise InputWrong("arguments are a JSON object", fix="quote it for the shell: '{\"id\": 7}'")
+        raise UsageWrong("arguments are a JSON object", fix="quote it for the shell: '{\"id\": 7}'")
     return cast("JsonObject", value)
 
 
 def _fact(text: str) -> tuple[str, Json]:
     name, there, value = text.partition("=")
     if not there or not name:
-        raise InputWrong(f"`{text}` is no fact", fix="write `--fact NAME=JSON`, such as `--fact fraud=false`")
+        raise UsageWrong(f"`{text}` is no fact", fix="write `--fact NAME=JSON`, such as `--fact fraud=false`")
     return name, json_of(value, f"the fact `{name}`")

@@ -10,6 +10,7 @@ from interlock.contract.node import text as text_node
 from interlock.contract.read import load
 from interlock.contract.scalar import DATE, DURATION, Wrong
 from interlock.core.effect import Mode
+from interlock.core.errors import UsageWrong
 from interlock.core.ids import Environment, Instant, WorkflowId
 from interlock.core.value import replace
 from interlock.door.cli.doors import mode_of
@@ -34,9 +35,9 @@ async def backtested(typed: Typed) -> int:
     """Replay the record against a candidate, or against itself."""
     given = typed.given
     if (given.candidate is None) != given.in_force:
-        raise InputWrong("say what the record is held against", fix="name a contract FILE, or say `--in-force`")
+        raise UsageWrong("say what the record is held against", fix="name a contract FILE, or say `--in-force`")
     if given.in_force and given.mode is not None:
-        raise InputWrong("`--mode` is about a candidate", fix="leave it out: what was in force counts")
+        raise UsageWrong("`--mode` is about a candidate", fix="leave it out: what was in force counts")
     mode = mode_of(given.mode) if given.mode is not None else None
     with session(typed) as here:
         workflow, environment = await here.place()
@@ -58,7 +59,7 @@ async def _reader(here: Session, workflow: WorkflowId, environment: Environment)
     said: str | None = here.typed.given.since
     last: int | None = here.typed.given.last
     if last is not None and last < 1:
-        raise InputWrong("`--last` is less than 1", fix="write one such as `--last 1000`")
+        raise UsageWrong("`--last` is less than 1", fix="write one such as `--last 1000`")
     since = Instant(0) if said is None else _moment(said, (await here.rows()).now)
     wish = Wish(workflow=workflow, environment=environment, since=since, last=last)
     return Reader(store=here.store, secrets=here.gateway.secrets, wish=wish)
@@ -70,7 +71,7 @@ def _moment(said: str, now: Instant) -> Instant:
     if not isinstance(span, Wrong):
         return Instant(now - span)
     if isinstance(date, Wrong):
-        raise InputWrong(f"`{said}` is no time", fix="write how long ago, `30d`, or a date, `2026-12-01`")
+        raise UsageWrong(f"`{said}` is no time", fix="write how long ago, `30d`, or a date, `2026-12-01`")
     return date
 
 

@@ -9,6 +9,7 @@ from interlock.contract.diff import differences, opens
 from interlock.contract.diff_line import Line, Weight
 from interlock.contract.ir import Contract
 from interlock.contract.read import load
+from interlock.core.errors import UsageWrong
 from interlock.core.ids import ContractHash
 from interlock.door.cli.reading import InputWrong
 from interlock.door.cli.render import clean, wrapped
@@ -45,7 +46,10 @@ async def _both(typed: Typed) -> tuple[tuple[str, str], Contract, Contract]:
     files = [Path(name) for name in typed.given.files]
     if len(files) != (1 if typed.given.in_force else 2):
         fix = "name `OLD NEW`, or `--in-force NEW` to compare with what is published"
-        raise InputWrong(f"{len(files)} file{'s' if len(files) != 1 else ''} to compare", fix=fix)
+        raise UsageWrong(f"{len(files)} file{'s' if len(files) != 1 else ''} to compare", fix=fix)
+    for file in files:
+        if not file.is_file():
+            raise InputWrong(f"there is no file `{file}`", fix="name a contract that is there")
     if not typed.given.in_force:
         old, new = (with_policy_files(load(file), file.parent) for file in files)
         return (str(files[0]), str(files[1])), old, new

@@ -2,35 +2,39 @@
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
 from interlock.contract.node import text as text_node
 from interlock.contract.scalar import DURATION, Wrong
 from interlock.core.canonical import Json
 from interlock.core.charge import Unit
-from interlock.core.errors import InterlockError
+from interlock.core.errors import InterlockError, LedgerBroken, UsageWrong
 from interlock.core.ids import Micros
 from interlock.core.limits import ARGUMENT_BYTES_MAX, SAFE_INTEGER
 from interlock.core.money import micros_of
 from interlock.door.cli.screen import Typed
 from interlock.policy.rule import Place
 
+Key = TypeVar("Key")
+
 
 class InputWrong(InterlockError):
-    """Something that was typed, or stands in a file, cannot be meant."""
+    """Something that stands in a file, or that a file or a contract should have, is not what it has to be."""
 
 
 def arguments_text(typed: Typed) -> str:
     """Return the JSON text of the arguments, from the line or from a file; what is in it the spine judges.
 
     Raises:
-        InputWrong: both are given, or it is too large, or not UTF-8.
+        UsageWrong: both are given.
+        InputWrong: it is too large, or not UTF-8.
     """
     given: str | None = typed.given.arguments
     file: str | None = typed.given.file
     if given is not None and file is not None:
-        raise InputWrong("the arguments are given twice", fix="write JSON, or `--args FILE`")
+        raise UsageWrong("the arguments are given twice", fix="write JSON, or `--args FILE`")
     if file is not None:
         return file_text(file)
     return given if given is not None else "{}"
@@ -60,27 +64,39 @@ def json_of(text: str, what: str) -> Json:
     """Read a JSON value.
 
     Raises:
-        InputWrong: it is none.
+        UsageWrong: it is none.
     """
     try:
         return cast("Json", json.loads(text, parse_constant=_refuse))
     except (ValueError, RecursionError) as error:
-        raise InputWrong(f"{what} is not JSON", fix="quote it for the shell: '{\"id\": 7}'") from error
+        raise UsageWrong(f"{what} is not JSON", fix="quote it for the shell: '{\"id\": 7}'") from error
 
 
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is no JSON")
 
 
+def key_of(parse: Callable[[str], Key], text: str) -> Key:
+    """Read a public key as it was typed.
+
+    Raises:
+        UsageWrong: it is none.
+    """
+    try:
+        return parse(text)
+    except LedgerBroken as broken:
+        raise UsageWrong(str(broken), fix=broken.fix) from broken
+
+
 def span_of(text: str) -> Micros:
     """Read a span of time such as `15m`.
 
     Raises:
-        InputWrong: it is none.
+        UsageWrong: it is none.
     """
     read = DURATION.read(text_node(text, Place(file="command line")))
     if isinstance(read, Wrong) or not read:
-        raise InputWrong(f"`{text}` is no span of time", fix="write a number and a unit: `30s`, `15m`, `2h`, `1d`")
+        raise UsageWrong(f"`{text}` is no span of time", fix="write a number and a unit: `30s`, `15m`, `2h`, `1d`")
     return read
 
 
@@ -88,14 +104,14 @@ def amount_of(text: str, unit: Unit) -> int:
     """Read an amount exactly, in the unit of a budget.
 
     Raises:
-        InputWrong: it is none, or would have to be rounded.
+        UsageWrong: it is none, or would have to be rounded.
     """
     in_millionths = unit in (Unit.USD, Unit.USD_OF_ARGS, Unit.SECONDS)
     number = text.removeprefix("$") if unit in (Unit.USD, Unit.USD_OF_ARGS) else text
     amount = micros_of(number) if in_millionths else int(number) if _is_count(number) else None
     if amount is None or not 0 <= amount <= SAFE_INTEGER:
         example = "`5.00`, with at most 6 decimals" if in_millionths else "`10`, a whole number"
-        raise InputWrong(f"`{text}` is no amount of {unit.value.replace('_', ' ')}", fix=f"write it as {example}")
+        raise UsageWrong(f"`{text}` is no amount of {unit.value.replace('_', ' ')}", fix=f"write it as {example}")
     return amount
 
 
@@ -107,10 +123,10 @@ def name_of(text: str, what: str) -> str:
     """Take a word that goes into the ledger as a name.
 
     Raises:
-        InputWrong: it has spaces or characters that cannot be seen, or is too long.
+        UsageWrong: it has spaces or characters that cannot be seen, or is too long.
     """
     if not 1 <= len(text) <= _NAME_MAX or not text.isprintable() or any(char.isspace() for char in text):
-        raise InputWrong(f"the {what} is no name", fix=f"use 1 to {_NAME_MAX} characters without spaces")
+        raise UsageWrong(f"the {what} is no name", fix=f"use 1 to {_NAME_MAX} characters without spaces")
     return text
 
 

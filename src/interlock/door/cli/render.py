@@ -12,6 +12,7 @@ from typing import Any
 
 from interlock.core.charge import Unit
 from interlock.core.ids import Instant
+from interlock.core.wording import count as count
 
 _GAP = "  "
 _FOLDED = "    "
@@ -76,6 +77,17 @@ def span(micros: int) -> str:
         if seconds >= 2 * size or (size == 60 and seconds >= 120):
             return f"{int(seconds // size)} {unit}"
     return f"{int(seconds)} s" if seconds >= 1 else f"{abs(micros) / 1_000_000:.3g} s"
+
+
+def age(micros: int) -> str:
+    """Say how old something is in whole words."""
+    for size, one, more in _AGES:
+        if micros >= 2 * size * 1_000_000:
+            return f"{count(micros // (size * 1_000_000), one, more)}"
+    return "1 second" if micros >= _A_MOMENT else "less than a second"
+
+
+_AGES = ((86_400, "day", "days"), (3_600, "hour", "hours"), (60, "minute", "minutes"), (1, "second", "seconds"))
 
 
 def since(at: int, now: int) -> str:
@@ -190,8 +202,3 @@ def _row(row: Sequence[str], broad: Sequence[int], room: int, right: frozenset[i
 def listed(names: Iterable[object]) -> str:
     """Write names as a list in a sentence, in one order."""
     return ", ".join(sorted(map(str, names)))
-
-
-def count(number: int, one: str, more: str) -> str:
-    """Write how many there are of something."""
-    return f"{number:,} {one if number == 1 else more}"

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from functools import wraps
 
 from interlock import app
-from interlock.contract.problem import closest
 from interlock.core.action import Caller
 from interlock.core.door import Published
 from interlock.core.errors import ActionUnknown, InterlockError, StoreClosed
 from interlock.core.ids import ActionId, Environment, WorkflowId
+from interlock.core.wording import closest
 from interlock.door.cli.screen import Typed
 from interlock.gateway.call import Gateway
 from interlock.gateway.force import Force

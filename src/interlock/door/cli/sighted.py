@@ -7,6 +7,7 @@ from typing import Any
 
 from interlock.anchor.places import stamped_at
 from interlock.core.errors import LedgerBroken
+from interlock.door.cli.reading import key_of
 from interlock.door.cli.render import Time, clean, count
 from interlock.door.cli.screen import Typed
 from interlock.ledger.anchor import Anchor
@@ -53,9 +54,9 @@ def sighted(typed: Typed, anchors: Iterable[Anchor]) -> Sighted:
     """Check what others signed by the keys that the line names.
 
     Raises:
-        LedgerBroken: one of them is no key.
+        UsageWrong: one of them is no key.
     """
-    witnesses = [Cosigner.parse(each) for each in typed.given.witness or ()]
+    witnesses = [key_of(Cosigner.parse, each) for each in typed.given.witness or ()]
     kept = tuple(anchors)
     seen, wrong = sightings(kept, witnesses)
     stamped = [each for each in dict.fromkeys(kept) if each.stamp]

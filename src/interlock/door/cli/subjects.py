@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from interlock.core.errors import NotPermitted
+from interlock.core.errors import NotPermitted, UsageWrong
 from interlock.core.ids import Instant, SubjectId
 from interlock.door.cli.payloads import arguments_of, member, opened
 from interlock.door.cli.person import operator
@@ -14,7 +14,7 @@ from interlock.door.cli.reading import InputWrong
 from interlock.door.cli.render import Time, block, clean, count
 from interlock.door.cli.screen import Typed, plain
 from interlock.door.cli.session import Session, awaited, session
-from interlock.gateway.erase import About, about, erase, hold_for_law, release
+from interlock.gateway.erase import About, about, erase, hold_for_law, named, release
 from interlock.gateway.expire import Ends, ends_of
 from interlock.owned import write_new
 from interlock.ports import ActionRow
@@ -23,6 +23,11 @@ _CODE = re.compile(r"[A-Za-z0-9._:/-]{1,64}")
 BACKUPS = (
     "a backup made with `--with-keys` can still be read as long as its file of keys exists; "
     "on Postgres so can base backups and archived logs of the table `interlock_key` from before now"
+)
+
+_NOTHING = (
+    "only what a tool with `subject:` in its contract was asked, and answered, is kept under the name of a person: see "
+    "`interlock help data`"
 )
 
 
@@ -70,7 +75,7 @@ async def erased(typed: Typed) -> int:
     with session(typed) as here:
         found = await about(here.store, here.gateway.secrets, subject)
         if not typed.given.yes and found.readable:
-            typed.screen.note_block(_block(typed, found, "would be erased"))
+            typed.screen.note_block(_block(typed, found, "would go"))
             if not typed.screen.ask("Nothing can bring it back. Erase it?"):
                 raise NotPermitted("nothing was erased", fix="say yes, or `--yes` where nobody can be asked")
         by = operator(typed, here.gateway.process)
@@ -95,9 +100,9 @@ def _block(typed: Typed, found: About, what: str) -> str:
     data = _data(found)
     pairs: list[tuple[str, object]] = [
         (what, _how_much(found)),
-        ("named in the ledger", found.name),
+        ("name", found.name),
         ("cannot go on", "\n".join(data["cannot_go_on"])),
-        ("cannot be undone", "\n".join(data["cannot_be_undone"])),
+        ("no undo for", "\n".join(data["cannot_be_undone"])),
         ("stays", "that there were these actions, when, by whom, for whom, what they cost"),
     ]
     return block(pairs, typed.screen.width)
@@ -108,7 +113,7 @@ async def held(typed: Typed) -> int:
     """Forbid that what is kept of a subject is erased."""
     why: str = typed.given.why
     if not _CODE.fullmatch(why):
-        raise InputWrong(f"`{clean(why)}` is no code", fix="say `--why CASE-123`: it stands in the ledger in the clear")
+        raise UsageWrong(f"`{clean(why)}` is no code", fix="say `--why CASE-123`: it stands in the ledger in the clear")
     with session(typed) as here:
         by = operator(typed, here.gateway.process)
         await hold_for_law(here.store, here.gateway.secrets, _subject(typed), by, why=why)
@@ -121,8 +126,9 @@ async def released(typed: Typed) -> int:
     """Take a legal hold back."""
     with session(typed) as here:
         by = operator(typed, here.gateway.process)
-        if not await release(here.store, here.gateway.secrets, _subject(typed), by):
-            raise NotPermitted("nobody holds it for law", fix="look at it: `interlock data show SUBJECT`")
+        subject = _subject(typed)
+        if not await release(here.store, here.gateway.secrets, subject, by):
+            raise NotPermitted("nobody holds it for law", fix=f"look at it: `interlock data show {named(subject)}`")
     typed.screen.show({"held": False, "by": by.person}, "released: it can be erased")
     return 0
 
@@ -154,6 +160,8 @@ async def shown(typed: Typed) -> int:
         "unreadable": ends.gone,
     }
     typed.screen.show(data, block(pairs, typed.screen.width))
+    if not found.payloads:
+        typed.screen.note(f"note: {_NOTHING}")
     return 0
 
 
@@ -178,7 +186,7 @@ def _how_much(found: About) -> str:
 def _subject(typed: Typed) -> SubjectId:
     subject, run = typed.given.subject, typed.given.run
     if (subject is None) == (run is None):
-        raise InputWrong("one subject is needed", fix="name it as the tool does, or say `--run RUN`")
+        raise UsageWrong("one subject is needed", fix="name it as the tool does, or say `--run RUN`")
     return SubjectId(f"run:{run}" if run is not None else f"subject:{subject}")
 
 

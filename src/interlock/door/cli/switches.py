@@ -10,10 +10,10 @@ from interlock.contract.problem import nearest
 from interlock.core.action import ActionState
 from interlock.core.door import BreakGlass, Scope, Switch, SwitchKind
 from interlock.core.effect import EffectClass
-from interlock.core.errors import InterlockError, StoreError
+from interlock.core.errors import InterlockError, StoreError, UsageWrong
 from interlock.core.ids import AgentId, Environment, Instant, ToolName, WorkflowId
 from interlock.door.cli.person import operator
-from interlock.door.cli.reading import InputWrong, name_of
+from interlock.door.cli.reading import name_of
 from interlock.door.cli.render import Time, block, clean, since, table
 from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import NameAmbiguous, Session, awaited, meant, session
@@ -130,7 +130,7 @@ def scope_of(typed: Typed) -> Scope:
     workflow, env, agent, tool, effect = map(named, ("workflow", "env", "agent", "tool", "effect"))
     classes = {each.value: each for each in EffectClass}
     if effect is not None and effect not in classes:
-        raise InputWrong(f"`{effect}` is no effect class", fix=nearest(effect, classes))
+        raise UsageWrong(f"`{effect}` is no effect class", fix=nearest(effect, classes))
     return Scope(
         workflow=WorkflowId(workflow) if workflow else None,
         environment=Environment(env) if env else None,

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from interlock.core.errors import NotPermitted, Occupied
+from interlock.core.errors import NotPermitted, Occupied, UsageWrong
 from interlock.core.ids import RunId
 from interlock.core.outcome import Done, Outcome
 from interlock.door.cli.outcomes import CODES, data_of, text_of
 from interlock.door.cli.person import operator
-from interlock.door.cli.reading import InputWrong
 from interlock.door.cli.render import Time, clean, table
 from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import Session, awaited, performing, session
@@ -21,7 +20,7 @@ async def undo(typed: Typed) -> int:
     """Undo, or say what would be undone."""
     given = typed.given
     if (given.id is None) == (given.run_id is None):
-        raise InputWrong("say what is to be undone", fix="name one action, or `--run RUN`")
+        raise UsageWrong("say what is to be undone", fix="name one action, or `--run RUN`")
     try:
         return await _undo(typed)
     except Occupied:

@@ -2,19 +2,15 @@
 
 import re
 from collections.abc import Iterable
-from difflib import get_close_matches
 
-from interlock.core.errors import InterlockError
+from interlock.core.errors import UsageWrong
+from interlock.core.wording import closest
 from interlock.door.cli.command import Command
 from interlock.door.cli.table import COMMANDS
 
 _NAME = "interlock"
 COMMON = ("--store", "--keys", "--tenant", "--json", "--help")
 """Options of every command. They may stand before its name, too."""
-
-
-class UsageWrong(InterlockError):
-    """The line that was typed is no command."""
 
 
 def in_our_words(message: str, prog: str) -> UsageWrong:
@@ -49,9 +45,9 @@ def in_our_words(message: str, prog: str) -> UsageWrong:
 def unexpected(word: str, command: Command | None = None) -> UsageWrong:
     """Say that a word has no place in a line; for an option, which one was probably meant."""
     own = [name for each in (command.takes if command else ()) for name in each.names if name.startswith("-")]
-    near = get_close_matches(word.partition("=")[0], [*own, *COMMON], n=1)
+    near = closest(word.partition("=")[0], [*own, *COMMON])
     if near and word.startswith("-"):
-        return UsageWrong(f"`{word}` is not expected here", fix=f"did you mean `{near[0]}`?")
+        return UsageWrong(f"`{word}` is not expected here", fix=f"did you mean `{near}`?")
     whole = f"{_NAME} {command.name}" if command else _NAME
     return UsageWrong(f"`{word}` is not expected here", fix=f"look at `{whole} --help`")
 
@@ -73,18 +69,18 @@ def _unknown(word: str, group: str) -> UsageWrong:
     by_word = {part: name for name in reversed(within) for part in (name, name.rpartition(" ")[2])}
     groups = {name.partition(" ")[0]: name.partition(" ")[0] for name in names if " " in name and not group}
     meant = {**by_word, **groups}
-    near = get_close_matches(word, meant, n=1)
+    near = closest(word, meant)
     what = f"there is no command `{f'{group} {word}'.strip()}`"
-    alike = [f"{_NAME} {name}" for name in within if near and name.endswith(f" {near[0]}")]
+    alike = [f"{_NAME} {name}" for name in within if near and name.endswith(f" {near}")]
     if len(alike) > 1:
         return UsageWrong(what, fix=f"say of what: {_listed(alike)}")
-    fix = f"did you mean `{_NAME} {meant[near[0]]}`?" if near else f"look at `{f'{_NAME} {group}'.strip()} --help`"
+    fix = f"did you mean `{_NAME} {meant[near]}`?" if near else f"look at `{f'{_NAME} {group}'.strip()} --help`"
     return UsageWrong(what, fix=fix)
 
 
 def _one_of(word: str, choices: list[str]) -> str:
-    near = get_close_matches(word, choices, n=1)
-    return f"did you mean `{near[0]}`?" if near else f"use one of {_listed(choices)}"
+    near = closest(word, choices)
+    return f"did you mean `{near}`?" if near else f"use one of {_listed(choices)}"
 
 
 def _stands_for(option: str, command: Command | None) -> str:

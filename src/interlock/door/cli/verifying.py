@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from interlock import app
 from interlock.contract.problem import nearest
-from interlock.door.cli.reading import InputWrong
+from interlock.core.errors import UsageWrong
+from interlock.door.cli.reading import InputWrong, key_of
 from interlock.door.cli.render import count, wrapped
 from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import session
@@ -38,7 +39,7 @@ def verify(typed: Typed) -> int:
     if given.list:
         return _listed(typed, checks)
     if given.kill is not None and given.kill < 1:
-        raise InputWrong(f"`{given.kill}` is no number of kills", fix="say `--kill 1000`")
+        raise UsageWrong(f"`{given.kill}` is no number of kills", fix="say `--kill 1000`")
     report = Path(given.report) if given.report is not None else None
     if report is not None and report.exists():
         raise InputWrong(f"`{report}` is there already", fix="name another file")
@@ -107,7 +108,7 @@ def _listed(typed: Typed, checks: "list[Check]") -> int:
 def _wanted(only: list[str] | None) -> "list[Check]":
     for name in only or ():
         if name not in PROMISES:
-            raise InputWrong(f"there is no promise `{name}`", fix=nearest(name, PROMISES))
+            raise UsageWrong(f"there is no promise `{name}`", fix=nearest(name, PROMISES))
     return [check for check in EVERY if not only or check.promise in only]
 
 
@@ -133,7 +134,7 @@ def _checked(typed: Typed, file: Path, key: str | None) -> int:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputWrong(f"`{file}` cannot be read", fix="name a report that is there") from error
-    data = read_report(text, Verifier.parse(key) if key is not None else None)
+    data = read_report(text, key_of(Verifier.parse, key) if key is not None else None)
     checks = [each for promise in data["promises"] for each in promise["checks"]]
     wrong = [each for each in checks if each["verdict"] != "kept"]
     pinned = "the key that you know" if key is not None else "the key in it: pin it with `--key`"

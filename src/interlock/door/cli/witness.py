@@ -7,8 +7,8 @@ from pathlib import Path
 from interlock.anchor import witness_key
 from interlock.anchor.seen import SeenFile
 from interlock.app import SystemClock
-from interlock.core.errors import InterlockError
-from interlock.door.cli.reading import InputWrong
+from interlock.core.errors import InterlockError, UsageWrong
+from interlock.door.cli.reading import key_of
 from interlock.door.cli.render import block
 from interlock.door.cli.screen import Typed
 from interlock.door.witness.server import Witness, WitnessServer
@@ -42,7 +42,7 @@ def serve(typed: Typed) -> int:
     given = typed.given
     host, port = _bind(given.bind)
     trusted: dict[str, list[Verifier]] = {}
-    for each in map(Verifier.parse, given.trust):
+    for each in (key_of(Verifier.parse, each) for each in given.trust):
         trusted.setdefault(each.origin, []).append(each)
     own = witness_key.load(Path(given.key))
     state = Path(given.state)
@@ -86,5 +86,5 @@ def _announce(typed: Typed, host: str, port: int, witness: Witness) -> None:
 def _bind(text: str) -> tuple[str, int]:
     found = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:\[\]]+)):(\d{1,5})", text, re.ASCII)
     if found is None or int(found[3]) > 65_535:
-        raise InputWrong(f"`{text}` is no place to listen at", fix="write `HOST:PORT`, such as `127.0.0.1:8733`")
+        raise UsageWrong(f"`{text}` is no place to listen at", fix="write `HOST:PORT`, such as `127.0.0.1:8733`")
     return found[1] or found[2], int(found[3])

@@ -1,0 +1,35 @@
+"""Words for people: which known word was probably meant, and how many there are of something."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+_ALIKE = 0.75
+"""A word that differs in more than about a quarter of its letters is another word."""
+_WORD_CHARS_MAX = 200  # longer than any name that is meant, and whoever asks may write anything
+_COMPARED_MAX = 200  # comparing spellings is slow, and a file may have thousands of both
+
+
+def closest(word: str, known: Iterable[str], *, alike: float = _ALIKE) -> str | None:
+    """Find the known word that was probably meant, if any comes near.
+
+    Args:
+        word: what was written.
+        known: the words that there are.
+        alike: from 0 to 1, how much alike the two have to be.
+    """
+    return next(iter(close(word, sorted(known)[:_COMPARED_MAX], most=1, alike=alike)), None)
+
+
+def close(word: str, known: Iterable[str], *, most: int, alike: float = _ALIKE) -> list[str]:
+    """Find the known words that come near, at most so many, the nearest first."""
+    return get_close_matches(word[:_WORD_CHARS_MAX], list(known), n=most, cutoff=alike)
+
+
+def count(number: int, one: str, more: str) -> str:
+    """Write how many there are of something."""
+    return f"{number:,} {one if number == 1 else more}"
+
+
+def count_entries(number: int) -> str:
+    """Write how many entries there are."""
+    return count(number, "entry", "entries")
