@@ -1,23 +1,29 @@
 """Words for people: which known word was probably meant, and how many there are of something."""
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
 _ALIKE = 0.75
 """A word that differs in more than about a quarter of its letters is another word."""
+_PART = re.compile(r"[-_. /:]")
 _WORD_CHARS_MAX = 200  # longer than any name that is meant, and whoever asks may write anything
 _COMPARED_MAX = 200  # comparing spellings is slow, and a file may have thousands of both
 
 
 def closest(word: str, known: Iterable[str], *, alike: float = _ALIKE) -> str | None:
-    """Find the known word that was probably meant, if any comes near.
+    """Find the known word that was probably meant, if any comes near, or is the only one that has it as a part.
 
     Args:
         word: what was written.
         known: the words that there are.
         alike: from 0 to 1, how much alike the two have to be.
     """
-    return next(iter(close(word, sorted(known)[:_COMPARED_MAX], most=1, alike=alike)), None)
+    compared = sorted(known)[:_COMPARED_MAX]
+    if near := close(word, compared, most=1, alike=alike):
+        return near[0]
+    having = [each for each in compared if word in _PART.split(each)]
+    return having[0] if len(having) == 1 else None
 
 
 def close(word: str, known: Iterable[str], *, most: int, alike: float = _ALIKE) -> list[str]:
