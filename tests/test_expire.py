@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -13,8 +14,8 @@ from backups import Site, says_yes
 from interlock.app import Opened
 from interlock.contract.ir import Approvals, Undo
 from interlock.core.effect import EffectClass
-from interlock.core.errors import NotPermitted, UpstreamSilent
-from interlock.core.ids import ActionId, Instant, Micros, PayloadId, SubjectId, TenantId
+from interlock.core.errors import ContractInvalid, NotPermitted, UpstreamSilent
+from interlock.core.ids import ActionId, ContractHash, Instant, Micros, PayloadId, SubjectId, TenantId
 from interlock.core.outcome import Done, Parked, Uncertain
 from interlock.gateway.compare import verify_state
 from interlock.gateway.erase import erase, hold_for_law, payloads_of, release
@@ -329,3 +330,26 @@ async def test_of_what_was_edited_nobody_knows_whose_it_is_and_it_stays(world: W
         assert (await ends_of(world.store, secrets, ids)).kept == len(ids) - (stands != sealed)
         assert await expire(world.store, secrets, KIM) == ()
     assert await can_read(world, ids) == {True}
+
+
+async def test_a_contract_of_another_version_keeps_nothing_from_expiring(world: World) -> None:
+    body = b'{"payload_days":30,"tools":"were written otherwise then"}'
+    changes = Changes(contracts={ContractHash(sha256(body).hexdigest()): body})
+    await world.store.write(Needs(), lambda rows: (changes, None))
+    await publish(world)
+    ids = await called(world)
+    to_due(world)
+    await attend(world.gateway, world.store)
+    assert await can_read(world, ids) == {False}
+
+
+async def test_a_contract_that_is_none_is_told_and_keeps_nobody_from_attending(world: World) -> None:
+    body = b"no contract"
+    changes = Changes(contracts={ContractHash(sha256(body).hexdigest()): body})
+    await world.store.write(Needs(), lambda rows: (changes, None))
+    await publish(world)
+    await called(world)
+    to_due(world)
+    assert await attend(world.gateway, world.store) == ()
+    with pytest.raises(ContractInvalid):
+        await expire(world.store, world.opened.secrets, KIM)

@@ -29,6 +29,18 @@ def decode(written: bytes) -> Contract:
         raise ContractInvalid("the bytes are no contract", fix="publish the contract again from its file") from error
 
 
+def days_of(written: bytes) -> int:
+    """Read for how many days a contract lets payloads be kept, even if the rest of it is of another version; 0 is none.
+
+    Raises:
+        ContractInvalid: these are not the bytes of a contract.
+    """
+    try:
+        return _DAYS.decode(written).payload_days or 0
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ContractInvalid("the bytes are no contract", fix="publish the contract again from its file") from error
+
+
 def tool_hash(tool: Tool) -> str:
     """Hash all that a contract says of a tool, but not where in the file it says it."""
     return sha256(_ENCODER.encode(replace(tool, place=Place(file="")))).hexdigest()
@@ -36,3 +48,10 @@ def tool_hash(tool: Tool) -> str:
 
 _ENCODER = msgspec.json.Encoder(order="sorted")
 _DECODER = msgspec.json.Decoder(Contract)
+
+
+class _Days(msgspec.Struct, frozen=True):
+    payload_days: int | None = None
+
+
+_DAYS = msgspec.json.Decoder(_Days)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from functools import partial
 
-from interlock.contract.bundle import decode
+from interlock.contract.bundle import days_of
 from interlock.core.action import ActionState
 from interlock.core.door import Expiring
 from interlock.core.errors import NotPermitted, PayloadErased, StoreTampered
@@ -52,7 +52,7 @@ async def lots(store: TenantStore, secrets: Secrets, now: Instant) -> Mapping[Su
     first = await store.entries(limit=1)
     if not first:
         return {}
-    days = {decode(await store.contract(hash)).payload_days or 0 for hash in await store.contracts()} | {0}
+    days = {days_of(await store.contract(hash)) for hash in await store.contracts()} | {0}
     since = Instant(read(first[0]).at - 86_400_000_000)  # a process may have sealed before its first entry
     found = (Lot(month=month, days=each) for month in months(since, now) for each in sorted(days))
     return {secrets.subject_name(store.tenant, lot.subject): lot for lot in found}

@@ -10,7 +10,7 @@ from functools import partial
 
 from interlock.core.action import ActionState
 from interlock.core.effect import EffectClass
-from interlock.core.errors import StoreError
+from interlock.core.errors import InterlockError, StoreError
 from interlock.core.fact import Known
 from interlock.core.ids import ActionId, Instant, ProcessId
 from interlock.core.limits import (
@@ -117,7 +117,7 @@ async def _keys_gone(gateway: Gateway, store: TenantStore, seen: Rows) -> None:
             await end_erasing(store, gateway.secrets, erasing.subject, by)
     if seen.now < gateway.looked_for_due.get(store.tenant, 0) + EXPIRY_LOOKED_MICROS:
         return
-    with suppress(StoreError):
+    with suppress(InterlockError):
         await expire(store, gateway.secrets, by)
         gateway.looked_for_due[store.tenant] = seen.now
 

@@ -127,7 +127,7 @@ RECORD: tuple[Command, ...] = (
     ),
     Command(
         name="data hold",
-        says="forbid that what is kept of a subject is erased",
+        says="forbid that what is kept of a subject is erased or expires",
         run="subjects:held",
         example="C-17 --why CASE-123",
         takes=(
