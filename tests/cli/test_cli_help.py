@@ -13,7 +13,7 @@ from interlock.door.cli.table import COMMANDS, GROUPS
 
 HEAVY = (
     "asyncio", "cedarpy", "concurrent", "cryptography", "interlock.app", "interlock.gateway", "interlock.policy",
-    "interlock.store", "jsonschema_rs", "msgspec", "orjson", "psycopg", "pydantic", "rfc8785", "sqlite3", "yaml",
+    "interlock.store", "jsonschema_rs", "msgspec", "orjson", "psycopg", "z3", "pydantic", "rfc8785", "sqlite3", "yaml",
 )  # fmt: skip
 BESIDE = {"demo", "ledger"}
 """Modules of the command line that come with other parts."""

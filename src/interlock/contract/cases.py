@@ -65,6 +65,16 @@ def load_cases(path: Path) -> CaseFile:
         ContractProblems: it cannot be read; every problem says where, what and how to correct it.
         OSError: it cannot be opened.
     """
+    return read_cases(text_of(path), str(path))
+
+
+def text_of(path: Path) -> str:
+    """Read a file that stands beside a contract.
+
+    Raises:
+        ContractProblems: it is too long, or no text.
+        OSError: it cannot be opened.
+    """
     with path.open("rb") as file:
         written = file.read(CONTRACT_BYTES_MAX + 1)
     try:
@@ -73,7 +83,7 @@ def load_cases(path: Path) -> CaseFile:
         raise _refused(str(path), "the file is not UTF-8 text", "save it as UTF-8") from error
     if len(written) > CONTRACT_BYTES_MAX:
         raise _refused(str(path), f"the file has more than {CONTRACT_BYTES_MAX:,} bytes", "split it")
-    return read_cases(text, str(path))
+    return text
 
 
 def read_cases(text: str, file: str) -> CaseFile:
@@ -86,7 +96,7 @@ def read_cases(text: str, file: str) -> CaseFile:
     node = parse_yaml(text, file, findings)
     fitted = fit(CASES, node, findings) if node is not None else None
     if findings.problems or not isinstance(fitted, Map):
-        raise _wrong(sorted(findings.problems, key=lambda each: (each.place.line, each.place.column)))
+        raise refusal(findings.problems)
     root = Row(fitted)
     named = root.text("contract")
     cases = tuple(_case(Row(item), root) for item in root.items("cases") if isinstance(item, Map))
@@ -128,10 +138,11 @@ def _mode(said: str) -> Mode:
 
 
 def _refused(file: str, what: str, fix: str) -> ContractProblems:
-    return _wrong([Problem(place=Place(file=file), what=what, fix=fix)])
+    return refusal([Problem(place=Place(file=file), what=what, fix=fix)])
 
 
-def _wrong(problems: Sequence[Problem]) -> ContractProblems:
-    wrong = ContractProblems(problems)
+def refusal(problems: Sequence[Problem]) -> ContractProblems:
+    """Say everything that is wrong with a file, from its beginning on."""
+    wrong = ContractProblems(sorted(problems, key=lambda each: (each.place.line, each.place.column)))
     wrong.fix = "change the lines above, then try again"
     return wrong

@@ -43,3 +43,4 @@ EXPIRY_TAKEN_OVER_MICROS = 600 * 1_000_000  # a process that needs longer for on
 STORE_CHECKED_BYTES_MAX = 256 * 1024 * 1024  # a look at a whole file of this size takes a second or two
 
 assert BATCH_PAUSE_SECONDS < BUSY_SECONDS_MAX, "whoever waits must meet a pause"
+PROVE_SECONDS_MAX = 600  # a look that takes longer is not waited for in a pipeline

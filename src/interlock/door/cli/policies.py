@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
-from interlock.app import SystemClock
-from interlock.contract.bundle import decode, encode
+from interlock import app
+from interlock.contract.bundle import decode
 from interlock.contract.cases import load_cases
 from interlock.contract.ir import Contract
 from interlock.contract.problem import nearest
@@ -20,7 +20,8 @@ from interlock.door.cli.payloads import Missing, opened_bytes
 from interlock.door.cli.reading import InputWrong, arguments_text, json_of
 from interlock.door.cli.render import clean, table, wrapped
 from interlock.door.cli.screen import Typed
-from interlock.door.cli.session import awaited, session
+from interlock.door.cli.session import awaited, find_tools_here, session
+from interlock.gateway.described import described
 from interlock.gateway.force import compiled
 from interlock.policy.cases import Case, differences, question_for, verdict_of
 from interlock.policy.decide import decide
@@ -61,7 +62,7 @@ def _made_up(typed: Typed) -> tuple[Policies, Question]:
     if given.contract is None:
         raise UsageWrong("no contract is named", fix="say `--contract FILE`")
     contract = load(Path(given.contract))
-    policies = _policies(typed, contract)
+    policies = _policies(typed, contract, Path(given.contract).parent)
     if given.tool not in contract.tools:
         raise InputWrong(f"the contract has no tool `{given.tool}`", fix=nearest(given.tool, contract.tools))
     environment, mode = _where(typed, contract)
@@ -72,7 +73,7 @@ def _made_up(typed: Typed) -> tuple[Policies, Question]:
         facts=dict(_fact(text) for text in given.fact or ()),
         mode=mode,
         expect="allow",
-        now=(typed.clock or SystemClock()).now(),
+        now=(typed.clock or app.SystemClock()).now(),
     )
     question = question_for(policies, case)
     caller = replace(case.caller, workflow=contract.workflow, environment=environment, tenant=contract.tenant)
@@ -97,7 +98,7 @@ async def tested(typed: Typed) -> int:
     path = Path(named) if named is not None else file.contract
     if path is None:
         raise InputWrong("no contract is named", fix="write `contract: FILE` into the file, or say `--contract FILE`")
-    policies = _policies(typed, load(path))
+    policies = _policies(typed, load(path), path.parent)
     wrong = differences(policies, file.cases)
     count = f"{len(file.cases)} case{'s' if len(file.cases) != 1 else ''}"
     data = {
@@ -140,10 +141,12 @@ def _said(verdict: str, rules: frozenset[str] | None) -> str:
     return f"{verdict} ({', '.join(sorted(rules))})" if rules else verdict
 
 
-def _policies(typed: Typed, contract: Contract) -> Policies:
-    if contract.policy_files and not contract.cedar:
-        typed.screen.note(f"note: the policy files are not looked at here: {', '.join(contract.policy_files)}")
-    return compiled(contract, encode(contract)[0]).policies
+def _policies(typed: Typed, contract: Contract, folder: Path) -> Policies:
+    find_tools_here()
+    known = described(contract, folder=folder, describe=app.describe)
+    for each in known.assumed:
+        typed.screen.note(f"note: {each}")
+    return known.policies
 
 
 def _object(text: str) -> JsonObject:

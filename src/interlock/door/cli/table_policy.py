@@ -38,4 +38,17 @@ OVER_HISTORY: tuple[Command, ...] = (
         ),
         more="exit codes: 0, 3 if decisions became looser, 1 if the record does not hold",
     ),
+    Command(
+        name="policy prove",
+        says="prove what holds of every call, or show the call that breaks it",
+        run="policy_prove:proved",
+        example="contract.yaml --invariant invariants.yaml",
+        takes=(
+            arg("contract", metavar="CONTRACT", help="the contract"),
+            arg("--invariant", action="append", metavar="FILE", help="invariants, in YAML; may be said again"),
+            arg("--only-these", action="store_true", help="without those that must hold of every contract"),
+            arg("--seconds", type=int, default=10, metavar="N", help="of the solver, for each look (default 10)"),
+        ),
+        more="exit codes: 0 if all are proved, 3 if one is refuted or says nothing, 1 if one could not be shown",
+    ),
 )
