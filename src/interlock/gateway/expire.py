@@ -160,18 +160,17 @@ async def expire(
 
 
 async def _carry_out(store: TenantStore, secrets: Secrets, mark: Expiring, by: Operator) -> Expired | None:
-    """Destroy what a mark is about, unless another process has taken it over."""
+    """Destroy what a mark is about. Returns nothing if another process has taken it over meanwhile.
+
+    That one destroys the same: as long as either mark stands nothing becomes needed that was not.
+    """
     if mark.lot == KEPT:
         free = await _not_needed(store, secrets)
-        if not await _stands(store, mark):
-            return None
         secrets.let_go(store.tenant, free)
         ended = Expired(lot=KEPT, key=mark.key, payloads=len(free))
     else:
         payloads = await store.payloads_under(mark.key)
         kept = Counter(await _keep(store, secrets, mark, payloads))
-        if not await _stands(store, mark):
-            return None
         secrets.destroy(mark.key)
         ended = Expired(lot=mark.lot, key=mark.key, payloads=len(payloads) - kept.total(), kept=kept)
     return (await store.write(Needs(), partial(_ended, mark=mark, ended=ended, by=by))).answer
@@ -246,10 +245,6 @@ def _may_be_held(secrets: Secrets, sealed: bytes | None, held: Set[SubjectName])
         return sealed is None or not held.isdisjoint(secrets.names_of(sealed))
     except StoreTampered:
         return True
-
-
-async def _stands(store: TenantStore, mark: Expiring) -> bool:
-    return (await store.read(Needs())).door.expiring == mark
 
 
 def _begun(rows: Rows, *, lot: str, key: SubjectName, by: Operator, after: Micros) -> tuple[Changes, Expiring | None]:
