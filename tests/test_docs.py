@@ -12,6 +12,8 @@ import pytest
 
 from interlock.app import describe, gateway_on
 from interlock.contract.read import load
+from interlock.contract.unenforced import SECTIONS
+from interlock.core import limits
 from interlock.core.ids import Environment, WorkflowId
 from interlock.core.outcome import Done, Failed, Outcome, Refused
 from interlock.core.reason import Reason
@@ -19,6 +21,7 @@ from interlock.core.value import replace
 from interlock.gateway.publish import publish_contract
 from interlock.ledger.seal import Kind
 from interlock.tool.python import PythonTools
+from interlock.verify.promises import PROMISES
 from world import KIM, World
 
 ROOT = Path(__file__).parent.parent
@@ -106,3 +109,66 @@ async def test_an_isolated_function_runs_elsewhere(shop: World) -> None:
     outcome = await call(shop, "render", html="<p>")
     assert isinstance(outcome, Done)
     assert outcome.result != os.getpid()
+
+
+def test_the_page_of_limits_names_exactly_what_is_not_enforced() -> None:
+    page = (ROOT / "docs" / "limits.md").read_text(encoding="utf-8")
+    told = {way: names for way, names in re.findall(r"^\| (protect something|do not) \| (.*) \|$", page, re.MULTILINE)}
+    for way, protects in (("protect something", True), ("do not", False)):
+        assert re.findall(r"`([^`]+)`", told[way]) == sorted(
+            name for name, waiting in SECTIONS.items() if waiting.protects is protects
+        )
+
+
+@pytest.mark.parametrize(
+    ("row", "bound"),
+    [
+        ("arguments of a call", limits.ARGUMENT_BYTES_MAX),
+        ("arguments of a call", limits.ARGUMENT_DEPTH_MAX),
+        ("result of a tool", limits.RESULT_BYTES_MAX),
+        ("what a tool says of its failure", limits.SAID_CHARS_MAX),
+        ("integers", limits.SAFE_INTEGER),
+        ("one call", limits.PERFORM_SECONDS_MAX),
+        ("a contract, a policy file", limits.CONTRACT_BYTES_MAX),
+        ("a contract, a policy file", limits.POLICY_FILE_BYTES_MAX),
+        ("a contract, a policy file", limits.CONTRACT_DEPTH_MAX),
+        ("a contract, a policy file", limits.CONTRACT_NODES_MAX),
+        ("an expression", limits.EXPRESSION_CHARS_MAX),
+        ("an expression", limits.EXPRESSION_DEPTH_MAX),
+        ("wall clock against boot clock", limits.CLOCK_DRIFT_MICROS_MAX // 1_000_000),
+        ("free disk", limits.DISK_FREE_BYTES_MIN),
+        ("actions whose end nobody knows that are looked at", limits.UNCERTAIN_LOOKED_AT_MAX),
+        ("a tool that is isolated", limits.ISOLATED_MEMORY_BYTES_MAX),
+    ],
+)
+def test_the_page_of_limits_says_what_holds(row: str, bound: int) -> None:
+    page = (ROOT / "docs" / "limits.md").read_text(encoding="utf-8")
+    (said,) = re.findall(rf"^\| {re.escape(row)} \| (.*) \|$", page, re.MULTILINE)
+    assert re.search(rf"(?<![\d,]){bound:,}(?![\d,])", said)
+    assert f"{limits.LEASE_MARGIN_SECONDS} seconds. It is" in page
+    assert f"up to {limits.BATCH_WRITES_MAX} calls" in page
+
+
+def test_the_threat_model_weighs_every_promise() -> None:
+    page = (ROOT / "docs" / "threat-model.md").read_text(encoding="utf-8")
+    table = page.partition("## What holds against whom")[2].partition("\n*Refused*")[0]
+    assert sorted(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == sorted(PROMISES)
+
+
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda page: page.name
+)
+def test_every_link_to_a_page_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", page.read_text(encoding="utf-8")):
+        name, _, anchor = target.partition("#")
+        file = (page.parent / name).resolve() if name else page
+        assert file.exists(), target
+        if anchor:
+            titles = re.findall(r"^#+ (.+)$", file.read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor in [re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles], target
+
+
+def test_the_index_has_every_page() -> None:
+    index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {"README.md"}
+    assert set(re.findall(r"\]\(([\w-]+\.md)\)", index)) == pages

@@ -19,7 +19,7 @@ from interlock.door.cli.helping import FOLDER, Topics
 from interlock.door.cli.page import plain, sections
 from interlock.door.cli.table import COMMANDS
 
-PAGES = sorted(path.stem for path in (ROOT / "docs").glob("*.md"))
+PAGES = sorted(path.stem for path in (ROOT / "docs").glob("[a-z]*.md"))
 CODE = re.compile(r"^ {4}")
 
 

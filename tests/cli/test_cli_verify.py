@@ -94,3 +94,15 @@ def test_the_page_shows_what_happens(
     for name in ("INTERLOCK_STORE", "INTERLOCK_KEYS"):
         monkeypatch.delenv(name, raising=False)
     type_again((ROOT / "docs" / "verify.md").read_text(encoding="utf-8"), capsys)
+
+
+def test_times_are_text_but_in_what_is_signed_they_are_microseconds(on_file: Shell) -> None:
+    on_file.publish()
+    assert on_file.data("verify", "--only", "explain")["at"] == on_file.clock.now()
+    assert on_file.data("ledger", "show")[0]["entry"]["at"] == on_file.clock.now() == 1_767_268_800_000_000
+    action = on_file.refund("INV-1", 5)["action"]
+    on_file("ledger", "anchor")
+    on_file.clock.forward(seconds=0.842)
+    told = on_file.data("explain", action)
+    assert told["asked_at"] == "2026-01-01T12:00:00.000000Z"
+    assert told["receipt"]["last_anchor"]["age_seconds"] == 0.842

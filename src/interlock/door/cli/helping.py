@@ -18,6 +18,8 @@ from interlock.door.cli.table import COMMANDS, GROUPS
 
 FOLDER = Path(__file__).parents[2] / "docs"
 """The documentation: in a checkout its own folder, in an installation a copy."""
+_INDEX = "README.md"
+"""What a list of topics is here."""
 _WIDTH_MAX = 100
 _NEAREST = 3
 
@@ -31,7 +33,8 @@ class Topics:
     @cached_property
     def pages(self) -> Mapping[str, str]:
         """The pages, by name."""
-        return {path.stem: path.read_text(encoding="utf-8") for path in sorted(self.folder.glob("*.md"))}
+        files = [path for path in sorted(self.folder.glob("*.md")) if path.name != _INDEX]
+        return {path.stem: path.read_text(encoding="utf-8") for path in files}
 
     @cached_property
     def words(self) -> Mapping[str, str]:
