@@ -73,7 +73,7 @@ def test_a_witness_that_is_known_and_has_signed_nothing_is_a_finding(shop: Shell
     shop("ledger", "anchor")
     found = shop.data("ledger", "verify", "--witness", str(served.cosigner), code=1)["findings"]
     assert [each["what"] for each in found] == ["nothing that you kept is cosigned by the witness witness.example/w1"]
-    assert "not the public key of a witness" in shop.failed("ledger", "verify", "--witness", key_of(shop))
+    assert "not the public key of a witness" in shop.unmeant("ledger", "verify", "--witness", key_of(shop))
 
 
 def test_a_ledger_that_was_set_back_is_found_by_the_witness_even_if_the_book_was_too(
@@ -182,7 +182,6 @@ def test_whatever_a_witness_answers_ends_with_an_error_and_nothing_in_the_book(
     ("place", "said"),
     [
         ("witness:http://127.0.0.1:1", "the key of the witness is missing"),
-        ("witness:http://127.0.0.1:1#abc", "not the public key of a witness"),
         ("witness:ftp://127.0.0.1#K", "not the address of a place"),
         ("witness:http://user:hunter2@127.0.0.1#K", "not the address of a place"),
         ("witness:http://127.0.0.1:99999#K", "not the address of a place"),
@@ -191,8 +190,13 @@ def test_whatever_a_witness_answers_ends_with_an_error_and_nothing_in_the_book(
     ],
 )
 def test_a_place_that_cannot_be_meant_is_an_error(shop: Shell, place: str, said: str) -> None:
-    assert said in shop.failed("ledger", "anchor", "--to", place)
+    assert said in shop.unmeant("ledger", "anchor", "--to", place)
     assert "hunter2" not in shop.err
+
+
+def test_a_key_that_is_none_is_an_error(shop: Shell) -> None:
+    place = "witness:http://127.0.0.1:1#abc"
+    assert "not the public key of a witness" in shop.failed("ledger", "anchor", "--to", place)
 
 
 def test_the_key_of_a_witness_is_made_once_and_shown_again(on_file: Shell) -> None:
@@ -209,13 +213,25 @@ def test_the_key_of_a_witness_is_made_once_and_shown_again(on_file: Shell) -> No
     [
         (["--bind", "localhost"], "is no place to listen at"),
         (["--bind", "127.0.0.1:99999"], "is no place to listen at"),
-        (["--bind", "203.0.113.1:8733"], "nobody can listen at"),
         (["--trust", "abc"], "this is not a public key of a ledger"),
+    ],
+)
+def test_a_witness_that_cannot_be_meant_does_not_start(shop: Shell, more: list[str], said: str) -> None:
+    assert said in " ".join(shop.unmeant(*serving(shop), *more).split())
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--bind", "203.0.113.1:8733"], "nobody can listen at"),
         (["--key", "gone.key"], "`gone.key` cannot be used"),
         (["--state", "."], "cannot be used"),
     ],
 )
-def test_a_witness_that_cannot_be_meant_does_not_start(shop: Shell, more: list[str], said: str) -> None:
+def test_a_witness_that_finds_no_place_does_not_start(shop: Shell, more: list[str], said: str) -> None:
+    assert said in " ".join(shop.failed(*serving(shop), *more).split())
+
+
+def serving(shop: Shell) -> list[str]:
     shop("witness", "key", "new", "w1")
-    words = ["witness", "serve", "--key", "w1.key", "--state", "w1.seen", "--trust", key_of(shop)]
-    assert said in " ".join(shop.failed(*words, *more).split())
+    return ["witness", "serve", "--key", "w1.key", "--state", "w1.seen", "--trust", key_of(shop)]
