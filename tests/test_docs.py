@@ -3,6 +3,7 @@
 import importlib
 import os
 import re
+import subprocess
 import sys
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -18,15 +19,17 @@ from interlock.core.ids import Environment, WorkflowId
 from interlock.core.outcome import Done, Failed, Outcome, Refused
 from interlock.core.reason import Reason
 from interlock.core.value import replace
+from interlock.door.cli.person import user_name
 from interlock.gateway.publish import publish_contract
 from interlock.ledger.seal import Kind
 from interlock.tool.python import PythonTools
 from interlock.verify.promises import PROMISES
+from transcript import type_again
 from world import KIM, World
 
 ROOT = Path(__file__).parent.parent
 TOOLS = ROOT / "docs_src" / "tools"
-PAGES = ["tools.md", "backup.md"]
+PAGES = ["tools.md", "backup.md", "own-tool.md"]
 """Pages whose every piece of code is a piece of a file that is tested."""
 
 _BLOCK = re.compile(r"(?:<!-- (?P<file>\S+) -->\n)?```(?P<language>\w+)\n(?P<code>.*?)```\n", re.DOTALL)
@@ -34,7 +37,8 @@ _BLOCK = re.compile(r"(?:<!-- (?P<file>\S+) -->\n)?```(?P<language>\w+)\n(?P<cod
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_piece_of_code_on_a_page_is_a_piece_of_a_file_that_is_tested(page: str) -> None:
-    blocks = list(_BLOCK.finditer((ROOT / "docs" / page).read_text(encoding="utf-8")))
+    found = _BLOCK.finditer((ROOT / "docs" / page).read_text(encoding="utf-8"))
+    blocks = [block for block in found if block["language"] != "console"]
     assert blocks
     for block in blocks:
         assert block["file"], f"{page}: say in a comment where this is from:\n{block['code']}"
@@ -172,3 +176,23 @@ def test_the_index_has_every_page() -> None:
     index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
     pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {"README.md"}
     assert set(re.findall(r"\]\(([\w-]+\.md)\)", index)) == pages
+
+
+def test_a_function_of_ones_own_is_governed_as_the_page_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = (ROOT / "docs" / "own-tool.md").read_text(encoding="utf-8")
+    for file in (ROOT / "docs_src" / "own_tool").glob("*.*"):
+        text = file.read_text(encoding="utf-8")
+        assert f"```\n{text}```" in re.sub(r"```\w+", "```", page)
+        (tmp_path / file.name).write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setattr(sys, "argv", ["interlock"])
+    monkeypatch.delitem(sys.modules, "heating", raising=False)
+    for name in ("INTERLOCK_STORE", "INTERLOCK_KEYS", "INTERLOCK_TENANT"):
+        monkeypatch.delenv(name, raising=False)
+    (shell,) = re.findall(r"^    (sed .*)$", page, re.MULTILINE)
+    subprocess.run(["sh", "-c", shell], check=True)
+    assert f"[{user_name()}]" in Path("contract.yaml").read_text(encoding="utf-8")
+    type_again(page, capsys)

@@ -194,7 +194,7 @@ def test_an_asking_rule_of_the_contract_that_names_nobody_is_a_no() -> None:
     judgement = decide(loaded(PERMIT, rule("a", RuleEffect.ASK, approvers=[])), question())
     assert isinstance(judgement.decision, Deny)
     assert judgement.rules == (RuleId("a"),)
-    assert judgement.fix == "name `approvers` in the contract"
+    assert judgement.fix.startswith("name who may agree: `approvals: {")
 
 
 @pytest.mark.parametrize(

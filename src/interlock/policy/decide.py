@@ -20,6 +20,8 @@ from interlock.policy.schema import request_of
 from interlock.policy.table import Said, glass_over, lifting, mode_in_force, switched, tabled
 from interlock.policy.vocabulary import Question
 
+_NOBODY = "name who may agree: `approvals: { yellow: { approvers: [lead] }, people: { lead: [ann] } }`"
+
 
 class Judgement(Struct, frozen=True, kw_only=True):
     """What was decided, by which slice of the policies, and what each step said."""
@@ -136,7 +138,7 @@ def _softly(slice: Slice, rules: tuple[RuleId, ...]) -> Said:
                 assert policy.requirement is not None, "who is asked is read with the policy"
                 if not policy.requirement.approvers:
                     why = f"rule `{rule}` asks and names nobody who may agree"
-                    return Said(decision=Deny(rules=(rule,), why=why), fix="name `approvers` in the contract")
+                    return Said(decision=Deny(rules=(rule,), why=why), fix=_NOBODY)
                 each.append(Ask(requirements=(policy.requirement,)))
             case RuleEffect.PERMIT | RuleEffect.DENY:
                 raise AssertionError("only soft rules are weighed here")
