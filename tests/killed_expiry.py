@@ -45,7 +45,7 @@ async def main(where: str, folder: str, what: str, moment: str, days: str) -> No
         if what == "erase":
             await erase(world.store, world.opened.secrets, ZOE, KIM)
         else:
-            await expire(world.store, world.opened.secrets, KIM, after=Micros(0))
+            await expire(world.store, world.opened.secrets, world.clock, KIM, after=Micros(0))
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ from interlock.ports import Changes, Needs, Payload
 from postgres import Server
 from test_consent import LEAD, PEOPLE
 from test_erase import ZOE, bring_back, readable
-from world import ALLOW, KIM, World, a_rule, a_tool
+from world import ALLOW, KIM, HandClock, World, a_rule, a_tool
 
 pytestmark = [pytest.mark.anyio, pytest.mark.promise("forget")]
 
@@ -98,17 +98,17 @@ async def test_a_payload_is_readable_until_its_lot_is_due_and_never_again(world:
     await publish(world)
     ids = await called(world)
     to_due(world, less=1)
-    assert await expire(world.store, world.opened.secrets, KIM) == ()
+    assert await expire(world.store, world.opened.secrets, world.clock, KIM) == ()
     assert await can_read(world, ids) == {True}
     to_due(world)
-    (ended,) = await expire(world.store, world.opened.secrets, KIM)
+    (ended,) = await expire(world.store, world.opened.secrets, world.clock, KIM)
     assert (ended.lot, ended.payloads, dict(ended.kept)) == ("2026-01/30", len(ids), {})
     assert await can_read(world, ids) == {False}
     *_, begun, last = (json.loads(line) for line in await world.store.entries())
     assert (begun["kind"], begun["detail"]) == ("expiring", {"lot": "2026-01/30", "key": ended.key})
     assert (last["kind"], last["by"]) == ("expired", "kim")
     assert last["detail"] == {"lot": "2026-01/30", "key": ended.key, "payloads": len(ids), "kept": 0}
-    assert await expire(world.store, world.opened.secrets, KIM) == ()
+    assert await expire(world.store, world.opened.secrets, world.clock, KIM) == ()
     await sound(world)
 
 
@@ -126,7 +126,7 @@ async def test_what_may_be_kept_longer_and_what_is_another_tenants_is_not_touche
     gone = await called(world)
     to_due(world)
     later = await called(world)
-    await expire(world.store, world.opened.secrets, KIM)
+    await expire(world.store, world.opened.secrets, world.clock, KIM)
     kept = (for_ever, for_a_year, later, theirs)
     assert [await can_read(world, ids) for ids in kept[:3]] == [{True}] * 3
     assert await can_read(other, theirs) == {True}
@@ -143,19 +143,19 @@ async def test_what_is_held_for_law_is_kept_until_it_is_released(world: World) -
     secrets = world.opened.secrets
     await hold_for_law(world.store, secrets, ZOE, KIM, why="CASE-1")
     to_due(world)
-    (would,) = await would_expire(world.store, secrets)
-    (ended,) = await expire(world.store, secrets, KIM)
+    (would,) = await would_expire(world.store, secrets, world.clock)
+    (ended,) = await expire(world.store, secrets, world.clock, KIM)
     assert would == ended
     assert (ended.payloads, dict(ended.kept)) == (len(eves), {HELD: len(zoes)})
     assert (await can_read(world, zoes), await can_read(world, eves)) == ({True}, {False})
     assert (await ends_of(world.store, secrets, zoes)).kept == len(zoes)
     await sound(world)
-    assert await expire(world.store, secrets, KIM) == ()
+    assert await expire(world.store, secrets, world.clock, KIM) == ()
     await release(world.store, secrets, ZOE, KIM)
-    (ended,) = await expire(world.store, secrets, KIM)
+    (ended,) = await expire(world.store, secrets, world.clock, KIM)
     assert (ended.lot, ended.payloads) == ("kept", len(zoes))
     assert await can_read(world, zoes) == {False}
-    assert await expire(world.store, secrets, KIM) == ()
+    assert await expire(world.store, secrets, world.clock, KIM) == ()
     await sound(world)
 
 
@@ -165,7 +165,7 @@ async def test_whoever_is_erased_takes_along_what_was_kept_longer(world: World) 
     secrets = world.opened.secrets
     await hold_for_law(world.store, secrets, ZOE, KIM, why="CASE-1")
     to_due(world)
-    await expire(world.store, secrets, KIM)
+    await expire(world.store, secrets, world.clock, KIM)
     await release(world.store, secrets, ZOE, KIM)
     await erase(world.store, secrets, ZOE, KIM)
     assert await can_read(world, zoes) == {False}
@@ -188,14 +188,14 @@ async def kept_until(world: World, id: ActionId, why: str, over: Callable[[], ob
     """Its payloads are readable although their lot is gone, until something is over."""
     ids = payloads_of(await world.row(id))
     to_due(world)
-    (ended,) = await expire(world.store, world.opened.secrets, KIM)
+    (ended,) = await expire(world.store, world.opened.secrets, world.clock, KIM)
     assert (ended.payloads, dict(ended.kept)) == (0, {why: len(ids)})
     assert await can_read(world, ids) == {True}
-    assert await expire(world.store, world.opened.secrets, KIM) == ()
+    assert await expire(world.store, world.opened.secrets, world.clock, KIM) == ()
     waited = over()
     if hasattr(waited, "__await__"):
         await waited  # pyright: ignore[reportGeneralTypeIssues]
-    (ended,) = await expire(world.store, world.opened.secrets, KIM)
+    (ended,) = await expire(world.store, world.opened.secrets, world.clock, KIM)
     assert (ended.lot, ended.payloads) == ("kept", len(ids))
     assert await can_read(world, ids) == {False}
     await sound(world)
@@ -258,7 +258,7 @@ async def test_under_a_clock_that_jumped_nothing_expires(world: World) -> None:
     ids = await called(world)
     world.clock.jump(seconds=400 * 86_400)
     with pytest.raises(NotPermitted, match="clock jumped"):
-        await expire(world.store, world.opened.secrets, KIM)
+        await expire(world.store, world.opened.secrets, world.clock, KIM)
     await attend(world.gateway, world.store)
     assert await can_read(world, ids) == {True}
 
@@ -271,11 +271,11 @@ async def test_a_key_that_outlived_its_lot_is_found_and_expiring_again_destroys_
     key = secrets.keys.find(name)
     assert key is not None
     to_due(world)
-    await expire(world.store, secrets, KIM)
+    await expire(world.store, secrets, world.clock, KIM)
     bring_back(world, name, key)
     assert await can_read(world, ids) == {True}
     assert any("the key is there" in found.what for found in await verify_state(world.store, secrets))
-    await expire(world.store, secrets, KIM)
+    await expire(world.store, secrets, world.clock, KIM)
     assert await can_read(world, ids) == {False}
     await sound(world)
 
@@ -287,7 +287,7 @@ async def test_the_run_of_a_call_may_be_held_as_a_person_may(world: World) -> No
     secrets = world.opened.secrets
     await hold_for_law(world.store, secrets, SubjectId("run:r1"), KIM, why="CASE-1")
     to_due(world)
-    (ended,) = await expire(world.store, secrets, KIM)
+    (ended,) = await expire(world.store, secrets, world.clock, KIM)
     assert ended.payloads == ended.kept[HELD] > 0
 
 
@@ -306,12 +306,12 @@ async def test_what_was_kept_for_law_can_be_read_in_a_backup_from_before_its_lot
         await hold_for_law(world.store, world.opened.secrets, ZOE, KIM, why="CASE-1")
         site.back_up()
         to_due(world)
-        await expire(world.store, world.opened.secrets, KIM)
+        await expire(world.store, world.opened.secrets, world.clock, KIM)
     site.restore(over=True)
     async with site.process() as world:
         assert (await can_read(world, zoes), await can_read(world, eves)) == ({True}, {False})
         with pytest.raises(NotPermitted, match="came out of a backup"):
-            await expire(world.store, world.opened.secrets, KIM)
+            await expire(world.store, world.opened.secrets, world.clock, KIM)
 
 
 async def test_of_what_was_edited_nobody_knows_whose_it_is_and_it_stays(world: World) -> None:
@@ -320,7 +320,7 @@ async def test_of_what_was_edited_nobody_knows_whose_it_is_and_it_stays(world: W
     secrets = world.opened.secrets
     await hold_for_law(world.store, secrets, ZOE, KIM, why="CASE-1")
     to_due(world)
-    await expire(world.store, secrets, KIM)
+    await expire(world.store, secrets, world.clock, KIM)
     id = min(ids)
     sealed = await world.store.payload(id)
     assert sealed is not None
@@ -328,7 +328,7 @@ async def test_of_what_was_edited_nobody_knows_whose_it_is_and_it_stays(world: W
         changes = Changes(payloads=(Payload(id=id, sealed=stands),))
         await world.store.write(Needs(), lambda rows, changes=changes: (changes, None))
         assert (await ends_of(world.store, secrets, ids)).kept == len(ids) - (stands != sealed)
-        assert await expire(world.store, secrets, KIM) == ()
+        assert await expire(world.store, secrets, world.clock, KIM) == ()
     assert await can_read(world, ids) == {True}
 
 
@@ -352,4 +352,18 @@ async def test_a_contract_that_is_none_is_told_and_keeps_nobody_from_attending(w
     to_due(world)
     assert await attend(world.gateway, world.store) == ()
     with pytest.raises(ContractInvalid):
-        await expire(world.store, world.opened.secrets, KIM)
+        await expire(world.store, world.opened.secrets, world.clock, KIM)
+
+
+async def test_a_clock_that_was_ahead_and_was_set_right_makes_nothing_expire(
+    world: World, opens: Callable[..., Opened]
+) -> None:
+    await publish(world)
+    ids = await called(world)
+    ahead = HandClock(at=Instant(world.clock.at + 400 * DAY))
+    other = World.on(opens(ahead), ahead, world.tenant)
+    await called(other, "eve")
+    assert (await world.store.read(Needs())).now == ahead.at
+    assert await expire(world.store, world.opened.secrets, world.clock, KIM) == ()
+    await attend(world.gateway, world.store)
+    assert await can_read(world, ids) == {True}

@@ -100,7 +100,7 @@ async def test_a_hold_that_comes_before_a_lot_is_marked_is_looked_at(world: Worl
     await publish(world)
     ids = await called(world)
     to_due(world)
-    (ended,) = await expire(before_the_next_write(world, lambda: hold(world)), world.opened.secrets, KIM)
+    (ended,) = await expire(before_the_next_write(world, lambda: hold(world)), world.opened.secrets, world.clock, KIM)
     assert dict(ended.kept) == {HELD: len(ids)}
     assert await can_read(world, ids) == {True}
 
@@ -111,9 +111,9 @@ async def test_two_that_expire_at_once_agree(world: World) -> None:
     to_due(world)
 
     async def other() -> None:
-        await expire(world.store, world.opened.secrets, KIM, after=Micros(0))
+        await expire(world.store, world.opened.secrets, world.clock, KIM, after=Micros(0))
 
-    found = await expire(before_the_next_write(world, other), world.opened.secrets, KIM, after=Micros(0))
+    found = await expire(before_the_next_write(world, other), world.opened.secrets, world.clock, KIM, after=Micros(0))
     assert [one.payloads for one in found] == [len(ids)]
     assert await can_read(world, ids) == {False}
     assert await verify_state(world.store, world.opened.secrets) == ()
@@ -129,8 +129,8 @@ async def test_a_process_that_is_at_it_is_left_alone_until_it_counts_as_dead(
     with monkeypatch.context() as patch:
         patch.setattr(secrets, "destroy", dead)
         with pytest.raises(KeyboardInterrupt):
-            await expire(world.store, secrets, KIM)
-    assert await expire(world.store, secrets, KIM) == ()
+            await expire(world.store, secrets, world.clock, KIM)
+    assert await expire(world.store, secrets, world.clock, KIM) == ()
     with pytest.raises(NotPermitted, match="older than its days"):
         await hold(world)
     world.clock.forward(minutes=11)

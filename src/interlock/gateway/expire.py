@@ -25,7 +25,7 @@ from interlock.gateway.lot import Lot, months
 from interlock.ledger import change
 from interlock.ledger.reading import read
 from interlock.ledger.seal import Kind
-from interlock.ports import ActionRow, Changes, Needs, Rows, Secrets, TenantStore
+from interlock.ports import ActionRow, Changes, Clock, Needs, Rows, Secrets, TenantStore
 
 KEPT = "kept"
 """What stands for a lot where it is about payloads that were kept longer than theirs."""
@@ -45,6 +45,14 @@ class Expired:
     """How many cannot be read any more."""
     kept: Mapping[str, int] = field(default_factory=dict[str, int])
     """How many are kept longer, by why."""
+
+
+def earlier(seen: Rows, clock: Clock) -> Instant:
+    """Return what both the store and this machine agree has passed.
+
+    The time of the store never goes back: a clock that was ahead and was set right again leaves it ahead.
+    """
+    return min(seen.now, clock.now())
 
 
 async def lots(store: TenantStore, secrets: Secrets, now: Instant) -> Mapping[SubjectName, Lot]:
@@ -100,36 +108,37 @@ async def ends_of(store: TenantStore, secrets: Secrets, payloads: frozenset[Payl
     return Ends(lots=found, kept=kept, gone=gone)
 
 
-async def next_due(store: TenantStore, secrets: Secrets) -> Lot | None:
+async def next_due(store: TenantStore, secrets: Secrets, clock: Clock) -> Lot | None:
     """Return the lot that is due next, if any has payloads."""
-    now = (await store.read(Needs())).now
+    now = earlier(await store.read(Needs()), clock)
     known = await lots(store, secrets, now)
     ahead = sorted((lot.due, name) for name, lot in known.items() if lot.due is not None and lot.due > now)
     return next((known[name] for _, name in ahead if secrets.has_key(name)), None)
 
 
-async def would_expire(store: TenantStore, secrets: Secrets) -> tuple[Expired, ...]:
+async def would_expire(store: TenantStore, secrets: Secrets, clock: Clock) -> tuple[Expired, ...]:
     """Say what `expire` would do at this moment."""
-    now = (await store.read(Needs())).now
+    now = earlier(await store.read(Needs()), clock)
     found: list[Expired] = []
     for name, lot in (await due(store, secrets, now)).items():
         payloads = await store.payloads_under(name)
         kept = Counter(why for why, _ in (await _needed(store, now, payloads)).values())
         found.append(Expired(lot=lot.name, key=name, payloads=len(payloads) - kept.total(), kept=kept))
-    free = await _not_needed(store, secrets)
+    free = await _not_needed(store, secrets, clock)
     if free:
         found.append(Expired(lot=KEPT, key=SubjectName(""), payloads=len(free)))
     return tuple(found)
 
 
 async def expire(
-    store: TenantStore, secrets: Secrets, by: Operator, *, after: Micros = _TAKEN_OVER
+    store: TenantStore, secrets: Secrets, clock: Clock, by: Operator, *, after: Micros = _TAKEN_OVER
 ) -> tuple[Expired, ...]:
     """Destroy the keys of all lots that are due, and of what was kept longer and is not needed any more.
 
     Args:
         store: the tenant's.
         secrets: has the keys.
+        clock: that of this machine. What is due by the time of the store alone is not destroyed.
         by: who answers for it.
         after: for how long another process may be at it before it counts as dead.
 
@@ -143,42 +152,46 @@ async def expire(
         raise NotPermitted(f"nothing expires meanwhile: {why}", fix=fix)
     found: list[Expired] = []
     left = seen.door.expiring
-    ahead = [(lot.name, name) for name, lot in (await due(store, secrets, seen.now)).items()]
+    ahead = [(lot.name, name) for name, lot in (await due(store, secrets, earlier(seen, clock))).items()]
     if left is not None and (left.lot, left.key) not in ahead:
         ahead.insert(0, (left.lot, left.key))  # whoever began it may have died between the key and the end
-    if await _not_needed(store, secrets):
+    if await _not_needed(store, secrets, clock):
         ahead.append((KEPT, SubjectName("")))
     for lot, key in dict.fromkeys(ahead):
         mark = (await store.write(Needs(), partial(_begun, lot=lot, key=key, by=by, after=after))).answer
         if mark is None:
             break  # another process is at it
-        ended = await _carry_out(store, secrets, mark, by)
+        ended = await _carry_out(store, secrets, clock, mark, by)
         if ended is None:
             break
         found.append(ended)
     return tuple(found)
 
 
-async def _carry_out(store: TenantStore, secrets: Secrets, mark: Expiring, by: Operator) -> Expired | None:
+async def _carry_out(
+    store: TenantStore, secrets: Secrets, clock: Clock, mark: Expiring, by: Operator
+) -> Expired | None:
     """Destroy what a mark is about. Returns nothing if another process has taken it over meanwhile.
 
     That one destroys the same: as long as either mark stands nothing becomes needed that was not.
     """
     if mark.lot == KEPT:
-        free = await _not_needed(store, secrets)
+        free = await _not_needed(store, secrets, clock)
         secrets.let_go(store.tenant, free)
         ended = Expired(lot=KEPT, key=mark.key, payloads=len(free))
     else:
         payloads = await store.payloads_under(mark.key)
-        kept = Counter(await _keep(store, secrets, mark, payloads))
+        kept = Counter(await _keep(store, secrets, clock, mark, payloads))
         secrets.destroy(mark.key)
         ended = Expired(lot=mark.lot, key=mark.key, payloads=len(payloads) - kept.total(), kept=kept)
     return (await store.write(Needs(), partial(_ended, mark=mark, ended=ended, by=by))).answer
 
 
-async def _keep(store: TenantStore, secrets: Secrets, mark: Expiring, payloads: frozenset[PayloadId]) -> list[str]:
+async def _keep(
+    store: TenantStore, secrets: Secrets, clock: Clock, mark: Expiring, payloads: frozenset[PayloadId]
+) -> list[str]:
     """Give what may not go yet a key of its own; return why, for each."""
-    needed = await _needed(store, mark.at, payloads)
+    needed = await _needed(store, earlier(await store.read(Needs()), clock), payloads)
     ids, kept = sorted(needed), list[str]()
     for start in range(0, len(ids), _AT_ONCE):
         for id, sealed in (await store.payloads(ids[start : start + _AT_ONCE])).items():
@@ -221,7 +234,7 @@ def still_needs(row: ActionRow, now: Instant) -> str:
     return ""
 
 
-async def _not_needed(store: TenantStore, secrets: Secrets) -> tuple[PayloadId, ...]:
+async def _not_needed(store: TenantStore, secrets: Secrets, clock: Clock) -> tuple[PayloadId, ...]:
     """Return what was kept longer than its lot, and what nobody needs any more."""
     kept = secrets.kept(store.tenant)
     ids, free = sorted(kept), list[PayloadId]()
@@ -233,7 +246,7 @@ async def _not_needed(store: TenantStore, secrets: Secrets) -> tuple[PayloadId, 
         sealed = await store.payloads(page)
         for id in page:
             row = seen.actions.get(ActionId(kept[id]))
-            needed = row is not None and id in payloads_of(row) and still_needs(row, seen.now)
+            needed = row is not None and id in payloads_of(row) and still_needs(row, earlier(seen, clock))
             if not needed and not (held and _may_be_held(secrets, sealed.get(id), held)):
                 free.append(id)
     return tuple(free)

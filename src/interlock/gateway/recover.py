@@ -118,7 +118,7 @@ async def _keys_gone(gateway: Gateway, store: TenantStore, seen: Rows) -> None:
     if seen.now < gateway.looked_for_due.get(store.tenant, 0) + EXPIRY_LOOKED_MICROS:
         return
     with suppress(InterlockError):
-        await expire(store, gateway.secrets, by)
+        await expire(store, gateway.secrets, gateway.clock, by)
         gateway.looked_for_due[store.tenant] = seen.now
 
 

@@ -6,7 +6,7 @@ from interlock.core.limits import EXPIRY_TAKEN_OVER_MICROS
 from interlock.door.cli.doctor_check import Checked, ok, warning
 from interlock.door.cli.render import count, listed, since
 from interlock.door.cli.session import Session
-from interlock.gateway.expire import due
+from interlock.gateway.expire import due, earlier
 
 _LATE = 86_400_000_000
 
@@ -14,9 +14,10 @@ _LATE = 86_400_000_000
 async def expiry(here: Session) -> Sequence[Checked]:
     """Look whether something can be read although its days are over, and whether an erasure was not ended."""
     rows = await here.rows()
+    now = earlier(rows, here.gateway.clock)
     found: list[Checked] = []
-    left = await due(here.store, here.gateway.secrets, rows.now)
-    late = sorted(lot.name for lot in left.values() if lot.due is not None and rows.now - lot.due > _LATE)
+    left = await due(here.store, here.gateway.secrets, now)
+    late = sorted(lot.name for lot in left.values() if lot.due is not None and now - lot.due > _LATE)
     if late:
         what = f"{count(len(late), 'lot is', 'lots are')} readable past their days: {listed(late)}"
         found.append(warning("expiry", what, "let somebody attend, or run `interlock data expire`"))

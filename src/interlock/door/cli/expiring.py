@@ -16,11 +16,11 @@ async def expired(typed: Typed) -> int:
     """Destroy the keys of what is due, or say which would be."""
     with session(typed) as here:
         if typed.given.dry_run:
-            found = await would_expire(here.store, here.gateway.secrets)
+            found = await would_expire(here.store, here.gateway.secrets, here.gateway.clock)
         else:
             by = operator(typed, here.gateway.process)
-            found = await expire(here.store, here.gateway.secrets, by, after=Micros(0))
-        ahead = await next_due(here.store, here.gateway.secrets)
+            found = await expire(here.store, here.gateway.secrets, here.gateway.clock, by, after=Micros(0))
+        ahead = await next_due(here.store, here.gateway.secrets, here.gateway.clock)
     data = {"expired": list(map(_data, found)), "dry_run": bool(typed.given.dry_run), "backups": BACKUPS}
     next_one = Time(ahead.due) if ahead is not None and ahead.due is not None else None
     typed.screen.show({**data, "next_due": next_one}, _text(typed, found) or "nothing is due")

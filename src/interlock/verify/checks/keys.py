@@ -65,7 +65,7 @@ async def held(lab: Lab) -> str:
     except NotPermitted:
         pass
     world.clock.forward(days=100)
-    await expire(world.store, secrets, KIM)
+    await expire(world.store, secrets, world.clock, KIM)
     must(await _readable(world, kept.action) == 2, "what is held for law cannot be opened")
     must(await _readable(world, gone.action) == 0, "what nobody holds can be opened after its days")
     return "1 erasure refused, 2 payloads kept past their days"
