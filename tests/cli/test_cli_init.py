@@ -17,6 +17,7 @@ from interlock.contract.read import load
 from interlock.core.effect import Mode
 from interlock.core.ids import Environment, ToolName
 from interlock.door.cli.main import parser
+from interlock.door.cli.pattern import PATTERNS
 from interlock.door.cli.person import user_name
 from interlock.door.cli.starter import MODES, STARTERS, Starter
 from interlock.door.cli.table import COMMANDS
@@ -106,6 +107,7 @@ def test_every_domain_can_be_named_on_the_line() -> None:
     (init,) = (each for each in COMMANDS if each.name == "contract init")
     choices = {each.names[0]: each.options.get("choices") for each in init.takes}
     assert choices["--domain"] == tuple(each.name for each in STARTERS)
+    assert choices["--pattern"] == tuple(each.name for each in PATTERNS)
     assert choices["--mode"] == tuple(MODES)
 
 
@@ -148,7 +150,7 @@ def test_a_disk_that_takes_no_more_leaves_nothing_half_way() -> None:
 
 def test_where_nobody_can_be_asked_it_says_what_is_missing(on_file: Shell) -> None:
     said = " ".join(on_file.unmeant("contract", "init", "--domain", "it-access").split())
-    assert "not all is said: `--workflow`, `--mode` fix: say it, or take the defaults" in said
+    assert "not all is said: `--pattern`, `--mode` fix: say it, or take the defaults" in said
 
 
 def test_a_person_is_asked_for_what_was_not_said(on_file: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,12 +158,14 @@ def test_a_person_is_asked_for_what_was_not_said(on_file: Shell, monkeypatch: py
         def isatty(self) -> bool:
             return True
 
-    monkeypatch.setattr(sys, "stdin", Keyboard("3\n\nsuggest\n"))
+    monkeypatch.setattr(sys, "stdin", Keyboard("3\n5\nsuggest\n"))
     on_file("contract", "init", "asked")
     assert "What are agents to do?" in on_file.err
     contract = load(Path("asked/contract.yaml"))
     assert (contract.workflow, contract.modes[PROD]) == ("crm-hygiene", Mode.SUGGEST)
-    monkeypatch.setattr(sys, "stdin", Keyboard("act\n"))
+    assert "How do they share the job?" in on_file.err
+    assert [*contract.agents] == ["reader-1", "reader-2", "writer"]
+    monkeypatch.setattr(sys, "stdin", Keyboard("\nact\n"))
     on_file("contract", "init", "half", "--domain", "it-access", "--workflow", "doors")
     assert "What are agents to do?" not in on_file.err
     assert load(Path("half/contract.yaml")).modes[PROD] is Mode.ACT

@@ -43,7 +43,7 @@ _CASE = Table(
     needed=frozenset({"name", "tool", "expect"}),
 )
 CASES = Table(
-    keys={"contract": TEXT, "mode": MODES, "environment": NAME, "cases": Many(of=_CASE, least=1)},
+    keys={"contract": TEXT, "mode": MODES, "environment": NAME, "agent": NAME, "cases": Many(of=_CASE, least=1)},
     needed=frozenset({"cases"}),
 )
 """The whole file."""
@@ -117,7 +117,7 @@ def _case(row: Row, root: Row) -> Case:
             tenant=TenantId("tenant"),
             workflow=WorkflowId("workflow"),
             environment=Environment(row.get("environment", NAME, everywhere)),
-            agent=AgentId(row.get("agent", NAME, "agent")),
+            agent=AgentId(row.get("agent", NAME, root.get("agent", NAME, "agent"))),
             principal=PrincipalId(row.get("principal", PERSON, "principal")),
         ),
         now=row.get("on", DATE, Instant(0)),

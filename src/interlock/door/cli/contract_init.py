@@ -10,6 +10,7 @@ from interlock.config import DEMO
 from interlock.contract.problem import nearest
 from interlock.core.errors import InterlockError, NotPermitted, UsageWrong
 from interlock.door.cli.itself import itself
+from interlock.door.cli.pattern import PATTERNS, Pattern
 from interlock.door.cli.person import user_name
 from interlock.door.cli.reading import InputWrong
 from interlock.door.cli.render import block, wrapped
@@ -25,12 +26,18 @@ def begun(typed: Typed) -> int:
     """Ask for what was not said, write the files, and say what to type next."""
     if typed.settings.tenant == DEMO:
         raise NotPermitted(f"`{DEMO}` is the tenant of the demo alone", fix="say another one: `--tenant NAME`")
-    starter, workflow, mode = _answers(typed)
+    starter, pattern, workflow, mode = _answers(typed)
     folder = Path(typed.given.folder or ".")
     files = starter.files(workflow=workflow, tenant=typed.settings.tenant, mode=mode, person=user_name())
-    written = _write(folder, files)
-    steps = _next(typed, starter, folder)
-    data = {"domain": starter.name, "workflow": workflow, "mode": mode, "tenant": typed.settings.tenant}
+    written = _write(folder, pattern.files(files, starter.writes))
+    steps = _next(typed, starter, pattern, folder)
+    data = {
+        "domain": starter.name,
+        "pattern": pattern.name,
+        "workflow": workflow,
+        "mode": mode,
+        "tenant": typed.settings.tenant,
+    }
     typed.screen.show(
         {**data, "files": written, "next": [command for command, _ in steps]}, _told(typed.screen, written, steps)
     )
@@ -39,11 +46,11 @@ def begun(typed: Typed) -> int:
     return 0
 
 
-def _answers(typed: Typed) -> tuple[Starter, str, str]:
-    """Take domain, workflow and mode from the line, from whoever sits there, or from the defaults."""
+def _answers(typed: Typed) -> tuple[Starter, Pattern, str, str]:
+    """Take domain, pattern and mode from the line, from whoever sits there, or from the defaults."""
     given, screen = typed.given, typed.screen
     asks = screen.somebody_there and not given.yes
-    missing = [f"`--{name}`" for name in ("domain", "workflow", "mode") if getattr(given, name) is None]
+    missing = [f"`--{name}`" for name in ("domain", "pattern", "mode") if getattr(given, name) is None]
     if missing and not asks and not given.yes:
         what = f"nobody can be asked here, and not all is said: {', '.join(missing)}"
         raise UsageWrong(what, fix="say it, or take the defaults: `interlock contract init --yes`")
@@ -51,19 +58,31 @@ def _answers(typed: Typed) -> tuple[Starter, str, str]:
         screen.note("Each answer in brackets is taken if you type nothing.")
     domain = given.domain or (_asked_domain(screen) if asks else STARTERS[0].name)
     starter = next(each for each in STARTERS if each.name == domain)
-    name = given.workflow or (screen.ask_for("What is the job called?", domain) if asks else domain)
+    shape = given.pattern or (_asked_pattern(screen) if asks else PATTERNS[0].name)
+    pattern = next(each for each in PATTERNS if each.name == shape)
+    name = given.workflow or domain
     if not _NAME.fullmatch(name):
         raise UsageWrong(f"`{name}` is not the name of a workflow", fix="use letters, digits, `_`, `.` and `-`")
     mode = given.mode or (_asked_mode(screen) if asks else "ask")
-    return starter, name, mode
+    return starter, pattern, name, mode
 
 
 def _asked_domain(screen: Screen) -> str:
-    lines = [f"  {number}  {each.name:16} {each.says}" for number, each in enumerate(STARTERS, 1)]
-    screen.note_block("\n".join(["What are agents to do?", *lines]))
-    said = screen.ask_for("A name, or its number", STARTERS[0].name)
-    numbers = {str(number): each.name for number, each in enumerate(STARTERS, 1)}
-    return _one_of(numbers.get(said, said), {each.name: each.says for each in STARTERS}, "domain")
+    return _chosen(screen, "What are agents to do?", {each.name: each.says for each in STARTERS}, "domain")
+
+
+def _asked_pattern(screen: Screen) -> str:
+    return _chosen(screen, "How do they share the job?", {each.name: each.says for each in PATTERNS}, "pattern")
+
+
+def _chosen(screen: Screen, question: str, known: Mapping[str, str], what: str) -> str:
+    """Have a person choose one by its name or its number."""
+    broad = max(map(len, known))
+    lines = [f"  {number}  {name.ljust(broad)} {says}" for number, (name, says) in enumerate(known.items(), 1)]
+    screen.note_block("\n".join([question, *lines]))
+    said = screen.ask_for("A name, or its number", next(iter(known)))
+    numbers = {str(number): name for number, name in enumerate(known, 1)}
+    return _one_of(numbers.get(said, said), known, what)
 
 
 def _asked_mode(screen: Screen) -> str:
@@ -104,16 +123,24 @@ def _write(folder: Path, files: Mapping[str, str]) -> list[str]:
     return [str(path) for path in written]
 
 
-def _next(typed: Typed, starter: Starter, folder: Path) -> list[tuple[str, str]]:
+def _next(typed: Typed, starter: Starter, pattern: Pattern, folder: Path) -> list[tuple[str, str]]:
     """Say the next commands, each with what it shows."""
     me = _from(folder)
     named = typed.settings.tenant != "default" and "INTERLOCK_TENANT" not in os.environ
     tenant = f" --tenant {typed.settings.tenant}" if named else ""
     (runs, small), (asks, large) = starter.runs, starter.asks
+    whom = f" --for sam --agent {pattern.writer}" if pattern.writer else " --for sam"
+    publish = (f"{me} contract publish contract.yaml --env dev", "puts the contract in force")
+    if pattern.drafts:
+        return [
+            publish,
+            (f"{me} call {runs} '{small}'{whom}{tenant}", "ends as a draft, which people may start"),
+            (f"{me} action start ACTION{tenant}", "starts it as yours: somebody else in `approvals.people` agrees"),
+        ]
     return [
-        (f"{me} contract publish contract.yaml --env dev", "puts the contract in force"),
-        (f"{me} call {runs} '{small}' --for sam{tenant}", "runs by itself"),
-        (f"{me} call {asks} '{large}' --for sam{tenant}", "waits for you, and says how to agree"),
+        publish,
+        (f"{me} call {runs} '{small}'{whom}{tenant}", "runs by itself"),
+        (f"{me} call {asks} '{large}'{whom}{tenant}", "waits for you, and says how to agree"),
         (f"{me} undo ACTION{tenant}", "takes back what was done; ACTION is the id that was printed"),
     ]
 
@@ -148,6 +175,7 @@ def _broken(command: str, width: int) -> str:
 _ABOUT = {
     "contract.yaml": "what agents may do, and what they may not",
     "cases.yaml": "how each call must be judged: `interlock policy test cases.yaml`",
+    "roles.cedar": "which agent may write",
     _KEPT: "keeps the keys out of git",
 }
 _TOOLS = "the tools, on a little database of their own"

@@ -32,6 +32,11 @@ class Starter:
     def module(self) -> str:
         return self.name.replace("-", "_")
 
+    @property
+    def writes(self) -> tuple[str, ...]:
+        """The tools that write and that agents may call."""
+        return tuple(dict.fromkeys((self.runs[0], self.asks[0])))
+
     def files(self, *, workflow: str, tenant: str, mode: str, person: str) -> Mapping[str, str]:
         """Write every file, by its name: with these names, and this mode where it counts."""
         module, contract, cases = f"{self.module}.py", "contract.yaml", "cases.yaml"

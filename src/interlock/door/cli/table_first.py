@@ -27,6 +27,12 @@ FIRST: tuple[Command, ...] = (
                 choices=("support-refunds", "it-access", "crm-hygiene", "code-changes", "finance-anomaly"),
                 help="support-refunds, it-access, crm-hygiene, code-changes or finance-anomaly",
             ),
+            arg(
+                "--pattern",
+                metavar="PATTERN",
+                choices=("router", "verified", "workflow", "drafts", "panel"),
+                help="how agents share the job: router (the default), verified, workflow, drafts or panel",
+            ),
             arg("--workflow", metavar="NAME", help="what to call the job; default: the domain"),
             arg(
                 "--mode",
