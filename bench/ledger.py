@@ -39,7 +39,7 @@ from interlock.core.ids import (  # noqa: E402
 )
 from interlock.gateway.history import exported, signer_of  # noqa: E402
 from interlock.ledger.audit import audit  # noqa: E402
-from interlock.ledger.export import read  # noqa: E402
+from interlock.ledger.export import Export, read  # noqa: E402
 from interlock.ledger.note import opened  # noqa: E402
 from interlock.ledger.proof import check_inclusion  # noqa: E402
 from interlock.ledger.seal import ActionEntry, Kind, seal  # noqa: E402
@@ -155,14 +155,15 @@ async def auditing(where: Path, size: int) -> list[Row]:
     store = opened_store.store.for_tenant(ACME)
     await grow(store, 0, size)
     begun = time.perf_counter()
-    text = list(await exported(store, opened_store.secrets))
+    text = [line async for line in exported(store, opened_store.secrets)]
     wrote = time.perf_counter()
-    export = read(text)
+    lines = tuple(read(text).lines)
     parsed = time.perf_counter()
-    report = audit(export, pinned=signer_of(store, opened_store.secrets), heads=[export.head])
+    signer, head = signer_of(store, opened_store.secrets), await store.signed_head()
+    report = audit(Export(signer=signer, size=size, lines=lines, head=head), pinned=signer, heads=[head])
     audited = time.perf_counter()
     assert report.sound
-    for line in export.lines:
+    for line in lines:
         leaf_hash(line)
     hashed = time.perf_counter()
     seal_begun = time.perf_counter()
@@ -174,7 +175,7 @@ async def auditing(where: Path, size: int) -> list[Row]:
     def speed(took: float, entries: int = size) -> float:
         return entries / took / 1e3
 
-    note = f"{size:,} entries of {len(export.lines[0])} bytes: tree, signature, form of each entry"
+    note = f"{size:,} entries of {len(lines[0])} bytes: tree, signature, form of each entry"
     return [
         Row(what="hash the entries and no more", value=speed(hashed - audited), unit="k/s", note="baseline"),
         Row(what="audit", value=speed(audited - parsed), unit="k/s", reach=">= 100 k/s", note=note),

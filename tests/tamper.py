@@ -195,7 +195,7 @@ class Watched:
         return frozenset(ways)
 
     async def _audited(self, store: TenantStore) -> bool:
-        export = read(await exported(store, self.world.opened.secrets))
+        export = read([line async for line in exported(store, self.world.opened.secrets)])
         signer = signer_of(store, self.world.opened.secrets)
         heads = [anchor.head for anchor in self.anchors]
         return audit(export, pinned=signer, heads=heads, receipts=self.receipts).sound

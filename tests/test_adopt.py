@@ -71,7 +71,7 @@ def lagging(tmp_path: Path) -> Iterator[tuple[Site, Server]]:
 
 
 async def audited(world: World, *receipts: Receipt, heads: tuple[str, ...] = ()) -> Report:
-    export = read(await exported(world.store, world.opened.secrets))
+    export = read([line async for line in exported(world.store, world.opened.secrets)])
     pinned = signer_of(world.store, world.opened.secrets)
     return audit(export, pinned=pinned, heads=heads, receipts=receipts)
 

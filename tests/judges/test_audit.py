@@ -1,6 +1,7 @@
 """An export is checked by whoever has the public key and anything that was kept: a head, a receipt, an anchor."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,7 @@ from interlock.ledger.note import Verifier, signed
 from interlock.ledger.proof import Proof, inclusion
 from interlock.ledger.reading import ActionLine, ChangeLine, read
 from interlock.ledger.seal import ActionEntry, ChangeEntry, Kind, Used, seal
-from interlock.ledger.tree import Tree, full_root, leaf_hash, roots
+from interlock.ledger.tree import Growing, Tree, full_root, leaf_hash
 
 pytestmark = pytest.mark.promise("ledger")
 
@@ -106,19 +107,19 @@ def test_an_export_reads_as_json_lines_and_comes_back_as_it_was() -> None:
     )
     assert text[1].encode() == LINES[0] + b"\n"
     export = read_export(text)
-    assert (export.signer, export.size, export.lines, export.head) == (SIGNER, 2, LINES[:2], head(LINES[:2]))
+    assert (export.signer, export.size, tuple(export.lines), export.head) == (SIGNER, 2, LINES[:2], head(LINES[:2]))
 
 
 @given(st.lists(st.binary(max_size=20)))
 def test_an_export_carries_any_bytes_whatever_they_are(stored: list[bytes]) -> None:
     text = "".join(write_export(SIGNER, stored, size=len(stored), head="n"))
-    assert read_export(text.split("\n")[:-1]).lines == tuple(stored)
+    assert tuple(read_export(text.split("\n")[:-1]).lines) == tuple(stored)
 
 
 def test_a_forged_line_does_not_pass_as_what_it_quotes() -> None:
     _, quoted, _ = write_export(SIGNER, [b"\n"], size=1, head="")
     export = read_export(write_export(SIGNER, [quoted.strip().encode()], size=1, head=""))
-    assert export.lines == (quoted.strip().encode(),)
+    assert tuple(export.lines) == (quoted.strip().encode(),)
 
 
 @pytest.mark.parametrize(
@@ -199,6 +200,30 @@ def test_a_file_that_was_cut_off_or_lengthened_is_found() -> None:
     assert not audit(read_export([text[0], text[-1]]), pinned=SIGNER).sound
     assert not audit(read_export([*text[:-1], text[1], text[-1]]), pinned=SIGNER).sound
     assert not audit(read_export([*text, "\n"]), pinned=SIGNER).sound
+
+
+def test_a_file_is_read_and_audited_a_line_at_a_time() -> None:
+    text = list(write_export(SIGNER, LINES, size=40, head=head(LINES)))
+    ahead = list[int]()
+
+    def one_by_one() -> Iterator[str]:
+        for n, line in enumerate(text):
+            ahead.append(n)
+            yield line
+
+    export = read_export(one_by_one())
+    taken = 0
+    for taken, _ in enumerate(export.lines, start=1):
+        assert len(ahead) <= taken + 2, "the head is known one line late, and nothing is read before it is asked for"
+    assert (taken, export.head) == (40, head(LINES))
+    assert audit(read_export(one_by_one()), pinned=SIGNER, receipts=[receipt(3)]).sound
+
+
+def test_a_head_over_another_number_of_entries_than_announced_is_found_once() -> None:
+    text = list(write_export(SIGNER, LINES[:9], size=9, head=head(LINES[:4])))
+    assert found(audit(read_export(text), pinned=SIGNER)) == snapshot(
+        [(None, "its head is over 4 entries, and it has 9")]
+    )
 
 
 def test_a_key_that_is_not_the_pinned_one_is_found() -> None:
@@ -352,4 +377,8 @@ def test_one_pass_gives_the_roots_of_all_sizes_that_there_are(lines: list[bytes]
     for line in lines:
         trees.append(trees[-1].add(line))
     leaves = [leaf_hash(line) for line in lines]
-    assert roots(leaves, sizes) == {size: trees[size].head().root for size in sizes if size <= len(lines)}
+    growing = Growing(sizes)
+    for leaf in leaves:
+        growing.add(leaf)
+    assert growing.root() == trees[-1].head().root
+    assert growing.roots == {size: trees[size].head().root for size in sizes if size <= len(lines)}

@@ -6,15 +6,14 @@ from typing import Protocol
 from interlock.core.errors import LedgerBroken, StoreBusy
 from interlock.core.ids import Instant
 from interlock.core.value import replace
-from interlock.gateway.history import to_anchor
+from interlock.gateway.history import first_entries, to_anchor
 from interlock.ledger.anchor import Ahead, Anchor, Since
 from interlock.ledger.cosign import checkpoint, parse
 from interlock.ledger.proof import Proof
-from interlock.ledger.tree import Head, leaf_hash, roots
+from interlock.ledger.tree import Growing, Head, leaf_hash
 from interlock.ports import Needs, TenantStore
 
 _TRIES_MAX = 3  # each time the ledger has grown meanwhile, and somebody else has anchored it
-_PAGE = 1_000
 
 
 class Place(Protocol):
@@ -78,15 +77,11 @@ def _head(note: str) -> Head:
 
 async def _own(store: TenantStore, size: int) -> Head:
     """Make the head of our own first entries again, for a place that knows more of them than our book."""
-    leaves: list[bytes] = []
-    while len(leaves) < size:
-        page = await store.entries(after=len(leaves), limit=min(_PAGE, size - len(leaves)))
-        if not page:
-            break
-        leaves += map(leaf_hash, page)
-    found = roots(leaves, [size])
-    if size not in found:
+    tree = Growing({size})
+    async for line in first_entries(store, size):
+        tree.add(leaf_hash(line))
+    if size not in tree.roots:
         raise LedgerBroken(
             f"there are not {size:,} entries any more", fix="stop writing: `interlock ledger verify --state`"
         )
-    return Head(size=size, root=found[size])
+    return Head(size=size, root=tree.roots[size])

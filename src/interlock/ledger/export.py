@@ -38,7 +38,7 @@ class _Foot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     head: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Export:
     """A ledger as an export tells it. Nothing of it is checked yet."""
 
@@ -46,9 +46,10 @@ class Export:
     """Who signs for it, by the export's own word."""
     size: int
     """How many entries the header announces."""
-    lines: tuple[bytes, ...]
-    head: str
-    """The signed note over the entries; empty where the last line is missing."""
+    lines: Iterable[bytes]
+    """The entries. What is read from a file goes by once."""
+    head: str = ""
+    """The signed note over the entries, known once they have gone by; empty where the last line is missing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,33 +70,65 @@ def write(signer: Verifier, lines: Iterable[bytes], *, size: int, head: str) -> 
         size: how many there are to be.
         head: the signed note over them.
     """
-    yield _json({"export": FORMAT, "key": str(signer), "origin": signer.origin, "size": size})
+    yield first_line(signer, size)
     for line in lines:
-        yield _as_text(line)
-    yield _json({"head": head})
+        yield as_text(line)
+    yield last_line(head)
+
+
+def first_line(signer: Verifier, size: int) -> str:
+    """Say who signs for the ledger, and how many entries there are to be."""
+    return _json({"export": FORMAT, "key": str(signer), "origin": signer.origin, "size": size})
+
+
+def last_line(head: str) -> str:
+    """Give the signed note over all entries."""
+    return _json({"head": head})
+
+
+def as_text(line: bytes) -> str:
+    """Give one entry as a line of text.
+
+    Bytes that are no line of JSON were never written by us: they go as a JSON string, in base64, so that whoever
+    audits the export sees what is stored.
+    """
+    if line.startswith(b"{") and b"\n" not in line and b"\r" not in line:
+        try:
+            return line.decode() + "\n"
+        except UnicodeDecodeError:
+            pass
+    return _json(base64.b64encode(line).decode())
 
 
 def read(lines: Iterable[str]) -> Export:
-    """Read an export. A file that was cut off is read as far as it goes: to find that out is for the audit.
+    """Read an export, a line at a time. One that was cut off is read as far as it goes: that is for the audit.
 
     Raises:
         LedgerBroken: it is not an export, or one of a format that this version does not know.
     """
     rest = iter(lines)
     header = _header(next(rest, ""))
-    entries = [line.removesuffix("\n") for line in rest]
-    head = _head(entries[-1]) if entries else None
-    if head is not None:
-        entries.pop()
     signer = Verifier.parse(header.key)
     if signer.origin != header.origin:
         raise LedgerBroken("the key of this export is that of another ledger", fix="make it again")
-    return Export(
-        signer=signer,
-        size=header.size,
-        lines=tuple(map(_as_bytes, entries)),
-        head=head or "",
-    )
+    export = Export(signer=signer, size=header.size, lines=())
+    export.lines = _entries(export, rest)
+    return export
+
+
+def _entries(export: Export, rest: Iterator[str]) -> Iterator[bytes]:
+    """Yield each entry. Only the last line can be the head."""
+    last = next(rest, None)
+    for line in rest:
+        assert last is not None, "a line came before this one"
+        yield _as_bytes(last)
+        last = line
+    if last is not None:
+        head = _head(last)
+        if head is None:
+            yield _as_bytes(last)
+        else:
+            export.head = head
 
 
 def write_proof(proved: ProvedEntry) -> str:
@@ -145,18 +178,8 @@ def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True) + "\n"
 
 
-def _as_text(line: bytes) -> str:
-    # An entry is one line of JSON. Bytes that are none were never written by us: they go as a JSON string, in
-    # base64, so that whoever audits the export sees what is stored.
-    if line.startswith(b"{") and b"\n" not in line and b"\r" not in line:
-        try:
-            return line.decode() + "\n"
-        except UnicodeDecodeError:
-            pass
-    return _json(base64.b64encode(line).decode())
-
-
 def _as_bytes(text: str) -> bytes:
+    text = text.removesuffix("\n")
     if text.startswith('"'):
         try:
             return base64.b64decode(json.loads(text), validate=True)

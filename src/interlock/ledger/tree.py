@@ -1,6 +1,7 @@
 """The ledger is a Merkle tree as in RFC 6962: a head is its size and root, and no two histories share one."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 from functools import reduce
 from hashlib import sha256
 
@@ -78,19 +79,32 @@ class Tree(Struct, frozen=True, kw_only=True):
         return cls(size=size, peaks=tuple(peaks[i : i + 32] for i in range(0, len(peaks), 32)))
 
 
-def roots(leaves: Iterable[bytes], sizes: Iterable[int]) -> dict[int, bytes]:
-    """Return the root after each of `sizes` leaves that there are, in one pass over the leaf hashes."""
-    wanted = set(sizes)
-    found = {0: root_of(())} if 0 in wanted else dict[int, bytes]()
-    peaks: list[bytes] = []
-    for size, leaf in enumerate(leaves, start=1):
-        top, carry = leaf, size
+@dataclass(slots=True)
+class Growing:
+    """A tree that grows a leaf at a time, remembers nothing but its peaks, and notes its root at some sizes."""
+
+    wanted: Collection[int]
+    roots: dict[int, bytes] = field(default_factory=dict[int, bytes])
+    """The root at each of the wanted sizes that it has had."""
+    size: int = 0
+    _peaks: list[bytes] = field(default_factory=list[bytes])
+
+    def __post_init__(self) -> None:
+        if 0 in self.wanted:
+            self.roots[0] = root_of(())
+
+    def add(self, leaf: bytes) -> None:
+        """Append the hash of an entry."""
+        self.size = carry = self.size + 1
         while not carry & 1:
-            top, carry = sha256(b"\x01" + peaks.pop() + top).digest(), carry >> 1
-        peaks.append(top)
-        if size in wanted:
-            found[size] = root_of(peaks)
-    return found
+            leaf, carry = sha256(b"\x01" + self._peaks.pop() + leaf).digest(), carry >> 1
+        self._peaks.append(leaf)
+        if self.size in self.wanted:
+            self.roots[self.size] = root_of(self._peaks)
+
+    def root(self) -> bytes:
+        """Return the root over all leaves so far."""
+        return root_of(self._peaks)
 
 
 def verify(lines: Iterable[bytes], *, older: Head) -> Head:

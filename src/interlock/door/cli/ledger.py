@@ -1,5 +1,6 @@
 """`ledger`: show, verify, prove, export, keys. Verifying a file needs neither a store nor a secret."""
 
+import os
 import re
 from collections.abc import AsyncIterator, Iterable, Sequence
 from pathlib import Path
@@ -11,14 +12,14 @@ from interlock.core.errors import LedgerBroken, UsageWrong
 from interlock.core.ids import Instant
 from interlock.core.limits import SAFE_INTEGER
 from interlock.door.cli.anchored import LastAnchor, last_anchor, last_in_file
-from interlock.door.cli.outside import Outside, kept_outside, text_of
+from interlock.door.cli.outside import Outside, kept_outside, opened_text, text_of
 from interlock.door.cli.reading import key_of
 from interlock.door.cli.render import Time, block, clean, count, table, usd
 from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import Session, awaited, session
 from interlock.door.cli.sighted import Sighted, sighted
 from interlock.gateway.compare import verify_state
-from interlock.gateway.history import exported, proved, signer_of
+from interlock.gateway.history import announced, audited, exported, proved, signer_of
 from interlock.ledger import export
 from interlock.ledger.audit import Finding, Report, audit
 from interlock.ledger.gap import Gap
@@ -29,6 +30,8 @@ _FINDINGS_SHOWN = 20
 _LIST_MAX = 10_000
 _HASH = re.compile(r"[0-9a-f]{64}")
 _BRIEF = 16
+_PROOF = "c2sp.org/tlog-proof"
+_AROUND = 2  # lines of an export that are no entry: the first and the last
 
 
 @awaited
@@ -68,15 +71,10 @@ async def verify(typed: Typed) -> int:
         return _file(typed, given.file, outside, key)
     with session(typed) as here:
         secrets = here.gateway.secrets
-        signer = signer_of(here.store, secrets)
-        found = export.Export(
-            signer=signer,
-            size=await _size(here),
-            lines=tuple([line async for line in _lines(here)]),
-            head=await here.store.signed_head(),
-        )
-        kept = [each for each in outside.anchors if each.origin == signer.origin]
-        report = audit(found, pinned=key or signer, heads=[each.head for each in kept], receipts=outside.receipts)
+        origin = signer_of(here.store, secrets).origin
+        kept = [each for each in outside.anchors if each.origin == origin]
+        heads = [each.head for each in kept]
+        report = await audited(here.store, secrets, pinned=key, heads=heads, receipts=outside.receipts)
         differences = await verify_state(here.store, secrets) if given.state else ()
         last = await last_anchor(here.store, typed.settings.keys, kept)
     findings = [*report.findings, *(Finding(index=None, what=f"{d.where}: {d.what}") for d in differences)]
@@ -104,17 +102,18 @@ async def prove(typed: Typed) -> int:
 @awaited
 async def export_all(typed: Typed) -> int:
     """Write the whole ledger out, as a file that stands for itself."""
+    out: str | None = typed.given.out
     with session(typed) as here:
         signer = signer_of(here.store, here.gateway.secrets)
-        size = await _size(here)
-        text = "".join(await exported(here.store, here.gateway.secrets))
-    if typed.given.out is None:
-        typed.screen.out.write(text)
-        return 0
-    _write(Path(typed.given.out), text)
-    pairs = [("entries", size), ("file", typed.given.out), ("public key", signer)]
-    data = {"entries": size, "file": typed.given.out, "key": str(signer)}
-    typed.screen.show(data, block(pairs, typed.screen.width))
+        lines = exported(here.store, here.gateway.secrets)
+        if out is None:
+            async for line in lines:
+                typed.screen.out.write(line)
+            return 0
+        written = await _write(Path(out), lines)
+    size = written - _AROUND
+    pairs = [("entries", size), ("file", out), ("public key", signer)]
+    typed.screen.show({"entries": size, "file": out, "key": str(signer)}, block(pairs, typed.screen.width))
     return 0
 
 
@@ -132,13 +131,14 @@ def _key(typed: Typed) -> Verifier | None:
 
 
 def _file(typed: Typed, name: str, outside: Outside, key: Verifier | None) -> int:
-    text = text_of(Path(name))
-    if text.startswith("c2sp.org/tlog-proof"):
-        return _proof(typed, text, key)
-    found = export.read(text.splitlines())
-    kept = [each for each in outside.anchors if each.origin == found.signer.origin]
-    report = audit(found, pinned=key, heads=[each.head for each in kept], receipts=outside.receipts)
-    last = last_in_file(kept, found.signer.origin, report.entries)
+    if text_of(Path(name), chars=len(_PROOF)) == _PROOF:
+        return _proof(typed, text_of(Path(name)), key)
+    with opened_text(Path(name)) as file:
+        found = export.read(file)
+        origin = found.signer.origin
+        kept = [each for each in outside.anchors if each.origin == origin]
+        report = audit(found, pinned=key, heads=[each.head for each in kept], receipts=outside.receipts)
+    last = last_in_file(kept, origin, report.entries)
     return _told(typed, report, report.findings, rows=None, last=last, others=sighted(typed, kept))
 
 
@@ -237,20 +237,24 @@ def _brief(value: object) -> object:
 
 
 async def _size(here: Session) -> int:
-    head = await here.store.signed_head()
-    return int(head.split("\n")[1]) if head else 0
+    return announced(await here.store.signed_head())
 
 
-async def _lines(here: Session) -> AsyncIterator[bytes]:
-    after = 0
-    while lines := await here.store.entries(after=after):
-        for line in lines:
-            yield line
-        after += len(lines)
-
-
-def _write(file: Path, text: str) -> None:
+async def _write(file: Path, lines: AsyncIterator[str]) -> int:
+    """Write lines into a file, and return how many. What stood there stays until all of them are written."""
+    real, count = file.resolve(), 0
+    plain = real.is_file() or not real.exists()  # a device or a pipe is written into as it is
+    draft = real.with_name(f".{real.name}.{os.getpid()}.part") if plain else real
     try:
-        file.write_text(text, encoding="utf-8", errors="surrogateescape")
+        with draft.open("w", encoding="utf-8", errors="surrogateescape", newline="") as out:
+            async for line in lines:
+                out.write(line)
+                count += 1
+        if plain:
+            draft.replace(real)
     except OSError as error:
         raise LedgerBroken(f"`{file}` cannot be written ({error.strerror})", fix="name another file") from error
+    finally:
+        if plain:
+            draft.unlink(missing_ok=True)
+    return count

@@ -1,7 +1,10 @@
 """What was kept outside the store, as a command line names it: anchors and receipts."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import msgspec
 
@@ -54,13 +57,25 @@ def _receipt(file: Path) -> Receipt:
         ) from error
 
 
-def text_of(file: Path) -> str:
-    """Read a file.
+def text_of(file: Path, *, chars: int = -1) -> str:
+    """Read a file, or so many characters from its beginning.
+
+    Raises:
+        InputWrong: it cannot be read.
+    """
+    with opened_text(file) as found:
+        return found.read(chars)
+
+
+@contextmanager
+def opened_text(file: Path) -> Generator[TextIO]:
+    """Open a file to be read a line at a time, as it stands: nothing but a line feed ends a line.
 
     Raises:
         InputWrong: it cannot be read.
     """
     try:
-        return file.read_text(encoding="utf-8", errors="surrogateescape")
+        with file.open(encoding="utf-8", errors="surrogateescape", newline="\n") as found:
+            yield found
     except OSError as error:
         raise InputWrong(f"`{file}` cannot be read ({error.strerror})", fix="name a file that is there") from error

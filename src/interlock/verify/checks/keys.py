@@ -6,10 +6,8 @@ from interlock.core.ids import ActionId, SubjectId
 from interlock.core.outcome import Done
 from interlock.gateway.erase import erase, hold_for_law
 from interlock.gateway.expire import expire
-from interlock.gateway.history import exported, signer_of
+from interlock.gateway.history import audited
 from interlock.gateway.recover import attend
-from interlock.ledger.audit import audit
-from interlock.ledger.export import read
 from interlock.verify.check import broken, check, ended, must
 from interlock.verify.lab import Lab
 from interlock.verify.world import KIM, World, a_tool
@@ -107,7 +105,7 @@ async def _readable(world: World, id: ActionId) -> int:
 
 async def _verifies(world: World) -> None:
     store, secrets = world.store, world.opened.secrets
-    report = audit(read(await exported(store, secrets)), pinned=signer_of(store, secrets))
+    report = await audited(store, secrets)
     must(report.sound, f"the ledger does not verify any more: {report.findings}")
 
 

@@ -11,9 +11,8 @@ from interlock.core.outcome import Done, Outcome, Parked, Receipt, Refused
 from interlock.gateway.compare import verify_state
 from interlock.gateway.consent import agree
 from interlock.gateway.doors import Operator
-from interlock.gateway.history import exported, proved, signer_of
-from interlock.ledger.audit import audit
-from interlock.ledger.export import proves, read
+from interlock.gateway.history import audited, proved, signer_of
+from interlock.ledger.export import proves
 from interlock.ports import Changes, Needs
 from interlock.verify.check import broken, check, ended, must
 from interlock.verify.lab import Lab, Row
@@ -52,8 +51,7 @@ class Watched:
         other = self.lab.world(beside=self.world)
         try:
             secrets = other.opened.secrets
-            export = read(await exported(other.store, secrets))
-            if not audit(export, pinned=signer_of(other.store, secrets), receipts=self.receipts).sound:
+            if not (await audited(other.store, secrets, receipts=self.receipts)).sound:
                 return "audit"
             if await verify_state(other.store, secrets):
                 return "state"
