@@ -64,7 +64,7 @@ def to_due(world: World, lot: Lot = JANUARY, *, less: int = 0) -> None:
 
 async def sound(world: World) -> None:
     assert await verify_state(world.store, world.opened.secrets) == ()
-    export = read(await exported(world.store, world.opened.secrets))
+    export = read([line async for line in exported(world.store, world.opened.secrets)])
     assert audit(export, pinned=signer_of(world.store, world.opened.secrets)).sound
 
 

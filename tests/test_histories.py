@@ -4,7 +4,6 @@ The suite walks a few; `make histories` walks many more, each time other ones.
 """
 
 import asyncio
-import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,11 +22,11 @@ from interlock.budget.hold import Balance
 from interlock.core.action import ActionState
 from interlock.core.charge import UNLIMITED
 from interlock.core.effect import EffectClass
-from interlock.core.ids import BudgetId, TenantId
+from interlock.core.ids import ActionId, BudgetId, TenantId
 from interlock.gateway.compare import verify_state
 from interlock.gateway.doors import resume_switch
 from interlock.gateway.recover import attend, reap
-from interlock.ports import Kept, Needs
+from interlock.ports import ActionRow, Kept, Needs
 from world import KIM, HandClock, World
 
 LONG = int(os.environ.get("INTERLOCK_HISTORIES", "0"))
@@ -42,6 +41,20 @@ SENT_ONCE = (EffectClass.OPAQUE, EffectClass.QUERYABLE)
 ANSWERS = Plan((Turn("answers"),))
 
 Balances = Mapping[BudgetId, Balance]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whole:
+    """All rows of a tenant that is small."""
+
+    actions: Mapping[ActionId, ActionRow]
+    budgets: Balances
+
+    @classmethod
+    def of(cls, kept: Kept) -> "Whole":
+        return cls(
+            actions={id: row for part in kept.parts() for id, row in part.actions.items()}, budgets=dict(kept.budgets())
+        )
 
 
 @pytest.mark.slow
@@ -106,8 +119,8 @@ async def holds(history: History, before: Balances) -> Balances:
     """Check all that must hold, and return the balances as they are now."""
     world = history.world
     assert [f"{d.where}: {d.what}" for d in await verify_state(world.store, world.opened.secrets)] == []
-    kept = await world.store.kept()
-    entries = [json.loads(line) for line in kept.lines]
+    kept = await world.store.kept(Whole.of)
+    entries = await world.entries()
     what_is_held_is_what_open_actions_hold(kept)
     no_budget_grows_beyond_its_limit(kept, before)
     nothing_starts_under_a_stop(entries)
@@ -120,7 +133,7 @@ async def holds(history: History, before: Balances) -> Balances:
     return kept.budgets
 
 
-def what_is_held_is_what_open_actions_hold(kept: Kept) -> None:
+def what_is_held_is_what_open_actions_hold(kept: Whole) -> None:
     held = Counter[BudgetId]()
     for row in kept.actions.values():
         assert row.state in OPEN or row.holds == (), row
@@ -128,7 +141,7 @@ def what_is_held_is_what_open_actions_hold(kept: Kept) -> None:
     assert {id: balance.held for id, balance in kept.budgets.items()} == {id: held[id] for id in kept.budgets}
 
 
-def no_budget_grows_beyond_its_limit(kept: Kept, before: Balances) -> None:
+def no_budget_grows_beyond_its_limit(kept: Whole, before: Balances) -> None:
     for id, now in kept.budgets.items():
         was = before.get(id, Balance(limit=0))
         if now.held + now.spent > was.held + was.spent and not now.closed and now.limit < UNLIMITED:
@@ -170,7 +183,7 @@ def no_yes_is_used_twice(entries: Sequence[Mapping[str, Any]]) -> None:
     assert len(used) == len(set(used))
 
 
-def what_is_spent_is_what_entries_say(kept: Kept, entries: Sequence[Mapping[str, Any]]) -> None:
+def what_is_spent_is_what_entries_say(kept: Whole, entries: Sequence[Mapping[str, Any]]) -> None:
     spent = Counter[str]()
     for entry in entries:
         spent.update(entry.get("costs", {}))
@@ -199,7 +212,7 @@ def books_of(of_action: Sequence[Mapping[str, Any]]) -> Iterator[Books]:
         yield Books(tuple(held), booked, "".join(verdicts), late)
 
 
-def what_was_heard_is_booked_once(history: History, kept: Kept, entries: Sequence[Mapping[str, Any]]) -> None:
+def what_was_heard_is_booked_once(history: History, kept: Whole, entries: Sequence[Mapping[str, Any]]) -> None:
     by_action: dict[str, list[Mapping[str, Any]]] = {}
     for entry in entries:
         by_action.setdefault(entry.get("action", ""), []).append(entry)

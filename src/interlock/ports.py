@@ -37,6 +37,7 @@ from interlock.rows import ActionRow as ActionRow
 from interlock.rows import Claim as Claim
 from interlock.rows import Kept as Kept
 from interlock.rows import Notice as Notice
+from interlock.rows import Part as Part
 from interlock.rows import Payload as Payload
 from interlock.rows import RunRow as RunRow
 
@@ -202,8 +203,8 @@ class TenantStore(Protocol):
         """Return the signed note that holds the ledger as it is now."""
         ...
 
-    async def kept(self) -> Kept:
-        """Return all rows in one snapshot. What is wrong with one of them is in the answer."""
+    async def kept(self, look: Callable[[Kept], Answer]) -> Answer:
+        """Show all that is stored at one moment to `look`, and return its answer. It may be asked again."""
         ...
 
     async def inclusion(self, index: int) -> Proof:

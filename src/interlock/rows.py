@@ -1,6 +1,7 @@
 """What the store keeps of each thing: the rows that writes read and change, in the judges' types."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -27,6 +28,7 @@ from interlock.core.ids import (
 )
 from interlock.core.money import Money
 from interlock.core.reason import Reason
+from interlock.ledger.reading import EntryLine
 from interlock.ledger.rebuild import Difference
 
 
@@ -134,15 +136,53 @@ class Notice(Struct, frozen=True, kw_only=True):
         return self.id.partition(":")[0]
 
 
-class Kept(Struct, frozen=True, kw_only=True):
-    """All that is stored of a tenant at one moment, and `differences` that show without the meaning of an entry."""
+class Part(Protocol):
+    """Some actions, and all that is stored about them."""
 
-    lines: tuple[bytes, ...]
-    door: Door
-    actions: Mapping[ActionId, ActionRow]
-    budgets: Mapping[BudgetId, Balance]
-    grants: Mapping[GrantId, Grant]
-    claims: Mapping[ClaimId, Claim]
-    runs: Mapping[RunId, RunRow]
-    contracts: frozenset[ContractHash]
-    differences: tuple[Difference, ...]
+    @property
+    def actions(self) -> Mapping[ActionId, ActionRow]: ...
+
+    @property
+    def grants(self) -> Mapping[GrantId, Grant]: ...
+
+    @property
+    def claims(self) -> Mapping[ClaimId, Claim]:
+        """The claims that their rows name, of those whose action has a row."""
+        ...
+
+    def entries(self) -> Iterator[tuple[int, EntryLine]]:
+        """Yield index and entry, all of one action after the other, each action's in order."""
+        ...
+
+
+class Kept(Protocol):
+    """All that is stored of a tenant at one moment. It is read as it is asked for, some rows at a time."""
+
+    @property
+    def differences(self) -> Sequence[Difference]:
+        """What was found wrong with what was read so far, as far as it shows without the meaning of an entry."""
+        ...
+
+    def door(self) -> Door: ...
+
+    def contracts(self) -> frozenset[ContractHash]: ...
+
+    def look_through(self) -> None:
+        """Read what is not handed out below: hashes, tiles and the head, claims, the outbox."""
+        ...
+
+    def changes(self) -> Iterator[tuple[int, EntryLine]]:
+        """Yield index and entry of all that is about no action."""
+        ...
+
+    def parts(self) -> Iterator[Part]:
+        """Yield every action that has a row, an entry or a grant, some at a time."""
+        ...
+
+    def budgets(self) -> Iterator[tuple[BudgetId, Balance]]: ...
+
+    def runs(self) -> Iterator[tuple[RunId, RunRow]]: ...
+
+    def payloads(self, ids: Sequence[PayloadId]) -> Mapping[PayloadId, bytes]:
+        """Return the sealed bytes of those payloads that are there."""
+        ...

@@ -1,20 +1,31 @@
-"""Whether the rows say what the ledger says. Entries are the truth; a row that differs is listed, never mended."""
+"""Whether the rows say what the ledger says. Entries are the truth; a row that differs is listed, never mended.
+
+Both sides are read an action at a time. Of the rest only what is not settled yet is held: the budgets of periods and
+runs, and how many calls a run made, in memory up to a number and beyond it on the disk.
+"""
 
 import json
-from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import islice
 from typing import Any
+
+import msgspec
 
 from interlock.budget.hold import Balance
 from interlock.core.action import ActionState
 from interlock.core.canonical import canonical
 from interlock.core.charge import Charge
+from interlock.core.door import Door
 from interlock.core.errors import LedgerBroken, PayloadErased, StoreTampered
-from interlock.core.ids import ContractHash, PayloadId
+from interlock.core.ids import ContractHash, PayloadId, SubjectName
 from interlock.gateway.asked import commitment
-from interlock.ledger.reading import HoldLine
-from interlock.ledger.rebuild import Account, Difference, Standing, State, rebuild
-from interlock.ports import ActionRow, Kept, Secrets, TenantStore
+from interlock.gateway.spilled import Spilled
+from interlock.ledger.reading import EntryLine, HoldLine
+from interlock.ledger.rebuild import Account, Booked, Difference, Standing, State
+from interlock.ports import ActionRow, Kept, Part, Secrets, TenantStore
+
+_PAYLOADS_OF_MAX = 25  # actions whose payloads are opened at once; each has some, of up to a megabyte
 
 
 async def verify_state(store: TenantStore, secrets: Secrets) -> tuple[Difference, ...]:
@@ -22,116 +33,178 @@ async def verify_state(store: TenantStore, secrets: Secrets) -> tuple[Difference
 
     Whether the entries themselves are those that were written is for `ledger.audit` to say, by what is kept outside.
     """
-    kept = await store.kept()
-    try:
-        state = rebuild(kept.lines)
-    except LedgerBroken as broken:
-        return (*kept.differences, Difference(where="ledger", what=str(broken)))
-    found = [*kept.differences, *compare(state, kept)]
-    found += _keys(state, secrets)
-    for id, row in kept.actions.items():
-        if id in state.actions:
-            found += [d async for d in _payloads(store, secrets, row, state.actions[id])]
-    return tuple(found)
+
+    def look(kept: Kept) -> tuple[Difference, ...]:
+        found = tuple(disagreements(kept, beside=partial(_payloads, kept, store, secrets), has_key=secrets.has_key))
+        return (*kept.differences, *found)
+
+    return await store.kept(look)
 
 
-def _keys(state: State, secrets: Secrets) -> Iterator[Difference]:
+Beside = Callable[[Part, State], Iterator[Difference]]
+"""Looks at more of some actions than their rows."""
+
+
+def _nothing_beside(_part: Part, _state: State) -> Iterator[Difference]:
+    return iter(())
+
+
+def disagreements(
+    kept: Kept, *, beside: Beside = _nothing_beside, has_key: Callable[[SubjectName], bool] = lambda _: False
+) -> Iterator[Difference]:
+    """Yield where rows differ from what their entries lead to. What is wrong with a row by itself is in `kept`.
+
+    Args:
+        kept: entries and rows of one moment.
+        beside: looks at what else is stored of some actions.
+        has_key: whether the key of a subject is there.
+    """
+    kept.look_through()
+    changed, named = State(), set[ContractHash]()
+    yield from _added(changed, kept.changes())
+    with Spilled(_Sides, _Sides.plus) as sides, Spilled(_Calls, _Calls.plus) as calls:
+        for id, booked in changed.booked.items():
+            sides.put(id, _Sides(told=booked))
+        for part in kept.parts():
+            state = State()
+            yield from _added(state, part.entries())
+            yield from _part(state, part)
+            yield from beside(part, state)
+            _book(state, part, sides, calls)
+            named |= {ContractHash(each.contract) for each in state.actions.values() if each.contract}
+        yield from _budgets(sides, kept)
+        yield from _runs(calls, kept)
+    yield from _door(changed.door, named, kept)
+    yield from _keys(changed, has_key)
+
+
+def _keys(state: State, has_key: Callable[[SubjectName], bool]) -> Iterator[Difference]:
     for key in sorted(state.gone):
-        if secrets.has_key(key):
+        if has_key(key):
             yield Difference(where=f"key `{key}`", what="it was destroyed by an entry, and the key is there")
     under_way = {erasing.subject for erasing in state.door.erasing}
     if state.door.expiring is not None:
         under_way.add(state.door.expiring.key)
     for key in sorted(under_way - state.gone):
-        if secrets.has_key(key):
+        if has_key(key):
             yield Difference(
                 where=f"key `{key}`", what="it is being destroyed, and is there: `interlock attend` ends it"
             )
 
 
-def disagreements(kept: Kept) -> tuple[Difference, ...]:
-    """Return where rows differ from what their entries lead to, by entries and rows alone."""
-    try:
-        return tuple(compare(rebuild(kept.lines), kept))
-    except LedgerBroken as broken:
-        return (Difference(where="ledger", what=str(broken)),)
+def _book(state: State, part: Part, sides: "Spilled[_Sides]", calls: "Spilled[_Calls]") -> None:
+    for id, booked in state.booked.items():
+        sides.put(id, _Sides(told=booked))
+    for id, row in part.actions.items():
+        # What was turned away before it was judged is no call; a run that nobody named is not counted.
+        if id in state.actions and state.actions[id].contract and not row.action.own_run:
+            calls.put(row.action.run, _Calls(told=1))
 
 
-def compare(state: State, kept: Kept) -> Iterator[Difference]:
-    """Hold the rows against the state that entries lead to."""
+def _added(state: State, entries: Iterator[tuple[int, EntryLine]]) -> Iterator[Difference]:
+    for index, entry in entries:
+        try:
+            state.add(index, entry)
+        except LedgerBroken as broken:
+            yield Difference(where="ledger", what=str(broken))
+
+
+def _part(state: State, part: Part) -> Iterator[Difference]:
+    """Hold some rows against the entries about them."""
     told = {id: standing for id, standing in state.actions.items() if standing.state is not ActionState.ASKED}
-    yield from _missing("action", told, kept.actions)
-    yield from _missing("budget", state.budgets, kept.budgets)
-    yield from _missing("granted", state.grants, kept.grants)
-    for id, row in kept.actions.items():
+    yield from _missing("action", told, part.actions)
+    yield from _missing("granted", state.grants, part.grants)
+    for id, row in part.actions.items():
         if id in state.actions:
             yield from _unequal(f"action `{id}`", _told(state.actions[id]), _stands(row))
-            yield from _claims(row, kept)
-    for id, balance in kept.budgets.items():
-        if id in state.budgets:
-            yield from _unequal(f"budget `{id}`", _fields(state.budgets[id]), _fields(balance))
-    for id, grant in kept.grants.items():
+            yield from _claims(row, part)
+    for id, grant in part.grants.items():
         if id in state.grants:
             given = state.grants[id]
             must = {"action": given.action, "person": given.person, "used": given.used}
             stands = {"action": grant.action, "person": grant.person, "used": grant.consumed_by is not None}
             yield from _unequal(f"grant `{id}`", must, stands)
-    yield from _runs(state, kept)
-    yield from _door(state, kept)
 
 
-def _runs(state: State, kept: Kept) -> Iterator[Difference]:
-    """Count the calls of each run that somebody named. What was turned away before it was judged is no call."""
-    calls = Counter(
-        row.action.run
-        for id, row in kept.actions.items()
-        if id in state.actions and state.actions[id].contract and not row.action.own_run
-    )
-    must = {id: {"calls": count} for id, count in calls.items()}
-    yield from _missing("run", must, kept.runs)
-    for id in must.keys() & kept.runs.keys():
-        yield from _unequal(f"run `{id}`", must[id], {"calls": kept.runs[id].calls})
+class _Sides(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A budget as the entries tell of it, and as its row says."""
+
+    told: Booked | None = None
+    stands: Balance | None = None
+
+    def plus(self, more: "_Sides") -> "_Sides":
+        told = self.told.plus(more.told) if self.told and more.told else self.told or more.told
+        return _Sides(told=told, stands=self.stands or more.stands)
 
 
-def _door(state: State, kept: Kept) -> Iterator[Difference]:
+def _budgets(sides: Spilled[_Sides], kept: Kept) -> Iterator[Difference]:
+    for id, balance in kept.budgets():
+        sides.put(id, _Sides(stands=balance))
+    for id, both in sides.items():
+        if both.told is None or both.stands is None:
+            yield _one_sided("budget", id, told=both.told is not None)
+        else:
+            yield from _unequal(f"budget `{id}`", _fields(both.told.account()), _fields(both.stands))
+
+
+class _Calls(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How many calls a run made, by the entries and by its row."""
+
+    told: int = 0
+    stands: int | None = None
+
+    def plus(self, more: "_Calls") -> "_Calls":
+        return _Calls(told=self.told + more.told, stands=self.stands if more.stands is None else more.stands)
+
+
+def _runs(calls: Spilled[_Calls], kept: Kept) -> Iterator[Difference]:
+    for id, row in kept.runs():
+        calls.put(id, _Calls(stands=row.calls))
+    for id, both in calls.items():
+        if both.told == 0 or both.stands is None:
+            yield _one_sided("run", id, told=both.told > 0)
+        else:
+            yield from _unequal(f"run `{id}`", {"calls": both.told}, {"calls": both.stands})
+
+
+def _door(door: Door, named: set[ContractHash], kept: Kept) -> Iterator[Difference]:
     names = ("epoch", "published", "switches", "glass", "clock_accepted", "restored", "adopted", "legal_holds")
     names += ("erasing", "expiring")
-    must = {name: getattr(state.door, name) for name in names}
-    yield from _unequal("door", must, {name: getattr(kept.door, name) for name in names})
-    named = {published.contract for published in state.door.published.values()}
-    named |= {ContractHash(standing.contract) for standing in state.actions.values() if standing.contract}
-    for hash in sorted(named - kept.contracts):
+    must = {name: getattr(door, name) for name in names}
+    stands = kept.door()
+    yield from _unequal("door", must, {name: getattr(stands, name) for name in names})
+    named = named | {published.contract for published in door.published.values()}
+    for hash in sorted(named - kept.contracts()):
         yield Difference(where=f"contract `{hash}`", what="it is gone")
 
 
-async def _payloads(
-    store: TenantStore, secrets: Secrets, row: ActionRow, standing: Standing
-) -> AsyncIterator[Difference]:
+def _payloads(kept: Kept, store: TenantStore, secrets: Secrets, part: Part, state: State) -> Iterator[Difference]:
     """Hold what was kept beside the ledger against the commitments in it. What was erased says nothing."""
-    where = f"action `{row.action.id}`"
-    texts: dict[str, bytes] = {}
-    named = (
-        row.action.arguments,
-        row.result,
-        row.said,
-        row.undo,
-        *standing.previews,
-        *(id for id, _ in standing.questions),
-    )
-    for id in filter(None, named):
-        sealed = await store.payload(PayloadId(id))
-        if sealed is None:
-            yield Difference(where=where, what=f"payload `{id}` is gone")
-            continue
-        try:
-            texts[id] = secrets.open(store.tenant, PayloadId(id), sealed)
-        except PayloadErased:
-            continue
-        except StoreTampered as tampered:
-            yield Difference(where=where, what=str(tampered))
-    for what, text, committed in _committed(row, standing, texts):
-        if text != committed:
-            yield Difference(where=where, what=f"{what} not what the ledger commits to")
+    rows = iter([(row, state.actions[id]) for id, row in part.actions.items() if id in state.actions])
+    while some := list(islice(rows, _PAYLOADS_OF_MAX)):
+        found = kept.payloads(sorted({id for row, standing in some for id in _names(row, standing)}))
+        for row, standing in some:
+            where, texts = f"action `{row.action.id}`", dict[str, bytes]()
+            for id in _names(row, standing):
+                if id not in found:
+                    yield Difference(where=where, what=f"payload `{id}` is gone")
+                    continue
+                try:
+                    texts[id] = secrets.open(store.tenant, id, found[id])
+                except PayloadErased:
+                    continue
+                except StoreTampered as tampered:
+                    yield Difference(where=where, what=str(tampered))
+            for what, text, committed in _committed(row, standing, texts):
+                if text != committed:
+                    yield Difference(where=where, what=f"{what} not what the ledger commits to")
+
+
+def _names(row: ActionRow, standing: Standing) -> Sequence[PayloadId]:
+    """Name every payload of an action."""
+    of_row = (row.action.arguments, row.result, row.said, row.undo)
+    of_entries = (*standing.previews, *(id for id, _ in standing.questions))
+    return [PayloadId(id) for id in (*of_row, *of_entries) if id]
 
 
 def _committed(row: ActionRow, standing: Standing, texts: Mapping[str, bytes]) -> Iterator[tuple[str, str, str]]:
@@ -154,11 +227,21 @@ def _came_back(kept: bytes) -> bytes:
     return b"" if said.get("unreadable") else canonical(said.get("full", said["shown"]))
 
 
-def _missing(table: str, told: Mapping[Any, object], rows: Mapping[Any, object]) -> Iterator[Difference]:
+def _missing(
+    table: str,
+    told: Mapping[Any, object],
+    rows: Mapping[Any, object],
+) -> Iterator[Difference]:
     for id in sorted(told.keys() - rows.keys()):
-        yield Difference(where=f"`{id}` of `{table}`", what="the ledger tells of it, and there is no row to believe")
+        yield _one_sided(table, id, told=True)
     for id in sorted(rows.keys() - told.keys()):
-        yield Difference(where=f"`{id}` of `{table}`", what="there is a row, and the ledger does not tell of it")
+        yield _one_sided(table, id, told=False)
+
+
+def _one_sided(table: str, id: str, *, told: bool) -> Difference:
+    if told:
+        return Difference(where=f"`{id}` of `{table}`", what="the ledger tells of it, and there is no row to believe")
+    return Difference(where=f"`{id}` of `{table}`", what="there is a row, and the ledger does not tell of it")
 
 
 def _unequal(where: str, must: Mapping[str, object], stands: Mapping[str, object]) -> Iterator[Difference]:
@@ -167,11 +250,10 @@ def _unequal(where: str, must: Mapping[str, object], stands: Mapping[str, object
             yield Difference(where=where, what=f"`{name}` must be {value} and is {stands[name]}")
 
 
-def _claims(row: ActionRow, kept: Kept) -> Iterator[Difference]:
+def _claims(row: ActionRow, part: Part) -> Iterator[Difference]:
     for id in row.claims:
         # An action that came later may have the claim by now.
-        claim = kept.claims.get(id)
-        if claim is None or claim.action not in kept.actions:
+        if id not in part.claims:
             yield Difference(where=f"action `{row.action.id}`", what=f"its claim `{id}` is gone")
 
 

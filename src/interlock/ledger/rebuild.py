@@ -56,6 +56,31 @@ class Account(Struct, frozen=True, kw_only=True):
     closed: bool = False
 
 
+class Booked(Struct, frozen=True, kw_only=True):
+    """What some entries say of a budget. Parts add up in any order: of what is set, the newest entry counts."""
+
+    held: int = 0
+    spent: int = 0
+    raised: int = 0
+    limit: tuple[int, int] = (-1, 0)
+    """Which entry says so, and the limit of the contract that was in force."""
+    closed: tuple[int, bool] = (-1, False)
+    """Which entry says so, and whether an overrun has closed it."""
+
+    def plus(self, more: "Booked") -> "Booked":
+        return Booked(
+            held=self.held + more.held,
+            spent=self.spent + more.spent,
+            raised=self.raised + more.raised,
+            limit=max(self.limit, more.limit),
+            closed=max(self.closed, more.closed),
+        )
+
+    def account(self) -> Account:
+        """Say where the budget stands once every entry was added."""
+        return Account(limit=self.limit[1], raised=self.raised, held=self.held, spent=self.spent, closed=self.closed[1])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
     """A grant: whose, for which action, and whether it was used."""
@@ -75,34 +100,50 @@ class Difference:
 
 @dataclass(slots=True, kw_only=True)
 class State:
-    """What the rows of a tenant must say."""
+    """What the rows of a tenant must say, by entries that were added in their order.
+
+    Without the entries about other actions it still says where an action stands, and its part of each budget.
+    """
 
     actions: dict[ActionId, Standing] = field(default_factory=dict[ActionId, Standing])
-    budgets: dict[BudgetId, Account] = field(default_factory=dict[BudgetId, Account])
-    grants: dict[GrantId, Given] = field(default_factory=dict[GrantId, Given])
+    booked: dict[BudgetId, Booked] = field(default_factory=dict[BudgetId, Booked])
     door: Door = Door()
+    grants: dict[GrantId, Given] = field(default_factory=dict[GrantId, Given])
     gone: set[SubjectName] = field(default_factory=set[SubjectName])
     """The keys that are destroyed, by name."""
 
-    def add(self, entry: EntryLine) -> None:
-        """Go on by one entry."""
-        if isinstance(entry, ActionLine):
-            self._acted(entry)
-        elif entry.kind in DOOR:
-            self.door = turned(self.door, entry)
-            if entry.kind in _DESTROYED:
-                self.gone.add(SubjectName(str(entry.detail[_DESTROYED[entry.kind]])))
-        elif entry.kind is Kind.BUDGET:
-            self._raised(entry)
+    @property
+    def budgets(self) -> dict[BudgetId, Account]:
+        return {id: booked.account() for id, booked in self.booked.items()}
 
-    def _acted(self, line: ActionLine) -> None:
+    def add(self, index: int, entry: EntryLine) -> None:
+        """Go on by one entry.
+
+        Raises:
+            LedgerBroken: it does not say what it has to.
+        """
+        try:
+            if isinstance(entry, ActionLine):
+                self._acted(index, entry)
+            elif entry.kind in DOOR:
+                self.door = turned(self.door, entry)
+                if entry.kind in _DESTROYED:
+                    self.gone.add(SubjectName(str(entry.detail[_DESTROYED[entry.kind]])))
+            elif entry.kind is Kind.BUDGET:
+                self._raised(index, entry)
+        except (KeyError, ValueError) as error:
+            raise LedgerBroken(f"entry {index} does not say what it has to", fix=_FIX) from error
+        except LedgerBroken as broken:
+            raise LedgerBroken(f"entry {index}: {broken}", fix=broken.fix) from broken
+
+    def _acted(self, index: int, line: ActionLine) -> None:
         id = ActionId(line.action)
         before = self.actions.setdefault(id, Standing(asked=line, effect=line.effect, tier=line.tier))
         if line.kind is Kind.LOOKED_UP or (line.kind is Kind.EVIDENCE and line.state is before.state):
             # It is charged, and the action stays where it stands.
             if line.kind is Kind.LOOKED_UP:
-                self._hold(line.holds)
-            self._settle(line.holds, line.costs)
+                self._hold(index, line.holds)
+            self._settle(index, line.holds, line.costs)
             if line.kind is Kind.LOOKED_UP:
                 self.actions[id] = replace(before, gathered=before.gathered + line.cost)
             else:
@@ -110,43 +151,33 @@ class State:
             return
         after = self.actions[id] = _moved(before, line)
         if not before.holds or line.kind is Kind.RESENT:
-            self._hold(line.holds)
+            self._hold(index, line.holds)
         if after.state not in HOLDS:
             # What was refused and counted as a call was held and charged in one entry.
-            self._settle(before.holds or line.holds, line.costs)
+            self._settle(index, before.holds or line.holds, line.costs)
         if line.kind in _GIVING:
             for used in line.grants:
                 given = Given(action=id, person=used.person, used=line.kind is Kind.STARTED)
                 self.grants[GrantId(used.grant)] = given
 
-    def _hold(self, holds: Iterable[HoldLine]) -> None:
+    def _hold(self, index: int, holds: Iterable[HoldLine]) -> None:
         for hold in holds:
-            account = self._account(hold.budget)
             # The contract in force says the limit.
-            self._put(hold.budget, replace(account, limit=hold.limit, held=account.held + hold.amount))
+            self._book(hold.budget, Booked(limit=(index, hold.limit), held=hold.amount))
 
-    def _settle(self, holds: Iterable[HoldLine], costs: Mapping[str, int]) -> None:
+    def _settle(self, index: int, holds: Iterable[HoldLine], costs: Mapping[str, int]) -> None:
         for hold in holds:
-            account, cost = self._account(hold.budget), costs.get(hold.budget, 0)
-            settled = replace(
-                account,
-                held=account.held - hold.amount,
-                spent=account.spent + cost,
-                closed=account.closed or closes(hold.limit, held=hold.amount, cost=cost),
-            )
-            self._put(hold.budget, settled)
+            cost = costs.get(hold.budget, 0)
+            closed = (index, True) if closes(hold.limit, held=hold.amount, cost=cost) else (-1, False)
+            self._book(hold.budget, Booked(held=-hold.amount, spent=cost, closed=closed))
 
-    def _raised(self, line: ChangeLine) -> None:
-        name, by_amount = str(line.detail["budget"]), int(line.detail["by_amount"])
-        account = self._account(name)
-        closed = account.closed and not line.detail["reopen"]
-        self._put(name, replace(account, raised=account.raised + by_amount, closed=closed))
+    def _raised(self, index: int, line: ChangeLine) -> None:
+        closed = (index, False) if line.detail["reopen"] else (-1, False)
+        self._book(str(line.detail["budget"]), Booked(raised=int(line.detail["by_amount"]), closed=closed))
 
-    def _account(self, budget: str) -> Account:
-        return self.budgets.get(BudgetId(budget), Account())
-
-    def _put(self, budget: str, account: Account) -> None:
-        self.budgets[BudgetId(budget)] = account
+    def _book(self, budget: str, more: Booked) -> None:
+        id = BudgetId(budget)
+        self.booked[id] = self.booked.get(id, Booked()).plus(more)
 
 
 _DESTROYED = {Kind.ERASED: "subject", Kind.EXPIRED: "key"}
@@ -197,11 +228,10 @@ def rebuild(lines: Iterable[bytes]) -> State:
     state = State()
     for index, line in enumerate(lines):
         try:
-            state.add(read(line))
-        except (KeyError, ValueError) as error:
-            raise LedgerBroken(f"entry {index} does not say what it has to", fix=_FIX) from error
+            entry = read(line)
         except LedgerBroken as broken:
             raise LedgerBroken(f"entry {index}: {broken}", fix=broken.fix) from broken
+        state.add(index, entry)
     return state
 
 

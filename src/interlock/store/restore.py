@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from concurrent.futures import Future
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from interlock.store import backup
 from interlock.store.backup import KEPT, Contents, Part, StoredRow
 from interlock.store.batch import Batcher, Write
 from interlock.store.database import Database, Put
-from interlock.store.kept import kept
+from interlock.store.kept import StoredRows
 from interlock.store.load import Stored
 from interlock.store.machine import Machine
 from interlock.store.schema import HEAD, TILE
@@ -126,13 +126,12 @@ def _sorted(rows: Sequence[StoredRow]) -> Iterator[tuple[TenantId, list[Put]]]:
 def _check(db: Database, secrets: Secrets, contents: Contents, agree: Callable[[Kept], Iterable[Difference]]) -> None:
     """Look at every row as the database has it now, before anybody else can."""
     for part in contents.tenants:
-        stands = kept(Stored(db, secrets, TenantId(part.tenant)))
+        stands = StoredRows(Stored(db, secrets, TenantId(part.tenant)))
         # The checksum takes no key: a row that is missing, or an older one, shows in the entries alone.
-        found = stands.differences or tuple(agree(stands))
-        if found:
+        for found in chain(agree(stands), stands.differences):
+            found = stands.differences[0] if stands.differences else found
             raise StoreTampered(
-                f"the backup of `{part.tenant}` is not as this installation wrote it: {found[0].where}: "
-                f"{found[0].what}",
+                f"the backup of `{part.tenant}` is not as this installation wrote it: {found.where}: {found.what}",
                 fix="restore an older backup",
             )
         head = db.query(_HEAD, {"tenant": part.tenant})

@@ -17,7 +17,7 @@ from interlock.ports import ActionRow, Answer, Change, Clock, Kept, Needs, Notic
 from interlock.store import proofs, queries
 from interlock.store.batch import Batcher, Write
 from interlock.store.database import Database
-from interlock.store.kept import kept
+from interlock.store.kept import StoredRows
 from interlock.store.load import Known, Loaded, Stored, load
 from interlock.store.machine import Machine
 from interlock.store.reads import Reads
@@ -197,8 +197,8 @@ class TenantPart:
     async def signed_head(self) -> str:
         return await self._ask(queries.signed_head)
 
-    async def kept(self) -> Kept:
-        return await self._ask(kept)
+    async def kept(self, look: Callable[[Kept], Found]) -> Found:
+        return await self.store.ask(lambda db: look(StoredRows(self._stored(db))))
 
     async def inclusion(self, index: int) -> Proof:
         return await self._ask(proofs.inclusion, index)
