@@ -1,16 +1,23 @@
 """From one version of the tables to the next: a step is whole or not at all, and nothing is guessed."""
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from command_line import Shell, shell_on
 from interlock import app
+from interlock.core.action import ActionState
 from interlock.core.errors import StoreClosed
-from interlock.store import migrate, schema
+from interlock.core.ids import RunId, TenantId
+from interlock.ports import Wanted
+from interlock.store import migrate, queries, schema
+from interlock.store.load import Stored
 from interlock.store.migrate import Changeable, Step, carry_out
 from postgres import Server
 
+NOW, NEXT = schema.VERSION, schema.VERSION + 1
 WHERE = pytest.mark.parametrize("store", ["sqlite", "postgres"])
 
 
@@ -46,9 +53,10 @@ def break_off(db: Changeable) -> None:
 
 
 def made_up(monkeypatch: pytest.MonkeyPatch, run: object = widen) -> None:
-    """Pretend that this program writes version 2."""
-    monkeypatch.setattr(schema, "VERSION", 2)
-    monkeypatch.setattr(migrate, "STEPS", (Step(to=2, says="heads have a remark", run=run),))  # pyright: ignore[reportArgumentType]
+    """Pretend that this program writes one version more."""
+    step = Step(to=NEXT, says="heads have a remark", run=run)  # pyright: ignore[reportArgumentType]
+    monkeypatch.setattr(schema, "VERSION", NEXT)
+    monkeypatch.setattr(migrate, "STEPS", (*migrate.STEPS, step))
 
 
 @WHERE
@@ -65,16 +73,16 @@ def test_an_older_store_is_told_what_would_change_and_then_changed(
 ) -> None:
     made_up(monkeypatch)
     said = shell("migrate", "--dry-run")
-    assert "would do      2: heads have a remark" in said
+    assert f"would do      {NEXT}: heads have a remark" in said
     assert "keep a backup" in said
-    assert app.look_at(shell.where).version == 1
+    assert app.look_at(shell.where).version == NOW
     assert shell.data("migrate") == {
-        "version": 1,
-        "writes": 2,
+        "version": NOW,
+        "writes": NEXT,
         "dry_run": False,
-        "steps": [{"to": 2, "says": "heads have a remark"}],
+        "steps": [{"to": NEXT, "says": "heads have a remark"}],
     }
-    assert app.look_at(shell.where).version == 2
+    assert app.look_at(shell.where).version == NEXT
     assert "nothing: the versions agree" in shell("migrate")
 
 
@@ -83,7 +91,7 @@ def test_a_step_that_fails_leaves_the_version_before_it_whole(shell: Shell, monk
     with monkeypatch.context() as pretend:
         made_up(pretend, break_off)
         shell.failed("migrate")
-    assert app.look_at(shell.where).version == 1
+    assert app.look_at(shell.where).version == NOW
     assert "remark" not in shell("ledger", "verify", "--state")
 
 
@@ -110,6 +118,67 @@ def test_a_version_that_no_steps_lead_from_is_left_alone(shell: Shell, number: i
     assert app.look_at(shell.where).version == number
 
 
+def as_of_version_1(shell: Shell) -> None:
+    """Turn the tables into those of version 1, with all that is in them."""
+    db = app._any_version(shell.where)  # pyright: ignore[reportPrivateUsage]
+    for each in (
+        "drop index action_changed",
+        "drop index action_run",
+        "create index action_run on action (tenant, run)",
+        "drop index budget_period",
+        "alter table budget drop column period",
+        "update version set number = 1",
+    ):
+        db.run(each)
+    db.close()
+
+
+@WHERE
+def test_a_filled_store_of_version_1_is_what_it_was_once_it_is_migrated(shell: Shell) -> None:
+    for n in range(5):
+        shell.refund(f"PAID-{n}", 5 + n, "--run", f"r{n % 2}")
+    shell.parked()
+    looks = (["action", "list"], ["action", "list", "--state", "done"], ["budget", "show", "--run", "r1"])
+    looks += (["budget", "show", "--all"], ["action", "list", "--run", "r1"])
+    before = [shell.data(*words) for words in looks]
+    assert [len(each) for each in before[:2]] == [6, 5]
+    assert any(each["budget"].endswith("run:r1") for each in before[2])
+    as_of_version_1(shell)
+    assert "has version 1" in shell.failed("action", "list")
+    assert shell.data("migrate")["steps"][0]["to"] == 2
+    assert [shell.data(*words) for words in looks] == before
+    assert "sound" in shell("ledger", "verify", "--state")
+    shell.refund("INV-9", 7)
+    assert "sound" in shell("ledger", "verify", "--state")
+
+
+@pytest.mark.parametrize("store", ["sqlite"])
+def test_a_list_finds_the_newest_in_an_index_and_sorts_no_history(shell: Shell) -> None:
+    db = app._any_version(shell.where)  # pyright: ignore[reportPrivateUsage]
+    for wanted in (Wanted(), Wanted(run=RunId("r1")), Wanted(states=frozenset({ActionState.DONE}))):
+        plan = Planned(db)
+        queries.actions(Stored(cast("Any", plan), cast("Any", None), TenantId("acme")), wanted)
+        assert "SEARCH action USING INDEX action_" in plan.told
+        assert "TEMP B-TREE FOR ORDER BY" not in plan.told
+    both = Planned(db)
+    wanted = Wanted(states=frozenset({ActionState.DONE, ActionState.FAILED}), limit=5)
+    queries.actions(Stored(cast("Any", both), cast("Any", None), TenantId("acme")), wanted)
+    assert both.told.count("SEARCH action USING INDEX action_state") == 2, "the newest five of each state, then sorted"
+    db.close()
+
+
+@dataclass
+class Planned:
+    """Asks the database how it would answer, and answers nothing."""
+
+    db: Any
+    told: str = ""
+
+    def query(self, sql: str, params: object) -> tuple[()]:
+        self.told = " ".join(str(line) for line in self.db.query(f"explain query plan {sql}", params))
+        return ()
+
+
 def test_a_store_that_is_not_there_is_not_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shell = shell_on(str(tmp_path / "none.db"), tmp_path, capsys)
     for words in (["migrate"], ["migrate", "--dry-run"]):
@@ -126,4 +195,4 @@ def test_a_store_on_which_somebody_performs_is_not_changed(
     made_up(monkeypatch)
     with app.right_to_perform(shell.where):
         assert "another process performs" in shell.failed("migrate")
-    assert app.look_at(shell.where).version == 1
+    assert app.look_at(shell.where).version == NOW

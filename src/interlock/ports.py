@@ -189,7 +189,9 @@ class TenantStore(Protocol):
         """Return the payloads that take the key of a subject to read. It looks at all of them."""
         ...
 
-    async def budgets(self) -> Mapping[BudgetId, Balance]: ...
+    async def budgets(self, periods: Sequence[str] | None = None) -> Mapping[BudgetId, Balance]:
+        """Return the balances of these periods, as `budget.period` names them, that were touched; or all there are."""
+        ...
 
     async def entries(self, *, after: int = 0, limit: int = 1_000) -> tuple[bytes, ...]:
         """Return the ledger as it was written, from the entry with that index on."""

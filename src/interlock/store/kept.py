@@ -174,7 +174,7 @@ class StoredRows:
                 self._wrong(f"`{id}` of `{table.name}`", str(tampered))
                 continue
             for (name, column), stands in zip(table.columns.items(), columns, strict=True):
-                if column.of(row) != stands:
+                if column.of(id, row) != stands:
                     self._wrong_column(table.name, id, name)
             yield id, row
 

@@ -1,7 +1,4 @@
-"""From the tables of one version to those of the next, each step in one transaction. Versions only go forward.
-
-There has been one version, so there is no step yet; what carries steps out is tried with one that is made up.
-"""
+"""From the tables of one version to those of the next, each step in one transaction. Versions only go forward."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -31,7 +28,23 @@ class Step:
     run: Callable[[Changeable], None]
 
 
-STEPS: tuple[Step, ...] = ()
+def _found_by_time_and_period(db: Changeable) -> None:
+    db.run("create index action_changed on action (tenant, changed_at)")
+    db.run("drop index action_run")
+    db.run("create index action_run on action (tenant, run, changed_at)")
+    db.run("alter table budget add column period text not null default ''")
+    # What stands behind the last stroke of the id.
+    db.run("update budget set period = substr(id, length(rtrim(id, replace(id, '/', ''))) + 1)")
+    db.run("create index budget_period on budget (tenant, period)")
+
+
+STEPS: tuple[Step, ...] = (
+    Step(
+        to=2,
+        says="actions are found by when they changed, budgets by their period, however many there are",
+        run=_found_by_time_and_period,
+    ),
+)
 """Every step there is, oldest first."""
 
 
@@ -79,6 +92,7 @@ def carry_out(db: Changeable, steps: Sequence[Step]) -> None:
     for step in steps:
         db.begin(durable=True, tenants=())
         try:
+            db.take_time()
             # Whoever comes second waits for this row, and then finds another number.
             db.run("update version set number = number")
             found = db.query("select max(number) from version", {})[0][0]

@@ -47,30 +47,30 @@ def payloads(stored: Stored, ids: Sequence[PayloadId]) -> Mapping[PayloadId, byt
 def actions(stored: Stored, wanted: Wanted) -> tuple[ActionRow, ...]:
     """Return the actions that are wanted, newest first."""
     conditions, params = ["true"], dict[str, Any]()
-    if wanted.states:
-        conditions.append(f"state {stored.db.within}")
-        params["names"] = stored.db.names(sorted(state.value for state in wanted.states))
     for column, value in (("run", wanted.run), ("undo_of", wanted.undo_of)):
         if value is not None:
             conditions.append(f"{column} = :{column}")
             params[column] = value
     if wanted.lease_before is not None:
+        # Of what nobody looks after any more, whoever waits longest is first.
         conditions.append("lease_until < :lease_before")
         params["lease_before"] = wanted.lease_before
-    # Of what nobody looks after any more, whoever waits longest is first.
-    order = "order by changed_at desc, id desc" if wanted.lease_before is None else "order by lease_until, id"
-    return _rows(stored, ACTION, " and ".join(conditions), order, params, wanted.limit, sound=wanted.sound)
+    states = {f"state{n}": state.value for n, state in enumerate(sorted(wanted.states, key=lambda state: state.value))}
+    # Each state by itself, so that the newest of each are found in an index, however many there are.
+    each = [f"{' and '.join(conditions)} and state = :{name}" for name in states] or [" and ".join(conditions)]
+    order = "changed_at desc, id desc" if wanted.lease_before is None else "lease_until, id"
+    return _rows(stored, ACTION, each, order, {**params, **states}, wanted.limit, sound=wanted.sound)
 
 
 def actions_like(stored: Stored, prefix: str) -> tuple[ActionRow, ...]:
     """Return at most two actions whose id begins with `prefix`."""
     params = {"low": prefix, "high": prefix + "\U0010ffff"}
-    return _rows(stored, ACTION, "id >= :low and id < :high", "order by id", params, 2)
+    return _rows(stored, ACTION, ["id >= :low and id < :high"], "id", params, 2)
 
 
 def actions_from(stored: Stored, after: ActionId | None, limit: int) -> tuple[ActionRow, ...]:
     """Return the next actions in the order of their ids."""
-    return _rows(stored, ACTION, "id > :after", "order by id", {"after": after or ""}, limit)
+    return _rows(stored, ACTION, ["id > :after"], "id", {"after": after or ""}, limit)
 
 
 def payloads_under(stored: Stored, subject: SubjectName, after: str) -> tuple[frozenset[PayloadId], str | None]:
@@ -83,10 +83,12 @@ order by id"""  # noqa: S608  our own words
     return frozenset(PayloadId(id) for id, holds in found if holds), found[-1][0] if found else None
 
 
-def budgets(stored: Stored) -> Mapping[BudgetId, Balance]:
-    """Return every balance that was ever touched."""
+def budgets(stored: Stored, periods: Sequence[str] | None) -> Mapping[BudgetId, Balance]:
+    """Return the balances of these periods that were ever touched; of all where none are named."""
+    condition = f"and period {stored.db.within}" if periods is not None else ""
     found = stored.db.query(
-        "select id, body, mac from budget where tenant = :tenant order by id", {"tenant": stored.tenant}
+        f"select id, body, mac from budget where tenant = :tenant {condition} order by id",  # noqa: S608  our own words
+        {"tenant": stored.tenant, "names": stored.db.names(list(periods or ()))},
     )
     return {BudgetId(id): BUDGET.decode(stored.checked("budget", id, body, mac)) for id, body, mac in found}
 
@@ -105,7 +107,7 @@ def notices(stored: Stored, before: Instant, topics: Sequence[str]) -> tuple[Not
         params[f"topic{n}"] = f"{topic}:%"
     condition = "done = 0 and at <= :before" + (f" and ({' or '.join(named)})" if named else "")
     # Whoever edits one line must not keep all others from their turn.
-    return _rows(stored, NOTICE, condition, "order by at, id", params, 1_000, sound=True)
+    return _rows(stored, NOTICE, [condition], "at, id", params, 1_000, sound=True)
 
 
 def entries(stored: Stored, after: int, limit: int) -> tuple[bytes, ...]:
@@ -125,17 +127,27 @@ def entries_of(stored: Stored, action: ActionId) -> tuple[tuple[int, bytes], ...
 def _rows(
     stored: Stored,
     table: Table[Any],
-    condition: str,
+    conditions: Sequence[str],
     order: str,
     params: Mapping[str, Any],
     limit: int,
     *,
     sound: bool = False,
 ) -> tuple[Any, ...]:
-    sql = f"select id, body, mac from {table.name} where tenant = :tenant and {condition} {order} limit :limit"  # noqa: S608
+    """Return the first rows for which one of the conditions holds; no row may fulfil two of them."""
+    sorted_by = [each.removesuffix(" desc") for each in order.split(", ")]
+    names = ", ".join(dict.fromkeys(("id", "body", "mac", *sorted_by)))
+    first = f"select {names} from {table.name} where tenant = :tenant and {{}} order by {order} limit :limit"  # noqa: S608
+    sql = first.format(conditions[0])
+    if len(conditions) > 1:
+        parts = " union all ".join(
+            f"select * from ({first.format(each)}) as part{n}"  # noqa: S608  our own words
+            for n, each in enumerate(conditions)
+        )
+        sql = f"select * from ({parts}) as every order by {order} limit :limit"  # noqa: S608
     found = stored.db.query(sql, {"tenant": stored.tenant, "limit": limit, **params})
     rows: list[Any] = []
-    for id, body, mac in found:
+    for id, body, mac, *_ in found:
         try:
             rows.append(table.decode(stored.checked(table.name, id, body, mac)))
         except StoreTampered:

@@ -17,7 +17,7 @@ from interlock.core.reason import Reason
 from interlock.ports import ActionRow, Claim, Notice, RunRow
 from interlock.store.database import Into, Type, Value
 
-VERSION = 1
+VERSION = 2
 
 DDL = """
 create table if not exists head (
@@ -30,11 +30,14 @@ create table if not exists action (
   lease_until {bigint} not null, undo_of text, changed_at {bigint} not null, body {blob} not null, mac {blob} not null,
   primary key (tenant, id)){strict};
 create unique index if not exists action_key on action (tenant, held_key) where held_key is not null;
-create index if not exists action_run on action (tenant, run);
+create index if not exists action_changed on action (tenant, changed_at);
+create index if not exists action_run on action (tenant, run, changed_at);
 create index if not exists action_state on action (tenant, state, changed_at);
 create index if not exists action_undo on action (tenant, undo_of) where undo_of is not null;
 create table if not exists budget (
-  tenant text not null, id text not null, body {blob} not null, mac {blob} not null, primary key (tenant, id)){strict};
+  tenant text not null, id text not null, period text not null default '', body {blob} not null, mac {blob} not null,
+  primary key (tenant, id)){strict};
+create index if not exists budget_period on budget (tenant, period);
 create table if not exists granted (
   tenant text not null, id text not null, action text not null, body {blob} not null, mac {blob} not null,
   primary key (tenant, id)){strict};
@@ -69,7 +72,8 @@ class Column(Generic[Row]):
     """A column that is derived from a row."""
 
     type: Type
-    of: Callable[[Row], str | int | None]
+    of: Callable[[str, Row], str | int | None]
+    """Makes it of the id and the row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +88,7 @@ class Table(Generic[Row]):
 
     def values(self, id: str, row: Row, body: bytes, mac: bytes) -> tuple[Value, ...]:
         """Put the values of a row in the order of the columns of `into`."""
-        return (id, *[column.of(row) for column in self.columns.values()], body, mac)
+        return (id, *[column.of(id, row) for column in self.columns.values()], body, mac)
 
 
 def _table(name: str, type: type[Row], **columns: Column[Row]) -> Table[Row]:
@@ -96,19 +100,19 @@ def _table(name: str, type: type[Row], **columns: Column[Row]) -> Table[Row]:
 ACTION = _table(
     "action",
     ActionRow,
-    held_key=Column("text", lambda row: row.action.key if holds_key(row) else None),
-    run=Column("text", lambda row: row.action.run),
-    state=Column("text", lambda row: row.state.value),
-    lease_until=Column("bigint", lambda row: row.lease_until),
-    undo_of=Column("text", lambda row: row.action.undo_of),
-    changed_at=Column("bigint", lambda row: row.changed_at),
+    held_key=Column("text", lambda _, row: row.action.key if holds_key(row) else None),
+    run=Column("text", lambda _, row: row.action.run),
+    state=Column("text", lambda _, row: row.state.value),
+    lease_until=Column("bigint", lambda _, row: row.lease_until),
+    undo_of=Column("text", lambda _, row: row.action.undo_of),
+    changed_at=Column("bigint", lambda _, row: row.changed_at),
 )
-BUDGET = _table("budget", Balance)
-GRANT = _table("granted", Grant, action=Column("text", lambda row: row.action))
+BUDGET = _table("budget", Balance, period=Column("text", lambda id, _: id.rpartition("/")[2]))
+GRANT = _table("granted", Grant, action=Column("text", lambda _, row: row.action))
 CLAIM = _table("claim", Claim)
 RUN = _table("run", RunRow)
 NOTICE = _table(
-    "notice", Notice, at=Column("bigint", lambda row: row.at), done=Column("bigint", lambda row: int(row.done))
+    "notice", Notice, at=Column("bigint", lambda _, row: row.at), done=Column("bigint", lambda _, row: int(row.done))
 )
 
 TABLES: tuple[Table[Any], ...] = (ACTION, BUDGET, GRANT, CLAIM, RUN, NOTICE)

@@ -185,8 +185,8 @@ class TenantPart:
             after = last
             await asyncio.sleep(0)  # a page of a file is read on the loop, and others have their turn between two
 
-    async def budgets(self) -> Mapping[BudgetId, Balance]:
-        return await self._ask(queries.budgets)
+    async def budgets(self, periods: Sequence[str] | None = None) -> Mapping[BudgetId, Balance]:
+        return await self._ask(queries.budgets, periods)
 
     async def entries(self, *, after: int = 0, limit: int = 1_000) -> tuple[bytes, ...]:
         return await self._ask(queries.entries, after, limit)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from interlock.budget.hold import Balance
-from interlock.budget.period import budget_id, period_name
+from interlock.budget.period import Period, budget_id, period_name
 from interlock.contract.bundle import decode
 from interlock.core.charge import Unit
 from interlock.core.door import Door
@@ -20,7 +20,7 @@ from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import NameAmbiguous, Session, awaited, meant, session
 from interlock.gateway.budgets import raise_budget
 
-_PERIODS = ("hour", "day", "month")
+_PERIODS: tuple[Period, ...] = ("hour", "day", "month")
 _LISTED_MAX = 8
 
 
@@ -39,9 +39,10 @@ async def show(typed: Typed) -> int:
     """Show what budgets allow in the periods that are running, and where it went."""
     with session(typed) as here:
         rows = await here.rows()
-        limits, balances = await _limits(here, rows.door), await here.store.budgets()
+        periods = None if typed.given.all else _running(typed.given.run_id, rows.now)
+        limits, balances = await _limits(here, rows.door), await here.store.budgets(periods)
     known = _known(limits, balances, rows.now)
-    ids = [id for id in sorted(known) if _wanted(id, typed.given.run_id, rows.now, every=typed.given.all)]
+    ids = sorted(known)
     data = [balance_data(id, known[id]) for id in ids]
     cells = [_cells(id, known[id]) for id in ids]
     heads = ["BUDGET", "LIMIT", "SPENT", "HELD", "LEFT", ""]
@@ -56,8 +57,7 @@ async def raised(typed: Typed) -> int:
     with session(typed) as here:
         rows = await here.rows()
         limits = await _limits(here, rows.door)
-        known = _known(limits, await here.store.budgets(), rows.now)
-        id = _meant(typed.given.budget, known, limits)
+        id = await _found(here, typed.given.budget, limits, rows.now)
         unit = unit_of(id)
         assert unit is not None, "what is meant has a unit"
         amount = amount_of(typed.given.amount, unit)
@@ -156,11 +156,19 @@ def _prefix(limit: Limit) -> str:
     return f"{limit.owner}/{limit.unit.value}/{limit.period}:"
 
 
-def _wanted(id: BudgetId, run: str | None, now: Instant, *, every: bool) -> bool:
-    period = id.rpartition("/")[2]
-    if period.startswith("run:"):
-        return every or period == f"run:{run}"
-    return every or any(period == period_name(each, run="", now=now) for each in _PERIODS)
+def _running(run: str | None, now: Instant) -> list[str]:
+    """Name the periods that are running, and that of a run where one is meant."""
+    of_run = [period_name("run", run=run, now=now)] if run is not None else []
+    return [*(period_name(each, run="", now=now) for each in _PERIODS), *of_run]
+
+
+async def _found(here: Session, said: str, limits: tuple[Limit, ...], now: Instant) -> BudgetId:
+    """Find a budget, among those that are running first: of all there ever were there may be very many."""
+    running = _known(limits, await here.store.budgets(_running(None, now)), now)
+    beginning = [id for id in running if said and id.startswith(said)]
+    if len(beginning) == 1 or said in running:
+        return BudgetId(said) if said in running else beginning[0]
+    return _meant(said, _known(limits, await here.store.budgets(), now), limits)
 
 
 def _meant(said: str, known: Mapping[BudgetId, Balance], limits: tuple[Limit, ...]) -> BudgetId:
