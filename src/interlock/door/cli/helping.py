@@ -10,6 +10,7 @@ from pathlib import Path
 from interlock.core.errors import InterlockError
 from interlock.core.wording import close
 from interlock.door.cli.main import parser
+from interlock.door.cli.manual import manual
 from interlock.door.cli.page import plain, rows, sections
 from interlock.door.cli.pager import show_paged
 from interlock.door.cli.render import wrapped
@@ -61,6 +62,10 @@ def explained(typed: Typed) -> int:
     """Explain a topic, or list what there is."""
     topics, width = Topics(FOLDER), min(typed.screen.width, _WIDTH_MAX)
     topic = " ".join(typed.given.topic).strip().lower()
+    if typed.given.man:
+        text = manual(topics.pages["command-line"])
+        typed.screen.show({"man": text}, text.rstrip("\n"))
+        return 0
     text = _text(topics, topic, width) if topic else _list(topics, width)
     show_paged(typed.screen, {"topic": topic, "text": text}, text)
     return 0

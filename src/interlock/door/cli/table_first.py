@@ -49,7 +49,10 @@ FIRST: tuple[Command, ...] = (
         says="explain a word, a page of the documentation, or a command",
         run="helping:explained",
         example="lease",
-        takes=(arg("topic", nargs="*", metavar="TOPIC", help="nothing said: list them"),),
+        takes=(
+            arg("topic", nargs="*", metavar="TOPIC", help="nothing said: list them"),
+            arg("--man", action="store_true", help="instead: print the manual page, for `man`"),
+        ),
     ),
     Command(
         name="doctor",
