@@ -1,13 +1,27 @@
 """The solver against plain counting: what it finds holds, and where it finds nothing there is nothing."""
 
+import json
 from fractions import Fraction
+from functools import partial
 from itertools import product
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from jsonschema_rs import Draft202012Validator, RegexOptions
+from prove_world import EXPRESSIONS, TOOL, contracts, questions
 
+from interlock.contract.expr import evaluate
+from interlock.contract.expr import parse as parse_expression
+from interlock.contract.invariant import EVERY_VERDICT, Invariant
+from interlock.contract.ir import Contract, Tool
+from interlock.core.canonical import Json
+from interlock.core.fact import Known
+from interlock.core.ids import TenantId, WorkflowId
+from interlock.core.value import replace
+from interlock.policy.cases import verdict_of
+from interlock.policy.decide import decide
+from interlock.policy.rule import Place
 from interlock.prove.formula import (
     NO,
     YES,
@@ -26,6 +40,7 @@ from interlock.prove.formula import (
     some,
 )
 from interlock.prove.pattern import matches, parse
+from interlock.prove.prover import Prover
 from interlock.prove.solver import solve
 
 X, Y = Var("x", "number"), Var("y", "number")
@@ -127,3 +142,29 @@ def test_a_pattern_lets_through_what_the_schema_does(pattern: str) -> None:
 )
 def test_a_pattern_that_is_not_known_is_none(pattern: str) -> None:
     assert parse(pattern) is None
+
+
+@pytest.mark.promise("explain")
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_what_is_found_about_a_contract_is_never_contradicted_by_its_policy(data: st.DataObject) -> None:
+    policies, schema = data.draw(contracts())
+    shape, place = policies.slices[TOOL].shape, Place(file="contract.yaml")
+    tool = Tool(name=TOOL, source="", place=place, effect=shape.effect, tier=shape.tier, schema=schema)
+    contract = Contract(workflow=WorkflowId("w"), tenant=TenantId("t"), place=place, tools={TOOL: tool})
+    prover = Prover(contract=contract, policies=policies, solve=partial(solve, millis=2_000))
+    text = data.draw(EXPRESSIONS)
+    bad = data.draw(st.frozensets(st.sampled_from(sorted(EVERY_VERDICT)), min_size=1, max_size=4))
+    found = prover.prove(Invariant(name="x", says=text, place=place, tool=None, bad=bad, when=parse_expression(text)))
+    event(found.verdict)
+    assert found.verdict != "encoding_error", found
+    if found.verdict == "proved":
+        for asked in data.draw(st.lists(questions(policies, schema), min_size=5, max_size=5)):
+            agents = replace(asked, undo=False, by_operator=False, started_by_person=False)
+            facts: Json = {
+                name: fact.value
+                for name, fact in agents.facts.items()
+                if name in policies.slices[TOOL].facts and isinstance(fact, Known)
+            }
+            meant = evaluate(parse_expression(text), {"args": json.loads(agents.arguments), "facts": facts})
+            assert not (meant and verdict_of(decide(policies, agents).decision) in bad), agents

@@ -16,7 +16,18 @@ from interlock.policy.cases import Case, question_for, verdict_of
 from interlock.policy.decide import decide
 from interlock.policy.explain import explain
 from interlock.policy.load import Policies
-from interlock.prove.call import BY_OPERATOR, MODE, MODES, NOW, STARTED_BY_PERSON, UNDO, Call, in_mode
+from interlock.prove.call import (
+    BY_OPERATOR,
+    CORROBORATED,
+    MODE,
+    MODES,
+    NOW,
+    STARTED_BY_PERSON,
+    TAINTED,
+    UNDO,
+    Call,
+    in_mode,
+)
 from interlock.prove.formula import Compare, Counts, Formula, Matches, Value, Var, every, negated
 from interlock.prove.pattern import Signs, Times
 from interlock.prove.slot import Kind, Slot
@@ -102,6 +113,8 @@ def judged(
         mode=MODES[int(model.get(MODE.name, len(MODES) - 1))],
         expect="deny",
         now=Instant(int(model.get(NOW.name, 0)) + hour * _HOUR),
+        tainted=bool(model.get(TAINTED.name)),
+        corroborated=bool(model.get(CORROBORATED.name)),
         undo=bool(model.get(UNDO.name)),
         by_operator=bool(model.get(BY_OPERATOR.name)),
         started_by_person=bool(model.get(STARTED_BY_PERSON.name)),

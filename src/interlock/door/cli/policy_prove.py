@@ -116,8 +116,11 @@ def case_text(case: Case) -> str:
     return yaml_text([_case(case)]).rstrip("\n")
 
 
+_FLAGS = ("tainted", "corroborated", "undo", "by_operator", "started_by_person")
+
+
 def _case(case: Case) -> dict[str, Written]:
-    flags = {name: getattr(case, name) for name in ("undo", "by_operator", "started_by_person") if getattr(case, name)}
+    flags = {name: True for name in _FLAGS if getattr(case, name)}
     return {
         "name": case.name,
         "tool": case.tool,
