@@ -1,6 +1,7 @@
 """Every recorded decision follows from the question that is recorded with it, whatever happened in between."""
 
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -20,7 +21,7 @@ from interlock.gateway.reask import judged_by
 from interlock.gateway.resume import resume
 from interlock.policy.replay import Tally
 from interlock.policy.rule import Above, Always, FactIsNot, OneOf, Outside
-from interlock.ports import Needs
+from interlock.ports import Needs, Wanted
 from world import KIM, NOON, PROD, ScriptedTool, World, a_budget, a_rule, a_tool
 
 pytestmark = pytest.mark.anyio
@@ -149,6 +150,20 @@ async def test_a_candidate_that_is_the_contract_in_force_moves_nothing(world: Wo
     await backtest(reader, force, tally, as_if=lambda question: question)
     assert tally.decisions + tally.left > 20
     assert {(move.old, move.looser) for move in tally.by_move()} == {(m.new, False) for m in tally.by_move()}
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_what_was_decided_once_need_not_be_remembered_to_be_counted_once(world: World, seed: int) -> None:
+    await _history(world, seed, steps=60)
+    reader = Reader(store=world.store, secrets=world.opened.secrets, wish=WISH)
+    found = [decided async for decided in reader.decided()]
+    times = Counter(each.line.action for each in found)
+    assert all(times[each.line.action] == 1 for each in found if each.once)
+    assert all(not each.once for each in found if times[each.line.action] > 1)
+    assert any(each.once for each in found)
+    assert {each.line.action for each in found if not each.once} == {
+        row.action.id for row in await world.store.actions(Wanted(limit=1_000)) if row.expires_at
+    } & set(times)
 
 
 async def test_a_tool_that_did_not_change_takes_what_it_took(world: World) -> None:

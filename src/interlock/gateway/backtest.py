@@ -61,6 +61,8 @@ class Decided:
     entry: int
     line: ActionLine
     question: Question
+    once: bool
+    """Whether nothing else was ever decided of the action."""
 
     @property
     def recorded(self) -> Recorded:
@@ -72,6 +74,7 @@ class Decided:
             at=Instant(self.line.at),
             verdict=verdict,
             rules=tuple(map(RuleId, self.line.rules)),
+            once=self.once,
         )
 
 
@@ -108,9 +111,11 @@ class Reader:
         sealed = await self.store.payloads(sorted(named))
         salts: dict[ActionId, str | None] = {}
         for n, line in asked:
-            found = self._question(line, rows.get(ActionId(line.action)), sealed, salts)
+            row = rows.get(ActionId(line.action))
+            found = self._question(line, row, sealed, salts)
             if isinstance(found, Question):
-                yield Decided(entry=n, line=line, question=found)
+                # What has waited for a person was judged when it was asked for, and again when it went on.
+                yield Decided(entry=n, line=line, question=found, once=row is not None and not row.expires_at)
             elif found is None:
                 self.record.erased += 1
             else:

@@ -32,6 +32,8 @@ class Recorded:
     at: Instant
     verdict: Verdict
     rules: tuple[RuleId, ...]
+    once: bool = False
+    """Whether this is all that was ever decided of the action: it never waited for a person."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +65,10 @@ class Example:
 
 @dataclass(slots=True, kw_only=True)
 class Tally:
-    """What replaying came to. An action that was judged more than once counts once for each move."""
+    """What replaying came to. An action that was judged more than once counts once for each move.
+
+    Only such an action is remembered; of the others, however many there are, a number is.
+    """
 
     examples_max: int = 3
     moves: Counter[tuple[Move, ToolName]] = field(default_factory=Counter[tuple[Move, ToolName]])
@@ -75,11 +80,12 @@ class Tally:
     """Decisions that cannot be told."""
     first: Instant = Instant(0)
     last: Instant = Instant(0)
-    asked: set[ActionId] = field(default_factory=set[ActionId])
-    asked_now: set[ActionId] = field(default_factory=set[ActionId])
-    refused: set[ActionId] = field(default_factory=set[ActionId])
-    refused_now: set[ActionId] = field(default_factory=set[ActionId])
-    _counted: set[tuple[ActionId, Move]] = field(default_factory=set[tuple[ActionId, Move]])
+    asked: int = 0
+    """How many actions asked a person, as recorded, and by the policies of now; how many were refused."""
+    asked_now: int = 0
+    refused: int = 0
+    refused_now: int = 0
+    _counted: set[tuple[ActionId, str | Move]] = field(default_factory=set[tuple[ActionId, "str | Move"]])
 
     def tell(self, recorded: Recorded, judgement: Judgement, *, covered: bool) -> None:
         """Count one decision. `covered` says whether the consent of now would have been enough then."""
@@ -90,21 +96,24 @@ class Tally:
         )
         self.decisions += 1
         self._when(recorded)
-        for verdict, asked, refused in (
-            (recorded.verdict, self.asked, self.refused),
-            (new, self.asked_now, self.refused_now),
-        ):
-            if verdict == "ask":
-                asked.add(recorded.action)
-            if verdict == "deny":
-                refused.add(recorded.action)
-        if (recorded.action, move) in self._counted:
+        self.asked += recorded.verdict == "ask" and self._first(recorded, "asked")
+        self.asked_now += new == "ask" and self._first(recorded, "asked now")
+        self.refused += recorded.verdict == "deny" and self._first(recorded, "refused")
+        self.refused_now += new == "deny" and self._first(recorded, "refused now")
+        if not self._first(recorded, move):
             return
-        self._counted.add((recorded.action, move))
         self.moves[move, recorded.tool] += 1
         kept = self.examples.setdefault(move, [])
         if (move.old != move.new or move.looser) and len(kept) < self.examples_max:
             kept.append(Example(recorded=recorded, rules=judgement.rules))
+
+    def _first(self, recorded: Recorded, what: str | Move) -> bool:
+        """Tell whether this is to be counted of an action: it is the first time."""
+        if recorded.once:
+            return True
+        known = (recorded.action, what) in self._counted
+        self._counted.add((recorded.action, what))
+        return not known
 
     def leave(self, recorded: Recorded, missing: tuple[str, ...]) -> None:
         """Count a decision that cannot be told."""

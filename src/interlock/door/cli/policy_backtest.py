@@ -146,8 +146,8 @@ class _Told:
     def _rates(self) -> list[tuple[str, float, float]]:
         tally = self.tally
         return [
-            ("approvals asked", len(tally.asked) / tally.days, len(tally.asked_now) / tally.days),
-            ("refusals", len(tally.refused) / tally.days, len(tally.refused_now) / tally.days),
+            ("approvals asked", tally.asked / tally.days, tally.asked_now / tally.days),
+            ("refusals", tally.refused / tally.days, tally.refused_now / tally.days),
         ]
 
     def _examples(self, width: int) -> str:
