@@ -15,6 +15,7 @@ from interlock.budget.hold import Balance
 from interlock.core.action import ActionState
 from interlock.core.door import Door
 from interlock.core.errand import Errand, Performed, Terms
+from interlock.core.errors import PayloadErased, StoreTampered
 from interlock.core.ids import (
     ActionId,
     BudgetId,
@@ -359,7 +360,14 @@ class Secrets(Protocol):
 
         Raises:
             PayloadErased: the key was destroyed.
+            StoreTampered: it is not as it was written.
         """
+        ...
+
+    def open_all(
+        self, tenant: TenantId, sealed: Mapping[PayloadId, bytes]
+    ) -> Mapping[PayloadId, bytes | PayloadErased | StoreTampered]:
+        """Decrypt many payloads, their keys looked up at once; for each its text, or why there is none."""
         ...
 
 

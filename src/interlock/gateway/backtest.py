@@ -108,11 +108,11 @@ class Reader:
         named = {PayloadId(line.detail["question"]) for _, line in asked} | {
             row.action.arguments for row in rows.values() if row is not None
         }
-        sealed = await self.store.payloads(sorted(named))
+        texts = self.secrets.open_all(self.store.tenant, await self.store.payloads(sorted(named)))
         salts: dict[ActionId, str | None] = {}
         for n, line in asked:
             row = rows.get(ActionId(line.action))
-            found = self._question(line, row, sealed, salts)
+            found = self._question(line, row, texts, salts)
             if isinstance(found, Question):
                 # What has waited for a person was judged when it was asked for, and again when it went on.
                 yield Decided(entry=n, line=line, question=found, once=row is not None and not row.expires_at)
@@ -137,16 +137,16 @@ class Reader:
         self,
         line: ActionLine,
         row: ActionRow | None,
-        sealed: Mapping[PayloadId, bytes],
+        texts: "Texts",
         salts: dict[ActionId, str | None],
     ) -> Question | str | None:
         """Open a question: itself, nothing where it was erased, or what is wrong with it."""
         if row is None:
             return "its row is gone, or not as it was written"
         try:
-            text = self._open(PayloadId(line.detail["question"]), sealed)
+            text = _text(PayloadId(line.detail["question"]), texts)
             if row.action.id not in salts:
-                salts[row.action.id] = json.loads(self._open(row.action.arguments, sealed))["salt"]
+                salts[row.action.id] = json.loads(_text(row.action.arguments, texts))["salt"]
             if commitment(salts[row.action.id] or "", text) != line.facts:
                 return "what policy was asked is not what the ledger commits to"
             return question_of(text)
@@ -155,10 +155,18 @@ class Reader:
         except InterlockError as error:
             return str(error)
 
-    def _open(self, id: PayloadId, sealed: Mapping[PayloadId, bytes]) -> bytes:
-        if id not in sealed:
-            raise StoreTampered(f"payload `{id}` is gone", fix="restore it from a backup")
-        return self.secrets.open(self.store.tenant, id, sealed[id])
+
+Texts = Mapping[PayloadId, bytes | PayloadErased | StoreTampered]
+"""Payloads that were opened, or why one could not be."""
+
+
+def _text(id: PayloadId, texts: Texts) -> bytes:
+    found = texts.get(id)
+    if found is None:
+        raise StoreTampered(f"payload `{id}` is gone", fix="restore it from a backup")
+    if isinstance(found, InterlockError):
+        raise found
+    return found
 
 
 @dataclass(slots=True, kw_only=True)

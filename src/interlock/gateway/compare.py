@@ -182,19 +182,20 @@ def _payloads(kept: Kept, store: TenantStore, secrets: Secrets, part: Part, stat
     """Hold what was kept beside the ledger against the commitments in it. What was erased says nothing."""
     rows = iter([(row, state.actions[id]) for id, row in part.actions.items() if id in state.actions])
     while some := list(islice(rows, _PAYLOADS_OF_MAX)):
-        found = kept.payloads(sorted({id for row, standing in some for id in _names(row, standing)}))
+        sealed = kept.payloads(sorted({id for row, standing in some for id in _names(row, standing)}))
+        opened = secrets.open_all(store.tenant, sealed)
         for row, standing in some:
             where, texts = f"action `{row.action.id}`", dict[str, bytes]()
             for id in _names(row, standing):
-                if id not in found:
-                    yield Difference(where=where, what=f"payload `{id}` is gone")
-                    continue
-                try:
-                    texts[id] = secrets.open(store.tenant, id, found[id])
-                except PayloadErased:
-                    continue
-                except StoreTampered as tampered:
-                    yield Difference(where=where, what=str(tampered))
+                match opened.get(id):
+                    case None:
+                        yield Difference(where=where, what=f"payload `{id}` is gone")
+                    case StoreTampered() as tampered:
+                        yield Difference(where=where, what=str(tampered))
+                    case PayloadErased():
+                        pass
+                    case text:
+                        texts[id] = text
             for what, text, committed in _committed(row, standing, texts):
                 if text != committed:
                     yield Difference(where=where, what=f"{what} not what the ledger commits to")

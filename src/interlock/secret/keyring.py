@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 
-from interlock.core.errors import PayloadErased, StoreClosed, StoreTampered
+from interlock.core.errors import InterlockError, PayloadErased, StoreClosed, StoreTampered
 from interlock.core.ids import PayloadId, SubjectId, SubjectName, TenantId
 from interlock.secret.keys import Keys
 
@@ -73,14 +73,30 @@ class Keyring:
         return _encode(_Envelope(names=names, nonce=nonce, text=sealed))
 
     def open(self, tenant: TenantId, id: PayloadId, sealed: bytes) -> bytes:
-        try:
-            envelope = _decode(sealed)
-            key = self._key_of(tenant, id, envelope)
-            return AESGCM(key).decrypt(envelope.nonce, envelope.text, f"{tenant}/{id}".encode())
-        except (msgspec.DecodeError, InvalidTag) as error:
-            raise StoreTampered(
-                f"payload `{id}` is not as it was written", fix="restore it from a backup, or treat it as lost"
-            ) from error
+        found = self.open_all(tenant, {id: sealed})[id]
+        if isinstance(found, InterlockError):
+            raise found
+        return found
+
+    def open_all(
+        self, tenant: TenantId, sealed: Mapping[PayloadId, bytes]
+    ) -> Mapping[PayloadId, bytes | PayloadErased | StoreTampered]:
+        envelopes, found = dict[PayloadId, _Envelope](), dict[PayloadId, bytes | PayloadErased | StoreTampered]()
+        for id, envelope in sealed.items():
+            try:
+                envelopes[id] = _decode(envelope)
+            except msgspec.DecodeError:
+                found[id] = _not_as_written(id)
+        keys = self.keys.find_all(sorted({name for envelope in envelopes.values() for name in envelope.names}))
+        for id, envelope in envelopes.items():
+            try:
+                key = self._key_of(tenant, id, envelope, keys)
+                found[id] = AESGCM(key).decrypt(envelope.nonce, envelope.text, f"{tenant}/{id}".encode())
+            except PayloadErased as erased:
+                found[id] = erased
+            except InvalidTag:
+                found[id] = _not_as_written(id)
+        return found
 
     def flush(self) -> None:
         self.keys.flush()
@@ -118,7 +134,8 @@ class Keyring:
 
     def can_open(self, tenant: TenantId, id: PayloadId, sealed: bytes) -> bool:
         try:
-            self._key_of(tenant, id, _decode(sealed))
+            envelope = _decode(sealed)
+            self._key_of(tenant, id, envelope, self.keys.find_all(envelope.names))
         except (msgspec.DecodeError, PayloadErased):
             return False
         return True
@@ -126,8 +143,8 @@ class Keyring:
     def close(self) -> None:
         self.keys.close()
 
-    def _key_of(self, tenant: TenantId, id: PayloadId, envelope: _Envelope) -> bytes:
-        parts = [self.keys.find(name) for name in envelope.names]
+    def _key_of(self, tenant: TenantId, id: PayloadId, envelope: _Envelope, keys: Mapping[str, bytes]) -> bytes:
+        parts = [keys.get(name) for name in envelope.names]
         left = [part for part in parts if part is not None]
         own = self.keys.find(_own_name(tenant, id)) if len(left) < len(parts) else None
         if own is None:
@@ -201,3 +218,9 @@ def load_seed(path: Path) -> bytes:
     if len(seed) != _SEED_BYTES:
         raise StoreClosed(f"`{path}` is not a master seed", fix="restore it from a backup")
     return seed
+
+
+def _not_as_written(id: PayloadId) -> StoreTampered:
+    return StoreTampered(
+        f"payload `{id}` is not as it was written", fix="restore it from a backup, or treat it as lost"
+    )

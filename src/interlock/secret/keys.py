@@ -32,6 +32,10 @@ class Keys(Protocol):
 
     def find(self, name: str) -> bytes | None: ...
 
+    def find_all(self, names: Sequence[str]) -> Mapping[str, bytes]:
+        """Return the keys of these names that are there and were not destroyed."""
+        ...
+
     def find_or_make(self, name: str, new: Callable[[], bytes]) -> bytes | None:
         """Return the key of this name, which `new` draws if there was none, or nothing if it was destroyed."""
         ...
@@ -110,6 +114,9 @@ class SqliteKeys:
             if known is not None:
                 self._known[name] = known
         return known
+
+    def find_all(self, names: Sequence[str]) -> Mapping[str, bytes]:
+        return {name: key for name in names if (key := self.find(name)) is not None}
 
     def find_or_make(self, name: str, new: Callable[[], bytes]) -> bytes | None:
         # What is sealed under a key that was destroyed meanwhile is erased from its birth, so writers may remember.

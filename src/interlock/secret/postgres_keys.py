@@ -21,9 +21,12 @@ class PostgresKeys:
         self._run("create table if not exists interlock_key (name text primary key, key bytea)")
 
     def find(self, name: str) -> bytes | None:
-        # Another process may have destroyed it, so whoever reads asks each time.
-        found = self._run("select key from interlock_key where name = %s", [name])
-        return bytes(found[0][0]) if found and found[0][0] is not None else None
+        return self.find_all([name]).get(name)
+
+    def find_all(self, names: Sequence[str]) -> Mapping[str, bytes]:
+        # Another process may have destroyed one, so whoever reads asks each time.
+        sql: LiteralString = "select name, key from interlock_key where name = any(%s) and key is not null"
+        return {name: bytes(key) for name, key in self._run(sql, [list(names)])}
 
     def find_or_make(self, name: str, new: Callable[[], bytes]) -> bytes | None:
         # What is sealed under a key that was destroyed meanwhile is erased from its birth, so writers may remember.
