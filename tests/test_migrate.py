@@ -1,5 +1,6 @@
 """From one version of the tables to the next: a step is whole or not at all, and nothing is guessed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -10,11 +11,13 @@ from command_line import Shell, shell_on
 from interlock import app
 from interlock.core.action import ActionState
 from interlock.core.errors import StoreClosed
-from interlock.core.ids import RunId, TenantId
+from interlock.core.ids import ActionId, RunId, TenantId
 from interlock.ports import Wanted
 from interlock.store import migrate, queries, schema
+from interlock.store.kept import StoredRows
 from interlock.store.load import Stored
 from interlock.store.migrate import Changeable, Step, carry_out
+from interlock.store.sqlite import SqliteDatabase
 from postgres import Server
 
 NOW, NEXT = schema.VERSION, schema.VERSION + 1
@@ -164,6 +167,18 @@ def test_a_list_finds_the_newest_in_an_index_and_sorts_no_history(shell: Shell) 
     wanted = Wanted(states=frozenset({ActionState.DONE, ActionState.FAILED}), limit=5)
     queries.actions(Stored(cast("Any", both), cast("Any", None), TenantId("acme")), wanted)
     assert both.told.count("SEARCH action USING INDEX action_state") == 2, "the newest five of each state, then sorted"
+    undoing = Planned(db)
+    queries.actions(Stored(cast("Any", undoing), cast("Any", None), TenantId("acme")), Wanted(undo_of=ActionId("a1")))
+    assert "SEARCH action USING INDEX action_undo" in undoing.told
+    of_one = Planned(db)
+    queries.entries_of(Stored(cast("Any", of_one), cast("Any", None), TenantId("acme")), ActionId("a1"))
+    assert "SEARCH entry USING INDEX entry_action (tenant=? AND action=?)" in of_one.told
+    of_some = Planned(db)
+    rows = StoredRows(Stored(cast("Any", of_some), cast("Any", None), TenantId("acme")))
+    assert list(rows.entries(["a1", "a2"])) == []
+    assert "SEARCH entry USING INDEX entry_action (tenant=? AND action=?)" in of_some.told
+    assert list(rows.changes()) == []
+    assert "SEARCH entry USING INDEX entry_action (tenant=? AND action=?)" in of_some.told
     db.close()
 
 
@@ -173,6 +188,14 @@ class Planned:
 
     db: Any
     told: str = ""
+
+    within: str = SqliteDatabase.within
+
+    def names(self, names: Sequence[str]) -> str:
+        return self.db.names(names)
+
+    def take_time(self) -> None:
+        self.db.take_time()
 
     def query(self, sql: str, params: object) -> tuple[()]:
         self.told = " ".join(str(line) for line in self.db.query(f"explain query plan {sql}", params))

@@ -151,7 +151,7 @@ class Part(Protocol):
         ...
 
     def entries(self) -> Iterator[tuple[int, EntryLine]]:
-        """Yield index and entry, all of one action after the other, each action's in order."""
+        """Yield index and entry, in the order of the ledger."""
         ...
 
 
