@@ -34,8 +34,9 @@ test: $(READY)  ## the whole suite, on both stores, with the short forms of the 
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q -n 2 -m "slow or not slow"
 
-crash: $(READY)  ## the long form of the crash matrix
-	$(BIN)/python tests/crash.py --kills 2000 --freezes 120
+crash: $(READY)  ## the long form of the crash matrix; KILLS=10000 FREEZES=600 say how long, the end of crash.log how it went
+	@$(BIN)/python tests/crash.py --kills $(or $(KILLS),2000) --freezes $(or $(FREEZES),120) >crash.log; ended=$$?; \
+	cat crash.log; exit $$ended
 
 histories: $(READY)  ## many random histories, each time other ones, on both stores
 	INTERLOCK_HISTORIES=$(or $(HISTORIES),400) $(BIN)/python -m pytest -q -m slow tests/test_histories.py
@@ -45,6 +46,7 @@ bench: $(READY)  ## the table of figures
 	$(BIN)/python bench/switch.py
 	$(BIN)/python bench/parked.py
 	$(BIN)/python bench/ledger.py
+	$(BIN)/python bench/million.py --entries 10000
 	$(BIN)/python bench/functions.py
 	PYTHONPATH=src $(BIN)/python bench/policy.py
 
