@@ -133,7 +133,7 @@ async def proofs(where: Path, sizes: list[int]) -> list[Row]:
     rows.append(Row(what="append", value=speed / 1e3, unit="k/s", note=note))
     proof = await store.inclusion(sizes[-1] // 3)
     (line,) = await store.entries(after=sizes[-1] // 3, limit=1)
-    signer = signer_of(store, secrets)
+    signer = await signer_of(store, secrets)
     begun = time.perf_counter()
     for _ in range(200):
         head = opened(proof.head, signer)
@@ -159,7 +159,7 @@ async def auditing(where: Path, size: int) -> list[Row]:
     wrote = time.perf_counter()
     lines = tuple(read(text).lines)
     parsed = time.perf_counter()
-    signer, head = signer_of(store, opened_store.secrets), await store.signed_head()
+    signer, head = await signer_of(store, opened_store.secrets), await store.signed_head()
     report = audit(Export(signer=signer, size=size, lines=lines, head=head), pinned=signer, heads=[head])
     audited = time.perf_counter()
     assert report.sound

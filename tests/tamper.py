@@ -29,7 +29,7 @@ from interlock.gateway.budgets import raise_budget
 from interlock.gateway.compare import verify_state
 from interlock.gateway.consent import agree
 from interlock.gateway.doors import Operator, resume_switch, set_mode, throw
-from interlock.gateway.history import exported, signer_of, to_anchor
+from interlock.gateway.history import exported, key_of, to_anchor
 from interlock.gateway.recover import attend
 from interlock.gateway.resume import resume
 from interlock.ledger.anchor import Anchor
@@ -196,7 +196,7 @@ class Watched:
 
     async def _audited(self, store: TenantStore) -> bool:
         export = read([line async for line in exported(store, self.world.opened.secrets)])
-        signer = signer_of(store, self.world.opened.secrets)
+        signer = key_of(store, self.world.opened.secrets, 1)
         heads = [anchor.head for anchor in self.anchors]
         return audit(export, pinned=signer, heads=heads, receipts=self.receipts).sound
 

@@ -72,7 +72,7 @@ def lagging(tmp_path: Path) -> Iterator[tuple[Site, Server]]:
 
 async def audited(world: World, *receipts: Receipt, heads: tuple[str, ...] = ()) -> Report:
     export = read([line async for line in exported(world.store, world.opened.secrets)])
-    pinned = signer_of(world.store, world.opened.secrets)
+    pinned = await signer_of(world.store, world.opened.secrets)
     return audit(export, pinned=pinned, heads=heads, receipts=receipts)
 
 

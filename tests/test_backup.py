@@ -80,7 +80,7 @@ async def test_a_backup_beside_a_running_gateway_is_one_moment(site: Site) -> No
         secrets = world.opened.secrets
         assert check(site.file, secrets) == backed_up.contents
         (part,) = backed_up.contents.tenants
-        head = opened(part.head, Verifier.of(TENANT, secrets.public_key(TENANT)))
+        head = opened(part.head, Verifier.of(TENANT, secrets.public_key(TENANT, generation=1)))
         assert (head.size, head.root.hex()) == (part.entries, part.root)
         await world.store.consistency(head)
     site.restore(over=True)

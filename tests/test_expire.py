@@ -65,7 +65,7 @@ def to_due(world: World, lot: Lot = JANUARY, *, less: int = 0) -> None:
 async def sound(world: World) -> None:
     assert await verify_state(world.store, world.opened.secrets) == ()
     export = read([line async for line in exported(world.store, world.opened.secrets)])
-    assert audit(export, pinned=signer_of(world.store, world.opened.secrets)).sound
+    assert audit(export, pinned=await signer_of(world.store, world.opened.secrets)).sound
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def entered(rows: Rows, *, count: int) -> tuple[Changes, None]:
 
 
 def verifier(world: World) -> Verifier:
-    return Verifier.of(world.tenant, world.opened.secrets.public_key(world.tenant))
+    return Verifier.of(world.tenant, world.opened.secrets.public_key(world.tenant, generation=1))
 
 
 def head_of(lines: tuple[bytes, ...]) -> Head:

@@ -151,8 +151,8 @@ async def test_a_receipt_names_its_leaf_its_place_and_a_head_that_covers_it(worl
     lines = await world.store.entries()
     assert leaf_hash(lines[outcome.receipt.index]).hex() == outcome.receipt.leaf
     secrets = world.opened.secrets
-    verifier = verifier_of(secrets, world.tenant)
-    head = opened_note(outcome.receipt.head, verifier, lambda s, t: secrets.sign(world.tenant, t) == s)
+    verifier = verifier_of(secrets, world.tenant, 1)
+    head = opened_note(outcome.receipt.head, verifier, lambda s, t: secrets.sign(world.tenant, t, generation=1) == s)
     assert head.size > outcome.receipt.index
     assert verify(lines, older=head).size == len(lines)
 

@@ -179,10 +179,10 @@ async def test_whoever_keeps_the_ledger_and_its_key_cannot_write_a_yes_that_nobo
 
 async def findings(world: World, lines: tuple[bytes, ...]) -> list[str]:
     """Audit a history that is signed with the real key of the ledger, whatever it says."""
-    signer = Verifier.of(world.tenant, world.opened.secrets.public_key(world.tenant))
+    signer = Verifier.of(world.tenant, world.opened.secrets.public_key(world.tenant, generation=1))
     tree = Tree()
     for line in lines:
         tree = tree.add(line)
-    note = signed(signer, tree.head(), partial(world.opened.secrets.sign, world.tenant))
+    note = signed(signer, tree.head(), partial(world.opened.secrets.sign, world.tenant, generation=1))
     report = audit(read(write(signer, lines, size=len(lines), head=note)), pinned=signer)
     return [finding.what for finding in report.findings]

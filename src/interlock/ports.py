@@ -33,7 +33,7 @@ from interlock.core.ids import (
 from interlock.core.outcome import Receipt
 from interlock.ledger.proof import Proof
 from interlock.ledger.seal import Entry
-from interlock.ledger.tree import Head
+from interlock.ledger.tree import Head, Tree
 from interlock.rows import ActionRow as ActionRow
 from interlock.rows import Claim as Claim
 from interlock.rows import Kept as Kept
@@ -98,8 +98,8 @@ class Rows(Struct, frozen=True, kw_only=True):
 
     now: Instant
     door: Door
-    entries: int
-    """How many entries the tenant's ledger has."""
+    tree: Tree
+    """Over all entries that the tenant's ledger has."""
     halt: "Halt | None"
     """What keeps this process from starting anything, whatever policy says."""
     actions: Mapping[ActionId, ActionRow | None]
@@ -109,6 +109,11 @@ class Rows(Struct, frozen=True, kw_only=True):
     grants: Mapping[ActionId, tuple[Grant, ...]]
     claims: Mapping[ClaimId, Claim | None]
     runs: Mapping[RunId, RunRow | None]
+
+    @property
+    def entries(self) -> int:
+        """How many entries the tenant's ledger has."""
+        return self.tree.size
 
 
 Answer = TypeVar("Answer")
@@ -289,11 +294,11 @@ class Clock(Protocol):
 class Secrets(Protocol):
     """All that depends on keys which are not in the database."""
 
-    def sign(self, tenant: TenantId, text: bytes) -> bytes:
-        """Sign with the tenant's ledger key (Ed25519)."""
+    def sign(self, tenant: TenantId, text: bytes, *, generation: int) -> bytes:
+        """Sign with a generation of the tenant's ledger key (Ed25519). The same text gives the same signature."""
         ...
 
-    def public_key(self, tenant: TenantId) -> bytes: ...
+    def public_key(self, tenant: TenantId, *, generation: int) -> bytes: ...
 
     def mac(self, tenant: TenantId, text: bytes) -> bytes:
         """Authenticate `text` for this tenant (HMAC-SHA256, 32 bytes)."""

@@ -53,7 +53,7 @@ def test_the_commands_of_the_page_bring_a_store_back(shell: Shell) -> None:
     shell("ledger", "verify", "--receipt", receipt, "--lost", "1", code=1)
     assert shell.data("ledger", "verify", "--receipt", receipt, "--lost", "2", "--state")["sound"]
     shell("ledger", "export", "--out", "ledger.jsonl")
-    key = shell("ledger", "keys").strip()
+    key = shell("ledger", "keys", "--current").strip()
     assert not shell.data("ledger", "verify", "ledger.jsonl", "--key", key, "--receipt", receipt, code=1)["sound"]
     assert shell.data("ledger", "verify", "ledger.jsonl", "--key", key, "--receipt", receipt, "--lost", "2")["sound"]
 

@@ -19,7 +19,7 @@ def exported(shell: Shell) -> list[str]:
 
 
 def key_of(shell: Shell) -> str:
-    return shell("ledger", "keys").strip()
+    return shell("ledger", "keys", "--current").strip()
 
 
 def test_an_export_and_a_proof_are_checked_by_the_public_key_alone(shell: Shell) -> None:

@@ -48,7 +48,7 @@ def test_a_promise_that_is_broken_is_named_and_ends_with_one(on_file: Shell, mon
 
 def test_a_report_is_signed_and_one_that_was_edited_is_refused(on_file: Shell) -> None:
     on_file.publish()
-    key = on_file.data("ledger", "keys")
+    key = on_file.data("ledger", "keys", "--current")
     report = on_file.folder / "report.jsonl"
     on_file("verify", "--only", "explain", "--report", str(report))
     assert "fix: name another file" in on_file.failed("verify", "--only", "explain", "--report", str(report))

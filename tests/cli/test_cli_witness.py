@@ -18,7 +18,7 @@ pytestmark = pytest.mark.promise("ledger")
 
 
 def key_of(shell: Shell) -> str:
-    return shell("ledger", "keys").strip()
+    return shell("ledger", "keys", "--current").strip()
 
 
 @pytest.fixture

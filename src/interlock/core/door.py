@@ -130,6 +130,8 @@ class Door(Struct, frozen=True, kw_only=True):
     erasing: tuple[Erasing, ...] = ()
     """What was decided to be erased, until its key is gone."""
     expiring: Expiring | None = None
+    generation: int = 1
+    """Which generation of the signing key signs every head from here on."""
 
     def of(self, workflow: WorkflowId, environment: Environment) -> Published | None:
         return self.published.get(f"{workflow}/{environment}")

@@ -28,6 +28,7 @@ TENANTS_IN_A_BATCH_MAX = 16  # a batch holds the locks of all its tenants
 TOOL_LOOP_STOP_SECONDS_MAX = 2.0  # async tools that wait end at once; one that blocks is not worth more of a stop
 ISOLATED_STOP_SECONDS_MAX = 2.0  # a killed process is gone in milliseconds, unless the kernel holds it
 ISOLATED_MEMORY_BYTES_MAX = 4 * 1024**3  # address space, of which a process uses a part; numpy alone maps 1 GB
+GENERATIONS_MAX = 1_000  # of one signing key: a rotation a day for almost three years; who signed is found by trying
 NOTE_BYTES_MAX = 128 * 1024  # a signed head with as many signatures as we read; those of ML-DSA have 2.4 kB each
 NOTE_SIGNATURES_MAX = 32  # the specification wants 16 read at least
 ANCHOR_SECONDS_MAX = 20  # connecting, asking and the whole answer; whoever keeps heads answers in one

@@ -6,15 +6,16 @@ from functools import partial
 
 from interlock.core.door import Door
 from interlock.core.errors import LedgerBroken, NotPermitted
-from interlock.core.ids import ActionId
+from interlock.core.ids import ActionId, TenantId
 from interlock.core.value import replace
 from interlock.core.wording import count, count_entries
 from interlock.gateway.doors import Operator, changed
-from interlock.gateway.history import signer_of
+from interlock.gateway.history import key_of, own
+from interlock.gateway.rotate import signed_rotation
 from interlock.ledger import change
 from interlock.ledger.gap import Gap, copied, declaring, gap_of
-from interlock.ledger.note import opened
 from interlock.ledger.reading import read
+from interlock.ledger.rotation import Chain, beyond, chain_of, detail, rotation_of
 from interlock.ledger.seal import Kind
 from interlock.ledger.tree import Head
 from interlock.ports import Changes, Needs, Rows, Secrets, TenantStore
@@ -34,6 +35,8 @@ class Compared:
     """The newest head at hand that says something about this ledger."""
     lost: int
     """How many entries the newest head is over that are not in this ledger."""
+    generation: int
+    """The newest generation of the signing key that any head at hand is signed with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,17 +61,19 @@ async def compare(store: TenantStore, secrets: Secrets, notes: Iterable[str]) ->
         LedgerBroken: a head is not signed by this installation, or it is over entries that the copy must have and has
             not.
     """
-    signer = signer_of(store, secrets)
-    heads = sorted({opened(note, signer) for note in notes}, key=lambda head: -head.size)
     note = await store.signed_head()
-    own = opened(note, signer) if note else Head(size=0, root=b"")
+    ours = own(note, store, secrets)[1] if note else Head(size=0, root=b"")
     entries = [(index, read(line)) for index, line in await store.entries_of(ActionId(""))]
     gaps = [gap for index, entry in entries if (gap := gap_of(index, entry)) is not None]
+    rotations = [each for _, entry in entries if (each := rotation_of(entry)) is not None]
+    chain = chain_of(rotations, key_of(store, secrets, 1))
+    signed = [own(each, store, secrets) for each in notes]
+    heads = sorted({_in_range(head, by, chain, gaps) for by, head in signed}, key=lambda head: -head.size)
     copy = copied(entry for _, entry in entries)
-    strange, fitting = await _sorted_out(store, own, heads, gaps)
+    strange, fitting = await _sorted_out(store, ours, heads, gaps)
     if copy is not None:  # a head of after the restore says nothing about what came after the backup
         fitting = [head for head in fitting if head.size <= copy.size]
-    shared = copy.size if copy is not None else _shared(own, gaps, strange, fitting)
+    shared = copy.size if copy is not None else _shared(ours, gaps, strange, fitting)
     other = next((head for head in strange if head.size <= shared), None)
     if other is not None:
         raise LedgerBroken(
@@ -76,13 +81,23 @@ async def compare(store: TenantStore, secrets: Secrets, notes: Iterable[str]) ->
             fix="do not adopt it: restore a backup of the ledger that the head is of",
         )
     return Compared(
-        size=own.size,
+        size=ours.size,
         epoch=(await store.read(Needs())).door.epoch,
         copy=copy,
         shared=shared,
         newest=next(iter((*strange, *fitting)), None),
         lost=strange[0].size - shared if strange else 0,
+        generation=max((by for by, _ in signed), default=1),
     )
+
+
+def _in_range(head: Head, by: int, chain: Chain, gaps: Sequence[Gap]) -> Head:
+    """Return a head that was its generation's to sign, as far as this ledger tells."""
+    known = next((each for each in chain.generations if each.number == by), None)
+    if known is not None and declaring(gaps, head) is None and (wrong := beyond(head, known)):
+        fix = "find out who has that key: it is no head of this ledger; leave it out if you know where it comes from"
+        raise LedgerBroken(f"a head {wrong}", fix=fix)
+    return head
 
 
 async def _sorted_out(
@@ -148,7 +163,8 @@ async def adopt(
     while True:
         compared = await compare(store, secrets, notes)
         known = _known(compared, lost, nothing_newer=nothing_newer)
-        door = (await store.write(Needs(), partial(_adopted, compared=compared, known=known, by=by))).answer
+        turn = partial(_adopted, compared=compared, known=known, by=by, secrets=secrets, tenant=store.tenant)
+        door = (await store.write(Needs(), turn)).answer
         if door is not None:
             return Adopted(compared=compared, known=known, door=door)
 
@@ -185,10 +201,19 @@ def _known(compared: Compared, lost: int | None, *, nothing_newer: bool) -> Head
     return copy
 
 
-def _adopted(rows: Rows, *, compared: Compared, known: Head, by: Operator) -> tuple[Changes, Door | None]:
+def _adopted(
+    rows: Rows, *, compared: Compared, known: Head, by: Operator, secrets: Secrets, tenant: TenantId
+) -> tuple[Changes, Door | None]:
     if (rows.entries, rows.door.epoch) != (compared.size, compared.epoch):
         return Changes(), None  # it went on meanwhile: compare again
     adopted = change.adoption_ends(rows.now)
     door = replace(rows.door, epoch=rows.door.epoch + 1, restored=False, adopted=adopted)
-    detail = change.adopted(known, shared=min(compared.shared, known.size))
-    return changed(rows, door, by, Kind.ADOPTED, detail), door
+    told = change.adopted(known, shared=min(compared.shared, known.size))
+    if compared.generation <= door.generation:
+        return changed(rows, door, by, Kind.ADOPTED, told), door
+    # In what is lost the key was rotated. The older one must not go on: there it signs nothing any more.
+    rotation = signed_rotation(rows, secrets, tenant, to=compared.generation)
+    door = replace(door, generation=rotation.generation)
+    rotated = changed(rows, door, by, Kind.ROTATED, detail(rotation, why=Kind.ADOPTED.value))
+    both = (*rotated.entries, *changed(rows, door, by, Kind.ADOPTED, told).entries)
+    return replace(rotated, entries=both), door

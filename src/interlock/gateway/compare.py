@@ -169,7 +169,7 @@ def _runs(calls: Spilled[_Calls], kept: Kept) -> Iterator[Difference]:
 
 def _door(door: Door, named: set[ContractHash], kept: Kept) -> Iterator[Difference]:
     names = ("epoch", "published", "switches", "glass", "clock_accepted", "restored", "adopted", "legal_holds")
-    names += ("erasing", "expiring")
+    names += ("erasing", "expiring", "generation")
     must = {name: getattr(door, name) for name in names}
     stands = kept.door()
     yield from _unequal("door", must, {name: getattr(stands, name) for name in names})

@@ -1,24 +1,77 @@
 """The ledger as it leaves the house: an export of a tenant, the proof of one entry, the head to anchor."""
 
-import re
 from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
 
 from interlock.core.errors import LedgerBroken
-from interlock.core.ids import Instant
+from interlock.core.ids import ActionId, Instant
 from interlock.core.outcome import Receipt
 from interlock.ledger import export
 from interlock.ledger.anchor import Anchor
 from interlock.ledger.audit import Audit, Report
 from interlock.ledger.export import ProvedEntry
-from interlock.ledger.note import Verifier, opened
-from interlock.ports import Secrets, TenantStore
+from interlock.ledger.note import Verifier, opened_by, over
+from interlock.ledger.reading import ChangeLine, read
+from interlock.ledger.rotation import Chain, Generation, rotation_of, signers
+from interlock.ledger.tree import Head
+from interlock.ports import Needs, Secrets, TenantStore
 
 _PAGE = 1_000
 
 
-def signer_of(store: TenantStore, secrets: Secrets) -> Verifier:
-    """Name who signs for a tenant's ledger: what others are to pin."""
-    return Verifier.of(store.tenant, secrets.public_key(store.tenant))
+async def signer_of(store: TenantStore, secrets: Secrets) -> Verifier:
+    """Name who signs for a tenant's ledger now: what others are to pin."""
+    return key_of(store, secrets, (await store.read(Needs())).door.generation)
+
+
+def key_of(store: TenantStore, secrets: Secrets, generation: int) -> Verifier:
+    """Name the key of a generation."""
+    return Verifier.of(store.tenant, secrets.public_key(store.tenant, generation=generation))
+
+
+def own(note: str, store: TenantStore, secrets: Secrets) -> tuple[int, Head]:
+    """Return which generation of our key has signed a note, and the head that it speaks of.
+
+    Raises:
+        LedgerBroken: it is not well formed, or signed by another installation.
+    """
+    place, head = opened_by(note, signers(store.tenant, lambda n: key_of(store, secrets, n).public_key))
+    return place + 1, head
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """A generation of the signing key, and the entry that brought it in; the first one has none."""
+
+    generation: Generation
+    index: int | None = None
+    line: bytes = b""
+    entry: ChangeLine | None = None
+
+
+async def generations(store: TenantStore, secrets: Secrets) -> tuple[Known, ...]:
+    """Return every generation of a tenant's signing key, oldest first, as its entries tell.
+
+    Raises:
+        LedgerBroken: a rotation does not go on from the one before it.
+    """
+    chain = Chain.begun(key_of(store, secrets, 1))
+    entered: list[tuple[int, bytes, ChangeLine]] = []
+    for index, line in await store.entries_of(ActionId("")):
+        entry = read(line)
+        rotation = rotation_of(entry)
+        if rotation is None or not isinstance(entry, ChangeLine):
+            continue
+        if wrong := chain.problem(rotation):
+            raise LedgerBroken(f"entry {index}: {wrong}", fix="look at it: `interlock ledger verify --state`")
+        chain = chain.after(rotation)
+        entered.append((index, line, entry))
+    first, *others = chain.generations
+    told = [
+        Known(generation=each, index=index, line=line, entry=entry)
+        for each, (index, line, entry) in zip(others, entered, strict=True)
+    ]
+    return (Known(generation=first), *told)
 
 
 async def exported(store: TenantStore, secrets: Secrets) -> AsyncIterator[str]:
@@ -29,9 +82,11 @@ async def exported(store: TenantStore, secrets: Secrets) -> AsyncIterator[str]:
     Raises:
         StoreTampered: the stored head is not as this installation wrote it.
     """
-    signer, head = signer_of(store, secrets), await store.signed_head()
-    size = opened(head, signer).size if head else 0
-    yield export.first_line(signer, size)
+    head, generation, size = await store.signed_head(), 1, 0
+    if head:
+        generation, known = own(head, store, secrets)
+        size = known.size
+    yield export.first_line(key_of(store, secrets, generation), size)
     async for line in first_entries(store, size):
         yield export.as_text(line)
     yield export.last_line(head)
@@ -67,18 +122,20 @@ async def audited(
     Raises:
         StoreTampered: the stored head is not as this installation wrote it.
     """
-    signer, head = signer_of(store, secrets), await store.signed_head()
-    size = announced(head)
+    head = await store.signed_head()
+    signer, size = await _signer(head, store, secrets), over(head)
     audit = Audit(signer, announced=size, pinned=pinned or signer, heads=heads, receipts=receipts)
     async for line in first_entries(store, size):
         audit.add(line)
     return audit.report(head)
 
 
-def announced(head: str) -> int:
-    """Read over how many entries a head says that it is. Who signed it is for others to check."""
-    said = head.split("\n")[1:2]
-    return int(said[0]) if said and re.fullmatch("[0-9]{1,16}", said[0]) else 0
+async def _signer(head: str, store: TenantStore, secrets: Secrets) -> Verifier:
+    """Name who has signed a head; if we have not, whoever ought to have."""
+    try:
+        return key_of(store, secrets, own(head, store, secrets)[0])
+    except LedgerBroken:
+        return await signer_of(store, secrets)
 
 
 async def proved(store: TenantStore, index: int) -> ProvedEntry:

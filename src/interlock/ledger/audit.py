@@ -10,10 +10,13 @@ from interlock.core.wording import count, count_entries
 from interlock.ledger.consent import BY_KEY, consent_text, proves
 from interlock.ledger.export import Export
 from interlock.ledger.gap import Gap, declaring, gap_of
-from interlock.ledger.note import Verifier, opened
-from interlock.ledger.reading import ActionLine, UsedLine, read
+from interlock.ledger.note import Verifier, over
+from interlock.ledger.reading import ActionLine, EntryLine, UsedLine, read
+from interlock.ledger.rotation import Chain, Generation, beyond, rotation_of
 from interlock.ledger.seal import Kind
 from interlock.ledger.tree import Growing, Head, leaf_hash
+
+_ROTATED = b'"kind":"rotated"'  # in a line that may be a rotation: only there the root before it is wanted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +47,8 @@ class Report:
     findings: tuple[Finding, ...]
     gaps: tuple[Gap, ...] = ()
     """What the ledger itself declares lost, whether or not anything of it was kept."""
+    generations: tuple[Generation, ...] = ()
+    """Who signs heads of which sizes, oldest first."""
 
     @property
     def sound(self) -> bool:
@@ -55,9 +60,11 @@ def audit(
 ) -> Report:
     """Check that an export is one history, signed, and goes on from everything that was kept of it.
 
+    From the pinned key, of whichever generation, the entries that rotate it lead to all others.
+
     Args:
         export: what `ledger.export.read` returned.
-        pinned: the public key as you know it. Without it, the one in the export is taken at its word.
+        pinned: a public key as you know it. Without it, the one in the export is taken at its word.
         heads: signed notes that you kept, from whenever: older heads, anchors.
         receipts: what callers were given.
     """
@@ -84,17 +91,16 @@ class Audit:
         Args:
             signer: who signs, by the ledger's own word.
             announced: how many entries there are to be.
-            pinned: the public key as you know it.
+            pinned: a public key as you know it, of whichever generation.
             heads: signed notes that you kept.
             receipts: what callers were given.
         """
         self._signer, self._announced, self._pinned, self._receipts = signer, announced, pinned, receipts
-        self._found: list[Finding] = []
-        if pinned not in (None, signer):
-            what = f"it is signed by `{signer}`, not by the key that you know"
-            self._found.append(Finding(index=None, what=what))
-        self._kept = _opened([*heads, *(receipt.head for receipt in receipts)], pinned or signer, self._found)
-        self._tree = Growing({0, announced, *(head.size for head in self._kept)})
+        self._notes = tuple(dict.fromkeys([*heads, *(receipt.head for receipt in receipts)]))
+        """Whose they are to sign is known once every rotation has gone by."""
+        self._tree = Growing({0, announced, *map(over, self._notes)})
+        self._chain: Chain | None = None
+        """Begins with the first rotation that holds."""
         self._receipted: dict[int, str] = {}
         """The leaves at the places that receipts name."""
         self._places = {receipt.index for receipt in receipts}
@@ -102,16 +108,19 @@ class Audit:
         self._given: dict[str, set[UsedLine]] = {}
         """Every yes to an action that has not ended."""
         self._about: list[Finding] = []
+        self._found: list[Finding] = []
 
     def add(self, line: bytes) -> None:
         """Go on by one entry: hash it, read it, hold every yes in it against those before."""
         index, leaf = self._tree.size, leaf_hash(line)
+        before = self._tree.root() if _ROTATED in line else b""
         self._tree.add(leaf)
         if index in self._places:
             self._receipted[index] = leaf.hex()
         try:
             entry = read(line)
             gap = gap_of(index, entry)
+            self._rotated(Head(size=index, root=before), entry)
         except LedgerBroken as broken:
             self._about.append(Finding(index=index, what=str(broken)))
             return
@@ -123,29 +132,57 @@ class Audit:
             if not NEXT[entry.state]:
                 self._given.pop(entry.action, None)  # nothing starts it any more
 
+    def _rotated(self, before: Head, entry: EntryLine) -> None:
+        """Go on by an entry that rotates the key, given the head of all before it."""
+        rotation = rotation_of(entry)
+        if rotation is None:
+            return
+        if self._chain is None and rotation.old.origin == self._signer.origin and not rotation.problem():
+            self._chain = Chain.begun(rotation.old)
+        chain = self._chain or Chain.begun(self._signer)
+        if wrong := chain.problem(rotation, before):
+            self._about.append(Finding(index=before.size, what=f"it is no rotation of the key: {wrong}"))
+        else:
+            self._chain = chain.after(rotation)
+
+    def _followed(self) -> Chain:
+        """Return the generations that the pinned key leads to, or that key alone if it leads nowhere."""
+        chain, pinned = self._chain or Chain.begun(self._signer), self._pinned
+        if chain.now.key != self._signer:
+            what = "it names another key as its own than its rotations lead to"
+            self._found.append(Finding(index=None, what=what))
+        if pinned is None or chain.has(pinned):
+            return chain
+        what = f"it is signed by `{self._signer}`, not by the key that you know"
+        self._found.append(Finding(index=None, what=what))
+        return Chain.begun(pinned)
+
     def report(self, head: str) -> Report:
         """Say what was found, now that the head over all entries is known."""
-        size = self._tree.size
-        own = self._own(head)
+        size, chain = self._tree.size, self._followed()
+        opened = _opened(self._notes, chain, self._found)
+        own = self._own(head, chain)
         roots = {**self._tree.roots, size: self._tree.root()}
+        kept = _in_range(opened, roots, self._gaps, self._found)
         return Report(
             origin=self._signer.origin,
             entries=size,
             root=roots[size],
             pinned=self._pinned is not None,
-            heads=len(self._kept),
+            heads=len(kept),
             receipts=len(self._receipts),
             findings=(
                 *self._found,
                 *_heads(roots, own, size, "the signed head of this export", ()),
-                *_heads(roots, self._kept, size, "a head that you kept", self._gaps),
+                *_heads(roots, kept, size, "a head that you kept", self._gaps),
                 *self._held_against_receipts(),
                 *self._about,
             ),
             gaps=tuple(self._gaps),
+            generations=chain.generations,
         )
 
-    def _own(self, note: str) -> tuple[Head, ...]:
+    def _own(self, note: str, chain: Chain) -> tuple[Head, ...]:
         size, found = self._tree.size, self._found
         if size != self._announced:
             found.append(Finding(index=None, what=f"it announces {count_entries(self._announced)} and has {size}"))
@@ -154,10 +191,12 @@ class Audit:
                 found.append(Finding(index=None, what="it has no signed head: the file was cut off"))
             return ()
         try:
-            head = opened(note, self._pinned or self._signer)
+            head, by = chain.opened(note)
         except LedgerBroken as broken:
             found.append(Finding(index=None, what=str(broken)))
             return ()
+        if wrong := beyond(head, by):
+            found.append(Finding(index=by.last, what=f"the signed head of this export {wrong}"))
         if head.size != size:
             found.append(Finding(index=None, what=f"its head is over {count_entries(head.size)}, and it has {size}"))
         return (head,)
@@ -175,14 +214,33 @@ class Audit:
                 yield Finding(index=receipt.index, what="it is not the entry that was receipted")
 
 
-def _opened(notes: Iterable[str], signer: Verifier, found: list[Finding]) -> tuple[Head, ...]:
-    heads: dict[Head, None] = {}
-    for note in dict.fromkeys(notes):
+def _opened(notes: Iterable[str], chain: Chain, found: list[Finding]) -> dict[Head, frozenset[Generation]]:
+    """Open every head that was kept, and say who has signed it."""
+    heads: dict[Head, frozenset[Generation]] = {}
+    for note in notes:
         try:
-            heads[opened(note, signer)] = None
+            head, by = chain.opened(note)
         except LedgerBroken as broken:
             found.append(Finding(index=None, what=f"a head that you kept is of no use: {broken}"))
-    return tuple(sorted(heads, key=lambda head: head.size))
+        else:
+            heads[head] = heads.get(head, frozenset[Generation]()) | {by}
+    return heads
+
+
+def _in_range(
+    opened: dict[Head, frozenset[Generation]], by_size: dict[int, bytes], gaps: Sequence[Gap], found: list[Finding]
+) -> tuple[Head, ...]:
+    """Return the heads that were theirs to sign who signed them, smallest first."""
+    heads = sorted(opened, key=lambda head: head.size)
+    for head in tuple(heads):
+        # A line that is declared lost may have rotated its key elsewhere than this one.
+        if by_size.get(head.size) != head.root and declaring(gaps, head) is not None:
+            continue
+        wrong = [(by.last, what) for by in opened[head] if (what := beyond(head, by))]
+        found += [Finding(index=last, what=f"a head that you kept {what}") for last, what in sorted(wrong, key=str)]
+        if len(wrong) == len(opened[head]):
+            heads.remove(head)
+    return tuple(heads)
 
 
 def _heads(

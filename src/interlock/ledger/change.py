@@ -39,6 +39,7 @@ DOOR = frozenset(
         Kind.ERASED,
         Kind.EXPIRING,
         Kind.EXPIRED,
+        Kind.ROTATED,
     }
 )
 """The kinds that change a door, each by one epoch."""
@@ -195,6 +196,8 @@ def _keys_turned(door: Door, line: ChangeLine) -> Door:
             return replace(door, expiring=_expiring_of(line))
         case Kind.EXPIRED:
             return replace(door, expiring=None)
+        case Kind.ROTATED:
+            return replace(door, generation=int(detail["generation"]))
         case _:
             return door
 

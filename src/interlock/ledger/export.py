@@ -13,8 +13,9 @@ import msgspec
 
 from interlock.core.errors import LedgerBroken
 from interlock.core.limits import SAFE_INTEGER
-from interlock.ledger.note import Verifier, opened
+from interlock.ledger.note import Verifier
 from interlock.ledger.proof import Proof, check_inclusion
+from interlock.ledger.rotation import Chain, beyond
 from interlock.ledger.tree import leaf_hash
 
 FORMAT = 1
@@ -158,13 +159,21 @@ def read_proof(text: str) -> ProvedEntry:
         raise _no_proof() from error
 
 
-def proves(proved: ProvedEntry, signer: Verifier) -> bool:
-    """Whether an entry is in a ledger that `signer` signs for.
+def proves(proved: ProvedEntry, signed: Verifier | Chain) -> bool:
+    """Whether an entry is in a ledger.
+
+    Args:
+        proved: the entry, with its proof.
+        signed: the key that must have signed the head, or the generations of which one must have signed what is its
+            to sign.
 
     Raises:
-        LedgerBroken: the head is not signed by `signer`.
+        LedgerBroken: the head is not signed like that.
     """
-    head = opened(proved.proof.head, signer)
+    chain = signed if isinstance(signed, Chain) else Chain.begun(signed)
+    head, by = chain.opened(proved.proof.head)
+    if wrong := beyond(head, by):
+        raise LedgerBroken(f"the head of the proof {wrong}", fix="find out who has that key")
     return check_inclusion(leaf_hash(proved.line), proved.index, head.size, proved.proof.path, head.root)
 
 

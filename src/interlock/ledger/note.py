@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from interlock.core.errors import LedgerBroken
 from interlock.core.ids import TenantId
+from interlock.core.limits import SAFE_INTEGER
 from interlock.ledger.tree import Head
 
 _ED25519 = b"\x01"
@@ -88,7 +89,7 @@ def opened(note: str, verifier: Verifier, check: Callable[[bytes, bytes], bool] 
     fits = check or verifier.fits
     text, found, signatures = note.partition("\n\n")
     lines = text.split("\n")
-    if not found or len(lines) < 3 or lines[0] != verifier.origin or not lines[1].isdecimal():
+    if not found or len(lines) < 3 or lines[0] != verifier.origin or not _is_size(lines[1]):
         raise _bad_note("it is not a checkpoint of this ledger")
     for line in signatures.splitlines():
         dash, _, rest = line.partition(" ")
@@ -104,6 +105,35 @@ def opened(note: str, verifier: Verifier, check: Callable[[bytes, bytes], bool] 
         if whole and len(root) == 32 and fits(raw[4:], (text + "\n").encode()):
             return Head(size=int(lines[1]), root=root)
     raise _bad_note("it does not carry the signature of this ledger")
+
+
+def opened_by(note: str, signers: Iterable[Verifier]) -> tuple[int, Head]:
+    """Return which of several has signed a note, counted from 0, and the head that it speaks of.
+
+    Args:
+        note: what `signed` wrote.
+        signers: who may have signed it; whoever comes first is meant.
+
+    Raises:
+        LedgerBroken: the note is not well formed, or none of them has signed it.
+    """
+    why = _bad_note("nobody is known who may have signed it")
+    for place, signer in enumerate(signers):
+        try:
+            return place, opened(note, signer)
+        except LedgerBroken as broken:
+            why = broken
+    raise why
+
+
+def over(note: str) -> int:
+    """Read over how many entries a note says that it is, by its own word; 0 where it does not say."""
+    said = note.split("\n", 2)[1:2]
+    return int(said[0]) if said and _is_size(said[0]) else 0
+
+
+def _is_size(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= len(str(SAFE_INTEGER))
 
 
 def _bad_note(why: str) -> LedgerBroken:

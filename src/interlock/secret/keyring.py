@@ -28,7 +28,6 @@ _SEED_BYTES = 32
 _NONCE_BYTES = 12
 _NAMES_KEPT_MAX = 10_000  # the names of the subjects that were met lately; a MAC each
 _OWN_BYTES = 40  # a key of 32 bytes, wrapped (RFC 3394)
-GENERATION = 1
 
 
 class _Envelope(msgspec.Struct, array_like=True):
@@ -55,11 +54,11 @@ class Keyring:
         self._subject_name = lru_cache(_NAMES_KEPT_MAX)(self.subject_name)
         self._keyed = cache(self._keyed_hmac)
 
-    def sign(self, tenant: TenantId, text: bytes) -> bytes:
-        return self._signing(tenant).sign(text)
+    def sign(self, tenant: TenantId, text: bytes, *, generation: int) -> bytes:
+        return self._signing(tenant, generation).sign(text)
 
-    def public_key(self, tenant: TenantId) -> bytes:
-        return self._public(tenant)
+    def public_key(self, tenant: TenantId, *, generation: int) -> bytes:
+        return self._public(tenant, generation)
 
     def mac(self, tenant: TenantId, text: bytes) -> bytes:
         return _mac(self._keyed(tenant), text)
@@ -171,11 +170,11 @@ class Keyring:
     def _keyed_hmac(self, tenant: TenantId) -> HMAC:
         return HMAC(self._derived(tenant, purpose="mac"), hashes.SHA256())
 
-    def _signing_key(self, tenant: TenantId) -> Ed25519PrivateKey:
-        return Ed25519PrivateKey.from_private_bytes(self._derived(tenant, purpose=f"ledger/{GENERATION}"))
+    def _signing_key(self, tenant: TenantId, generation: int) -> Ed25519PrivateKey:
+        return Ed25519PrivateKey.from_private_bytes(self._derived(tenant, purpose=f"ledger/{generation}"))
 
-    def _public_key(self, tenant: TenantId) -> bytes:
-        return self._signing(tenant).public_key().public_bytes_raw()
+    def _public_key(self, tenant: TenantId, generation: int) -> bytes:
+        return self._signing(tenant, generation).public_key().public_bytes_raw()
 
     def _derived(self, tenant: TenantId, *, purpose: str) -> bytes:
         info = f"interlock/{purpose}/{tenant}".encode()

@@ -15,11 +15,11 @@ import msgspec
 
 from interlock.core.errors import BackupBroken, StoreBusy
 from interlock.core.ids import Instant, TenantId
-from interlock.ledger.note import Verifier, opened
+from interlock.ledger.note import opened_by
 from interlock.ledger.tree import Head, Tree
 from interlock.ports import Secrets
 from interlock.store.database import Database, Into, Value
-from interlock.store.load import not_ours
+from interlock.store.load import not_ours, signers_of
 from interlock.store.schema import CONTRACT, DOOR, ENTRY, HEAD, PAYLOAD, TABLES, VERSION
 
 FORMAT = 1
@@ -93,7 +93,7 @@ class _Trees:
         """Hold what went by against the contents, and the contents against the keys."""
         for part in self.contents.tenants:
             tenant = TenantId(part.tenant)
-            signed = opened(part.head, Verifier.of(tenant, self.secrets.public_key(tenant)))
+            _, signed = opened_by(part.head, signers_of(self.secrets, tenant))
             head = self.trees[tenant].head()
             if not signed == head == Head(size=part.entries, root=bytes.fromhex(part.root)):
                 raise not_ours(tenant, "its entries do not lead to its signed head")

@@ -94,7 +94,7 @@ class Batcher:
         if stands.tree.size <= known.size:
             other = " others" if stands.tree.size == known.size else ""
             raise set_back(stored.tenant, f"it has {stands.tree.size}{other} entries, and had {known.size} before")
-        return stored.vouched(stands)
+        return stored.vouched(stands, stored.door(standing, stands).generation)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -178,8 +178,12 @@ class _Part:
         return Put(table.into, values)
 
     def _head(self, loaded: Loaded) -> StoredHead:
-        tree, tenant, secrets = self.tree, self.tenant, self.batcher.secrets
-        note = signed(verifier_of(secrets, tenant), tree.head(), lambda text: secrets.sign(tenant, text))
+        tree, tenant, secrets, generation = self.tree, self.tenant, self.batcher.secrets, loaded.door.generation
+        note = signed(
+            verifier_of(secrets, tenant, generation),
+            tree.head(),
+            lambda text: secrets.sign(tenant, text, generation=generation),
+        )
         at = loaded.now if self.lines else self.before.at
         return StoredHead(tree=tree, at=at, epoch=loaded.door.epoch, note=note)
 
@@ -187,6 +191,6 @@ class _Part:
         return mac_of(self.batcher.secrets, self.tenant, table, id, body)
 
 
-def verifier_of(secrets: Secrets, tenant: TenantId) -> Verifier:
-    """Name who signs for a tenant's ledger."""
-    return Verifier.of(tenant, secrets.public_key(tenant))
+def verifier_of(secrets: Secrets, tenant: TenantId, generation: int) -> Verifier:
+    """Name who signs for a tenant's ledger in a generation."""
+    return Verifier.of(tenant, secrets.public_key(tenant, generation=generation))

@@ -17,6 +17,7 @@ from interlock.ledger.rebuild import Difference
 from interlock.ledger.tree import Growing, Head, full_root, leaf_hash
 from interlock.ports import ActionRow, Claim, RunRow
 from interlock.store import queries
+from interlock.store.database import Standing
 from interlock.store.load import Stored, StoredHead
 from interlock.store.schema import ACTION, BUDGET, CLAIM, GRANT, NOTICE, RUN, Table
 from interlock.store.tiles import WIDTH
@@ -38,11 +39,20 @@ class StoredRows:
 
     @cached_property
     def _head(self) -> StoredHead:
+        standing = self._stored.standing()
         try:
-            return self._stored.vouched(self._stored.head(self._stored.standing()))
+            head = self._stored.head(standing)
+            generation = self._generation(standing, head)
+            return head if generation is None else self._stored.vouched(head, generation)
         except StoreTampered as tampered:
             self._wrong("head", str(tampered))
             return StoredHead()
+
+    def _generation(self, standing: Standing, head: StoredHead) -> int | None:
+        try:
+            return self._stored.door(standing, head).generation
+        except StoreTampered:
+            return None  # `door` tells of it
 
     def door(self) -> Door:
         try:

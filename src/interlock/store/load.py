@@ -1,7 +1,7 @@
 """From the database to the rows that a write named. A row whose MAC does not fit is a no, not a row."""
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -13,6 +13,7 @@ from interlock.core.door import Door
 from interlock.core.errors import LedgerBroken, StoreTampered
 from interlock.core.ids import ActionId, BudgetId, ClaimId, Instant, Key, RunId, TenantId
 from interlock.ledger.note import Verifier, opened
+from interlock.ledger.rotation import signers
 from interlock.ledger.tree import Tree
 from interlock.ports import ActionRow, Changes, Claim, Halt, Needs, Rows, RunRow, Secrets
 from interlock.store.database import Database, HeadValues, Lookup, Standing
@@ -129,26 +130,42 @@ class Stored:
         self.known.doors[self.tenant] = (stands, door)
         return door
 
-    def vouched(self, stands: StoredHead) -> StoredHead:
-        """Return a head that this installation has signed; one of no entries needs no signature.
+    def signed_now(self) -> StoredHead:
+        """Return the head of now, signed by the generation that the door names.
+
+        Raises:
+            StoreTampered: it is not as this installation wrote it.
+        """
+        standing = self.standing()
+        head = self.head(standing)
+        return self.vouched(head, self.door(standing, head).generation)
+
+    def vouched(self, stands: StoredHead, generation: int) -> StoredHead:
+        """Return a head that a generation of this installation's key has signed; one of no entries needs no signature.
 
         Raises:
             StoreTampered: it is not signed, or something else was.
         """
         if stands.tree.size == 0:
             return stands
-        signer = Verifier.of(self.tenant, self.secrets.public_key(self.tenant))
+        signer = Verifier.of(self.tenant, self.secrets.public_key(self.tenant, generation=generation))
+
+        def fits(signature: bytes, text: bytes) -> bool:
+            # Ed25519 is deterministic (RFC 8032): who holds the key checks by signing again.
+            return self.secrets.sign(self.tenant, text, generation=generation) == signature
+
         try:
-            head = opened(stands.note, signer, self._signature_fits)
+            head = opened(stands.note, signer, fits)
         except LedgerBroken as broken:
             raise not_ours(self.tenant, "its head is not signed by this installation") from broken
         if head != stands.tree.head():
             raise not_ours(self.tenant, "its head is not the one that was signed")
         return stands
 
-    def _signature_fits(self, signature: bytes, text: bytes) -> bool:
-        # Ed25519 is deterministic (RFC 8032): who holds the key checks by signing again.
-        return self.secrets.sign(self.tenant, text) == signature
+
+def signers_of(secrets: Secrets, tenant: TenantId) -> Iterator[Verifier]:
+    """Name the key of every generation of a tenant, for a note whose generation nobody has said."""
+    return signers(tenant, lambda generation: secrets.public_key(tenant, generation=generation))
 
 
 def not_ours(tenant: TenantId, why: str) -> StoreTampered:
@@ -189,7 +206,7 @@ class Loaded:
         return Rows(
             now=self.now,
             door=self.door,
-            entries=self.tree.size,
+            tree=self.tree,
             halt=self.halt,
             actions={id: self.actions[id] for id in needs.actions},
             keys={key: self.keys[key] for key in needs.keys},

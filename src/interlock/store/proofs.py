@@ -10,7 +10,7 @@ from interlock.store.tiles import Tiles
 
 def inclusion(stored: Stored, index: int) -> Proof:
     """Prove that an entry is in the ledger as it is now."""
-    stands = stored.vouched(stored.head(stored.standing()))
+    stands = stored.signed_now()
     head = stands.tree.head()
     if not 0 <= index < head.size:
         raise LedgerBroken(f"there is no entry {index}", fix=f"the ledger has {head.size} entries, from 0 on")
@@ -25,7 +25,7 @@ def inclusion(stored: Stored, index: int) -> Proof:
 
 def consistency(stored: Stored, old: Head) -> Proof:
     """Prove that the ledger as it is now goes on from an older head."""
-    stands = stored.vouched(stored.head(stored.standing()))
+    stands = stored.signed_now()
     head = stands.tree.head()
     if old.size > head.size:
         raise _forked(old, f"it has only {head.size} entries")

@@ -7,8 +7,9 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from interlock.core.errors import NotPermitted, StoreBusy, StoreTampered
+from interlock.core.errors import LedgerBroken, NotPermitted, StoreBusy, StoreTampered
 from interlock.core.ids import TenantId
+from interlock.ledger.note import opened_by
 from interlock.ledger.rebuild import Difference
 from interlock.ledger.tree import Head
 from interlock.ports import Change, Clock, Kept, Needs, Secrets, Written
@@ -17,7 +18,7 @@ from interlock.store.backup import KEPT, Contents, Part, StoredRow
 from interlock.store.batch import Batcher, Write
 from interlock.store.database import Database, Put
 from interlock.store.kept import StoredRows
-from interlock.store.load import Stored
+from interlock.store.load import Stored, signers_of
 from interlock.store.machine import Machine
 from interlock.store.schema import HEAD, TILE
 from interlock.store.tiles import fill
@@ -100,8 +101,9 @@ def _replaced(db: Database, secrets: Secrets, known: Set[TenantId], *, over: boo
 def _signed(db: Database, secrets: Secrets, tenant: TenantId) -> bool:
     stored = Stored(db, secrets, tenant)
     try:
-        return stored.vouched(stored.head(stored.standing())).tree.size > 0
-    except StoreTampered:
+        head = stored.head(stored.standing())
+        return head.tree.size > 0 and opened_by(head.note, signers_of(secrets, tenant))[1] == head.tree.head()
+    except (StoreTampered, LedgerBroken):
         return False
 
 

@@ -20,7 +20,7 @@ from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import Session, awaited, be_there, session
 from interlock.gateway import fresh
 from interlock.gateway.adopt import Adopted, adopt
-from interlock.gateway.history import signer_of
+from interlock.gateway.history import key_of
 from interlock.ports import Needs, Wanted
 
 _CLEAR = "who asked, for whom and who agreed, tools, amounts and times are in it in the clear"
@@ -148,7 +148,7 @@ async def adopted(typed: Typed) -> int:
             here.store,
             secrets,
             operator(typed, here.gateway.process),
-            outside.heads(signer_of(here.store, secrets).origin),
+            outside.heads(key_of(here.store, secrets, 1).origin),
             lost=given.lost,
             nothing_newer=given.nothing_newer,
         )

@@ -39,10 +39,11 @@ from interlock.gateway.asked import Proposal
 from interlock.gateway.call import Gateway
 from interlock.gateway.consent import agree, deny, waiting
 from interlock.gateway.doors import Operator, resume_switch, throw
+from interlock.gateway.history import signer_of
 from interlock.gateway.publish import publish_contract
 from interlock.gateway.resume import resume
 from interlock.gateway.reverse import undo
-from interlock.ledger.note import Verifier, opened
+from interlock.ledger.note import opened
 from interlock.ledger.tree import Head, verify
 from interlock.ports import TenantStore
 from interlock_demo.agent import follow_up, work
@@ -213,8 +214,7 @@ async def verify_demo(store: TenantStore, gateway: Gateway) -> Head:
         lines += more
     secrets = gateway.secrets
     note = await store.signed_head()
-    verifier = Verifier(origin=f"interlock/{TENANT}", public_key=secrets.public_key(TENANT))
-    head = opened(note, verifier, lambda signature, text: secrets.sign(TENANT, text) == signature)
+    head = opened(note, await signer_of(store, secrets))
     verify(lines, older=head)
     return head
 

@@ -11,12 +11,11 @@ from interlock.core.action import ActionState
 from interlock.core.ids import Instant, Role
 from interlock.core.limits import CLOCK_DRIFT_MICROS_MAX
 from interlock.door.cli.doctor_check import Checked, ok, warning, wrong
-from interlock.door.cli.render import age, listed, since, span
+from interlock.door.cli.render import age, count, listed, since, span
 from interlock.door.cli.session import Session
 from interlock.gateway.force import unfit
-from interlock.gateway.history import signer_of
+from interlock.gateway.history import key_of, own
 from interlock.ledger import anchor as anchors
-from interlock.ledger.note import opened
 from interlock.ports import ActionRow, Wanted
 
 _SOON = 3_600_000_000
@@ -31,13 +30,18 @@ async def ledger(here: Session) -> Sequence[Checked]:
     rows = await here.rows()
     if not note:
         return [ok("ledger", "no entry yet")]
-    head = opened(note, signer_of(here.store, here.gateway.secrets))
+    generation, head = own(note, here.store, here.gateway.secrets)
     return [
         ok(
             "ledger",
-            f"{head.size:,} {'entry' if head.size == 1 else 'entries'}, signed by this key; epoch {rows.door.epoch}",
+            f"{count(head.size, 'entry', 'entries')}, signed by this key{_generation(generation)}; "
+            f"epoch {rows.door.epoch}",
         )
     ]
+
+
+def _generation(number: int) -> str:
+    return f" of generation {number}" if number > 1 else ""
 
 
 async def clock(here: Session, now: Instant) -> Sequence[Checked]:
@@ -55,7 +59,7 @@ async def anchor(here: Session, now: Instant) -> Sequence[Checked]:
     """Look how old the newest head is that was kept outside, and whether the ledger still goes that far."""
     named: str | None = here.typed.given.anchors
     file = anchor_file(here.typed.settings.keys / "anchors.jsonl" if named is None else Path(named))
-    origin = signer_of(here.store, here.gateway.secrets).origin
+    origin = key_of(here.store, here.gateway.secrets, 1).origin
     last = anchors.standing(file.read(), origin, (await here.rows()).entries, now)
     if last is None:
         if named is None:

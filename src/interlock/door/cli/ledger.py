@@ -1,4 +1,4 @@
-"""`ledger`: show, verify, prove, export, keys. Verifying a file needs neither a store nor a secret."""
+"""`ledger`: show, verify, prove, export. Verifying a file needs neither a store nor a secret."""
 
 import os
 import re
@@ -12,6 +12,7 @@ from interlock.core.errors import LedgerBroken, UsageWrong
 from interlock.core.ids import Instant
 from interlock.core.limits import SAFE_INTEGER
 from interlock.door.cli.anchored import LastAnchor, last_anchor, last_in_file
+from interlock.door.cli.generations import chain_in, generation_data, generations_text
 from interlock.door.cli.outside import Outside, kept_outside, opened_text, text_of
 from interlock.door.cli.reading import key_of
 from interlock.door.cli.render import Time, block, clean, count, table, usd
@@ -19,17 +20,19 @@ from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import Session, awaited, session
 from interlock.door.cli.sighted import Sighted, sighted
 from interlock.gateway.compare import verify_state
-from interlock.gateway.history import announced, audited, exported, proved, signer_of
+from interlock.gateway.history import audited, exported, proved, signer_of
 from interlock.ledger import export
 from interlock.ledger.audit import Finding, Report, audit
 from interlock.ledger.gap import Gap
-from interlock.ledger.note import Verifier
+from interlock.ledger.note import Verifier, over
+from interlock.ledger.rotation import Chain
 from interlock.ledger.tree import leaf_hash
 
 _FINDINGS_SHOWN = 20
 _LIST_MAX = 10_000
 _HASH = re.compile(r"[0-9a-f]{64}")
 _BRIEF = 16
+_UNSHOWN = ("contract", "old", "new", "by_old", "by_new")  # keys and signatures, that nobody reads
 _PROOF = "c2sp.org/tlog-proof"
 _AROUND = 2  # lines of an export that are no entry: the first and the last
 
@@ -71,7 +74,7 @@ async def verify(typed: Typed) -> int:
         return _file(typed, given.file, outside, key)
     with session(typed) as here:
         secrets = here.gateway.secrets
-        origin = signer_of(here.store, secrets).origin
+        origin = Verifier.of(here.store.tenant, b"").origin
         kept = [each for each in outside.anchors if each.origin == origin]
         heads = [each.head for each in kept]
         report = await audited(here.store, secrets, pinned=key, heads=heads, receipts=outside.receipts)
@@ -104,7 +107,7 @@ async def export_all(typed: Typed) -> int:
     """Write the whole ledger out, as a file that stands for itself."""
     out: str | None = typed.given.out
     with session(typed) as here:
-        signer = signer_of(here.store, here.gateway.secrets)
+        signer = await signer_of(here.store, here.gateway.secrets)
         lines = exported(here.store, here.gateway.secrets)
         if out is None:
             async for line in lines:
@@ -114,15 +117,6 @@ async def export_all(typed: Typed) -> int:
     size = written - _AROUND
     pairs = [("entries", size), ("file", out), ("public key", signer)]
     typed.screen.show({"entries": size, "file": out, "key": str(signer)}, block(pairs, typed.screen.width))
-    return 0
-
-
-@awaited
-async def keys(typed: Typed) -> int:
-    """Print the public key that the ledger is signed with. Give it to whoever checks exports and proofs."""
-    with session(typed) as here:
-        key = str(signer_of(here.store, here.gateway.secrets))
-    typed.screen.show({"key": key}, key)
     return 0
 
 
@@ -146,7 +140,8 @@ def _proof(typed: Typed, text: str, key: Verifier | None) -> int:
     if key is None:
         raise UsageWrong("a proof is checked by a public key", fix="say `--key KEY`, from `interlock ledger keys`")
     proved = export.read_proof(text)
-    holds = export.proves(proved, key)
+    chain = chain_in(Path(typed.given.chain), key) if typed.given.chain else Chain.begun(key)
+    holds = export.proves(proved, chain)
     said = "is in the ledger" if holds else "is not proved to be in the ledger"
     typed.screen.show({"index": proved.index, "proved": holds}, f"entry {proved.index} {said} of {key.origin}")
     return 0 if holds else 1
@@ -165,7 +160,8 @@ def _told(
         ("ledger", report.origin),
         ("entries", f"{report.entries:,}"),
         ("root", report.root.hex()),
-        ("public key", "as you know it" if report.pinned else "taken from the file: pin it with `--key`"),
+        ("public key", _pinned(report, typed.given.key)),
+        ("generations", generations_text(report.generations)),
         ("kept outside", f"{count(report.heads, 'head', 'heads')}, {count(report.receipts, 'receipt', 'receipts')}"),
         *others.pairs,
         ("last anchor", last),
@@ -180,6 +176,7 @@ def _told(
         "entries": report.entries,
         "root": report.root.hex(),
         "pinned": report.pinned,
+        "generations": [generation_data(each) for each in report.generations],
         "heads": report.heads,
         "receipts": report.receipts,
         "seen": others.as_data,
@@ -191,6 +188,15 @@ def _told(
     }
     typed.screen.show(data, "\n".join([block(pairs, typed.screen.width), *shown, *more]))
     return 1 if wrong else 0
+
+
+def _pinned(report: Report, key: str | None) -> str:
+    if not report.pinned:
+        return "taken from the file: pin it with `--key`"
+    known = next((each.number for each in report.generations if str(each.key) == key), None)
+    if known is None or len(report.generations) == 1:
+        return "as you know it"
+    return f"that of generation {known}, as you know it; the others by what both keys have signed"
 
 
 def _verdict(wrong: Sequence[Finding], lost: int) -> str:
@@ -214,7 +220,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
 def _cells(index: int, entry: dict[str, Any]) -> list[object]:
     at = Time(Instant(entry["at"])).short()
     if "action" not in entry:
-        told = {name: _brief(value) for name, value in sorted(entry["detail"].items()) if name != "contract"}
+        told = {name: _brief(value) for name, value in sorted(entry["detail"].items()) if name not in _UNSHOWN}
         detail = ", ".join(f"{name}={value}" for name, value in told.items())
         return [index, at, entry["kind"], "", "", entry["by"], detail]
     state = "" if entry["state"] == entry["kind"] else f" {entry['state']}"
@@ -237,7 +243,7 @@ def _brief(value: object) -> object:
 
 
 async def _size(here: Session) -> int:
-    return announced(await here.store.signed_head())
+    return over(await here.store.signed_head())
 
 
 async def _write(file: Path, lines: AsyncIterator[str]) -> int:

@@ -1,6 +1,7 @@
 """What commands read beside their options: arguments as JSON, files, spans of time, amounts."""
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from interlock.core.errors import InterlockError, LedgerBroken, UsageWrong
 from interlock.core.ids import Micros
 from interlock.core.limits import ARGUMENT_BYTES_MAX, SAFE_INTEGER
 from interlock.core.money import micros_of
+from interlock.door.cli.render import clean
 from interlock.door.cli.screen import Typed
 from interlock.policy.rule import Place
 
@@ -58,6 +60,19 @@ def file_text(name: str) -> str:
         return read.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputWrong(f"`{name}` is not UTF-8 text", fix="save it as UTF-8") from error
+
+
+def code_of(text: str) -> str:
+    """Read a code that goes into the ledger: letters, digits and `._:/-`, 64 at most.
+
+    Raises:
+        UsageWrong: it is none.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9._:/-]{1,64}", text):
+        raise UsageWrong(
+            f"`{clean(text)}` is no code", fix="say `--why CASE-123`: it stands in the ledger in the clear"
+        )
+    return text
 
 
 def json_of(text: str, what: str) -> Json:

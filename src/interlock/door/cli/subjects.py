@@ -1,7 +1,6 @@
 """`data`: what is kept of a subject; handed out, held for a court, or erased."""
 
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,8 @@ from interlock.core.errors import NotPermitted, UsageWrong
 from interlock.core.ids import Instant, SubjectId
 from interlock.door.cli.payloads import arguments_of, member, opened
 from interlock.door.cli.person import operator
-from interlock.door.cli.reading import InputWrong
-from interlock.door.cli.render import Time, block, clean, count
+from interlock.door.cli.reading import InputWrong, code_of
+from interlock.door.cli.render import Time, block, count
 from interlock.door.cli.screen import Typed, plain
 from interlock.door.cli.session import Session, awaited, session
 from interlock.gateway.erase import About, about, erase, hold_for_law, named, release
@@ -19,7 +18,6 @@ from interlock.gateway.expire import Ends, ends_of
 from interlock.owned import write_new
 from interlock.ports import ActionRow
 
-_CODE = re.compile(r"[A-Za-z0-9._:/-]{1,64}")
 BACKUPS = (
     "a backup made with `--with-keys` can still be read as long as its file of keys exists; "
     "on Postgres so can base backups and archived logs of the table `interlock_key` from before now"
@@ -111,9 +109,7 @@ def _block(typed: Typed, found: About, what: str) -> str:
 @awaited
 async def held(typed: Typed) -> int:
     """Forbid that what is kept of a subject is erased."""
-    why: str = typed.given.why
-    if not _CODE.fullmatch(why):
-        raise UsageWrong(f"`{clean(why)}` is no code", fix="say `--why CASE-123`: it stands in the ledger in the clear")
+    why = code_of(typed.given.why)
     with session(typed) as here:
         by = operator(typed, here.gateway.process)
         await hold_for_law(here.store, here.gateway.secrets, _subject(typed), by, why=why)

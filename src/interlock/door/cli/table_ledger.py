@@ -1,8 +1,31 @@
-"""The commands that keep heads outside, as a part of the table."""
+"""The commands about the keys of ledgers, and those that keep heads outside, as a part of the table."""
 
-from interlock.door.cli.command import Command, arg
+from interlock.door.cli.command import WHO, Command, arg
 
 KEPT_OUTSIDE: tuple[Command, ...] = (
+    Command(
+        name="ledger keys",
+        says="print every generation of the key that the ledger is signed with, and what each signs",
+        run="generations:keys",
+        takes=(arg("--current", action="store_true", help="print the public key that signs now, and nothing else"),),
+    ),
+    Command(
+        name="ledger rotate",
+        says="let a new generation of the key sign the ledger from here on",
+        run="generations:rotated",
+        example="--why leaked",
+        takes=(
+            arg(
+                "--why",
+                required=True,
+                metavar="CODE",
+                help="a code that stands in the ledger, such as `leaked` or a case",
+            ),
+            arg("--yes", action="store_true", help="do not ask"),
+            *WHO,
+        ),
+        more="Witnesses need the new key. Whoever knows an older one is led to it by the entry.",
+    ),
     Command(
         name="ledger anchor",
         says="keep the signed head outside, where nobody who edits the database can write",

@@ -27,6 +27,7 @@ RECORD: tuple[Command, ...] = (
         takes=(
             arg("file", nargs="?", metavar="FILE", help="an export or a proof; it takes no store and no secret"),
             arg("--key", metavar="KEY", help="the public key as you know it, from `interlock ledger keys`"),
+            arg("--chain", metavar="FILE", help="with a proof: an export whose rotations lead from KEY to other keys"),
             arg("--anchors", action="append", metavar="FILE", help="a file of anchors; default: beside the keys"),
             arg("--witness", action="append", metavar="KEY", help="the key of a witness whose cosignatures you kept"),
             arg(
@@ -52,7 +53,6 @@ RECORD: tuple[Command, ...] = (
         example="--out ledger.jsonl",
         takes=(arg("--out", metavar="FILE", help="into this file; default: standard output"),),
     ),
-    Command(name="ledger keys", says="print the public key that the ledger is signed with", run="ledger:keys"),
     Command(
         name="ledger adopt",
         says="take on a ledger that was restored or set back, so that actions start again",

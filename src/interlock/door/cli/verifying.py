@@ -15,6 +15,7 @@ from interlock.door.cli.reading import InputWrong, key_of
 from interlock.door.cli.render import count, wrapped
 from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import session
+from interlock.gateway.history import generations
 from interlock.ledger.note import Verifier
 from interlock.verify.every import EVERY
 from interlock.verify.killing import KILLED, kill_and_freeze
@@ -119,8 +120,15 @@ def _kind(typed: Typed) -> str:
 def _write(typed: Typed, report: Path, data: dict[str, Any]) -> None:
     with session(typed) as here:
         secrets, tenant = here.gateway.secrets, here.store.tenant
-        signer = Verifier.of(tenant, secrets.public_key(tenant))
-        text = signed_report(data, signer, lambda line: secrets.sign(tenant, line))
+        known = asyncio.run(generations(here.store, secrets))
+        now = known[-1].generation
+        signer = now.key
+        text = signed_report(
+            data,
+            signer,
+            lambda line: secrets.sign(tenant, line, generation=now.number),
+            [each.line for each in known if each.line],
+        )
     try:
         report.write_text(text, encoding="utf-8")
     except OSError as error:

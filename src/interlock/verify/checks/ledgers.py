@@ -164,7 +164,7 @@ async def older_copy(lab: Lab) -> str:
 async def receipts_prove(lab: Lab) -> str:
     watched = await _watched(lab)
     store, secrets = watched.world.store, watched.world.opened.secrets
-    signer = signer_of(store, secrets)
+    signer = await signer_of(store, secrets)
     for receipt in watched.receipts:
         one = await proved(store, receipt.index)
         must(proves(one, signer), f"the proof of entry {receipt.index} does not hold")

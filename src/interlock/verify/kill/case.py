@@ -234,7 +234,7 @@ async def check(case: Case, world: World) -> None:
             sealed = await world.store.payload(row.action.arguments)
             must(sealed is not None, "an action without its arguments")
             must(bool(secrets.open(world.tenant, row.action.arguments, sealed or b"")), "arguments that cannot be read")
-    head = opened_note(await world.store.signed_head(), signer_of(world.store, secrets))
+    head = opened_note(await world.store.signed_head(), await signer_of(world.store, secrets))
     must(verify(await world.store.entries(), older=head) == head, "the entries do not lead to the signed head")
     must(await verify_state(world.store, secrets) == (), "the rows are not what the entries lead to")
 
