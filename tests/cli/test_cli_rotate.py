@@ -32,7 +32,7 @@ def test_a_rotation_is_entered_by_whom_and_why_and_says_what_the_new_key_signs(s
     shell.publish()
     old = key_of(shell)
     said = shell("ledger", "rotate", "--why", "leaked", "--yes")
-    assert "witness serve --trust OLD NEW" in " ".join(shell.err.split())
+    assert "with `--trust NEW`" in " ".join(shell.err.split())
     assert told(shell, said) == snapshot("""\
 generation  2, signs now
 key         KEY-2

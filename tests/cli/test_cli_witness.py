@@ -9,8 +9,12 @@ import pytest
 
 from command_line import Shell
 from interlock.anchor import post
+from interlock.app import open_store
+from interlock.core.ids import TenantId
 from interlock.core.limits import ANCHOR_ANSWER_BYTES_MAX
-from interlock.ledger.note import Verifier
+from interlock.ledger.note import Verifier, signed
+from interlock.ledger.tree import Head
+from interlock.ledger.witness import Asked, write
 from loopback import answering, http
 from witnesses import Served, seen, serve
 
@@ -235,3 +239,32 @@ def test_a_witness_that_finds_no_place_does_not_start(shop: Shell, more: list[st
 def serving(shop: Shell) -> list[str]:
     shop("witness", "key", "new", "w1")
     return ["witness", "serve", "--key", "w1.key", "--state", "w1.seen", "--trust", key_of(shop)]
+
+
+def test_after_a_rotation_the_witness_signs_again_once_it_is_told_of_the_new_key_and_for_the_old_one_never(
+    shop: Shell, served: Served
+) -> None:
+    shop("ledger", "anchor", "--to", served.to)
+    old = shop.data("ledger", "keys")["key"]
+    shop("ledger", "rotate", "--why", "leaked", "--yes")
+    new = shop.data("ledger", "keys")["key"]
+    said = shop.failed("ledger", "anchor", "--to", served.to)
+    assert "trusts another key for this ledger" in " ".join(said.split())
+    served.kill()
+    again = serve(served.folder, Verifier.parse(new))
+    try:
+        shop.refund("INV-1", 5)
+        shop("ledger", "anchor", "--to", again.to)
+        assert seen(served.folder) == {f"interlock/{shop.tenant}": 4}
+        assert shop.data("ledger", "verify", "--key", old, "--witness", str(again.cosigner))["sound"]
+        opened = open_store(shop.where, shop.folder / "keys", clock=shop.clock)
+        try:
+            tenant = TenantId(shop.tenant)
+            head = Head(size=9, root=bytes(32))
+            stolen = signed(Verifier.parse(old), head, lambda text: opened.secrets.sign(tenant, text, generation=1))
+        finally:
+            opened.close()
+        reply = again.add(write(Asked(old=4, path=(), note=stolen)))
+        assert reply.status == 403
+    finally:
+        again.kill()

@@ -15,6 +15,7 @@ from interlock.core.value import replace
 from interlock.gateway import asked, begin, consent, erase, judge, people, resend, write_begin
 from interlock.gateway.begin import Begun
 from interlock.gateway.lot import Lot
+from interlock.ledger import rotation
 from interlock.ports import Changes
 from interlock.secret.keyring import Keyring
 from interlock.secret.keys import SqliteKeys, TakenIn
@@ -209,6 +210,21 @@ def every_lot_has_the_same_key(patch: Patch) -> None:
     patch.setattr(Lot, "subject", property(lambda self: SubjectId("month")))
 
 
+def an_older_key_signs_on(patch: Patch) -> None:
+    real = Keyring.sign
+    patch.setattr(Keyring, "sign", lambda self, tenant, text, *, generation: real(self, tenant, text, generation=1))
+    key = Keyring.public_key
+    patch.setattr(Keyring, "public_key", lambda self, tenant, *, generation: key(self, tenant, generation=1))
+
+
+def a_key_signs_heads_of_any_size(patch: Patch) -> None:
+    patch.setattr(rotation.Generation, "covers", lambda self, size: True)
+
+
+def a_rotation_needs_no_signature(patch: Patch) -> None:
+    patch.setattr(rotation.Rotation, "problem", lambda self: "")
+
+
 MUTANTS = (
     Mutant("door", what_no_rule_allows_is_allowed),
     Mutant("intent", the_start_is_not_entered),
@@ -228,6 +244,9 @@ MUTANTS = (
     Mutant("tenant", every_tenant_has_the_same_keys),
     Mutant("tenant", every_agent_has_the_same_keys),
     Mutant("ledger", rows_are_believed),
+    Mutant("ledger", an_older_key_signs_on),
+    Mutant("ledger", a_key_signs_heads_of_any_size),
+    Mutant("ledger", a_rotation_needs_no_signature),
     Mutant("ledger", an_older_ledger_is_gone_on_from),
     Mutant("secret", payloads_are_not_encrypted),
     Mutant("forget", an_erased_key_is_kept),

@@ -1,10 +1,22 @@
 """All checks, in the order of the promises."""
 
 from interlock.verify.check import Check
-from interlock.verify.checks import budgets, consent, door, effects, keys, ledgers, restores, stops, undos, walls
+from interlock.verify.checks import (
+    budgets,
+    consent,
+    door,
+    effects,
+    keys,
+    ledgers,
+    restores,
+    rotations,
+    stops,
+    undos,
+    walls,
+)
 from interlock.verify.promises import PROMISES
 
-_MODULES = (door, effects, restores, budgets, consent, stops, undos, walls, keys, ledgers)
+_MODULES = (door, effects, restores, budgets, consent, stops, undos, walls, keys, ledgers, rotations)
 
 EVERY: tuple[Check, ...] = tuple(
     sorted(
