@@ -4,7 +4,7 @@ import pytest
 
 from interlock.core.wording import close, closest, count
 
-KNOWN = ["verify", "version", "budget", "refund_order", "find_order", "mail.send", "approvals", "show", "stop"]
+KNOWN = ["pay", "verify", "version", "budget", "refund_order", "find_order", "mail.send", "approvals", "show", "stop"]
 
 
 @pytest.mark.parametrize(
@@ -13,7 +13,9 @@ KNOWN = ["verify", "version", "budget", "refund_order", "find_order", "mail.send
         ("verfy", "verify"), ("budgt", "budget"), ("approval", "approvals"), ("mail.sent", "mail.send"),
         ("refund_orders", "refund_order"), ("sohw", "show"),
         ("vision", "version"), ("fly", None), ("verse", None), ("delete_customer", None), ("order", None), ("", None),
-        ("budgetary", "budget"), ("mail", "mail.send"), ("transfer", None), ("x" * 100_000, None),
+        ("budgetary", "budget"), ("mail", "mail.send"),
+        ("pya", "pay"), ("pey", "pay"), ("sky", None), ("play", "pay"), ("verification", None),
+        ("showing", "show"), ("appr", "approvals"), ("v", None), ("transfer", None), ("x" * 100_000, None),
     ],
 )  # fmt: skip
 def test_only_a_word_that_comes_near_was_meant(written: str, meant: str | None) -> None:

@@ -7,12 +7,14 @@ from difflib import get_close_matches
 _ALIKE = 0.75
 """A word that differs in more than about a quarter of its letters is another word."""
 _PART = re.compile(r"[-_. /:]")
+_BEGINNING_MIN = 4
+_SLIP_MIN = 3
 _WORD_CHARS_MAX = 200  # longer than any name that is meant, and whoever asks may write anything
 _COMPARED_MAX = 200  # comparing spellings is slow, and a file may have thousands of both
 
 
 def closest(word: str, known: Iterable[str], *, alike: float = _ALIKE) -> str | None:
-    """Find the known word that was probably meant, if any comes near, or is the only one that has it as a part.
+    """Find the known word that was probably meant, if any comes near, or is the only one that is akin to it.
 
     Args:
         word: what was written.
@@ -22,8 +24,31 @@ def closest(word: str, known: Iterable[str], *, alike: float = _ALIKE) -> str | 
     compared = sorted(known)[:_COMPARED_MAX]
     if near := close(word, compared, most=1, alike=alike):
         return near[0]
-    having = [each for each in compared if word in _PART.split(each)]
-    return having[0] if len(having) == 1 else None
+    slips = [each for each in compared if _one_slip(word, each)]
+    if len(slips) == 1:
+        return slips[0]
+    akin = [each for each in compared if word in _PART.split(each) or _begins(word, each) or _begins(each, word)]
+    return akin[0] if len(akin) == 1 else None
+
+
+def _one_slip(word: str, other: str) -> bool:
+    """Say whether one letter is too many, missing or wrong, or two neighbours are swapped: a lot of a short word."""
+    if min(len(word), len(other)) < _SLIP_MIN or abs(len(word) - len(other)) > 1:
+        return False
+    same = _shared(word, other)
+    word, other = word[same:][::-1], other[same:][::-1]
+    same = _shared(word, other)
+    word, other = word[same:], other[same:]
+    return max(len(word), len(other)) <= 1 or (len(word) == len(other) == len("ab") and word == other[::-1])
+
+
+def _shared(word: str, other: str) -> int:
+    """Count the letters with which both begin."""
+    return next((n for n, (a, b) in enumerate(zip(word, other, strict=False)) if a != b), min(len(word), len(other)))
+
+
+def _begins(word: str, longer: str) -> bool:
+    return len(word) >= _BEGINNING_MIN and longer.startswith(word)
 
 
 def close(word: str, known: Iterable[str], *, most: int, alike: float = _ALIKE) -> list[str]:

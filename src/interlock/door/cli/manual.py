@@ -37,7 +37,7 @@ def _lines(page: str) -> Iterator[str]:
     yield from (".SH OPTIONS OF EVERY COMMAND", *_table(page, (0, 3, 1)))
     yield from (".SH EXIT STATUS", *_table(page, (0, 1), title=_CODES))
     yield from (".SH SEE ALSO", _text("`interlock help` lists the pages of the documentation and the words that it"))
-    yield _text("explains; `interlock COMMAND --help` has examples.")
+    yield _text("explains; `--help` behind a command has examples.")
 
 
 def _commands() -> Iterator[str]:
