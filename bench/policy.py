@@ -1,5 +1,7 @@
 """How long a decision takes with many policies loaded, beside one bare call of cedarpy on the same slice and request.
 
+Every question is asked for another amount, so that no answer is remembered; `again` is the same question once more.
+
 Run it with `PYTHONPATH=src python bench/policy.py`. Reach: allow and deny 150 us, ask 250 us, flat in the number.
 Below it, how many recorded decisions a second a backtest replays on one core; reach: 5,000.
 """
@@ -59,10 +61,14 @@ SCHEMA: JsonObject = {
     },
 }
 ARGUMENTS = arguments_of(SCHEMA, ["amount_usd"])
-REPLAYED = [30] * 850 + [70] * 100 + [170] * 50
-"""The amounts of what is replayed: most calls go on, some ask, few are refused."""
+REPLAYED = [micros + n for n, micros in enumerate([30_000_000] * 850 + [70_000_000] * 100 + [170_000_000] * 50)]
+"""The amounts of what is replayed, each another one: most calls go on, some ask, few are refused."""
 BACKTESTS = 15
-AMOUNTS: tuple[tuple[str, int, type[Decision]], ...] = (("allow", 30, Allow), ("ask", 70, Ask), ("deny", 170, Deny))
+AMOUNTS: tuple[tuple[str, int, type[Decision]], ...] = (
+    ("allow", 30_000_000, Allow),
+    ("ask", 70_000_000, Ask),
+    ("deny", 170_000_000, Deny),
+)
 
 
 def rules_of(tool: ToolName) -> list[Rule]:
@@ -94,9 +100,9 @@ def many(policies: int) -> Policies:
     return load([rule for name in names for rule in rules_of(name)], native={}, shapes=shapes, facts={}, consents={})
 
 
-def call(amount: int) -> Question:
-    """Ask for a refund of that many dollars."""
-    arguments = {"amount_usd": amount, "customer_id": "C000001", "invoice_id": "INV-1", "reason": "damaged"}
+def call(micros: int) -> Question:
+    """Ask for a refund of that many millionths of a dollar."""
+    arguments = {"amount_usd": micros / 1_000_000, "customer_id": "C000001", "invoice_id": "INV-1", "reason": "damaged"}
     return Question(
         caller=Caller(
             tenant=TenantId("acme"),
@@ -109,7 +115,7 @@ def call(amount: int) -> Question:
         effect=EffectClass.IDEMPOTENT_KEY,
         tier=Tier.YELLOW,
         arguments=orjson.dumps(arguments),
-        quantities={"amount_usd": amount * 1_000_000},
+        quantities={"amount_usd": micros},
         facts={"chargeback": Known(value=False, as_of=NOW)},
         now=NOW,
         mode=Mode.ACT,
@@ -150,13 +156,14 @@ def main() -> None:
 def _backtest() -> None:
     """Print how many recorded decisions a second are replayed, beside bare calls of cedarpy on the same questions."""
     force = _force()
-    written = [question_bytes(call(amount)) for amount in REPLAYED]
-    slice = force.policies.slices[call(30).tool]
-    bare = [bare_call(slice, call(amount)) for amount in REPLAYED]
+    histories = [[call(micros + n * len(REPLAYED)) for micros in REPLAYED] for n in range(BACKTESTS + 1)]
+    written = iter([[question_bytes(question) for question in history] for history in histories])
+    slice = force.policies.slices[call(0).tool]
+    bare = iter([[bare_call(slice, question) for question in history] for history in histories])
 
     def replay() -> Tally:
         tally = Tally()
-        for n, text in enumerate(written):
+        for n, text in enumerate(next(written)):
             question = question_of(text)
             judgement, asked = judged_by(force, question, then=force)
             assert not untold(force.policies, asked, judgement)
@@ -164,7 +171,7 @@ def _backtest() -> None:
         return tally
 
     def call_bare() -> None:
-        for call_it in bare:
+        for call_it in next(bare):
             call_it()
 
     assert replay().decisions == len(REPLAYED)
@@ -200,7 +207,8 @@ def _as_recorded(n: int, question: Question) -> Recorded:
 
 def _decisions() -> None:
     print(
-        f"{'policies':>8}  {'decision':8}  {'p50 us':>7}  {'bare us':>7}  {'ratio':>5}  {'input us':>8}  {'load ms':>7}"
+        f"{'policies':>8}  {'decision':8}  {'p50 us':>7}  {'bare us':>7}  {'ratio':>5}  {'again us':>8}  "
+        f"{'input us':>8}  {'load ms':>7}"
     )
     for number in (10, 100, 1_000):
         begun = perf_counter_ns()
@@ -210,13 +218,18 @@ def _decisions() -> None:
             question = call(amount)
             slice = policies.slices[question.tool]
             assert isinstance(decide(policies, question).decision, decision)
-            took, bare, written = interleaved(
+            others = iter([call(amount + n) for n in range(1, ROUNDS + 1)])
+            bare_calls = iter([bare_call(slice, call(amount + n)) for n in range(1, ROUNDS + 1)])
+            took, bare, again, written = interleaved(
+                lambda others=others, policies=policies: decide(policies, next(others)),
+                lambda bare_calls=bare_calls: next(bare_calls)(),
                 lambda question=question, policies=policies: decide(policies, question),
-                bare_call(slice, question),
                 lambda question=question: question_bytes(question),
             )
             ratio = f"{took / bare:5.2f}"
-            print(f"{number:8}  {name:8}  {took:7.1f}  {bare:7.1f}  {ratio}  {written:8.1f}  {loading:7.1f}")
+            print(
+                f"{number:8}  {name:8}  {took:7.1f}  {bare:7.1f}  {ratio}  {again:8.1f}  {written:8.1f}  {loading:7.1f}"
+            )
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 from typing import Any, NoReturn, cast
 
 import jsonschema_rs
@@ -76,8 +77,9 @@ class Schema:
             text = canonical(values)
         except InterlockError:
             return (Wrong(path="$", kind="not_canonical"),)
-        wrong = tuple(_wrong(error, self.names) for error in self.validator.iter_errors(values))
-        return wrong or Arguments(text=text, values=values)
+        if self.validator.is_valid(values):
+            return Arguments(text=text, values=values)
+        return tuple(_wrong(error, self.names) for error in self.validator.iter_errors(values))
 
 
 def _validator(source: JsonObject) -> jsonschema_rs.Validator:
@@ -102,14 +104,17 @@ def _parse(text: bytes | str) -> dict[str, Any]:
         raw = text.decode("utf-8", "strict") if isinstance(text, bytes) else text
         if raw.count("[") + raw.count("{") > ARGUMENT_DEPTH_MAX and _depth(raw) > ARGUMENT_DEPTH_MAX:
             raise _Bad("too_deep")
-        value = json.loads(
-            raw, object_pairs_hook=_unique, parse_float=_exact, parse_int=_safe, parse_constant=_no_constant
-        )
+        value = _strict().decode(raw)
     except (ValueError, RecursionError) as error:
         raise _Bad("not_json") from error
     if not isinstance(value, dict):
         raise _Bad("type")
     return cast("dict[str, Any]", value)
+
+
+@cache
+def _strict() -> json.JSONDecoder:
+    return json.JSONDecoder(object_pairs_hook=_unique, parse_float=_exact, parse_int=_safe, parse_constant=_no_constant)
 
 
 def _depth(raw: str) -> int:

@@ -79,17 +79,18 @@ class Fresh(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def draw(cls, now: Instant) -> "Fresh":
+        arguments, question, preview, result, said, undo = fresh.payload_ids(6)
         return cls(
             id=fresh.action_id(now),
             run=fresh.run_id(now),
             at=now,
             salt=fresh.salt(),
-            arguments=fresh.payload_id(),
-            question=fresh.payload_id(),
-            preview=fresh.payload_id(),
-            result=fresh.payload_id(),
-            said=fresh.payload_id(),
-            undo=fresh.payload_id(),
+            arguments=arguments,
+            question=question,
+            preview=preview,
+            result=result,
+            said=said,
+            undo=undo,
         )
 
 

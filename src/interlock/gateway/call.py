@@ -51,7 +51,7 @@ from interlock.gateway.claims import Names, names_of
 from interlock.gateway.force import Force, Forces, terms_of
 from interlock.gateway.gather import Facts, Gathered, seen_by_a_person
 from interlock.gateway.handoff import handoff_of
-from interlock.gateway.judge import Judged, judge, left_open
+from interlock.gateway.judge import Judged, judge, left_open, question_of
 from interlock.gateway.paid import Payer, Purse
 from interlock.gateway.perform import Ending, Happened, Late, NeverHappened, Unheard, perform
 from interlock.gateway.recall import outcome_of, recall, remembered, row_of
@@ -192,12 +192,13 @@ class Gateway:
         """Look up what the rules look at, decide, and look up what a person or the record is to be shown."""
         self.observer.at("gather", asked.action.id)
         # Nothing is looked up, and nothing paid, for what is refused anyway.
-        shut = isinstance(left_open(asked, seen), Deny)
+        question = question_of(asked, seen)
+        shut = isinstance(left_open(asked, question), Deny)
         unasked = not shut and asked.hooks_before != () and would_refuse(seen, asked, names)
         skipped = shut or unasked
         gathered = Gathered() if skipped else await self.facts.gather(asked, seen.now, purse)  # (4)
         self.observer.at("decide", asked.action.id)
-        judged = replace(judge(asked, seen, gathered.facts, self.secrets), unasked=unasked)  # (5)
+        judged = replace(judge(asked, seen, question, gathered.facts, self.secrets), unasked=unasked)  # (5)
         if isinstance(judged.decision, Ask | Suggest) and not skipped:
             await self.facts.preview(asked, gathered, seen.now, purse)
             judged = replace(judged, seen=seen_by_a_person(asked, gathered))

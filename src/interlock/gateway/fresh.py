@@ -1,12 +1,16 @@
 """Names and salts that nobody can guess, drawn before a write so that the write can be run again."""
 
+from base64 import b32encode
 from secrets import randbits, token_hex
 
 from interlock.core.ids import ActionId, GrantId, Instant, PayloadId, ProcessId, RunId
 
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32, read aloud without mistakes
-_TIME_CHARS = 9
-_CHANCE_CHARS = 10
+_READABLE = bytes.maketrans(  # Crockford's base 32, read aloud without mistakes
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", b"0123456789abcdefghjkmnpqrstvwxyz"
+)
+_TIME_BITS = 45
+_CHANCE_BITS = 50
+_CHARS = (_TIME_BITS + _CHANCE_BITS) // 5
 
 
 def action_id(now: Instant) -> ActionId:
@@ -29,6 +33,12 @@ def payload_id() -> PayloadId:
     return PayloadId(token_hex(16))
 
 
+def payload_ids(count: int) -> tuple[PayloadId, ...]:
+    """Draw several ids of payloads at once: it is asking for chance that takes the time."""
+    text = token_hex(16 * count)
+    return tuple(PayloadId(text[start : start + 32]) for start in range(0, len(text), 32))
+
+
 def process_id() -> ProcessId:
     """Draw the name of this process."""
     return ProcessId("p" + token_hex(8))
@@ -40,8 +50,7 @@ def salt() -> str:
 
 
 def _name(now: Instant) -> str:
-    return _base32(now // 1000, _TIME_CHARS) + _base32(randbits(5 * _CHANCE_CHARS), _CHANCE_CHARS)
-
-
-def _base32(number: int, chars: int) -> str:
-    return "".join(_ALPHABET[number >> 5 * place & 31] for place in reversed(range(chars)))
+    milliseconds = now // 1000 % (1 << _TIME_BITS)
+    number = milliseconds << _CHANCE_BITS | randbits(_CHANCE_BITS)
+    # 95 bits and one more are twelve bytes.
+    return b32encode((number << 1).to_bytes(12)).translate(_READABLE)[:_CHARS].decode()

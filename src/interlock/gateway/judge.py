@@ -8,6 +8,7 @@ from msgspec import Struct
 from interlock.core.decision import Decision
 from interlock.core.fact import Fact
 from interlock.core.ids import Binding, Instant, RuleId, SliceHash
+from interlock.core.value import replace
 from interlock.gateway.asked import Asked, commitment
 from interlock.gateway.claims import FOREVER
 from interlock.policy.arguments import quantities_of
@@ -38,9 +39,9 @@ class Judged(Struct, frozen=True, kw_only=True):
     """The hash of what a person would be shown: arguments, facts, preview. Only where a person may be asked."""
 
 
-def judge(asked: Asked, rows: Rows, facts: Mapping[str, Fact], secrets: Secrets) -> Judged:
-    """(5) Decide, at the epoch of `rows`."""
-    question = question_of(asked, rows, facts)
+def judge(asked: Asked, rows: Rows, question: Question, facts: Mapping[str, Fact], secrets: Secrets) -> Judged:
+    """(5) Decide, at the epoch of `rows`, which `question` was put together from."""
+    question = replace(question, facts=facts)
     judgement = decide(asked.force.policies, question)
     text = question_bytes(question)
     return Judged(
@@ -56,9 +57,9 @@ def judge(asked: Asked, rows: Rows, facts: Mapping[str, Fact], secrets: Secrets)
     )
 
 
-def left_open(asked: Asked, rows: Rows) -> Decision:
+def left_open(asked: Asked, question: Question) -> Decision:
     """Say what switches and the mode leave of a call, whatever the facts are and the rules say."""
-    return before_rules(asked.force.policies, question_of(asked, rows, {}))
+    return before_rules(asked.force.policies, question)
 
 
 def binding(slice: SliceHash, tool: str) -> Binding:
@@ -66,8 +67,8 @@ def binding(slice: SliceHash, tool: str) -> Binding:
     return Binding(sha256(f"{slice}/{tool}".encode()).hexdigest())
 
 
-def question_of(asked: Asked, rows: Rows, facts: Mapping[str, Fact]) -> Question:
-    """Put together everything that the decision depends on, apart from the policies."""
+def question_of(asked: Asked, rows: Rows) -> Question:
+    """Put together everything that the decision depends on, apart from the policies and the facts."""
     slice = asked.force.policies.slices.get(asked.action.tool)
     quantities = quantities_of(slice.shape.arguments, asked.arguments.values) if slice else {}
     return Question(
@@ -77,7 +78,6 @@ def question_of(asked: Asked, rows: Rows, facts: Mapping[str, Fact]) -> Question
         tier=asked.tool.tier,
         arguments=asked.arguments.text,
         quantities=quantities,
-        facts=facts,
         now=rows.now,
         mode=asked.force.mode,
         switches=rows.door.switches,

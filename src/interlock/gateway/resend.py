@@ -22,7 +22,7 @@ from interlock.gateway.claims import names_of
 from interlock.gateway.closing import end_of, needs_to_end
 from interlock.gateway.entry import entry_of
 from interlock.gateway.force import terms_of
-from interlock.gateway.judge import left_open
+from interlock.gateway.judge import left_open, question_of
 from interlock.gateway.perform import Ending, Late, NeverHappened, Unheard, perform
 from interlock.gateway.revive import revived
 from interlock.gateway.settle import end
@@ -121,7 +121,7 @@ def _taken_over(
         return Changes(), None
     if row.started_at < rows.door.adopted:
         return Changes(), None  # how it ended, and what came after it, may stand in entries that are lost
-    left = left_open(asked, rows)
+    left = left_open(asked, question_of(asked, rows))
     agreed = any(grant.consumed_by == row.action.id for grant in rows.grants[row.action.id])
     if not isinstance(left, Allow) and not (isinstance(left, Ask) and agreed):
         return Changes(), None  # a stop and a lower mode hold for what is sent again, too

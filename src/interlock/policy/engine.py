@@ -21,6 +21,8 @@ __all__ = [
 ]  # fmt: skip
 
 _CALLERS_KEPT = 1_024
+_ANSWERS_KEPT = 4_096
+_REMEMBERED_CHARS_MAX = 1_024
 
 
 class Request(Struct, frozen=True, kw_only=True):
@@ -87,7 +89,15 @@ def wrong_with(text: str, schema: Schema) -> tuple[tuple[str, str], ...]:
 
 
 def evaluate(policies: PolicySet, schema: Schema, base: Entities, request: Request) -> Evaluation:
-    """Evaluate once. The schema checks the request; whatever goes wrong is in `errors`, and nothing is allowed."""
+    """Evaluate once. The schema checks the request; whatever goes wrong is in `errors`, and nothing is allowed.
+
+    The same policies say the same of the same request, so what was asked lately is remembered.
+    """
+    small = len(request.context) + len(request.entities) <= _REMEMBERED_CHARS_MAX
+    return _answered(policies, schema, base, request) if small else _asked(policies, schema, base, request)
+
+
+def _asked(policies: PolicySet, schema: Schema, base: Entities, request: Request) -> Evaluation:
     try:
         named = {
             "principal": {"type": "Agent", "id": request.principal},
@@ -103,6 +113,9 @@ def evaluate(policies: PolicySet, schema: Schema, base: Entities, request: Reque
         errors = ("Cedar came to no decision",)
     rules = tuple(sorted(RuleId(id) for id in result.diagnostics.reasons))
     return Evaluation(allowed=result.allowed and not errors, rules=rules, errors=errors)
+
+
+_answered = lru_cache(_ANSWERS_KEPT)(_asked)
 
 
 @lru_cache(_CALLERS_KEPT)

@@ -1,6 +1,7 @@
 """The vocabulary of the policies as a Cedar schema, and one question in that vocabulary."""
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import cast
 
 import orjson
@@ -37,6 +38,8 @@ def groups_of(shape: ToolShape) -> tuple[str, ...]:
     direct = "read" if shape.effect is EffectClass.READ else "write"
     return ("any", direct, kind_group(shape.kind)) if shape.kind else ("any", direct)
 
+
+_CALLERS_KEPT = 1_024
 
 EVERYTHING = frozenset(
     {"args", "facts", "run", "trust", "now", "hour", "weekday", "mode", "tier", "environment", "on_behalf_of", "undo"}
@@ -193,6 +196,7 @@ def request_of(question: Question, view: View, mode: Mode) -> Request:
     )
 
 
+@lru_cache(_CALLERS_KEPT)
 def _entities(caller: Caller) -> str:
     """Write the caller as Cedar entities: an agent in a workflow in a tenant."""
     agent = {"type": "Agent", "id": caller.agent}
