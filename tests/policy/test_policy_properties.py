@@ -1,5 +1,6 @@
 """What must hold for every set of rules: more rules never open, order never matters, a slice is the whole set."""
 
+import json
 from collections.abc import Sequence
 
 from hypothesis import given, settings
@@ -13,6 +14,7 @@ from interlock.core.fact import Fact, Unknown
 from interlock.core.ids import Instant, RuleId, ToolName
 from interlock.core.value import replace
 from interlock.policy import engine
+from interlock.policy.arguments import Record, fits, quantities_of
 from interlock.policy.decide import decide
 from interlock.policy.load import Policies
 from interlock.policy.rule import (
@@ -199,11 +201,34 @@ def test_a_slice_finds_what_the_whole_set_finds(rules: list[Rule], texts: list[s
     schema = engine.schema_handle(schema_of(TOOLS, policies.facts))
     whole = engine.policy_set({id: policy.json for id, policy in policies.policies.items()})
     slice = policies.slices[asked_for.tool]
-    everything = request_of(asked_for, View(shape=slice.shape, facts=policies.facts), asked_for.mode)
+    everything = request_of(
+        asked_for, View(shape=slice.shape, declared=slice.shape.arguments, facts=policies.facts), asked_for.mode
+    )
     found = engine.evaluate(whole, schema, engine.entities_of(schema), everything)
     enough = request_of(asked_for, slice.view, asked_for.mode)
     cut = engine.evaluate(slice.every, slice.schema, slice.base, enough)
     assert cut == found
+
+
+SHAPE = shape()
+ANYTHING = st.sampled_from([None, True, 1, 1.5, 2**63, -(2**63) - 1, "1", [], ["a"], ["a", 1], {}, {"total_usd": 1}])
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.dictionaries(st.sampled_from([*SHAPE.arguments.attributes, "undeclared", "__entity"]), ANYTHING))
+def test_arguments_fit_where_cedar_takes_all_of_them(arguments: dict[str, Json]) -> None:
+    arguments = {"customer_id": "C1", "amount_usd": 1, **arguments}
+    quantities = quantities_of(SHAPE.arguments, arguments)
+    asked_for = replace(question(), arguments=json.dumps(arguments).encode(), quantities=quantities)
+    policies = _policies([EVERYTHING], [])
+    schema = engine.schema_handle(schema_of(TOOLS, policies.facts))
+    unchecked = View(shape=SHAPE, declared=Record(open=True), facts=policies.facts)
+    try:
+        whole = request_of(asked_for, unchecked, asked_for.mode)
+    except TypeError:
+        return  # it has no form as JSON
+    found = engine.evaluate(policies.slices[SHAPE.name].every, schema, engine.entities_of(schema), whole)
+    assert fits(SHAPE.arguments, arguments, quantities) == (not found.errors)
 
 
 @settings(max_examples=100, deadline=None)

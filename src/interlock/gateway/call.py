@@ -29,7 +29,7 @@ from interlock.core.errors import InterlockError, StoreBusy, StoreClosed, StoreE
 from interlock.core.fact import Known
 from interlock.core.ids import ActionId, Instant, Micros, ProcessId, TenantId
 from interlock.core.limits import DECIDE_TRIES_MAX, LEASE_MARGIN_SECONDS
-from interlock.core.outcome import Outcome, Receipt, Refused, Uncertain
+from interlock.core.outcome import Outcome, Refused, Uncertain
 from interlock.core.reason import Reason
 from interlock.core.value import replace
 from interlock.gateway.able import cannot_perform
@@ -221,7 +221,7 @@ class Gateway:
         if isinstance(begun.answer, Stale):
             return begun.answer
         if not isinstance(begun.answer, Started):
-            return _with_receipt(begun.answer, begun.receipt)
+            return replace(begun.answer, receipt=begun.receipt)
         late, started = Late(), begun.answer
         performer = self.performers.find(asked.tool.source, terms_of(asked.force.contract, asked.tool))
         assert performer is not None, "what may start was looked for before"
@@ -257,7 +257,7 @@ class Gateway:
             case ActionRow():
                 return await outcome_of(written.answer, store, self.secrets)
             case outcome:
-                return _with_receipt(outcome, written.receipt)
+                return replace(outcome, receipt=written.receipt)
 
     async def _settle(
         self, store: TenantStore, needs: Needs, writing: Writing, started: Started, *, ending: Ending, until: int
@@ -267,7 +267,7 @@ class Gateway:
         if written is None:
             return Uncertain(action=how.id)
         self.observer.at("settled", how.id)
-        return _with_receipt(written.answer, written.receipt)
+        return replace(written.answer, receipt=written.receipt)
 
     async def written(
         self, store: TenantStore, needs: Needs, change: Change[Answer], *, until: int
@@ -367,7 +367,7 @@ class Gateway:
         written = await store.write(needs, change)
         if isinstance(written.answer, Stale):
             return Stale(paid=gathered)
-        return _with_receipt(written.answer, written.receipt)
+        return replace(written.answer, receipt=written.receipt)
 
     def _in_own_task(self, id: ActionId, work: Callable[[], Coroutine[Any, Any, Outcome | Stale]]) -> Task:
         # The task is ours, not the caller's: whoever leaves stops waiting, and the work goes on.
@@ -395,7 +395,3 @@ class Gateway:
 
 def _reason_of(down: InterlockError) -> Reason:
     return Reason.OVERLOADED if isinstance(down, StoreBusy) else Reason.INTERNAL
-
-
-def _with_receipt(outcome: Outcome, receipt: Receipt | None) -> Outcome:
-    return replace(outcome, receipt=receipt)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import cast
+from typing import assert_never, cast
 
 from interlock.core.canonical import JsonObject
 from interlock.core.money import micros_of
@@ -147,10 +147,47 @@ def quantities_of(record: Record, arguments: JsonObject, path: tuple[str, ...] =
     return found
 
 
+def fits(record: Record, arguments: JsonObject, quantities: Mapping[str, int], path: tuple[str, ...] = ()) -> bool:
+    """Tell whether arguments are of their declared types, whether or not any rule looks at them."""
+    for name, attribute in record.attributes.items():
+        value = arguments.get(name)
+        match attribute.type:
+            case Plain.HIDDEN:
+                whole = True
+            case Plain.QUANTITY:
+                micros = quantities.get(".".join((*path, name)))
+                whole = not attribute.required if micros is None else -LONG_MAX - 1 <= micros <= LONG_MAX
+            case _ if value is None:
+                whole = not attribute.required
+            case Record() as inner:
+                whole = isinstance(value, dict) and fits(inner, cast("JsonObject", value), quantities, (*path, name))
+            case plain:
+                whole = _is(plain, value)
+        if not whole:
+            return False
+    return record.open or arguments.keys() <= record.attributes.keys()
+
+
+def _is(plain: Plain, value: object) -> bool:
+    match plain:
+        case Plain.STRING:
+            return isinstance(value, str)
+        case Plain.BOOL:
+            return isinstance(value, bool)
+        case Plain.LONG:
+            return isinstance(value, int) and not isinstance(value, bool) and -LONG_MAX - 1 <= value <= LONG_MAX
+        case Plain.STRINGS:
+            return isinstance(value, list) and all(isinstance(each, str) for each in cast("list[object]", value))
+        case Plain.QUANTITY | Plain.HIDDEN:
+            raise AssertionError("these are looked at elsewhere")
+        case _:
+            assert_never(plain)
+
+
 def shown(
     record: Record, arguments: JsonObject, quantities: Mapping[str, int], path: tuple[str, ...] = ()
 ) -> dict[str, object]:
-    """Return what rules may look at. Anything of the wrong type stays, so that Cedar refuses the whole request."""
+    """Return what rules may look at, of arguments that are of their types."""
     seen: dict[str, object] = {}
     for name, value in arguments.items():
         attribute = record.attributes.get(name)

@@ -14,7 +14,7 @@ from interlock.core.effect import EffectClass, Mode
 from interlock.core.fact import Known
 from interlock.core.ids import ToolName
 from interlock.core.value import replace
-from interlock.policy.arguments import Plain, Record, shown
+from interlock.policy.arguments import Plain, Record, fits, shown
 from interlock.policy.cedar import kind_group
 from interlock.policy.engine import Request
 from interlock.policy.vocabulary import FactKind, Question, ToolShape
@@ -52,6 +52,8 @@ class View(Struct, frozen=True, kw_only=True):
 
     shape: ToolShape
     """The tool, with those of its arguments that are looked at."""
+    declared: Record
+    """All arguments that it has. They must be of their types, looked at or not."""
     facts: Mapping[str, FactKind]
     parts: frozenset[str] = EVERYTHING
 
@@ -66,16 +68,15 @@ def view_of(shape: ToolShape, facts: Mapping[str, FactKind], looks_at: Iterable[
     """
     paths = frozenset(looks_at)
     if () in paths:
-        return View(shape=shape, facts=facts)
+        return View(shape=shape, declared=shape.arguments, facts=facts)
     named = {path[1] for path in paths if path[0] == "args" and len(path) > 1}
     arguments = shape.arguments
     if ("args",) not in paths:
         seen = {name: attribute for name, attribute in arguments.attributes.items() if name in named}
         arguments = Record(attributes=seen, open=True)
     # `context has facts` is no place that is looked at, and holds.
-    return View(
-        shape=replace(shape, arguments=arguments), facts=facts, parts=frozenset({"facts", *(path[0] for path in paths)})
-    )
+    parts = frozenset({"facts", *(path[0] for path in paths)})
+    return View(shape=replace(shape, arguments=arguments), declared=shape.arguments, facts=facts, parts=parts)
 
 
 def schema_of(
@@ -162,12 +163,14 @@ def request_of(question: Question, view: View, mode: Mode) -> Request:
     """Put a question as Cedar takes it: what is unknown, or what no rule looks at, is not there.
 
     Raises:
-        ValueError: the arguments are not a JSON object.
+        ValueError: the arguments are not a JSON object, or one of them is not of its type.
         TypeError: a value has no form as JSON.
     """
     arguments = orjson.loads(question.arguments)
     if not isinstance(arguments, dict):
         raise ValueError("the arguments are not a JSON object")
+    if not fits(view.declared, cast("JsonObject", arguments), question.quantities):
+        raise ValueError("an argument is not of its type")
     context: dict[str, object] = {
         "args": shown(view.shape.arguments, cast("JsonObject", arguments), question.quantities),
         "facts": {
