@@ -148,7 +148,7 @@ def doubled(text: bytes) -> bytes:
 
 
 def of_another_schema(text: bytes) -> bytes:
-    return text.replace(b'"schema":1', b'"schema":2', 1)
+    return text.replace(b'"schema":2', b'"schema":3', 1)
 
 
 def of_another_format(text: bytes) -> bytes:

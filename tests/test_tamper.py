@@ -107,7 +107,7 @@ async def test_every_column_of_every_table(watching: Watched) -> None:
             },
             "state": {
                 "action": "changed_at held_key lease_until run state tenant undo_of",
-                "budget": "tenant",
+                "budget": "period tenant",
                 "claim": "tenant",
                 "entry": "action index",
                 "granted": "action tenant",

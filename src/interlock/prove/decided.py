@@ -58,7 +58,7 @@ def decided(call: Call, consents: Consents) -> Decided:
     """Say what becomes of a call."""
     policies = call.slice.policies
     matches = {id: _matches(call, policy) for id, policy in policies.items()}
-    fails = some(_unfit(call, call.slice.view.shape.arguments, ("args",)), *_wrong_facts(call), *_may_fail(call))
+    fails = some(_unfit(call, call.slice.view.declared, ("args",)), *_wrong_facts(call), *_may_fail(call))
 
     def verdicts(matching: Mapping[RuleId, Formula]) -> Verdicts:
         return _verdicts(call, consents, matching, fails)
