@@ -12,7 +12,7 @@ from interlock.core.decision import Allow, Deny
 from interlock.core.effect import EffectClass
 from interlock.core.ids import SubjectId, TenantId
 from interlock.core.value import replace
-from interlock.gateway import asked, begin, consent, erase, judge, people, resend, write_begin
+from interlock.gateway import asked, begin, call, consent, erase, judge, people, resend, write_begin
 from interlock.gateway.begin import Begun
 from interlock.gateway.lot import Lot
 from interlock.ledger import rotation
@@ -137,7 +137,7 @@ def a_stop_holds_back_undos_too(patch: Patch) -> None:
     def question_of(*args: Any) -> Any:
         return replace(real(*args), undo=False, by_operator=False)
 
-    patch.setattr(judge, "question_of", question_of)
+    patch.setattr(call, "question_of", question_of)
 
 
 def an_entry_names_no_rule(patch: Patch) -> None:

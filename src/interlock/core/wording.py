@@ -21,6 +21,8 @@ def closest(word: str, known: Iterable[str], *, alike: float = _ALIKE) -> str | 
         known: the words that there are.
         alike: from 0 to 1, how much alike the two have to be.
     """
+    if len(word) > _WORD_CHARS_MAX:
+        return None
     compared = sorted(known)[:_COMPARED_MAX]
     if near := close(word, compared, most=1, alike=alike):
         return near[0]
