@@ -191,16 +191,12 @@ def test_whatever_a_witness_answers_ends_with_an_error_and_nothing_in_the_book(
         ("witness:http://127.0.0.1:99999#K", "not the address of a place"),
         ("witness:http://127.0.0.1/a b#K", "not the address of a place"),
         ("witness:http://[::1#K", "not the address of a place"),
+        ("witness:http://127.0.0.1:1#abc", "not the public key of a witness"),
     ],
 )
 def test_a_place_that_cannot_be_meant_is_an_error(shop: Shell, place: str, said: str) -> None:
     assert said in shop.unmeant("ledger", "anchor", "--to", place)
     assert "hunter2" not in shop.err
-
-
-def test_a_key_that_is_none_is_an_error(shop: Shell) -> None:
-    place = "witness:http://127.0.0.1:1#abc"
-    assert "not the public key of a witness" in shop.failed("ledger", "anchor", "--to", place)
 
 
 def test_the_key_of_a_witness_is_made_once_and_shown_again(on_file: Shell) -> None:

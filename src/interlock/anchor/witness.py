@@ -29,7 +29,11 @@ class WitnessAt:
         url, found, key = text.partition("#")
         if not found:
             raise UsageWrong("the key of the witness is missing", fix="write `witness:URL#KEY`")
-        return cls(address=Address.parse(url), key=Cosigner.parse(key))
+        address = Address.parse(url)
+        try:
+            return cls(address=address, key=Cosigner.parse(key))
+        except LedgerBroken as broken:
+            raise UsageWrong(str(broken), fix=broken.fix) from broken
 
     @property
     def name(self) -> str:
