@@ -17,13 +17,14 @@ from interlock.anchor.witness_key import load, make
 from interlock.core.errors import InterlockError, LedgerBroken, NotPermitted, Occupied, StoreClosed
 from interlock.core.limits import WITNESS_BODY_BYTES_MAX
 from interlock.ledger import witness
-from interlock.ledger.cosign import Checkpoint
 from interlock.ledger.tree import Head
-from interlock.ledger.witness import Asked
+from interlock.ledger.witness import Asked, Last
 from witnesses import Log, Replied, Served, forked, seen, serve
 
 pytestmark = pytest.mark.promise("ledger")
 
+OLD, NEW, NEWEST = (Log(key=Ed25519PrivateKey.from_private_bytes(bytes([n]) * 32)) for n in (1, 2, 3))
+"""One ledger under three generations of its key."""
 OTHER = Ed25519PrivateKey.from_private_bytes(bytes(32))
 
 
@@ -129,6 +130,63 @@ def test_of_forks_that_come_at_the_same_time_one_is_signed(served: Served) -> No
     assert served.add(winner.asks(30, 40)).status == 200
 
 
+def both(newer: Log, size: int) -> str:
+    """A head that the old key has signed as well."""
+    return newer.note(size) + OLD.note(size).partition("\n\n")[2]
+
+
+def test_once_a_newer_key_has_signed_an_older_one_signs_nothing_any_more(tmp_path: Path) -> None:
+    folder = tmp_path / "w1"
+    running = serve(folder, OLD.verifier, NEW.verifier)
+    assert running.add(OLD.asks(0, 3)).status == 200
+    assert running.add(OLD.asks(3, 5)).status == 200  # its range may not be over
+    assert running.add(witness.write(Asked(old=5, path=NEW.path(5, 8), note=both(NEW, 8)))).status == 200
+    for trusted in ((OLD, NEW), (OLD, NEW, NEWEST), (NEWEST, OLD), (NEW, OLD)):
+        running.kill()
+        running = serve(folder, *(log.verifier for log in trusted))
+        for asked in (OLD.asks(8, 9), OLD.asks(8, 8), OLD.asks(0, 9), forked(2).asks(8, 9)):
+            assert running.add(asked).status == 403
+        assert seen(folder) == {"interlock/acme": 8}
+    assert running.add(NEW.asks(8, 9)).status == 200
+    running.kill()
+
+
+def test_a_key_that_was_replaced_never_signs_again_whatever_the_witness_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "w1"
+    for at, log in enumerate((OLD, NEW, NEWEST)):
+        running = serve(folder, log.verifier)
+        assert running.add(log.asks(at, at + 1)).status == 200
+        running.kill()
+    running = serve(folder, NEWEST.verifier, OLD.verifier, NEW.verifier)
+    assert [running.add(log.asks(3, 4)).status for log in (OLD, NEW, NEWEST)] == [403, 403, 200]
+    running.kill()
+
+
+def test_keys_that_are_named_in_the_wrong_order_keep_the_newer_one_out(tmp_path: Path) -> None:
+    running = serve(tmp_path / "w1", NEW.verifier, OLD.verifier)
+    assert running.add(OLD.asks(0, 3)).status == 200
+    assert running.add(NEW.asks(3, 4)).status == 403
+    running.kill()
+    running = serve(tmp_path / "w1", OLD.verifier, NEW.verifier)
+    assert running.add(NEW.asks(3, 4)).status == 200
+    running.kill()
+
+
+def test_the_file_of_a_witness_that_did_not_write_down_who_signed_is_read(tmp_path: Path) -> None:
+    running = serve(tmp_path / "w1", OLD.verifier)
+    assert running.add(OLD.asks(0, 3)).status == 200
+    running.kill()
+    path = tmp_path / "w1" / "w1.seen"
+    written = json.loads(path.read_text())
+    for each in written["seen"].values():
+        del each["key"], each["past"]
+    path.write_text(json.dumps(written))
+    running = serve(tmp_path / "w1", OLD.verifier, NEW.verifier)
+    assert running.add(NEW.asks(3, 4)).status == 200
+    assert running.add(OLD.asks(4, 5)).status == 403
+    running.kill()
+
+
 def test_two_witnesses_cannot_work_with_one_file(served: Served) -> None:
     with pytest.raises(Occupied):
         SeenFile.open(served.folder / "w1.seen", served.cosigner)
@@ -198,18 +256,21 @@ def test_a_witness_that_could_not_write_signs_nothing_until_it_is_started_again(
     folder.mkdir()
     cosigner = make(tmp_path / "w1.key", "w1")
     file = SeenFile.open(folder / "w1.seen", cosigner)
-    new = Checkpoint(origin="interlock/acme", head=Head(size=1, root=bytes(32)))
+    new = Last(head=Head(size=1, root=bytes(32)), key="new", past=frozenset({"old", "older"}))
     (folder / "w1.seen.new").mkdir()
     with pytest.raises(StoreClosed):
-        file.advance(new)
+        file.advance("interlock/acme", new)
     (folder / "w1.seen.new").rmdir()
     with pytest.raises(StoreClosed):
-        file.advance(new)
+        file.advance("interlock/acme", new)
     file.close()
     again = SeenFile.open(folder / "w1.seen", cosigner)
-    again.advance(new)
-    assert again.heads == {"interlock/acme": new.head}
+    again.advance("interlock/acme", new)
+    assert again.last == {"interlock/acme": new}
     again.close()
+    once_more = SeenFile.open(folder / "w1.seen", cosigner)
+    assert once_more.last == {"interlock/acme": new}
+    once_more.close()
 
 
 def test_the_key_file_of_a_witness_is_read_by_its_owner_alone(tmp_path: Path) -> None:

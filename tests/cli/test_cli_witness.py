@@ -139,7 +139,7 @@ def test_a_witness_that_does_not_know_the_ledger_is_told_how_to(shop: Shell, tmp
     for trusted, said in ((key, "trusts another key for this ledger"), (elsewhere, "does not know this ledger")):
         running = serve(tmp_path / "w1", trusted)
         assert said in shop.failed("ledger", "anchor", "--to", running.to)
-        assert "`--trust KEY`" in shop.err
+        assert "`--trust KEY`" in " ".join(shop.err.split())
         running.kill()
 
 
@@ -264,3 +264,28 @@ def test_after_a_rotation_the_witness_signs_again_once_it_is_told_of_the_new_key
         assert reply.status == 403
     finally:
         again.kill()
+    words = ["witness", "serve", "--key", str(served.folder / "w1.key"), "--state", str(served.folder / "w1.seen")]
+    said = " ".join(shop.failed(*words, "--trust", old).split())
+    assert "a newer key came after: nothing would be signed" in said
+    assert "`interlock ledger keys --current`" in said
+
+
+def test_a_store_that_was_set_back_over_a_rotation_is_not_cosigned_and_the_error_says_what_it_may_be(
+    shop: Shell, served: Served
+) -> None:
+    old = key_of(shop)
+    copy(shop, "older")
+    shop("ledger", "rotate", "--why", "leaked", "--yes")
+    served.kill()
+    both = serve(served.folder, Verifier.parse(old), Verifier.parse(key_of(shop)))
+    try:
+        shop("ledger", "anchor", "--to", both.to)
+        set_back(shop, "older")
+        (shop.folder / "keys" / "anchors.jsonl").unlink()
+        for invoice in ("INV-1", "INV-2"):
+            shop.refund(invoice, 5)
+        said = " ".join(shop.failed("ledger", "anchor", "--to", both.to).split())
+        assert "or a newer one has signed" in said
+        assert "unless the store was set back (`interlock ledger verify`)" in said
+    finally:
+        both.kill()

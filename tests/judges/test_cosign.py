@@ -15,7 +15,7 @@ from interlock.ledger.cosign import Checkpoint, Cosigner, Note, checkpoint, cosi
 from interlock.ledger.note import opened
 from interlock.ledger.sighted import sightings, unchecked
 from interlock.ledger.tree import Head
-from interlock.ledger.witness import Cosign, Decline, judge
+from interlock.ledger.witness import Cosign, Decline, Last, judge
 from witnesses import Log
 
 pytestmark = pytest.mark.promise("ledger")
@@ -145,10 +145,10 @@ def test_a_witness_signs_nothing_but_what_goes_on_from_what_it_has_seen(body: by
     log = Log()
     at = data.draw(st.integers(0, max(0, len(body) - 1)))
     touched = body[:at] + bytes([data.draw(st.integers(0, 255))]) + body[at + 1 :] if body else body
-    held = checkpoint(parse(log.note(3)).text).head
+    held = Last(head=checkpoint(parse(log.note(3)).text).head)
     judged = judge(touched, {log.verifier.origin: [log.verifier]}, {log.verifier.origin: held})
     if isinstance(judged, Cosign):
-        assert judged.seen.head == checkpoint(parse(NOTE).text).head
+        assert judged.last.head == checkpoint(parse(NOTE).text).head
     else:
         assert judged.status in (400, 403, 404, 409, 422)
 

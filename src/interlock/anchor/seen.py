@@ -12,18 +12,21 @@ from typing import Self
 import msgspec
 
 from interlock.core.errors import LedgerBroken, Occupied, StoreClosed
-from interlock.ledger.cosign import Checkpoint, Cosigner
+from interlock.ledger.cosign import Cosigner
 from interlock.ledger.tree import Head
+from interlock.ledger.witness import Last
 
 _FIX = "restore the file, or give the witness a new key: with this one it might sign a second history"
 
 
 class _Line(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The head of one ledger."""
+    """What was cosigned last of one ledger."""
 
     size: int
     root: bytes
     """In base64, as JSON has bytes."""
+    key: str = ""
+    past: tuple[str, ...] = ()
 
 
 class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -37,9 +40,9 @@ class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class SeenFile:
     """One witness, one file, one process."""
 
-    def __init__(self, path: Path, heads: dict[str, Head], witness: Cosigner, lock: int) -> None:
+    def __init__(self, path: Path, last: dict[str, Last], witness: Cosigner, lock: int) -> None:
         self._path = path
-        self._heads = heads
+        self._last = last
         self._witness = witness
         self._lock = lock
         self._closed = False
@@ -69,7 +72,7 @@ class SeenFile:
         return seen
 
     @property
-    def heads(self) -> Mapping[str, Head]:
+    def last(self) -> Mapping[str, Last]:
         """By origin, what was cosigned last.
 
         Raises:
@@ -77,30 +80,36 @@ class SeenFile:
         """
         if self._closed:
             raise StoreClosed(f"`{self._path}` could not be written", fix="make room, and start the witness again")
-        return self._heads
+        return self._last
 
-    def advance(self, new: Checkpoint) -> None:
-        """Write down a newer head, and return once it is on disk.
+    def advance(self, origin: str, new: Last) -> None:
+        """Write down what is cosigned next of a ledger, and return once it is on disk.
 
         Raises:
             StoreClosed: it cannot be written.
         """
-        heads = {**self.heads, new.origin: new.head}
-        if heads == self._heads:
+        last = {**self.last, origin: new}
+        if last == self._last:
             return
         try:
-            self._write(heads)
+            self._write(last)
         except OSError as error:
             self._closed = True
             raise StoreClosed(f"`{self._path}` could not be written", fix="make room, and start it again") from error
-        self._heads = heads
+        self._last = last
 
     def close(self) -> None:
         os.close(self._lock)
 
-    def _write(self, heads: Mapping[str, Head]) -> None:
+    def _write(self, last: Mapping[str, Last]) -> None:
         lines = {
-            origin: {"size": head.size, "root": base64.b64encode(head.root).decode()} for origin, head in heads.items()
+            origin: {
+                "size": each.head.size,
+                "root": base64.b64encode(each.head.root).decode(),
+                "key": each.key,
+                "past": sorted(each.past),
+            }
+            for origin, each in last.items()
         }
         text = json.dumps({"witness": str(self._witness), "seen": lines}, ensure_ascii=False, indent=1) + "\n"
         fresh = self._path.with_name(self._path.name + ".new")
@@ -125,7 +134,7 @@ def _take(lock: int, path: Path) -> None:
         ) from error
 
 
-def _read(path: Path, witness: Cosigner) -> dict[str, Head] | None:
+def _read(path: Path, witness: Cosigner) -> dict[str, Last] | None:
     try:
         written = path.read_bytes()
     except FileNotFoundError:
@@ -138,4 +147,7 @@ def _read(path: Path, witness: Cosigner) -> dict[str, Head] | None:
         raise LedgerBroken(f"`{path}` is that of another witness", fix="say `--state FILE` with a file of its own")
     if any(line.size < 0 or len(line.root) != 32 for line in found.seen.values()):
         raise LedgerBroken(f"`{path}` is not what a witness has seen", fix=_FIX)
-    return {origin: Head(size=line.size, root=line.root) for origin, line in found.seen.items()}
+    return {
+        origin: Last(head=Head(size=line.size, root=line.root), key=line.key, past=frozenset(line.past))
+        for origin, line in found.seen.items()
+    }

@@ -90,7 +90,8 @@ class WitnessAt:
             case 404:
                 what, fix = f"the witness {name} does not know this ledger", "start it with `--trust KEY`"
             case 403:
-                what, fix = f"the witness {name} trusts another key for this ledger", "start it with `--trust KEY`"
+                what = f"the witness {name} trusts another key for this ledger, or a newer one has signed"
+                fix = "start it with `--trust KEY` unless the store was set back (`interlock ledger verify`)"
             case 422:
                 return LedgerBroken(
                     f"the witness {name} has signed other entries of this ledger: it was forked, or written anew",

@@ -1,4 +1,9 @@
-"""What a witness is asked and answers: C2SP tlog-witness 1.0, `add-checkpoint`. It signs one history of each ledger."""
+"""What a witness is asked and answers: C2SP tlog-witness 1.0, `add-checkpoint`. It signs one history of each ledger.
+
+It sees heads and proofs, and no entries, so it reads no rotation. What it knows of generations is the order in which
+the keys of a ledger were named to it, and which of them has signed what it cosigned. Once a newer one has, the range of
+the older ones is over.
+"""
 
 import base64
 import binascii
@@ -6,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from interlock.core.errors import LedgerBroken
-from interlock.ledger.cosign import Checkpoint, Note, checkpoint, number, parse
+from interlock.ledger.cosign import Note, checkpoint, number, parse
 from interlock.ledger.note import Verifier
 from interlock.ledger.proof import check_consistency
 from interlock.ledger.tree import Head, root_of
@@ -15,7 +20,28 @@ PATH = "/add-checkpoint"
 SIZE_TYPE = "text/x.tlog.size"
 _PROOF_LINES_MAX = 63  # a longer one leads to no tree of less than 2**63 entries
 
-NOTHING = Head(size=0, root=root_of(()))
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Last:
+    """What a witness cosigned last of a ledger."""
+
+    head: Head
+    key: str = ""
+    """Who had signed it; empty where nobody wrote that down."""
+    past: frozenset[str] = frozenset()
+    """The keys that had signed before it, until a newer one did. They sign nothing any more."""
+
+    def may_sign(self, key: Verifier, keys: Sequence[Verifier]) -> bool:
+        """Whether a key comes after no newer one, where `keys` are all that are trusted, oldest first."""
+        since = next((place for place, each in enumerate(keys) if str(each) == self.key), 0)
+        return str(key) not in self.past and keys.index(key) >= since
+
+    def then(self, head: Head, key: Verifier) -> "Last":
+        """Go on by a head that a key has signed which may."""
+        return Last(head=head, key=str(key), past=self.past | ({self.key} - {"", str(key)}))
+
+
+NOTHING = Last(head=Head(size=0, root=root_of(())))
 """What a witness has seen of a ledger that it never cosigned."""
 
 
@@ -33,7 +59,8 @@ class Asked:
 class Cosign:
     """It goes on from what was seen: keep it, then sign it."""
 
-    seen: Checkpoint
+    origin: str
+    last: Last
     note: Note
 
 
@@ -71,13 +98,13 @@ def read(body: bytes) -> Asked:
     return Asked(old=old, path=hashes, note=note)
 
 
-def judge(body: bytes, trusted: Mapping[str, Sequence[Verifier]], seen: Mapping[str, Head]) -> Cosign | Decline:
+def judge(body: bytes, trusted: Mapping[str, Sequence[Verifier]], seen: Mapping[str, Last]) -> Cosign | Decline:
     """Say whether a witness signs what it is asked to sign.
 
     Args:
         body: what was sent.
-        trusted: the keys of each ledger that the witness knows, by its origin.
-        seen: the head of each ledger that it cosigned last.
+        trusted: the keys of each ledger that the witness knows, by its origin, oldest first and each once.
+        seen: what it cosigned last of each ledger.
     """
     try:
         asked = read(body)
@@ -87,28 +114,32 @@ def judge(body: bytes, trusted: Mapping[str, Sequence[Verifier]], seen: Mapping[
         return Decline(status=400, said=str(broken))
     if new.origin not in trusted:
         return Decline(status=404, said="this witness does not know the ledger")
-    if not _signed(note, trusted[new.origin]):
+    keys, last = trusted[new.origin], seen.get(new.origin, NOTHING)
+    signers = _signers(note, keys)
+    if not signers:
         return Decline(status=403, said="it is not signed by a key that this witness trusts")
+    may = [key for key in signers if last.may_sign(key, keys)]
+    if not may:
+        return Decline(status=403, said="it is signed by a key that signs nothing any more: a newer one has")
     if asked.old > new.head.size:
         return Decline(status=400, said="the old size is larger than the new one")
-    old = seen.get(new.origin, NOTHING)
+    old = last.head
     forked = old.size == new.head.size and old.root != new.head.root
     if asked.old != old.size or forked:
         return Decline(status=409, said=str(old.size))
     if not check_consistency(old, new.head, asked.path):
         return Decline(status=422, said="the proof does not lead from what this witness has seen")
-    return Cosign(seen=new, note=note)
+    return Cosign(origin=new.origin, last=last.then(new.head, may[-1]), note=note)
 
 
-def _signed(note: Note, keys: Sequence[Verifier]) -> bool:
-    """Whether a key that is trusted has signed, and each line that names such a key is its signature."""
-    known = {(key.origin, key.key_id()): key for key in keys}
-    found = [
-        known[signature.name, signature.key_id].fits(signature.signature, note.text.encode())
-        for signature in note.signatures
-        if (signature.name, signature.key_id) in known
-    ]
-    return bool(found) and all(found)
+def _signers(note: Note, keys: Sequence[Verifier]) -> list[Verifier]:
+    """Return which keys have signed, in their order; none where a line names one of them and is not its signature."""
+    named: dict[Verifier, bool] = {}
+    for key in keys:
+        lines = [each for each in note.signatures if (each.name, each.key_id) == (key.origin, key.key_id())]
+        if lines:
+            named[key] = all(key.fits(each.signature, note.text.encode()) for each in lines)
+    return list(named) if all(named.values()) else []
 
 
 def _malformed() -> LedgerBroken:

@@ -57,7 +57,7 @@ KEPT_OUTSIDE: tuple[Command, ...] = (
                 action="extend",
                 nargs="+",
                 metavar="KEY",
-                help="the public key of a ledger, from `interlock ledger keys` there; may be said again",
+                help="the public key of a ledger, from `interlock ledger keys` there; of one ledger the newest last",
             ),
             arg(
                 "--bind",

@@ -1,18 +1,20 @@
 """`witness`: keys, and the process that cosigns heads of ledgers on another machine. It needs no store."""
 
 import re
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
 from interlock.anchor import witness_key
 from interlock.anchor.seen import SeenFile
 from interlock.app import SystemClock
-from interlock.core.errors import InterlockError, UsageWrong
+from interlock.core.errors import InterlockError, NotPermitted, UsageWrong
 from interlock.door.cli.reading import key_of
 from interlock.door.cli.render import block
 from interlock.door.cli.screen import Typed
 from interlock.door.witness.server import Witness, WitnessServer
 from interlock.ledger.note import Verifier
+from interlock.ledger.witness import NOTHING
 
 
 def key(typed: Typed) -> int:
@@ -42,13 +44,14 @@ def serve(typed: Typed) -> int:
     given = typed.given
     host, port = _bind(given.bind)
     trusted: dict[str, list[Verifier]] = {}
-    for each in (key_of(Verifier.parse, each) for each in given.trust):
+    for each in dict.fromkeys(key_of(Verifier.parse, each) for each in given.trust):
         trusted.setdefault(each.origin, []).append(each)
     own = witness_key.load(Path(given.key))
     state = Path(given.state)
     if not state.exists():
         typed.screen.note(f"`{state}` is not there yet: this witness begins as one that has seen nothing")
     with closing(SeenFile.open(state, own.cosigner)) as seen:
+        _not_past(typed, trusted, seen)
         witness = Witness(
             cosigner=own.cosigner,
             sign=own.sign,
@@ -60,6 +63,22 @@ def serve(typed: Typed) -> int:
             _announce(typed, host, server.server_port, witness)
             server.serve_forever()
     return 0
+
+
+def _not_past(typed: Typed, trusted: Mapping[str, Sequence[Verifier]], seen: SeenFile) -> None:
+    """Say which of the keys sign nothing any more.
+
+    Raises:
+        NotPermitted: none of a ledger would.
+    """
+    for origin, keys in trusted.items():
+        last = seen.last.get(origin, NOTHING)
+        past = [each for each in keys if not last.may_sign(each, keys)]
+        for each in past:
+            typed.screen.note(f"`{each}` signs nothing any more: this witness has seen a newer key")
+        if len(past) == len(keys):
+            what = f"every key of {origin} is one that a newer key came after: nothing would be signed"
+            raise NotPermitted(what, fix="say `--trust KEY` with what `interlock ledger keys --current` prints there")
 
 
 def _listening(host: str, port: int, witness: Witness, typed: Typed) -> WitnessServer:

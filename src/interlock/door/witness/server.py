@@ -17,10 +17,9 @@ from interlock.core.limits import (
     WITNESS_CONNECTION_SECONDS_MAX,
     WITNESS_CONNECTIONS_MAX,
 )
-from interlock.ledger.cosign import Checkpoint, Cosigner, cosigned
+from interlock.ledger.cosign import Cosigner, cosigned
 from interlock.ledger.note import Verifier
-from interlock.ledger.tree import Head
-from interlock.ledger.witness import PATH, SIZE_TYPE, Cosign, Decline, judge
+from interlock.ledger.witness import PATH, SIZE_TYPE, Cosign, Decline, Last, judge
 from interlock.ports import Clock
 
 _TEXT = "text/plain; charset=utf-8"
@@ -30,9 +29,9 @@ class Seen(Protocol):
     """What the witness has seen, kept so that no crash loses it."""
 
     @property
-    def heads(self) -> Mapping[str, Head]: ...
+    def last(self) -> Mapping[str, Last]: ...
 
-    def advance(self, new: Checkpoint) -> None: ...
+    def advance(self, origin: str, new: Last) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +50,7 @@ class Witness:
     cosigner: Cosigner
     sign: Callable[[bytes], bytes]
     trusted: Mapping[str, Sequence[Verifier]]
+    """The keys of each ledger, by its origin, oldest first and each once."""
     seen: Seen
     clock: Clock
     _turn: threading.Lock = field(default_factory=threading.Lock)
@@ -59,9 +59,9 @@ class Witness:
         """Judge what was sent. One at a time: between the look at what was seen and the disk nobody else gets in."""
         with self._turn:
             try:
-                judged = judge(body, self.trusted, self.seen.heads)
+                judged = judge(body, self.trusted, self.seen.last)
                 if isinstance(judged, Cosign):
-                    self.seen.advance(judged.seen)
+                    self.seen.advance(judged.origin, judged.last)
             except StoreClosed as closed:
                 return Reply(status=503, text=f"{closed}\n")
         match judged:
