@@ -100,6 +100,22 @@ kept past its days           4
     assert shell.data("data", "show", "INV-4")["readable"] is False
 
 
+def test_whoever_attends_says_what_expired(on_file: Shell) -> None:
+    on_file.publish(**WITH_DAYS)
+    for invoice in ("INV-1", "INV-4"):
+        on_file.refund(invoice, 20)
+    on_file("data", "hold", "INV-4", "--why", "CASE-1")
+    on_file.clock.forward(days=70)
+    assert on_file("attend", "--once") == snapshot(
+        "2026-01, 30 days: 4 payloads unreadable; kept longer: 4 held for law\n"
+    )
+    assert on_file("attend", "--once") == "nothing was due\n"
+    on_file("data", "release", "INV-4")
+    on_file.clock.forward(days=1)
+    (ended,) = on_file.data("attend", "--once")
+    assert ended == {"lot": "kept", "key": "", "payloads": 4, "kept": {}}
+
+
 def test_what_is_advised_can_be_typed_as_it_stands(on_file: Shell) -> None:
     on_file.publish(**WITH_SUBJECT)
     on_file.refund("INV 1", 5)

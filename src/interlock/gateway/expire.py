@@ -7,7 +7,7 @@ process that died in between does the same once more.
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -131,7 +131,13 @@ async def would_expire(store: TenantStore, secrets: Secrets, clock: Clock) -> tu
 
 
 async def expire(
-    store: TenantStore, secrets: Secrets, clock: Clock, by: Operator, *, after: Micros = _TAKEN_OVER
+    store: TenantStore,
+    secrets: Secrets,
+    clock: Clock,
+    by: Operator,
+    *,
+    after: Micros = _TAKEN_OVER,
+    told: Callable[[Expired], object] = lambda _: None,
 ) -> tuple[Expired, ...]:
     """Destroy the keys of all lots that are due, and of what was kept longer and is not needed any more.
 
@@ -141,6 +147,7 @@ async def expire(
         clock: that of this machine. What is due by the time of the store alone is not destroyed.
         by: who answers for it.
         after: for how long another process may be at it before it counts as dead.
+        told: hears of each lot once it has ended, whatever becomes of the next one.
 
     Raises:
         NotPermitted: the clock cannot be trusted, or something else keeps this machine from starting anything.
@@ -165,6 +172,7 @@ async def expire(
         if ended is None:
             break
         found.append(ended)
+        told(ended)
     return tuple(found)
 
 

@@ -4,7 +4,7 @@ Any process may look. Every move is compare-and-set on the state and the fence, 
 """
 
 import asyncio
-from collections.abc import Container
+from collections.abc import Callable, Container
 from contextlib import suppress
 from functools import partial
 
@@ -26,7 +26,7 @@ from interlock.gateway.begin import PASSING
 from interlock.gateway.call import Gateway
 from interlock.gateway.closing import close, happened, needs_to_end
 from interlock.gateway.erase import end_erasing
-from interlock.gateway.expire import by_itself, expire
+from interlock.gateway.expire import Expired, by_itself, expire
 from interlock.gateway.paid import Purse
 from interlock.gateway.perform import NeverHappened, Unheard
 from interlock.gateway.resend import Taken, take_over
@@ -71,10 +71,17 @@ def give_up(rows: Rows, *, row: ActionRow, process: ProcessId) -> tuple[Changes,
     return end(rows, end=End(id=row.action.id, fence=found.fence, ending=unheard, checked=None, process=process))
 
 
-async def attend(gateway: Gateway, store: TenantStore) -> tuple[ActionId, ...]:
+async def attend(
+    gateway: Gateway, store: TenantStore, *, expired: Callable[[Expired], object] = lambda _: None
+) -> tuple[ActionId, ...]:
     """Look once after all that waits: leases, what can be sent again or asked about, notices that are due, undos.
 
     What cannot be looked after now keeps nothing else from it, and has its turn at the next look.
+
+    Args:
+        gateway: carries out what goes on.
+        store: the tenant's.
+        expired: hears of each lot that became unreadable.
 
     Returns:
         The actions that were moved; none while something keeps this machine from starting anything.
@@ -105,11 +112,11 @@ async def attend(gateway: Gateway, store: TenantStore) -> tuple[ActionId, ...]:
     for bug in ended:
         if isinstance(bug, BaseException):
             raise bug  # now that everybody else has had their turn
-    await _keys_gone(gateway, store, seen)
+    await _keys_gone(gateway, store, seen, expired)
     return tuple(dict.fromkeys(moved))
 
 
-async def _keys_gone(gateway: Gateway, store: TenantStore, seen: Rows) -> None:
+async def _keys_gone(gateway: Gateway, store: TenantStore, seen: Rows, expired: Callable[[Expired], object]) -> None:
     """End erasures that somebody began, and once an hour look for what is older than its days."""
     by = by_itself(gateway.process)
     for erasing in seen.door.erasing:
@@ -118,7 +125,7 @@ async def _keys_gone(gateway: Gateway, store: TenantStore, seen: Rows) -> None:
     if seen.now < gateway.looked_for_due.get(store.tenant, 0) + EXPIRY_LOOKED_MICROS:
         return
     with suppress(InterlockError):
-        await expire(store, gateway.secrets, gateway.clock, by)
+        await expire(store, gateway.secrets, gateway.clock, by, told=expired)
         gateway.looked_for_due[store.tenant] = seen.now
 
 

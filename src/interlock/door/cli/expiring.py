@@ -21,7 +21,7 @@ async def expired(typed: Typed) -> int:
             by = operator(typed, here.gateway.process)
             found = await expire(here.store, here.gateway.secrets, here.gateway.clock, by, after=Micros(0))
         ahead = await next_due(here.store, here.gateway.secrets, here.gateway.clock)
-    data = {"expired": list(map(_data, found)), "dry_run": bool(typed.given.dry_run), "backups": BACKUPS}
+    data = {"expired": list(map(expired_data, found)), "dry_run": bool(typed.given.dry_run), "backups": BACKUPS}
     next_one = Time(ahead.due) if ahead is not None and ahead.due is not None else None
     typed.screen.show({**data, "next_due": next_one}, _text(typed, found) or "nothing is due")
     if ahead is not None and next_one is not None:
@@ -31,8 +31,15 @@ async def expired(typed: Typed) -> int:
     return 0
 
 
-def _data(one: Expired) -> dict[str, object]:
+def expired_data(one: Expired) -> dict[str, object]:
+    """Say what became of a lot, for programs."""
     return {"lot": one.lot, "key": one.key, "payloads": one.payloads, "kept": dict(one.kept)}
+
+
+def expired_line(one: Expired) -> str:
+    """Say what became of a lot, on one line."""
+    kept = f"; kept longer: {_kept(one)}" if one.kept else ""
+    return f"{_lot(one.lot)}: {count(one.payloads, 'payload', 'payloads')} unreadable{kept}"
 
 
 def _text(typed: Typed, found: Sequence[Expired]) -> str:
