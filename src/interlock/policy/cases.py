@@ -4,10 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, assert_never
 
-import orjson
-
 from interlock.core.action import Caller
-from interlock.core.canonical import Json, JsonObject
+from interlock.core.canonical import Json, JsonObject, canonical
 from interlock.core.decision import Allow, Ask, Decision, Deny, Suggest
 from interlock.core.effect import EffectClass, Mode, Tier
 from interlock.core.fact import Fact, Known, Unknown
@@ -90,7 +88,7 @@ def question_for(policies: Policies, case: Case) -> Question:
         tool=case.tool,
         effect=shape.effect if shape else EffectClass.OPAQUE,
         tier=shape.tier if shape else Tier.RED,
-        arguments=orjson.dumps(case.args, option=orjson.OPT_SORT_KEYS),
+        arguments=canonical(case.args),
         quantities=quantities_of(shape.arguments if shape else Record(), case.args),
         facts=looked_up,
         now=case.now,

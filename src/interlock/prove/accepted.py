@@ -1,8 +1,9 @@
 """What a JSON Schema lets through, as a formula over places: never less than it does, and what is left out is named."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
 from typing import Any, cast
 
 from interlock.core.canonical import Json, JsonObject
@@ -66,6 +67,10 @@ class Accepted:
     may_not_fit: bool = False
     """Whether arguments may pass the schema and still be of a type that no rule can take."""
     _slots: dict[tuple[str, ...], Slot] = field(default_factory=dict[tuple[str, ...], Slot])
+    _own_base: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._own_base = _has_own_base(self.root)
 
     def slots(self) -> Mapping[tuple[str, ...], Slot]:
         """Return every place, by its path."""
@@ -94,17 +99,30 @@ class Accepted:
             if len(path) > 1:
                 above = self._slots[path[:-1]]
                 parts.append(some(above.one_of(Kind.TABLE), slot.one_of(Kind.ABSENT)))
-        return every(*parts, *self._filled(self.root, ("args",)), self.fits(self.root, ("args",)))
+        return every(*parts, *self._filled(self.root, ("args",), ()), self.fits(self.root, ("args",)))
 
-    def _filled(self, schema: Any, path: tuple[str, ...]) -> Iterator[Formula]:  # noqa: ANN401
-        """Say what is never left out, because a default is filled in. That is done before references are followed."""
+    def _filled(self, schema: Any, path: tuple[str, ...], defaults: Sequence[_Table]) -> Iterator[Formula]:  # noqa: ANN401
+        """Say what is never left out, because a default is filled in. That is done before references are followed.
+
+        Args:
+            schema: of the place.
+            path: the place.
+            defaults: what may stand there as a default. Nothing is filled into one.
+        """
         for name, part in table_of(table_of(schema).get("properties")).items():
             slot = self._slots.get((*path, name))
             if slot is None or not isinstance(part, Mapping):
                 continue
+            inside = [each[name] for each in defaults if name in each]
             if "default" in part:
-                yield some(negated(self._slots[path].one_of(Kind.TABLE)), negated(slot.one_of(Kind.ABSENT)))
-            yield from self._filled(part, (*path, name))
+                inside.append(part["default"])
+                if all(name in each for each in defaults):
+                    yield some(negated(self._slots[path].one_of(Kind.TABLE)), negated(slot.one_of(Kind.ABSENT)))
+                else:
+                    self.arbitrary[f"whether `{slot.name}` is there, which a default around it leaves out"] = None
+            yield from self._filled(
+                part, (*path, name), [table_of(each) for each in inside if isinstance(each, Mapping)]
+            )
 
     def fits(self, schema: Any, path: tuple[str, ...], references: int = 0) -> Formula:  # noqa: ANN401
         """Say that what stands in a place passes a schema."""
@@ -198,21 +216,39 @@ class Accepted:
 
     def may_have(self, path: tuple[str, ...], text: str) -> bool:
         """Tell whether a list in a place may have a text in it, by what the schema says of its items."""
-        for part, _ in self._parts(self.at(path), 0):
-            items = part.get("items", True)
-            probe = Slot((*path, "[]"))
-            said = dict(probe.holding(text))
-            try:
-                if not holds(self.fits(items, probe.path), said):
-                    return False
-            except KeyError:
-                continue  # it says something of what is inside the items
-        return True
+        return self._may_have(self.at(path), Slot((*path, "[]")), text, 0)
 
-    def filling(self, path: tuple[str, ...], there: int) -> list[Json]:
-        """Return what a list needs beside so many items, as far as that can be told."""
+    def _may_have(self, schema: Any, item: Slot, text: str, references: int) -> bool:  # noqa: ANN401
+        if not isinstance(schema, Mapping):
+            return schema is not False
+        part, inner = cast("_Table", schema), partial(self._may_have, item=item, text=text)
+        if "prefixItems" not in part and not self._may_be(part.get("items", True), item, text):
+            return False
+        if not all(inner(one, references=references) for one in part.get("allOf", ())):
+            return False
+        for keyword in ("anyOf", "oneOf"):
+            if keyword in part:
+                self.arbitrary[
+                    f"what goes together in the lists of `{keyword}` in the schema of `{Slot(item.path[:-1]).name}`"
+                ] = None
+                if not any(inner(one, references=references) for one in part[keyword]):
+                    return False
+        target = self._referred(str(part["$ref"])) if "$ref" in part and references < _REFERENCES_MAX else None
+        return target is None or inner(target, references=references + 1)
+
+    def _may_be(self, items: Any, item: Slot, text: str) -> bool:  # noqa: ANN401
+        try:
+            return holds(self.fits(items, item.path), dict(item.holding(text)))
+        except KeyError:
+            return True  # it says something of what is inside the items
+
+    def filling(self, path: tuple[str, ...], there: int, without: Collection[str]) -> list[Json]:
+        """Return what a list needs beside so many items, as far as that can be told: none of some texts."""
         schema = table_of(self.at(path))
-        return [_sample(schema.get("items"), number) for number in range(there, int(schema.get("minItems", 0)))]
+        missing = [_sample(schema.get("items"), number, without) for number in range(there, schema.get("minItems", 0))]
+        if any(each in without for each in missing):
+            self.arbitrary[f"which texts are enough for `{Slot(path).name}`"] = None
+        return missing
 
     def at(self, path: tuple[str, ...]) -> Any:  # noqa: ANN401  a JSON Schema
         """Return what the schema says of a place by itself."""
@@ -234,7 +270,8 @@ class Accepted:
             yield from self._parts(self._referred(str(known["$ref"])), references + 1)
 
     def _referred(self, reference: str) -> Any:  # noqa: ANN401
-        if not reference.startswith("#/"):
+        """Return what is referred to, or nothing where that takes more than names one after the other."""
+        if not reference.startswith("#/") or not {"~", "%"}.isdisjoint(reference) or self._own_base:
             return None
         found: Any = self.root
         for part in reference.removeprefix("#/").split("/"):
@@ -242,16 +279,29 @@ class Accepted:
         return found
 
 
+def _has_own_base(root: JsonObject) -> bool:
+    """Whether anything inside a schema may be a schema of its own, to which the references in it are relative."""
+    below: list[Any] = list(root.values())
+    while below:
+        found = below.pop()
+        inside = table_of(found)
+        if "$id" in inside:
+            return True
+        below += inside.values() if inside else found if isinstance(found, list) else ()
+    return False
+
+
 def table_of(schema: Any) -> _Table:  # noqa: ANN401  a JSON Schema, or nothing
     """Return a schema as a table; one that says yes or no to everything has none."""
     return cast("_Table", schema) if isinstance(schema, Mapping) else {}
 
 
-def _sample(schema: Any, number: int) -> Json:  # noqa: ANN401  a JSON Schema
+def _sample(schema: Any, number: int, without: Collection[str]) -> Json:  # noqa: ANN401  a JSON Schema
     """Make a value of some kind that a schema may let through."""
     known = table_of(schema)
     if known.get("enum"):
-        return known["enum"][number % len(known["enum"])]
+        values = [each for each in known["enum"] if each not in without] or known["enum"]
+        return values[number % len(values)]
     samples: Mapping[str, Json] = {"number": number, "integer": number, "boolean": True, "array": [], "object": {}}
     return samples.get(str(known.get("type")), f"other{number}")
 

@@ -152,8 +152,9 @@ def _built(call: Call, path: tuple[str, ...], model: Mapping[str, Value]) -> Jso
             there = [inner for inner in inside if _kind(slots[inner], model) is not Kind.ABSENT]
             return {inner[-1]: _built(call, inner, model) for inner in there}
         case Kind.LIST:
-            texts = [text for text in call.asked_for(slot) if model.get(slot.has(text).name)]
-            return [*texts, *call.accepted.filling(path, len(texts))]
+            asked_for = call.asked_for(slot)
+            texts = [text for text in asked_for if model.get(slot.has(text).name)]
+            return [*texts, *call.accepted.filling(path, len(texts), asked_for)]
         case _:
             return _value(slot, model)
 

@@ -145,6 +145,21 @@ def variables(formulas: Iterable[Formula]) -> tuple[Var, ...]:
     return tuple(dict.fromkeys(each for formula in formulas for each in _variables(formula)))
 
 
+_LAST_SIGN = "\U0002fa1f"
+"""The last that a solver is asked about. Z3 knows code points up to 2FFFF, and those that it has beyond this one stand
+for all that it does not know: where a real text comes behind those of a formula, one that it knows does so as well."""
+
+
+def writable(text: str) -> bool:
+    """Whether a solver can be asked about a text. What it cannot be asked about may compare in either way."""
+    return all(sign <= _LAST_SIGN for sign in text)
+
+
+def unwritable(formulas: Iterable[Formula]) -> tuple[str, ...]:
+    """Name the texts in some formulas that a solver cannot be asked about, each once."""
+    return tuple(dict.fromkeys(each for formula in formulas for each in _texts(formula) if not writable(each)))
+
+
 def holds(formula: Formula, said: Mapping[str, Value]) -> bool:
     """Tell whether a formula holds where everything is said. A name that is missing is a `KeyError`."""
     match formula:
@@ -202,3 +217,16 @@ def _variables(formula: Formula) -> Iterator[Var]:
             yield from (each for each in (term,) if isinstance(each, Var))
         case _:
             assert_never(formula)
+
+
+def _texts(formula: Formula) -> Iterator[str]:
+    match formula:
+        case Negation(of):
+            yield from _texts(of)
+        case Every(parts) | Some(parts):
+            for part in parts:
+                yield from _texts(part)
+        case Compare(left, _, right):
+            yield from (each for each in (left, right) if isinstance(each, str))
+        case _:
+            return

@@ -18,7 +18,7 @@ from interlock.policy.rule import Place
 from interlock.prove.call import OF_AN_AGENT, Call, call_of, in_mode
 from interlock.prove.decided import decided
 from interlock.prove.example import HOURS, Example, Unusable, judged, wishes
-from interlock.prove.formula import YES, Formula, Gone, Solve, some, variables
+from interlock.prove.formula import YES, Formula, Gone, Solve, some, unwritable, variables
 from interlock.prove.when import said
 
 Verdict = Literal["proved", "refuted", "vacuous", "unknown", "encoding_error"]
@@ -83,6 +83,8 @@ class Prover:
     ) -> Result:
         """Look for a call that breaks an invariant."""
         tool = call.slice.shape.name
+        for text in unwritable(question):
+            call.arbitrary[f"whether a text is {text!r}, or comes before it"] = None
         model = self.solve(question, wishes(call, variables(question)))
         if model is None:
             return self.result(invariant, call, "proved")

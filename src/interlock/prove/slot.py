@@ -1,5 +1,7 @@
 """One place in a call that may hold anything: of which kind it is, and what stands there."""
 
+import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
@@ -8,6 +10,8 @@ from typing import cast
 
 from interlock.core.canonical import Json
 from interlock.prove.formula import Formula, Value, Var, compare, every, some
+
+_PLAIN = re.compile(r"[\w-]+")
 
 
 class Kind(IntEnum):
@@ -30,7 +34,8 @@ class Slot:
 
     @property
     def name(self) -> str:
-        return ".".join(self.path)
+        # A name with a dot in it must not read as a path: two places would be taken for one.
+        return ".".join(part if _PLAIN.fullmatch(part) else json.dumps(part) for part in self.path)
 
     @property
     def kind(self) -> Var:

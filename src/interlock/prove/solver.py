@@ -27,12 +27,11 @@ from interlock.prove.formula import (
     Value,
     Var,
     variables,
+    writable,
 )
 from interlock.prove.pattern import InTurn, OneOf, Pattern, Signs, Times
 
 VERSION: str = z3.get_version_string()
-
-_LAST_SIGN = "\U0002ffff"  # Z3 knows the code points up to here
 
 
 def solve(formulas: Sequence[Formula], wishes: Iterable[Formula] = (), *, millis: int) -> Model | None | Gone:
@@ -141,7 +140,7 @@ class _Z3:
                 assert_never(term)
 
     def _text(self, text: str) -> Any:  # noqa: ANN401
-        assert all(sign <= _LAST_SIGN for sign in text), "what Z3 cannot write is not put into formulas"
+        assert writable(text), "what Z3 cannot write is not put into formulas"
         return z3.StringVal("".join(f"\\u{{{ord(sign):x}}}" for sign in text), ctx=self._context)
 
     def _compare(self, of: Compare) -> Any:  # noqa: ANN401
@@ -200,11 +199,6 @@ class _Z3:
 
     def _joined(self, join: Any, parts: Sequence[Any], nothing: Any) -> Any:  # noqa: ANN401
         return nothing if not parts else parts[0] if len(parts) == 1 else join(*parts)
-
-
-def writable(text: str) -> bool:
-    """Whether a text can stand in a formula."""
-    return all(sign <= _LAST_SIGN for sign in text)
 
 
 def _unescaped(text: str) -> str:
