@@ -14,7 +14,7 @@ from backups import Site, says_yes
 from interlock.app import Opened
 from interlock.contract.ir import Approvals, Undo
 from interlock.core.effect import EffectClass
-from interlock.core.errors import ContractInvalid, NotPermitted, UpstreamSilent
+from interlock.core.errors import NotPermitted, UpstreamSilent
 from interlock.core.ids import ActionId, ContractHash, Instant, Micros, PayloadId, SubjectId, TenantId
 from interlock.core.outcome import Done, Parked, Uncertain
 from interlock.gateway.compare import verify_state
@@ -341,18 +341,6 @@ async def test_a_contract_of_another_version_keeps_nothing_from_expiring(world: 
     to_due(world)
     await attend(world.gateway, world.store)
     assert await can_read(world, ids) == {False}
-
-
-async def test_a_contract_that_is_none_is_told_and_keeps_nobody_from_attending(world: World) -> None:
-    body = b"no contract"
-    changes = Changes(contracts={ContractHash(sha256(body).hexdigest()): body})
-    await world.store.write(Needs(), lambda rows: (changes, None))
-    await publish(world)
-    await called(world)
-    to_due(world)
-    assert await attend(world.gateway, world.store) == ()
-    with pytest.raises(ContractInvalid):
-        await expire(world.store, world.opened.secrets, world.clock, KIM)
 
 
 async def test_a_clock_that_was_ahead_and_was_set_right_makes_nothing_expire(

@@ -320,6 +320,10 @@ class Secrets(Protocol):
         """Whether there is a key of this name that was not destroyed."""
         ...
 
+    def have_keys(self, subjects: Sequence[SubjectName]) -> frozenset[SubjectName]:
+        """Return those of which there is a key that was not destroyed, looked up at once."""
+        ...
+
     def destroy(self, key: SubjectName) -> bool:
         """Destroy a key, and with it every payload that needed it. Returns whether there was one."""
         ...

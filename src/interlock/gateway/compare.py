@@ -74,7 +74,7 @@ def disagreements(
             named |= {ContractHash(each.contract) for each in state.actions.values() if each.contract}
         yield from _budgets(sides, kept)
         yield from _runs(calls, kept)
-    yield from _door(changed.door, named, kept)
+    yield from _door(changed.door, named | changed.published, kept)
     yield from _keys(changed, has_key)
 
 
@@ -173,7 +173,6 @@ def _door(door: Door, named: set[ContractHash], kept: Kept) -> Iterator[Differen
     must = {name: getattr(door, name) for name in names}
     stands = kept.door()
     yield from _unequal("door", must, {name: getattr(stands, name) for name in names})
-    named = named | {published.contract for published in door.published.values()}
     for hash in sorted(named - kept.contracts()):
         yield Difference(where=f"contract `{hash}`", what="it is gone")
 

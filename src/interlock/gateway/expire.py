@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 from functools import partial
 
-from interlock.contract.bundle import days_of
 from interlock.core.action import ActionState
 from interlock.core.door import Expiring
 from interlock.core.errors import NotPermitted, PayloadErased, StoreTampered
@@ -21,7 +20,8 @@ from interlock.core.value import replace
 from interlock.gateway.begin import HALTS
 from interlock.gateway.doors import Operator, changed
 from interlock.gateway.erase import OPEN, every_action, payloads_of
-from interlock.gateway.lot import Lot, months
+from interlock.gateway.kept_for import kept_for
+from interlock.gateway.lot import Lot, lots_due, months
 from interlock.ledger import change
 from interlock.ledger.reading import read
 from interlock.ledger.seal import Kind
@@ -56,22 +56,33 @@ def earlier(seen: Rows, clock: Clock) -> Instant:
 
 
 async def lots(store: TenantStore, secrets: Secrets, now: Instant) -> Mapping[SubjectName, Lot]:
-    """Return every lot that there may be so far, by the name of its key."""
+    """Return every lot that there may be so far, by the name of its key.
+
+    Where a contract that was in force is gone, nobody knows its days: then every lot that could be due is one.
+    """
     first = await store.entries(limit=1)
     if not first:
         return {}
-    days = {days_of(await store.contract(hash)) for hash in await store.contracts()} | {0}
+    known, found = await kept_for(store), dict[SubjectName, Lot]()
     since = Instant(read(first[0]).at - 86_400_000_000)  # a process may have sealed before its first entry
-    found = (Lot(month=month, days=each) for month in months(since, now) for each in sorted(days))
-    return {secrets.subject_name(store.tenant, lot.subject): lot for lot in found}
+    for month in months(since, now):
+        named = [Lot(month=month, days=each) for each in sorted(known.days)]
+        more = () if known.complete else lots_due(month, now)
+        found |= {secrets.subject_name(store.tenant, lot.subject): lot for lot in (*named, *more)}
+        await asyncio.sleep(0)  # names are made on the loop, and others have their turn between two months
+    return found
 
 
 async def due(store: TenantStore, secrets: Secrets, now: Instant) -> Mapping[SubjectName, Lot]:
     """Return the lots that are due and whose key is still there."""
-    known = await lots(store, secrets, now)
-    return {
-        name: lot for name, lot in known.items() if lot.due is not None and lot.due <= now and secrets.has_key(name)
+    over = {
+        name: lot for name, lot in (await lots(store, secrets, now)).items() if lot.due is not None and lot.due <= now
     }
+    there, names = set[SubjectName](), list(over)
+    for start in range(0, len(names), _AT_ONCE):
+        there |= secrets.have_keys(names[start : start + _AT_ONCE])
+        await asyncio.sleep(0)  # keys are looked up on the loop, and others have their turn between two pages
+    return {name: lot for name, lot in over.items() if name in there}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

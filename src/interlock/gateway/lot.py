@@ -1,5 +1,6 @@
 """A lot: what came in one month and may be kept for equally many days. Its payloads share a key and go together."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
@@ -36,6 +37,12 @@ class Lot:
             return None
         ends = _first_day(_next(self.month)) + self.days + EXPIRY_SPARE_DAYS
         return Instant((ends - date(1970, 1, 1).toordinal()) * _DAY)
+
+
+def lots_due(month: str, now: Instant) -> Iterator[Lot]:
+    """Name every lot of a month that can be due by now, whatever the contracts say."""
+    over = now // _DAY + date(1970, 1, 1).toordinal() - _first_day(_next(month)) - EXPIRY_SPARE_DAYS
+    return (Lot(month=month, days=days) for days in range(1, over + 1))
 
 
 def lot_at(at: Instant, days: int | None) -> Lot:

@@ -11,7 +11,7 @@ from interlock.core.charge import closes
 from interlock.core.door import Door
 from interlock.core.effect import EffectClass, Tier
 from interlock.core.errors import LedgerBroken
-from interlock.core.ids import ActionId, BudgetId, GrantId, SubjectName
+from interlock.core.ids import ActionId, BudgetId, ContractHash, GrantId, SubjectName
 from interlock.core.value import replace
 from interlock.ledger.change import DOOR, turned
 from interlock.ledger.reading import ActionLine, ChangeLine, EntryLine, HoldLine, read
@@ -111,6 +111,8 @@ class State:
     grants: dict[GrantId, Given] = field(default_factory=dict[GrantId, Given])
     gone: set[SubjectName] = field(default_factory=set[SubjectName])
     """The keys that are destroyed, by name."""
+    published: set[ContractHash] = field(default_factory=set[ContractHash])
+    """Every contract that was ever in force."""
 
     @property
     def budgets(self) -> dict[BudgetId, Account]:
@@ -127,6 +129,8 @@ class State:
                 self._acted(index, entry)
             elif entry.kind in DOOR:
                 self.door = turned(self.door, entry)
+                if entry.kind is Kind.PUBLISHED:
+                    self.published.add(ContractHash(str(entry.detail["contract"])))
                 if entry.kind in _DESTROYED:
                     self.gone.add(SubjectName(str(entry.detail[_DESTROYED[entry.kind]])))
             elif entry.kind is Kind.BUDGET:

@@ -106,6 +106,9 @@ class Keyring:
     def has_key(self, subject: SubjectName) -> bool:
         return self.keys.find(subject) is not None
 
+    def have_keys(self, subjects: Sequence[SubjectName]) -> frozenset[SubjectName]:
+        return frozenset(map(SubjectName, self.keys.find_all(subjects)))
+
     def destroy(self, key: SubjectName) -> bool:
         return bool(self.keys.destroy(key))
 
