@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from backups import TENANT, Site
+from backups import TENANT, Site, adopts
 from command_line import child
-from interlock.core.errors import NotPermitted
+from interlock.core.errors import NotPermitted, StoreBusy
 from interlock.core.ids import Micros
 from interlock.core.outcome import Done
 from interlock.gateway.compare import verify_state
@@ -189,3 +189,33 @@ async def test_what_a_killed_process_began_is_ended_and_nothing_is_held_meanwhil
         assert json.loads((await world.store.entries())[-1])["kind"] == f"{what}d"
         assert await verify_state(world.store, secrets) == ()
         assert isinstance(await world.call({"to": "eve"}), Done)
+
+
+async def test_a_store_that_was_restored_in_the_middle_of_an_expiry_says_how_to_get_to_a_hold(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dies(_key: str) -> bool:
+        raise StoreBusy("the keys are busy", fix="try again")
+
+    async with site.process() as world:
+        await publish(world)
+        await called(world)
+        to_due(world)
+        with monkeypatch.context() as patch, pytest.raises(StoreBusy):
+            patch.setattr(world.opened.secrets, "destroy", dies)
+            await expire(world.store, world.opened.secrets, world.clock, KIM)
+        await publish(world)
+        ids = await called(world)
+        site.back_up()
+    site.restore(over=True)
+    async with site.process() as world:
+        with pytest.raises(NotPermitted, match="came out of a backup") as refused:
+            await hold(world)
+        assert "`interlock ledger adopt`; then run `interlock data expire`" in refused.value.fix
+        await adopts(world, [], nothing_newer=True)
+        with pytest.raises(NotPermitted, match="at this moment"):
+            await hold(world)
+        await expire(world.store, world.opened.secrets, world.clock, KIM, after=Micros(0))
+        await hold(world)
+        assert await can_read(world, ids) == {True}
+        assert await verify_state(world.store, world.opened.secrets) == ()

@@ -10,6 +10,7 @@ from interlock.core.door import Erasing, LegalHold
 from interlock.core.errors import NotPermitted
 from interlock.core.ids import ActionId, PayloadId, SubjectId, SubjectName
 from interlock.core.value import replace
+from interlock.gateway.begin import HALTS
 from interlock.gateway.doors import Operator, changed
 from interlock.ledger import change
 from interlock.ledger.seal import Kind
@@ -175,8 +176,14 @@ def _held(rows: Rows, *, name: SubjectName, by: Operator, why: str) -> tuple[Cha
     if erasing is not None:
         return Changes(), (f"`{erasing.by}` is erasing it", "look what is left: `interlock data show SUBJECT`")
     if rows.door.expiring is not None:
-        what = "what is older than its days is being made unreadable at this moment"
-        return Changes(), (what, "run `interlock data expire`, which ends it, and hold it then")
+        what, ended = (
+            "what is older than its days is being made unreadable",
+            "run `interlock data expire`, which ends it",
+        )
+        if rows.halt is None:
+            return Changes(), (f"{what} at this moment", f"{ended}, and hold it then")
+        _, halted, fix = HALTS[rows.halt]
+        return Changes(), (f"{what}, and cannot be ended: {halted}", f"{fix}; then {ended}, and hold it after that")
     others = tuple(hold for hold in rows.door.legal_holds if hold.subject != name)
     hold = LegalHold(subject=name, by=by.person, at=rows.now, why=why)
     door = replace(rows.door, epoch=rows.door.epoch + 1, legal_holds=(*others, hold))
