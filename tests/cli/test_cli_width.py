@@ -46,6 +46,29 @@ def test_every_screen_fits(on_file: Shell, monkeypatch: pytest.MonkeyPatch) -> N
     assert too_wide(on_file("contract", "check", "wrong.yaml", code=1)) == []
 
 
+def test_a_word_that_nobody_can_break_goes_on_below_where_it_fits() -> None:
+    rule = "`refund_order.approval_over`)"
+    assert table(["ID", "WAITS FOR"], [["a" * 20, f"one person {rule}"]], 46) == "\n".join(
+        ["ID", "    WAITS FOR", "a" * 20, f"    one person {rule}"]
+    )
+
+
+def test_every_line_of_an_error_and_of_a_finding_fits(on_file: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    text = SHOP.read_text(encoding="utf-8").replace(
+        "python:corner_shop", "python:there_is_no_such_module_anywhere_here"
+    )
+    Path("wrong.yaml").write_text(text.replace("tenant: default", f"tenant: {on_file.tenant}"), encoding="utf-8")
+    on_file.failed("contract", "publish", "wrong.yaml", "--env", "prod")
+    assert on_file.err.count("there_is_no_such_module_anywhere_here") > 1
+    assert too_wide(on_file.err) == []
+    on_file.publish()
+    on_file("ledger", "export", "--out", "l.jsonl")
+    lines = Path("l.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    Path("l.jsonl").write_text("".join([lines[0], *lines[2:]]), encoding="utf-8")
+    assert too_wide(on_file("ledger", "verify", "l.jsonl", code=1)) == []
+
+
 def test_what_does_not_fit_goes_on_below_and_nothing_is_cut_off() -> None:
     rows = [["a" * 30, "1", "x"], ["b" * 20, "22", ""]]
     assert table(["NAME", "N", "REMARK"], rows, 37, right=(1,)) == "\n".join(

@@ -57,7 +57,11 @@ def packages(settings: Settings) -> Iterator[Checked]:
     try:
         asked, own = metadata.requires("interlock") or [], metadata.version("interlock")
     except metadata.PackageNotFoundError:
-        yield warning("packages", "Interlock is not installed, only found", "install it: `pip install interlock`")
+        yield warning(
+            "packages",
+            "Interlock is not installed, only found",
+            "install it: `pip install -e .` in the folder of its source",
+        )
         return
     count = 0
     for requirement in asked:

@@ -59,7 +59,7 @@ async def rotated(typed: Typed) -> int:
     new = next(each for each in found if each.generation.number == done.rotation.generation)
     typed.screen.show({"ledger": new.generation.key.origin, **_data(new)}, block(_pairs(new), typed.screen.width))
     typed.screen.note(
-        "a witness refuses this ledger until it knows the new key: start it again with `--trust NEW` as well"
+        "a witness refuses this ledger until it knows the new key: start it again with `--trust NEW` in place of OLD"
     )
     return 0
 

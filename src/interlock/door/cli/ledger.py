@@ -15,7 +15,7 @@ from interlock.door.cli.anchored import LastAnchor, last_anchor, last_in_file
 from interlock.door.cli.generations import chain_in, generation_data, generations_text
 from interlock.door.cli.outside import Outside, kept_outside, opened_text, text_of
 from interlock.door.cli.reading import key_of
-from interlock.door.cli.render import Time, block, clean, count, table, usd
+from interlock.door.cli.render import Time, block, clean, count, table, usd, wrapped
 from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import Session, awaited, session
 from interlock.door.cli.sighted import Sighted, sighted
@@ -169,7 +169,11 @@ def _told(
         ("declared lost", "\n".join(map(_gap, report.gaps))),
         ("verdict", _verdict(wrong, lost)),
     ]
-    shown = [f"  {'' if f.index is None else f'entry {f.index}: '}{f.what}" for f in found[:_FINDINGS_SHOWN]]
+    width = typed.screen.width
+    shown = [
+        wrapped(f"  {'' if f.index is None else f'entry {f.index}: '}{f.what}", width, hang=4)
+        for f in found[:_FINDINGS_SHOWN]
+    ]
     more = [f"  and {len(found) - _FINDINGS_SHOWN} more"] if len(found) > _FINDINGS_SHOWN else []
     data: dict[str, Any] = {
         "ledger": report.origin,
@@ -186,7 +190,7 @@ def _told(
         "lost": lost,
         "findings": [_finding(each) for each in found],
     }
-    typed.screen.show(data, "\n".join([block(pairs, typed.screen.width), *shown, *more]))
+    typed.screen.show(data, "\n".join([block(pairs, width), *shown, *more]))
     return 1 if wrong else 0
 
 

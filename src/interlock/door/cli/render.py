@@ -171,7 +171,7 @@ def _laid(cells: Sequence[Sequence[str]], width: int, right: frozenset[int], fol
     """Lay rows out, each as its lines."""
     broad = [max(map(len, column)) for column in zip(*cells, strict=True)]
     before = sum(broad[:-1]) + len(_GAP) * (len(broad) - 1)
-    if len(broad) > 1 and before + min(broad[-1], _NARROWEST) > width:
+    if len(broad) > 1 and before + min(broad[-1], max(_NARROWEST, _longest_word(cells))) > width:
         at = fold or _fitting(broad, width)
         first = _laid([row[:at] for row in cells], width, right, None)
         rest = frozenset(n - at for n in right)
@@ -179,6 +179,11 @@ def _laid(cells: Sequence[Sequence[str]], width: int, right: frozenset[int], fol
         return [[*one, *(_FOLDED + line for line in two if line)] for one, two in zip(first, more, strict=True)]
     room = max(_NARROWEST, width - before)
     return [_row(row, broad, room, right) for row in cells]
+
+
+def _longest_word(cells: Sequence[Sequence[str]]) -> int:
+    """Return the length of what cannot be broken in the last column."""
+    return max((len(word) for row in cells for word in row[-1].split()), default=0)
 
 
 def _fitting(broad: Sequence[int], width: int) -> int:

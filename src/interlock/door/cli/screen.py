@@ -63,7 +63,10 @@ class Screen:
             self._print(self.err, _as_json({"error": str(error), "fix": error.fix, "code": code}))
             return
         first, *rest = [clean(line) for line in str(error).splitlines()] or [""]
-        lines = [wrapped(f"error: {first}", self.width, hang=7), *(f"  {line.strip()}" for line in rest)]
+        below = [
+            wrapped(f"  {line.strip()}", self.width, hang=7 if line.lstrip().startswith("fix:") else 4) for line in rest
+        ]
+        lines = [wrapped(f"error: {first}", self.width, hang=7), *below]
         self._print(self.err, "\n".join([*lines, wrapped(f"fix: {clean(error.fix)}", self.width, hang=5)]))
 
     @property
