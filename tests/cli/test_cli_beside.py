@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from command_line import ROOT, Shell, child
+from command_line import ROOT, SHOP, Shell, child
 from corner_shop import done
 from world import HandClock
 
@@ -45,7 +45,7 @@ def test_control_commands_work_beside_a_running_gateway_which_carries_on_what_wa
     id = shell.parked()
     with gateway(shell) as running:
         assert "another process performs on" in shell.failed("call", "look", '{"invoice":"I"}')
-        assert "fix: send the call to it, or stop it" in shell.err
+        assert "fix: try again when it has ended, or end it" in shell.err
         assert "cannot be undone" in shell.failed("undo", id)
         approved = shell.data("approvals", "approve", id, "--seen", shell.seen(id))
         assert (approved["complete"], approved["outcome"]) == (True, None)
@@ -98,6 +98,18 @@ def test_a_store_that_is_not_there_is_not_made_by_looking(on_file: Shell, tmp_pa
     for words in (["action", "list"], ["call", "look"], ["budget", "show"], ["switch", "show"], ["approvals", "list"]):
         assert "there is no store at" in on_file.failed(*words)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_contract_that_cannot_be_published_leaves_no_store_behind(on_file: Shell, tmp_path: Path) -> None:
+    text = SHOP.read_text(encoding="utf-8").replace("tenant: default", f"tenant: {on_file.tenant}")
+    (tmp_path / "wrong.yaml").write_text(text.replace("python:corner_shop", "python:nowhere"), encoding="utf-8")
+    on_file.where = str(tmp_path / "mistyped" / "interlock.db")
+    on_file.failed("contract", "publish", "wrong.yaml", "--env", "prod")
+    assert [path.name for path in tmp_path.iterdir()] == ["wrong.yaml"]
+    on_file.publish()
+    assert f"the store `{on_file.where}` is new" in " ".join(on_file.err.split())
+    on_file.publish()
+    assert "is new" not in on_file.err
 
 
 def test_a_store_is_not_opened_with_new_keys(on_file: Shell, tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ why
   `refund` is refused as `policy`: denied by `refund.max_amount` (shop.yaml:51:5)
   rule `refund.max_amount` at shop.yaml:51:5 denies
     `usd` is 500; the range is 0 to 200
-  fix: `interlock policy explain --action ACTION` shows why; the rule stands at shop.yaml:51:5
+  fix: change the call, or the rule at shop.yaml:51:5
 
 cost
   BUDGET                                                HELD      CHARGED

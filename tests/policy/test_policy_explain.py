@@ -42,7 +42,7 @@ def test_a_limit_that_was_passed() -> None:
             "`create_refund` is refused as `policy`: denied by `refund.max` (contract.yaml:7:3)",
             "rule `refund.max` at contract.yaml:7:3 denies",
             "  `amount_usd` is 170.5; the range is 0 to 100",
-            "fix: `interlock policy explain --action ACTION` shows why; the rule stands at contract.yaml:7:3",
+            "fix: change the call, or the rule at contract.yaml:7:3",
         ]
     )
 
@@ -87,7 +87,7 @@ def test_a_fact_that_is_unknown() -> None:
             "`create_refund` is refused as `policy`: denied by `refund.chargeback` (contract.yaml:7:3)",
             "rule `refund.chargeback` at contract.yaml:7:3 denies",
             "  `chargeback` is unknown (`list_chargebacks` did not answer); it speaks of anything but false",
-            "fix: `interlock policy explain --action ACTION` shows why; the rule stands at contract.yaml:7:3",
+            "fix: change the call, or the rule at contract.yaml:7:3",
         ]
     )
 
@@ -107,7 +107,7 @@ def test_a_policy_of_the_organisation() -> None:
             '  @id("org.night")',
             '  @note("no refunds around noon")',
             "  forbid(principal, action, resource) when { ((context.hour) == 12) && ((context.facts) has vip) };",
-            "fix: `interlock policy explain --action ACTION` shows why; the rule stands at rules/ours.cedar:2:5",
+            "fix: change the call, or the rule at rules/ours.cedar:2:5",
         ]
     )
 
@@ -130,7 +130,7 @@ def test_a_permit_that_does_not_hold() -> None:
             "`create_refund` is refused as `tool_not_allowed`: no rule allows `create_refund`",
             "nearest permit `undo.allow` at contract.yaml:7:3 does not hold",
             "  the call does not reverse an earlier one; it speaks of undos",
-            "fix: `interlock policy explain --action ACTION` shows which rule comes nearest to allowing this call",
+            "fix: change the call, or add a rule that allows it",
         ]
     )
     native = {"org/a.cedar": '@id("org.allow") permit(principal, action, resource) when { context.hour < 3 };'}
@@ -141,7 +141,7 @@ def test_a_permit_that_does_not_hold() -> None:
             "  `context.hour` is 12",
             '  @id("org.allow")',
             "  permit(principal, action, resource) when { (context.hour) < 3 };",
-            "fix: `interlock policy explain --action ACTION` shows which rule comes nearest to allowing this call",
+            "fix: change the call, or add a rule that allows it",
         ]
     )
 

@@ -172,7 +172,8 @@ def refuse(
 def _denied(rows: Rows, row: ActionRow, judged: Judged) -> tuple[Reason, str, str] | None:
     match judged.decision:
         case Deny() if not judged.unasked:
-            fix = judged.fix or f"run `interlock policy explain --action {row.action.id}`"
+            looked = f"`interlock policy explain --action {row.action.id}` shows why"
+            fix = f"{looked}; {judged.fix}" if judged.fix else looked
             return judged.decision.reason, judged.decision.why, fix
         case Allow() if row.state is ActionState.PARKED and asked_before_adoption(rows.door, row):
             why = "it waited when the ledger was adopted, may have been done in what is lost, and nobody would be asked"

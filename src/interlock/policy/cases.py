@@ -81,7 +81,7 @@ def question_for(policies: Policies, case: Case) -> Question:
     """Ask what a case describes, as the gateway would."""
     slice = policies.slices.get(case.tool)
     shape = slice.shape if slice else None
-    looked_up: dict[str, Fact] = {name: Unknown(why="the case does not say") for name in policies.facts_of(case.tool)}
+    looked_up: dict[str, Fact] = {name: Unknown(why="nobody said it") for name in policies.facts_of(case.tool)}
     looked_up |= {name: Known(value=value, as_of=case.now) for name, value in case.facts.items()}
     return Question(
         caller=case.caller,

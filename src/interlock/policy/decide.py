@@ -117,9 +117,7 @@ def _weigh(slice: Slice, request: Request) -> Said:
     hard = tuple(rule for rule, effect in effects.items() if effect not in {RuleEffect.ASK, RuleEffect.SUGGEST})
     if hard:
         places = ", ".join(f"`{rule}` ({slice.policies[rule].place})" for rule in hard)
-        fix = (
-            f"`interlock policy explain --action ACTION` shows why; the rule stands at {slice.policies[hard[0]].place}"
-        )
+        fix = f"change the call, or the rule at {slice.policies[hard[0]].place}"
         return Said(decision=Deny(rules=hard, why=f"denied by {places}"), fix=fix)
     # A rule that asks never permits: without it, the rest must allow.
     rest = _evaluated(slice, slice.opening, request)
@@ -188,7 +186,7 @@ def _internal(why: str, fix: str) -> Said:
 def _not_allowed(slice: Slice) -> Said:
     tool = slice.shape.name
     decision = Deny(rules=(), why=f"no rule allows `{tool}`", reason=Reason.TOOL_NOT_ALLOWED)
-    here = "`interlock policy explain --action ACTION` shows which rule comes nearest to allowing this call"
+    here = "change the call, or add a rule that allows it"
     return Said(decision=decision, fix=here if slice.permitted else f"add `{tool}` to `permissions.allowed_tools`")
 
 

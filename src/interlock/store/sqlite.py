@@ -146,7 +146,8 @@ def _in_our_words(error: sqlite3.Error) -> StoreBusy | StoreClosed:
             f"the database cannot be written here ({name})", fix="give this user the right to write its folder"
         )
     if name in ("SQLITE_NOTADB", "SQLITE_CORRUPT"):
-        move = "move it away with its `-wal` and `-shm`, then put a backup back: `interlock restore FILE`"
+        back = "move it away with its `-wal` and `-shm`, and put a backup back: `interlock restore FILE`"
+        move = f"name another file with `--store`; if this was the store, {back}"
         return StoreClosed(f"the file is no database of ours, or damaged ({name})", fix=move)
     return StoreClosed(
         f"the database cannot be used ({error.sqlite_errorname if hasattr(error, 'sqlite_errorname') else 'unknown'})",
@@ -225,6 +226,6 @@ def lock_for_performing(path: Path) -> int:
         os.close(descriptor)
         raise Occupied(
             f"another process performs on `{path}`",
-            fix="send the call to it, or stop it; switches, approvals and budgets work beside it",
+            fix="try again when it has ended, or end it; switches, approvals and budgets work beside it",
         ) from error
     return descriptor

@@ -22,8 +22,9 @@ from interlock.door.cli.person import operator
 from interlock.door.cli.reading import InputWrong
 from interlock.door.cli.render import block, clean, listed, table, wrapped
 from interlock.door.cli.screen import Typed
-from interlock.door.cli.session import Session, awaited, session
+from interlock.door.cli.session import Session, awaited, find_tools_here, session
 from interlock.gateway.publish import publish_contract
+from interlock.gateway.publishable import publishable
 
 
 def checked(typed: Typed) -> int:
@@ -150,6 +151,12 @@ async def publish(typed: Typed) -> int:
     if environment not in contract.modes:
         raise InputWrong(f"the contract has no environment `{environment}`", fix=nearest(environment, contract.modes))
     typed = replace(typed, settings=_of_its_tenant(typed, contract))
+    settings = typed.settings
+    new = settings.file is not None and not settings.file.exists()
+    if new:
+        # A contract that cannot be published leaves no empty store behind, where a path was mistyped least of all.
+        find_tools_here()
+        publishable(contract, environment, folder=file.parent, describe=app.describe)
     with session(typed, may_make=True) as here:
         by = operator(typed, here.gateway.process)
         done = await publish_contract(here.store, contract, environment, by, folder=file.parent, describe=app.describe)
@@ -171,6 +178,8 @@ async def publish(typed: Typed) -> int:
         {**what, **who, "tools": tools, "undo_lost": dict(done.undo_lost), "not_enforced": unenforced},
         block(pairs, typed.screen.width),
     )
+    if new:
+        typed.screen.note(f"note: the store `{settings.shown}` is new; its keys are in `{settings.keys}`")
     for tool, count in sorted(done.undo_lost.items()):
         effects = "1 effect" if count == 1 else f"{count} effects"
         typed.screen.note(f"warning: `{tool}` is gone, and without it {effects} cannot be undone any more")

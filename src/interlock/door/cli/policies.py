@@ -13,6 +13,7 @@ from interlock.contract.read import load
 from interlock.core.canonical import Json, JsonObject
 from interlock.core.effect import Mode
 from interlock.core.errors import UsageWrong
+from interlock.core.fact import Known
 from interlock.core.ids import Environment, ToolName
 from interlock.core.value import replace
 from interlock.door.cli.doors import mode_of
@@ -41,6 +42,10 @@ async def explained(typed: Typed) -> int:
     lines = explain(policies, question, judgement)
     data = {"decision": verdict_of(judgement.decision), "rules": list(judgement.rules), "why": list(lines)}
     typed.screen.show(data, why_text(lines, typed.screen.width))
+    unknown = [name for name, fact in sorted(question.facts.items()) if not isinstance(fact, Known)]
+    if given.tool is not None and unknown:
+        said = " ".join(f"--fact {name}=JSON" for name in unknown)
+        typed.screen.note(f"hint: nothing is looked up here: say what is so with `{said}`")
     return 0
 
 
