@@ -66,11 +66,13 @@ class Keys(Protocol):
 def merged(keys: Keys, found: Mapping[str, bytes | None], add: Callable[[str, bytes], object]) -> TakenIn:
     """Say what becomes of each key of a backup, and do it: `add` puts one in where its name is free."""
     known = keys.all()
-    added = destroyed = stayed = other = 0
+    gone = [name for name, key in found.items() if key is None]
+    destroyed = keys.destroy(*gone) if gone else 0
+    added = stayed = other = 0
     for name, key in found.items():
         if key is None:
-            destroyed += keys.destroy(name)
-        elif name not in known:
+            continue
+        if name not in known:
             add(name, key)
             added += 1
         elif known[name] is None:

@@ -43,7 +43,21 @@ class PostgresKeys:
         for name in names:
             self._known.pop(name, None)
         self._run(_DESTROY, [list(names)])
+        self._write_anew()  # for no names as well: a process may have died between the two
         return there
+
+    def _write_anew(self) -> None:
+        """Leave the older versions of rows behind: Postgres keeps them in the file of the table, the keys with them."""
+        ((now,),) = self._run("select pg_current_xact_id()::text")
+        if not any(not self._run(_MAY_SEE, [now]) for _ in range(_LOOKS)):
+            raise _left_over()
+        self._run(_WAIT)
+        try:
+            self._run("vacuum full interlock_key")
+        except StoreBusy as busy:
+            raise _left_over() from busy
+        finally:
+            self._run("reset lock_timeout")
 
     def beginning_with(self, start: str) -> Mapping[str, bytes]:
         sql: LiteralString = """
@@ -73,9 +87,27 @@ select name, key from interlock_key where starts_with(name, %s) and key is not n
                 cursor = self._db.execute(sql, values)
                 return cursor.fetchall() if cursor.description else []
             except psycopg.Error as error:
+                self.close()
                 self._db = None
                 raise StoreBusy("the keys cannot be reached", fix="try again once Postgres is back") from error
 
 
+def _left_over() -> StoreBusy:
+    return StoreBusy(
+        "the key is destroyed, and its bytes are still in the table",
+        fix="wait for the transactions of before to end, such as a dump, then do it again",
+    )
+
+
 _DESTROY: LiteralString = """
 insert into interlock_key select unnest(%s::text[]), null on conflict (name) do update set key = null"""
+
+_LOOKS = 50
+
+# Whoever may see what was before keeps it, and is waited for a little.
+_MAY_SEE: LiteralString = """
+select pid, pg_sleep(0.01) from pg_stat_activity
+where datname = current_database() and pid <> pg_backend_pid()
+  and greatest(age(backend_xid), age(backend_xmin)) >= age(%s::xid8::xid) limit 1"""
+
+_WAIT: LiteralString = "set lock_timeout = '500ms'"  # whoever comes behind us waits as well
