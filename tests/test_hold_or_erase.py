@@ -15,18 +15,20 @@ import pytest
 
 from backups import TENANT, Site, adopts
 from command_line import child
+from interlock.contract.ir import Approvals
 from interlock.core.errors import NotPermitted, StoreBusy
 from interlock.core.ids import Micros
-from interlock.core.outcome import Done
+from interlock.core.outcome import Done, Parked
 from interlock.gateway.compare import verify_state
-from interlock.gateway.erase import about, erase, hold_for_law
+from interlock.gateway.erase import about, erase, hold_for_law, payloads_of
 from interlock.gateway.expire import HELD, expire
 from interlock.gateway.recover import attend
 from interlock.ports import Change, Needs, TenantStore
 from postgres import Server
+from test_consent import LEAD, PEOPLE
 from test_erase import ZOE
-from test_expire import JANUARY, called, can_read, publish, to_due
-from world import KIM, World
+from test_expire import DAY, JANUARY, called, can_read, publish, to_due
+from world import ALLOW, KIM, World, a_rule, a_tool
 
 pytestmark = [pytest.mark.anyio, pytest.mark.promise("forget")]
 
@@ -142,6 +144,30 @@ async def test_a_process_that_is_at_it_is_left_alone_until_it_counts_as_dead(
 
 def dead(*args: Any) -> None:
     raise KeyboardInterrupt
+
+
+async def test_what_a_dead_process_kept_and_nobody_needs_any_more_goes_with_its_lot(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    approvals = Approvals(people={LEAD: PEOPLE[LEAD]})
+    ask = a_rule("ask.mail", "ask", expires=Micros(90 * DAY))
+    await world.publish(ALLOW, ask, tools=[a_tool(subject="$.args.to")], approvals=approvals, payload_days=30)
+    parked = await world.call({"to": "zoe"})
+    assert isinstance(parked, Parked)
+    ids = payloads_of(await world.row(parked.action))
+    to_due(world)
+    secrets = world.opened.secrets
+    with monkeypatch.context() as patch:
+        patch.setattr(secrets, "destroy", dead)
+        with pytest.raises(KeyboardInterrupt):
+            await expire(world.store, secrets, world.clock, KIM)
+    assert secrets.kept(world.tenant).keys() == ids
+    world.clock.forward(days=90)
+    (ended,) = await expire(world.store, secrets, world.clock, KIM)
+    assert (ended.lot, ended.payloads, dict(ended.kept)) == (JANUARY.name, len(ids), {})
+    assert await can_read(world, ids) == {False}
+    assert secrets.kept(world.tenant) == {}
+    assert await verify_state(world.store, secrets) == ()
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -173,17 +173,21 @@ async def expire(
     ahead = [(lot.name, name) for name, lot in (await due(store, secrets, earlier(seen, clock))).items()]
     if left is not None and (left.lot, left.key) not in ahead:
         ahead.insert(0, (left.lot, left.key))  # whoever began it may have died between the key and the end
-    if await _not_needed(store, secrets, clock):
-        ahead.append((KEPT, SubjectName("")))
-    for lot, key in dict.fromkeys(ahead):
+
+    async def carried_out(lot: str, key: SubjectName) -> bool:
         mark = (await store.write(Needs(), partial(_begun, lot=lot, key=key, by=by, after=after))).answer
-        if mark is None:
-            break  # another process is at it
-        ended = await _carry_out(store, secrets, clock, mark, by)
+        ended = await _carry_out(store, secrets, clock, mark, by) if mark is not None else None
         if ended is None:
-            break
+            return False  # another process is at it
         found.append(ended)
         told(ended)
+        return True
+
+    for lot, key in ahead:
+        if not await carried_out(lot, key):
+            return tuple(found)
+    if await _not_needed(store, secrets, clock):
+        await carried_out(KEPT, SubjectName(""))
     return tuple(found)
 
 
@@ -200,17 +204,20 @@ async def _carry_out(
         ended = Expired(lot=KEPT, key=mark.key, payloads=len(free))
     else:
         payloads = await store.payloads_under(mark.key)
-        kept = Counter(await _keep(store, secrets, clock, mark, payloads))
+        needed = await _needed(store, earlier(await store.read(Needs()), clock), payloads)
+        kept = Counter(await _keep(store, secrets, mark, needed))
+        # A process that died may have kept what was needed then and is not any more.
+        if free := sorted(payloads & secrets.kept(store.tenant).keys() - needed.keys()):
+            secrets.let_go(store.tenant, free)
         secrets.destroy(mark.key)
         ended = Expired(lot=mark.lot, key=mark.key, payloads=len(payloads) - kept.total(), kept=kept)
     return (await store.write(Needs(), partial(_ended, mark=mark, ended=ended, by=by))).answer
 
 
 async def _keep(
-    store: TenantStore, secrets: Secrets, clock: Clock, mark: Expiring, payloads: frozenset[PayloadId]
+    store: TenantStore, secrets: Secrets, mark: Expiring, needed: Mapping[PayloadId, tuple[str, ActionId | None]]
 ) -> list[str]:
     """Give what may not go yet a key of its own; return why, for each."""
-    needed = await _needed(store, earlier(await store.read(Needs()), clock), payloads)
     ids, kept = sorted(needed), list[str]()
     for start in range(0, len(ids), _AT_ONCE):
         for id, sealed in (await store.payloads(ids[start : start + _AT_ONCE])).items():
