@@ -14,6 +14,7 @@ from interlock.core.errors import LedgerBroken, NotPermitted, StoreTampered
 from interlock.core.ids import TenantId
 from interlock.core.outcome import Done, Receipt, Refused
 from interlock.gateway import rotate as rotating
+from interlock.gateway.adopt import not_set_back
 from interlock.gateway.compare import verify_state
 from interlock.gateway.history import exported, generations, key_of, own
 from interlock.gateway.rotate import rotate
@@ -249,6 +250,44 @@ async def test_a_store_that_was_set_back_and_adopted_without_the_newer_heads_is_
     # And by who holds the line that is lost: there it is an old key that signs what it may not.
     found = [each.what for each in audit(knows, heads=[head]).findings]
     assert found == ["a head that you kept " + BEYOND]
+
+
+async def test_a_ledger_that_lacks_what_a_head_at_hand_is_over_is_adopted_before_its_key_is_rotated(site: Site) -> None:
+    async with site.process() as world:
+        await publish(world)
+        site.back_up()
+        lost = [(await done(world, arguments={"n": n})).receipt for n in range(3)][-1]
+        assert lost is not None
+    site.restore(over=True)
+    async with site.process() as world:
+        await adopts(world, [], nothing_newer=True)
+        secrets = world.opened.secrets
+        with pytest.raises(NotPermitted, match="4 entries are lost") as refused:
+            await not_set_back(world.store, secrets, [lost.head])
+        assert "`interlock ledger adopt`" in refused.value.fix
+        await adopts(world, [lost], lost=4)
+        kept = (await done(world)).receipt
+        assert kept is not None
+        await not_set_back(world.store, secrets, [lost.head, kept.head])
+        await turn(world)
+        await not_set_back(world.store, secrets, [lost.head, kept.head])
+        report = await audited(world, lost, kept)
+        assert {each.declared for each in report.findings} == {True}
+
+
+async def test_a_head_of_a_lost_line_that_turns_up_after_a_rotation_cannot_be_told_from_a_thiefs(site: Site) -> None:
+    async with site.process() as world:
+        await publish(world)
+        site.back_up()
+        lost = [(await done(world, arguments={"n": n})).receipt for n in range(3)][-1]
+        assert lost is not None
+    site.restore(over=True)
+    async with site.process() as world:
+        await adopts(world, [], nothing_newer=True)
+        await turn(world)
+        with pytest.raises(LedgerBroken, match="with the key of generation 1"):
+            await adopts(world, [lost], lost=6)
+        assert not (await audited(world, lost)).sound
 
 
 async def test_a_head_that_a_stolen_old_key_signed_is_not_adopted(site: Site) -> None:

@@ -113,6 +113,19 @@ def test_a_head_that_was_cosigned_before_is_held_against_the_ledger(shop: Shell,
     assert not shop.data("ledger", "verify", "--witness", str(served.cosigner), code=1)["sound"]
 
 
+def test_the_key_of_a_ledger_that_was_set_back_is_not_rotated_before_it_is_adopted(shop: Shell) -> None:
+    copy(shop, "older")
+    shop.refund("INV-1", 5)
+    shop("ledger", "anchor")
+    set_back(shop, "older")
+    rotate = ["ledger", "rotate", "--why", "leaked", "--yes"]
+    said = " ".join(shop.failed(*rotate).split())
+    assert "2 entries are lost" in said
+    assert "`interlock ledger adopt`" in said
+    shop("ledger", "adopt", "--lost", "2")
+    shop(*rotate)
+
+
 def test_a_book_that_was_lost_is_no_harm_to_an_honest_ledger(shop: Shell, served: Served) -> None:
     shop("ledger", "anchor", "--to", served.to)
     (shop.folder / "keys" / "anchors.jsonl").unlink()

@@ -91,6 +91,22 @@ async def compare(store: TenantStore, secrets: Secrets, notes: Iterable[str]) ->
     )
 
 
+async def not_set_back(store: TenantStore, secrets: Secrets, notes: Iterable[str]) -> None:
+    """Make sure that this ledger leads to every head at hand, or declares it lost, before the key is rotated.
+
+    Once it is, nobody can tell a head of a lost line from one that a thief of the older key has signed.
+
+    Raises:
+        NotPermitted: it lacks entries, or a newer key.
+        LedgerBroken: a head is not signed by this installation, or of another ledger, or by a key that may not.
+    """
+    compared = await compare(store, secrets, notes)
+    if compared.lost or compared.generation > (await store.read(Needs())).door.generation:
+        gone = f"{count(compared.lost, 'entry is', 'entries are')} lost" if compared.lost else "it lacks a newer key"
+        fix = "adopt it first, with the heads at hand: `interlock ledger adopt`"
+        raise NotPermitted(f"a head at hand is not of this ledger as it stands: {gone}", fix=fix)
+
+
 def _in_range(head: Head, by: int, chain: Chain, gaps: Sequence[Gap]) -> Head:
     """Return a head that was its generation's to sign, as far as this ledger tells."""
     known = next((each for each in chain.generations if each.number == by), None)

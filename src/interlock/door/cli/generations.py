@@ -4,15 +4,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from interlock.app import anchor_file
 from interlock.core.errors import LedgerBroken, NotPermitted
 from interlock.core.ids import Instant
-from interlock.door.cli.anchored import last_anchor
+from interlock.door.cli.anchored import book, last_anchor
 from interlock.door.cli.outside import text_of
 from interlock.door.cli.person import operator
 from interlock.door.cli.reading import InputWrong, code_of
 from interlock.door.cli.render import Time, block, clean
 from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import awaited, session
+from interlock.gateway.adopt import not_set_back
 from interlock.gateway.history import Known, generations
 from interlock.gateway.rotate import rotate
 from interlock.ledger.note import Verifier
@@ -51,6 +53,9 @@ async def rotated(typed: Typed) -> int:
     why = code_of(typed.given.why)
     with session(typed) as here:
         secrets = here.gateway.secrets
+        origin = Verifier.of(here.store.tenant, b"").origin
+        kept = anchor_file(book(typed.settings.keys)).read()
+        await not_set_back(here.store, secrets, [each.head for each in kept if each.origin == origin])
         was = (await here.rows()).door.generation
         if not typed.given.yes and not typed.screen.ask(_QUESTION.format(was)):
             raise NotPermitted("nothing was rotated", fix="say yes, or `--yes` where nobody can be asked")
