@@ -30,6 +30,23 @@ def test_what_was_wrong_with_the_arguments_is_said_by_place_and_kind(on_file: Sh
     assert "secret" not in json.dumps(refused)
 
 
+def test_a_person_reads_in_words_what_was_wrong_with_the_arguments(on_file: Shell) -> None:
+    on_file.publish()
+    said = on_file("call", "refund", '{"usd":"secret"}', code=5)
+    assert "$.invoice is missing (Required)" in said
+    assert "$.usd is of another type than the schema says (Type)" in said
+    said = on_file("call", "refund", "{usd:7}", code=5)
+    assert "$ is no JSON (not_json)" in said
+    assert "send one JSON object" in said
+
+
+def test_a_refusal_names_the_action_in_what_explains_it(on_file: Shell) -> None:
+    on_file.publish()
+    refused = on_file.refund("INV-3", 500, code=5)
+    assert f"`interlock policy explain --action {refused['action']}` shows why" in refused["fix"]
+    assert "denies" in on_file("policy", "explain", "--action", refused["action"])
+
+
 def test_arguments_come_from_a_file_or_from_standard_input(
     on_file: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -184,3 +184,9 @@ fix: change the lines above, then try again
     Path("cases.yaml").write_text(CASES.replace("contract: shop.yaml\n", ""), encoding="utf-8")
     assert "no contract is named" in on_file.failed("policy", "test", "cases.yaml")
     assert on_file("policy", "test", "cases.yaml", "--contract", "shop.yaml").startswith("5 cases")
+
+
+def test_a_contract_is_no_table_of_cases(on_file: Shell) -> None:
+    on_file.publish()
+    said = " ".join(on_file.failed("policy", "test", "shop.yaml").split())
+    assert "this is a contract, and no table of cases fix: name the file that has `cases`" in said

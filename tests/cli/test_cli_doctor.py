@@ -72,7 +72,7 @@ def test_without_a_store_it_says_how_to_begin(on_file: Shell) -> None:
 
 
 def test_a_database_without_tables_is_left_without(own_database: Shell) -> None:
-    assert states(own_database)["store"] == "warning"
+    assert (states(own_database)["store"], states(own_database)["keys"]) == ("warning", "ok")
     with psycopg.connect(own_database.where) as db:
         assert db.execute("select count(*) from pg_tables where schemaname = 'public'").fetchone() == (0,)
     assert list(own_database.folder.iterdir()) == []

@@ -159,6 +159,7 @@ def test_what_was_erased_says_so_and_the_rest_still_stands(shell: Shell) -> None
     opened.secrets.destroy(opened.secrets.subject_name(TenantId(shell.tenant), SubjectId("run:r1")))
     opened.close()
     text, story = shell("explain", id), shell.data("explain", id)
+    assert "undo       not any more: what it needs is erased" in text
     assert "arguments  [erased]" in text
     assert "what policy was asked cannot be shown: erased" in text
     assert (story["arguments"], story["result"]) == ({"unreadable": "erased"}, {"unreadable": "erased"})

@@ -69,3 +69,40 @@ def test_an_interrupt_while_it_works_is_told_and_leaves_nothing_behind(tmp_path:
 def test_who_is_begun_with_interrupts_ignored_goes_on_ignoring_them(tmp_path: Path) -> None:
     ignoring = f"import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n{_AT_AN_IMPORT}"
     assert interrupted(tmp_path, ignoring, "20", "contract", "schema") == (0, "")
+
+
+_SLOW = """
+import threading
+
+def work(n: int) -> int:
+    print("began", flush=True)
+    threading.Event().wait(30)
+    return n
+"""
+_SLOW_CONTRACT = """
+interlock: 1
+workflow: slow
+tenant: default
+environments: { dev: { mode: act } }
+tools:
+  work: { from: "python:slow_work:work", effect: opaque, tier: green, price: 0 }
+permissions: { allowed_tools: [work] }
+"""
+
+
+def test_whoever_interrupts_a_call_hears_that_it_may_still_happen(tmp_path: Path) -> None:
+    (tmp_path / "slow_work.py").write_text(_SLOW, encoding="utf-8")
+    (tmp_path / "contract.yaml").write_text(_SLOW_CONTRACT, encoding="utf-8")
+    begin = [sys.executable, "-m", "interlock"]
+    publish = [*begin, "contract", "publish", "contract.yaml", "--env", "dev"]
+    subprocess.run(publish, cwd=tmp_path, env=child(), capture_output=True, check=True, timeout=60)
+    command = [*begin, "call", "work", '{"n":1}']
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=child(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "began\n"
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    note = "note: what has started goes on and may happen: look at `interlock action list`"
+    assert (process.returncode, said) == (_INTERRUPTED, f"{note}\ninterrupted\n")

@@ -82,6 +82,36 @@ class Schema:
         return tuple(_wrong(error, self.names) for error in self.validator.iter_errors(values))
 
 
+def in_words(wrong: Wrong) -> str:
+    """Say what is wrong with arguments, in words for whoever reads a refusal."""
+    words = _WORDS.get(wrong.kind)
+    return f"{wrong.path}: {wrong.kind}" if words is None else f"{wrong.path} {words} ({wrong.kind})"
+
+
+_WORDS = {
+    "AdditionalProperties": "has a name that the schema does not know",
+    "Enum": "is none of the values that the schema names",
+    "ExclusiveMaximum": "is too large",
+    "ExclusiveMinimum": "is too small",
+    "MaxItems": "has too many items",
+    "MaxLength": "is too long",
+    "Maximum": "is too large",
+    "MinItems": "has too few items",
+    "MinLength": "is too short",
+    "Minimum": "is too small",
+    "Pattern": "is not of the form that is wanted",
+    "Required": "is missing",
+    "Type": "is of another type than the schema says",
+    "duplicate_key": "has a name twice",
+    "inexact_number": "has a number of more digits than JSON keeps",
+    "not_json": "is no JSON",
+    "too_deep": "is nested too deeply",
+    "too_large": "is too large",
+    "type": "is no JSON object",
+    "unsafe_integer": "has an integer beyond 2^53 - 1",
+}
+
+
 def _validator(source: JsonObject) -> jsonschema_rs.Validator:
     try:
         # RE2-like matching, so that no pattern of a foreign schema can take exponential time.

@@ -94,6 +94,8 @@ def read_cases(text: str, file: str) -> CaseFile:
     """
     findings = Findings()
     node = parse_yaml(text, file, findings)
+    if isinstance(node, Map) and "interlock" in node.entries:
+        raise _refused(file, "this is a contract, and no table of cases", "name the file that has `cases`")
     fitted = fit(CASES, node, findings) if node is not None else None
     if findings.problems or not isinstance(fitted, Map):
         raise refusal(findings.problems)

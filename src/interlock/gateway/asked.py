@@ -7,7 +7,7 @@ from hashlib import sha256
 
 from msgspec import Struct
 
-from interlock.contract.arguments import Arguments, Schema
+from interlock.contract.arguments import Arguments, Schema, in_words
 from interlock.contract.ir import Hook, Tool
 from interlock.contract.path import Absent, lookup, parse
 from interlock.core.action import Action, Caller
@@ -245,6 +245,9 @@ def _key_is_one(proposal: Proposal) -> bool:
     return whole and 1 <= proposal.occurrence <= SAFE_INTEGER
 
 
+_NO_OBJECT = 'send one JSON object, such as `{"id": 7}`; a shell wants it in single quotes'
+
+
 def validate(caller: Caller, proposal: Proposal, tool: Tool, force: Force, drawn: Fresh) -> Arguments | Refused:
     """(2) Check the arguments against the pinned schema and bring them into canonical form."""
     schema = force.schemas.get(tool.name)
@@ -260,11 +263,12 @@ def validate(caller: Caller, proposal: Proposal, tool: Tool, force: Force, drawn
         wrong = _about_nobody(tool, read, schema)
         return read if wrong is None else replace(wrong, action=drawn.id)
     place = f"--workflow {caller.workflow} --env {caller.environment}"
+    schema_told = f"compare the call with the schema: `interlock contract show --tool {tool.name} {place}`"
     return Refused(
         action=drawn.id,
         reason=Reason.INVALID_ARGUMENTS,
-        why="; ".join(f"{wrong.path}: {wrong.kind}" for wrong in read[:8]),
-        fix=f"compare the call with the schema: `interlock contract show --tool {tool.name} {place}`",
+        why="; ".join(map(in_words, read[:8])),
+        fix=_NO_OBJECT if read[0].kind in ("not_json", "type") else schema_told,
         wrong=read[:8],
     )
 

@@ -53,7 +53,7 @@ async def _of_store(typed: Typed) -> list[Checked]:
     except Exception as error:  # noqa: BLE001  whatever it is, the other checks go on
         return [broken("store", error), *tried("keys", lambda: files.keys(settings))]
     of_store = tried("store", lambda: files.store(settings, look))
-    of_keys = tried("keys", lambda: files.keys(settings))
+    of_keys = tried("keys", lambda: files.keys(settings, new=look.version is None and settings.file is None))
     found = [*of_store, *tried("durability", lambda: files.durability(settings, look)), *of_keys]
     if settings.file is not None:
         file: Path = settings.file

@@ -79,11 +79,11 @@ def durability(settings: Settings, look: app.Look) -> Iterator[Checked]:
     yield ok("durability", f"Postgres {major}, {used} of {most} connections taken")
 
 
-def keys(settings: Settings) -> Iterator[Checked]:
-    """Look whether the keys are there, whole, and readable by nobody else."""
+def keys(settings: Settings, *, new: bool = False) -> Iterator[Checked]:
+    """Look whether the keys are there, whole, and readable by nobody else. A store without tables has none yet."""
     folder, seed = settings.keys, settings.keys / "master.seed"
     if not seed.exists():
-        if settings.file is not None and not settings.file.exists():
+        if new or (settings.file is not None and not settings.file.exists()):
             yield ok("keys", f"none yet: publishing makes them in `{folder}`")
         else:
             fix = "name their folder with `--keys`, or restore it; without them nothing is believed or read"

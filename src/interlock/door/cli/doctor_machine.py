@@ -69,15 +69,17 @@ def packages(settings: Settings) -> Iterator[Checked]:
         if found is None or found[3] not in (None, "postgres" if is_postgres(settings.store) else None):
             continue
         count += 1
-        yield from _package(found[1], found[2])
+        yield from _package(
+            found[1], found[2], f"interlock[{found[3]}]" if found[3] else f"{found[1]}{found[2].strip()}"
+        )
     yield ok("packages", f"Interlock {own}; the {count} packages that it needs fit")
 
 
-def _package(name: str, bounds: str) -> Iterator[Checked]:
+def _package(name: str, bounds: str, brings: str) -> Iterator[Checked]:
     try:
         version = metadata.version(name)
     except metadata.PackageNotFoundError:
-        yield wrong("packages", f"`{name}` is not installed", f"install it: `pip install '{name}{bounds.strip()}'`")
+        yield wrong("packages", f"`{name}` is not installed", f"install it: `pip install '{brings}'`")
         return
     if not fits(version, bounds):
         what = f"`{name}` has version {version}, and {bounds.strip()} is needed"

@@ -5,7 +5,7 @@ from typing import Any
 
 from interlock.core.ids import Instant
 from interlock.door.cli.actions import remark, undo_words
-from interlock.door.cli.payloads import shown
+from interlock.door.cli.payloads import Missing, shown
 from interlock.door.cli.policies import why_text
 from interlock.door.cli.render import block, clean, since, table, wrapped
 from interlock.door.cli.screen import Typed
@@ -149,6 +149,8 @@ def _changed(story: Data, row: ActionRow, now: Instant, width: int) -> str:
     undo = story["undo"]
     how = f"{undo['tool']} {shown(undo['arguments'], width)}" if isinstance(undo["tool"], str) else ""
     words = undo_words(row, now)
+    if isinstance(undo["tool"], Missing) and not row.undone_by and not undo["over"]:
+        words = f"not any more: what it needs is {undo['tool'].why}"
     return _block(
         [
             ("it said", _opened(story["said"], width, "") if row.said else ""),

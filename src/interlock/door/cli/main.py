@@ -71,7 +71,9 @@ def main(
     except OSError as error:
         named = f"`{error.filename}`" if error.filename else "a file"
         what = error.strerror or type(error).__name__
-        screen.error(InterlockError(f"{named} cannot be used: {what.lower()}", fix="name another one, or mend it"))
+        refused = isinstance(error, PermissionError)
+        fix = "give this user the right to it, or name another place" if refused else "name another one, or mend it"
+        screen.error(InterlockError(f"{named} cannot be used: {what.lower()}", fix=fix))
     except KeyboardInterrupt:
         screen.note("interrupted")
         return _INTERRUPTED

@@ -85,7 +85,8 @@ def _lines(outcome: Outcome, width: int) -> list[tuple[str, str]]:
             return [("why", clean(outcome.why)), said, ("effect", "none: nothing has happened")]
         case Uncertain():
             told = f"`interlock action resolve {outcome.action} VERDICT`: happened, did-not-happen, abandon or retry"
-            return [("effect", "nobody knows whether it happened; it is not sent again"), ("next", told)]
+            known = ("effect", "nobody knows whether it happened; it is not sent again")
+            return [known, ("story", f"`interlock explain {outcome.action}`"), ("next", told)]
         case _:
             assert_never(outcome)
 

@@ -166,7 +166,11 @@ def performing(typed: Typed) -> Generator[Session]:
     """
     be_there(typed, may_make=False)
     with app.right_to_perform(typed.settings.store), session(typed) as here:
-        yield here
+        try:
+            yield here
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            typed.screen.note("note: what has started goes on and may happen: look at `interlock action list`")
+            raise
 
 
 def find_tools_here() -> None:
@@ -192,7 +196,10 @@ def be_there(typed: Typed, *, may_make: bool) -> None:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if there and not seed.exists() and not (may_make and file is None):
         # A new seed beside an old store would make everything in it look tampered with.
-        fix = "name the folder with `--keys`, or restore it from a backup"
+        new = " If nothing was published there yet, begin with `interlock contract publish FILE --env ENV`"
+        fix = f"name the folder with `--keys`, or restore it from a backup.{new if file is None else ''}".removesuffix(
+            "."
+        )
         raise StoreClosed(f"the keys of this store are not in `{settings.keys}`", fix=fix)
 
 
