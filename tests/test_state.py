@@ -6,19 +6,22 @@ from typing import Any
 import pytest
 
 from interlock.budget.hold import Balance
+from interlock.contract.ir import Undo
 from interlock.core.action import ActionState
 from interlock.core.charge import Unit
 from interlock.core.door import BreakGlass, Scope, Switch, SwitchKind
 from interlock.core.effect import EffectClass, Mode
 from interlock.core.errors import LedgerBroken, UpstreamFailed, UpstreamSilent
-from interlock.core.ids import ActionId, BudgetId, Environment, Instant, PersonId, ToolName, WorkflowId
-from interlock.core.outcome import Done
+from interlock.core.ids import ActionId, BudgetId, Environment, Instant, Micros, PersonId, ToolName, WorkflowId
+from interlock.core.outcome import Done, Refused
+from interlock.core.reason import Reason
 from interlock.core.value import replace
 from interlock.gateway.budgets import raise_budget
 from interlock.gateway.compare import verify_state
 from interlock.gateway.doors import accept_clock, break_glass, resume_switch, set_mode, throw
 from interlock.gateway.recover import reap
 from interlock.gateway.resolve import resolve
+from interlock.gateway.reverse import undo
 from interlock.ledger.rebuild import rebuild
 from interlock.ports import ActionRow, Changes, Needs, Rows, Wanted
 from world import ALLOW, KIM, PROD, World, a_budget, a_rule, a_tool
@@ -137,6 +140,27 @@ async def test_an_older_row_that_was_put_back_is_listed(world: World) -> None:
         f"action `{row.action.id}`: `state` must be ActionState.DONE and is ActionState.STARTED",
         f"budget `{id}`: `spent` must be 7 and is 0",
     ]
+
+
+async def test_a_row_of_before_its_undo_that_was_put_back_is_listed_and_nothing_is_undone_twice(world: World) -> None:
+    undoing = Undo(tool=ToolName("mail.unsend"), args={"to": "$.args.to"}, within=Micros(3_600_000_000))
+    back = a_tool("mail.unsend", effect=EffectClass.IDEMPOTENT, only_as_undo=True)
+    await world.publish(ALLOW, a_rule("undo", "permit", "mail.unsend"), tools=[a_tool(undo=undoing), back])
+    outcome = await world.call({"to": "ann"})
+    assert isinstance(outcome, Done)
+    before = await world.row(outcome.action)
+    undone = await undo(world.gateway, world.store, outcome.action, KIM)
+    assert isinstance(undone, Done)
+    assert await differences(world) == []
+
+    def forge(rows: Rows) -> tuple[Changes, None]:
+        return Changes(actions=(before,)), None
+
+    await world.store.write(Needs(actions=frozenset({outcome.action})), forge)
+    must = f"`undone_by` must be {undone.action} and is None"
+    assert await differences(world) == [f"action `{outcome.action}`: {must}"]
+    again = await undo(world.gateway, world.store, outcome.action, KIM)
+    assert isinstance(again, Refused) and again.reason is Reason.DUPLICATE
 
 
 def test_entries_that_do_not_say_what_they_must_are_named() -> None:

@@ -19,6 +19,7 @@ from interlock.core.charge import Charge
 from interlock.core.door import Door
 from interlock.core.errors import LedgerBroken, PayloadErased, StoreTampered
 from interlock.core.ids import ContractHash, PayloadId, SubjectName
+from interlock.gateway import undone
 from interlock.gateway.asked import commitment
 from interlock.gateway.spilled import Spilled
 from interlock.ledger.reading import EntryLine, HoldLine
@@ -62,7 +63,11 @@ def disagreements(
     kept.look_through()
     changed, named = State(), set[ContractHash]()
     yield from _added(changed, kept.changes())
-    with Spilled(_Sides, _Sides.plus) as sides, Spilled(_Calls, _Calls.plus) as calls:
+    with (
+        Spilled(_Sides, _Sides.plus) as sides,
+        Spilled(_Calls, _Calls.plus) as calls,
+        Spilled(undone.Sides, undone.Sides.plus) as undos,
+    ):
         for id, booked in changed.booked.items():
             sides.put(id, _Sides(told=booked))
         for part in kept.parts():
@@ -71,9 +76,11 @@ def disagreements(
             yield from _part(state, part)
             yield from beside(part, state)
             _book(state, part, sides, calls)
+            undone.put(undos, state, part)
             named |= {ContractHash(each.contract) for each in state.actions.values() if each.contract}
         yield from _budgets(sides, kept)
         yield from _runs(calls, kept)
+        yield from undone.differences(undos)
     yield from _door(changed.door, named | changed.published, kept)
     yield from _keys(changed, has_key)
 
