@@ -190,3 +190,5 @@ def test_a_contract_is_no_table_of_cases(on_file: Shell) -> None:
     on_file.publish()
     said = " ".join(on_file.failed("policy", "test", "shop.yaml").split())
     assert "this is a contract, and no table of cases fix: name the file that has `cases`" in said
+    Path("cases.yaml").write_text("contract: shop.yaml\ncases: []\n", encoding="utf-8")
+    assert "this is a table of cases, and no contract" in on_file("contract", "check", "cases.yaml", code=1)

@@ -56,6 +56,8 @@ def _root(text: str, file: str, findings: Findings) -> Map | None:
     if file.endswith(".env") or looks_like_variables(text):
         return variables_to_full(parse_variables(text, file, findings), file, findings)
     node = parse_yaml(text, file, findings)
+    if isinstance(node, Map) and "cases" in node.entries and "interlock" not in node.entries:
+        raise _refused(file, "this is a table of cases, and no contract", "judge it: `interlock policy test FILE`")
     return to_full(node, file, findings) if node is not None else None
 
 
