@@ -14,7 +14,7 @@ from backups import Site, says_yes
 from interlock.app import Opened
 from interlock.contract.ir import Approvals, Undo
 from interlock.core.effect import EffectClass
-from interlock.core.errors import NotPermitted, UpstreamSilent
+from interlock.core.errors import NotPermitted, PayloadErased, UpstreamSilent
 from interlock.core.ids import ActionId, ContractHash, Instant, Micros, PayloadId, SubjectId, TenantId
 from interlock.core.outcome import Done, Parked, Uncertain
 from interlock.gateway.compare import verify_state
@@ -236,6 +236,18 @@ async def test_what_is_sealed_later_goes_with_a_later_lot(world: World) -> None:
     for id, month in ((row.action.arguments, "2026-01"), (row.result, "2026-02")):
         ends = await ends_of(world.store, world.opened.secrets, frozenset({id}))
         assert ends.lots == {Lot(month=month, days=30): 1}
+
+
+async def test_nothing_is_said_to_be_kept_whose_own_key_was_destroyed(world: World) -> None:
+    await publish(world)
+    (id, *_) = sorted(await called(world))
+    secrets, sealed = world.opened.secrets, await world.store.payload(id)
+    assert sealed is not None
+    lot = secrets.subject_name(world.tenant, JANUARY.subject)
+    secrets.keep(world.tenant, id, sealed, without=lot, why="")
+    secrets.let_go(world.tenant, [id])
+    with pytest.raises(PayloadErased):
+        secrets.keep(world.tenant, id, sealed, without=lot, why="")
 
 
 async def test_whoever_attends_does_it_and_looks_once_an_hour(world: World) -> None:

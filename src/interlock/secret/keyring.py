@@ -124,7 +124,8 @@ class Keyring:
             return  # it has one, and the other key is gone
         left = [part for name, part in parts.items() if name != without]
         own = aes_key_wrap(self._wrapping_key(tenant, id, left), self._payload_key(list(parts.values())))
-        self.keys.find_or_make(_own_name(tenant, id), lambda: own + why.encode())
+        if self.keys.find_or_make(_own_name(tenant, id), lambda: own + why.encode()) is None:
+            raise _erased()  # it had one, which is destroyed and comes back under no name
 
     def kept(self, tenant: TenantId) -> Mapping[PayloadId, str]:
         start = _own_name(tenant, PayloadId(""))
@@ -163,7 +164,7 @@ class Keyring:
     def _payload_key(self, parts: Sequence[bytes | None]) -> bytes:
         found = [part for part in parts if part is not None]
         if len(found) < len(parts):
-            raise PayloadErased("the payload was erased", fix="nothing can bring it back; the ledger still proves it")
+            raise _erased()
         return _mac(self._payload_hmac, b"".join(found))
 
     @cached_property
@@ -220,6 +221,10 @@ def load_seed(path: Path) -> bytes:
     if len(seed) != _SEED_BYTES:
         raise StoreClosed(f"`{path}` is not a master seed", fix="restore it from a backup")
     return seed
+
+
+def _erased() -> PayloadErased:
+    return PayloadErased("the payload was erased", fix="nothing can bring it back; the ledger still proves it")
 
 
 def _not_as_written(id: PayloadId) -> StoreTampered:
