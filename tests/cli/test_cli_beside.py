@@ -112,6 +112,12 @@ def test_a_contract_that_cannot_be_published_leaves_no_store_behind(on_file: She
     assert "is new" not in on_file.err
 
 
+def test_the_doctor_says_where_no_store_could_be_made(on_file: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode, **more: False)  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+    said = " ".join(on_file("doctor", code=1).split())
+    assert "cannot be written fix: let the user who runs Interlock write it" in said
+
+
 def test_a_store_is_not_opened_with_new_keys(on_file: Shell, tmp_path: Path) -> None:
     on_file.publish()
     (tmp_path / "keys").rename(tmp_path / "elsewhere")

@@ -9,6 +9,7 @@ from pathlib import Path
 from interlock import app
 from interlock.config import Settings
 from interlock.door.cli.doctor_check import Checked, ok, warning, wrong
+from interlock.door.cli.doctor_machine import nearest
 
 _BEGIN = "begin with `interlock contract init`; publishing what it writes makes the store"
 _SEED_BYTES = 32
@@ -32,7 +33,13 @@ def there(settings: Settings) -> bool:
 
 
 def no_store(settings: Settings) -> Iterator[Checked]:
-    """Say how to begin."""
+    """Say how to begin, and whether anybody could begin there."""
+    places = [settings.file.parent] if settings.file is not None else []
+    for place in map(nearest, [*places, settings.keys]):
+        if not os.access(place, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
+            what = f"there is no store at `{settings.shown}` yet, and `{place}` cannot be written"
+            yield wrong("store", what, "let the user who runs Interlock write it, or name another place with `--store`")
+            return
     yield warning("store", f"there is no store at `{settings.shown}` yet", _BEGIN)
 
 

@@ -106,8 +106,8 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 def disk(settings: Settings) -> Iterator[Checked]:
     """Look how much room is left where Interlock writes."""
-    places = {_nearest(settings.file.parent)} if settings.file else set[Path]()
-    places.add(_nearest(settings.keys))
+    places = {nearest(settings.file.parent)} if settings.file else set[Path]()
+    places.add(nearest(settings.keys))
     # Of several folders on one disk, one speaks for all.
     for place in {each.stat().st_dev: each for each in sorted(places)}.values():
         free = shutil.disk_usage(place).free
@@ -126,7 +126,7 @@ def filesystem(path: Path) -> Iterator[Checked]:
         mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return
-    kind = kind_of_filesystem(Path(os.path.realpath(_nearest(path))), mounts)
+    kind = kind_of_filesystem(Path(os.path.realpath(nearest(path))), mounts)
     if kind in _ELSEWHERE:
         what = f"the store is on a network filesystem ({kind}), where locks and commits do not hold"
         yield wrong("durability", what, "put the file on a disk of this machine, or use Postgres")
@@ -194,7 +194,7 @@ def _locks() -> str:
         return ""
 
 
-def _nearest(path: Path) -> Path:
+def nearest(path: Path) -> Path:
     """Name the folder that is there, of those that lead to a path."""
     whole = Path(os.path.abspath(path))
     return next(each for each in (whole, *whole.parents) if each.is_dir())
