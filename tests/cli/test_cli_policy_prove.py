@@ -204,6 +204,25 @@ invariants:
     assert by_day["example"]["case"]["now"] // 3_600_000_000 % 24 >= 6
 
 
+ALWAYS = '@id("org.all") forbid(principal, action, resource) unless { context.hour > 25 };'
+
+
+def test_where_the_organisation_may_refuse_every_call_nothing_that_needs_one_is_proved(on_file: Shell) -> None:
+    on_file.contract()
+    Path("org").mkdir()
+    variant("new.yaml", **{"allowed_tools: [look": "policy_files: [org/*.cedar]\n  allowed_tools: [look"})
+    Path("org/all.cedar").write_text(ORGANISATION, encoding="utf-8")
+    needs_a_call = {"every tool that is allowed can be used", "every rule can decide something"}
+    found = {each["name"]: each["verdict"] for each in on_file.data("policy", "prove", "new.yaml")["results"]}
+    assert {found[each] for each in needs_a_call} == {"proved"}
+    Path("org/all.cedar").write_text(ALWAYS, encoding="utf-8")
+    said = on_file.data("policy", "prove", "new.yaml", code=1)["results"]
+    assert {each["name"] for each in said if each["verdict"] == "unknown"} == needs_a_call
+    told = " ".join(on_file("policy", "prove", "new.yaml", code=1).split())
+    assert "UNKNOWN every tool that is allowed can be used no call of" in told
+    assert "taken to be anything: whether the organisation's `org.all` (org/all.cedar:1:1) matches" in told
+
+
 @pytest.mark.parametrize("name", ["support-refunds.yaml"])
 def test_the_full_shape_is_proved_as_far_as_it_is_known(on_file: Shell, name: str) -> None:
     """Its tools are of other systems: what they take is taken from the roles of their arguments, which is said."""

@@ -1,19 +1,20 @@
 """What must hold of every contract, without anybody writing it down."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from interlock.contract.invariant import EVERY_VERDICT, Invariant
-from interlock.contract.ir import Tool
 from interlock.core.effect import EffectClass, Mode, Tier
 from interlock.core.ids import RuleId, ToolName
+from interlock.core.value import replace
 from interlock.policy.cases import Case, Verdict, question_for, verdict_of
 from interlock.policy.decide import decide
 from interlock.policy.rule import Always, Place, Rule, RuleEffect
-from interlock.prove.call import OF_AN_AGENT
+from interlock.prove.call import OF_AN_AGENT, Call
 from interlock.prove.decided import Decided, decided
-from interlock.prove.example import Example
-from interlock.prove.formula import Formula, Gone, every, negated
+from interlock.prove.example import HOURS, Example, judged, wishes
+from interlock.prove.formula import Formula, Gone, Value, every, negated, variables
 from interlock.prove.prover import Prover, Result, joined
 from interlock.prove.slot import Kind
 
@@ -112,51 +113,90 @@ def _can_be_used(prover: Prover) -> Result:
             call = prover.call(tool.name)
             deny = decided(call, prover.policies.consents).verdicts["deny"]
             question = [call.possible(), OF_AN_AGENT, negated(deny)]
-            found.append(_there_is(prover, one.about(prover, tool.name), tool, question))
+            found.append(_there_is(prover, one.about(prover, tool.name), call, question))
     return joined(name, "", None, found) if found else Result(name=name, says="", verdict="proved")
 
 
-def _there_is(prover: Prover, about: Invariant, tool: Tool, question: list[Formula]) -> Result:
-    call, model = prover.call(tool.name), prover.solve(question, ())
+def _there_is(prover: Prover, about: Invariant, call: Call, question: list[Formula]) -> Result:
+    tool, model = call.slice.shape.name, prover.solve(question, _wishes(call, question))
     if model is None:
-        return prover.result(about, call, "refuted", f"every call of `{tool.name}` is refused, in every mode")
+        return prover.result(about, call, "refuted", f"every call of `{tool}` is refused, in every mode")
     if isinstance(model, Gone):
         return prover.result(about, call, "unknown", f"the solver came to no end ({model.why})")
-    return prover.result(about, call, "proved")
+    if _shown(prover, call, model, about.name, lambda example: example.case.expect != "deny"):
+        return replace(prover.result(about, call, "proved"), arbitrary=())
+    return prover.result(about, call, "unknown", f"no call of `{tool}` was found that is not refused: {_HANGS}")
+
+
+_HANGS = "it hangs on what is taken to be anything"
+
+
+def _wishes(call: Call, question: Sequence[Formula]) -> Iterable[Formula]:
+    """Wish for a call that can be made and read, where it has to be put to the policy."""
+    return wishes(call, variables(question)) if call.arbitrary else ()
+
+
+def _shown(prover: Prover, call: Call, model: Mapping[str, Value], name: str, holds: Callable[[Example], bool]) -> bool:
+    """Whether the policy says so itself. What was left open may not be as the solver would like it."""
+    if not call.arbitrary:
+        return True
+    schema = prover.contract.tools[call.slice.shape.name].schema
+    made = (judged(call, prover.policies, schema, model, name, hour) for hour in HOURS)
+    return any(isinstance(example, Example) and holds(example) for example in made)
 
 
 def _dead_rules(prover: Prover) -> Iterator[Result]:
     """Look for rules that never match, and for those that others always forestall."""
     rules: dict[RuleId, Rule] = {rule.id: rule for rule in prover.contract.rules}
-    alive: dict[RuleId, str] = {}
-    unclear: list[Result] = []
+    alive, unclear, dead = set[RuleId](), dict[RuleId, Result](), dict[RuleId, str]()
     name = "every rule can decide something"
     one = _Standing(name=name, bad=frozenset())
     for tool in prover.contract.tools:
         call = prover.call(tool)
         made = decided(call, prover.policies.consents)
-        possible = call.possible()
         for id in made.without:
-            if alive.get(id) == "" or _opens(rules[id]):
+            if id in alive or _opens(rules[id]):
                 continue
-            found = prover.solve([possible, _decides(made, id, rules[id].effect)], ())
+            question = [call.possible(), _decides(made, id, rules[id].effect)]
+            found = prover.solve(question, _wishes(call, question))
             if isinstance(found, Gone):
                 why = f"the solver came to no end about `{id}` ({found.why})"
-                unclear.append(prover.result(one.about(prover, tool), call, "unknown", why))
-                alive[id] = ""
-            elif found is not None:
-                alive[id] = ""
+                unclear[id] = prover.result(one.about(prover, tool), call, "unknown", why)
+            elif found is None:
+                never = prover.solve([call.possible(), made.matches[id], negated(made.fails)], ()) is None
+                dead[id] = "no call is ever as it says" if never else "others have always decided before it"
+            elif _shown(prover, call, found, name, partial(_decided_by, call, rules[id], found)):
+                alive.add(id)
             else:
-                never = prover.solve([possible, made.matches[id], negated(made.fails)], ()) is None
-                alive[id] = "no call is ever as it says" if never else "others have always decided before it"
-    dead = [(rules[id], why) for id, why in alive.items() if why]
-    for rule, why in dead:
-        yield Result(
-            name=f"the rule `{rule.id}` can decide something", says="", verdict="refuted", place=rule.place, why=why
-        )
-    yield from unclear
-    if not dead and not unclear:
+                why = f"no call was found that `{id}` decides: {_HANGS}"
+                unclear[id] = prover.result(one.about(prover, tool), call, "unknown", why)
+    left = {id: result for id, result in unclear.items() if id not in alive}
+    never = {id: why for id, why in dead.items() if id not in alive | left.keys()}
+    for id, why in never.items():
+        about = f"the rule `{id}` can decide something"
+        yield Result(name=about, says="", verdict="refuted", place=rules[id].place, why=why)
+    yield from left.values()
+    if not never and not left:
         yield Result(name=name, says="", verdict="proved")
+
+
+def _decided_by(call: Call, rule: Rule, model: Mapping[str, Value], example: Example) -> bool:
+    """Whether the policy says of a call what the rule makes of it, with nothing of the organisation's in it."""
+    ours = {id for id, policy in call.slice.policies.items() if policy.rule is None}
+    if any(model.get(each.name) for each in call.open) or ours & set(example.rules):
+        return False
+    verdict = example.case.expect
+    match rule.effect:
+        case RuleEffect.PERMIT:
+            # What permits is named of what is allowed alone.
+            opens = any(call.slice.policies[id].effect is RuleEffect.PERMIT for id in ours)
+            return verdict == "allow" or (verdict != "deny" and not opens)
+        case RuleEffect.DENY:
+            return verdict == "deny" and rule.id in example.rules
+        case RuleEffect.SUGGEST:
+            return verdict == "suggest"
+        case RuleEffect.ASK:
+            return verdict == "ask"
 
 
 def _opens(rule: Rule) -> bool:

@@ -94,6 +94,8 @@ def _one(result: Result, width: int) -> str:
         lines.append(_below(result.why, width))
     if result.verdict == "proved" and result.tools:
         lines.append(_below(f"holds of {', '.join(result.tools)}", width))
+    if result.verdict in ("proved", "unknown") and result.arbitrary:
+        lines.append(_below(f"taken to be anything: {'; '.join(result.arbitrary)}", width))
     if result.example is not None:
         lines += _example(result.example, width)
     return "\n".join(lines)
