@@ -1,6 +1,7 @@
 """Random histories: one tenant with several gateways, and tools that misbehave as planned."""
 
 import asyncio
+import json
 from collections.abc import Coroutine
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from interlock.core.effect import EffectClass
 from interlock.core.errand import Errand, Performed
 from interlock.core.errors import InterlockError, UpstreamFailed, UpstreamSilent
 from interlock.core.ids import ActionId, ToolName
+from interlock.ledger.export import Older
 from interlock.ports import ActionRow, Wanted
 from test_faults import Losing
 from world import World
@@ -145,6 +147,8 @@ class History:
     tasks: "dict[asyncio.Task[Any], Played]" = field(default_factory=dict["asyncio.Task[Any]", Played])
     spoiled: Losing | None = None
     at_rest: bool = True
+    archive: list[bytes] = field(default_factory=list[bytes])
+    """Every entry that was read so far: whoever attends takes out what is old."""
 
     @classmethod
     def of(cls, world: World) -> "History":
@@ -159,6 +163,17 @@ class History:
 
     def at(self, which: int) -> World:
         return self.worlds[which % len(self.worlds)]
+
+    async def lines(self) -> list[bytes]:
+        """The ledger with all that was ever taken out of it."""
+        older = Older([self.archive])
+        stored = await self.world.store.entries(limit=100_000)
+        self.archive = [older.put_back(line, index) for index, line in enumerate(stored)]
+        return self.archive
+
+    async def entries(self) -> list[dict[str, Any]]:
+        """The whole ledger, as anybody reads it."""
+        return [json.loads(line) for line in await self.lines()]
 
     async def rows(self, *states: ActionState) -> list[ActionRow]:
         found = await self.world.store.actions(Wanted(limit=500, states=frozenset(states)))

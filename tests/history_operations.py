@@ -19,6 +19,7 @@ from interlock.gateway.budgets import raise_budget
 from interlock.gateway.consent import agree, deny, edit
 from interlock.gateway.doors import Operator, resume_switch, throw
 from interlock.gateway.draft import start_draft
+from interlock.gateway.prune import prune
 from interlock.gateway.recover import attend, reap
 from interlock.gateway.resolve import Verdict, resolve
 from interlock.gateway.resume import resume
@@ -156,7 +157,7 @@ class Publish:
         permits = [a_rule(f"allow.{name}", "permit", name) for name in (*ACTING, "unsend")]
         rules = (*permits, *(rule for some in self.asking for rule in some))
         fields: Mapping[str, Any] = {"tools": self.tools, "budgets": self.budgets, "facts": {"risky": LOOK}}
-        await quiet(history.world.publish(*rules, approvals=APPROVALS, **fields))
+        await quiet(history.world.publish(*rules, approvals=APPROVALS, ledger_days=1, **fields))
 
 
 @dataclass(frozen=True)
@@ -200,6 +201,15 @@ class Forward:
 
     async def go(self, history: History) -> None:
         history.world.clock.forward(seconds=self.seconds)
+
+
+@dataclass(frozen=True)
+class Prune:
+    """What ended a day ago is taken out."""
+
+    async def go(self, history: History) -> None:
+        world = history.world
+        await quiet(prune(world.store, world.opened.secrets, world.clock, KIM))
 
 
 @dataclass(frozen=True)
@@ -311,6 +321,7 @@ Operation = (
     | GoOn
     | Raise
     | Forward
+    | Prune
     | Late
     | Leave
     | Replace
@@ -331,6 +342,7 @@ WEIGHTS: Mapping[st.SearchStrategy[Operation], int] = {
     RAISE: 3,
     LEAVE: 1,
     REPLACE: 2,
+    st.builds(Prune): 2,
     LOSE: 2,
 }
 OPERATION: st.SearchStrategy[Operation] = st.sampled_from(

@@ -25,6 +25,7 @@ from interlock.core.effect import EffectClass
 from interlock.core.ids import ActionId, BudgetId, TenantId
 from interlock.gateway.compare import verify_state
 from interlock.gateway.doors import resume_switch
+from interlock.gateway.history import audited
 from interlock.gateway.recover import attend, reap
 from interlock.ports import ActionRow, Kept, Needs
 from world import KIM, HandClock, World
@@ -106,6 +107,7 @@ async def come_to_an_end(history: History) -> None:
     await history.rest()
     for switch in (await history.world.store.read(Needs())).door.switches:
         await quiet(resume_switch(history.world.store, switch.id, KIM))
+    await history.lines()
     history.world.clock.forward(days=2)
     survivor = history.world.another()
     history.worlds.append(survivor)
@@ -120,7 +122,9 @@ async def holds(history: History, before: Balances) -> Balances:
     world = history.world
     assert [f"{d.where}: {d.what}" for d in await verify_state(world.store, world.opened.secrets)] == []
     kept = await world.store.kept(Whole.of)
-    entries = await world.entries()
+    entries = await history.entries()
+    found = await audited(world.store, world.opened.secrets)
+    assert found.findings == ()
     what_is_held_is_what_open_actions_hold(kept)
     no_budget_grows_beyond_its_limit(kept, before)
     nothing_starts_under_a_stop(entries)

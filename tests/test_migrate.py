@@ -175,7 +175,7 @@ def test_a_list_finds_the_newest_in_an_index_and_sorts_no_history(shell: Shell) 
     assert "SEARCH entry USING INDEX entry_action (tenant=? AND action=?)" in of_one.told
     of_some = Planned(db)
     rows = StoredRows(Stored(cast("Any", of_some), cast("Any", None), TenantId("acme")))
-    assert list(rows.entries(["a1", "a2"])) == []
+    assert list(rows.entries(["a1", "a2"], {})) == []
     assert "SEARCH entry USING INDEX entry_action (tenant=? AND action=?)" in of_some.told
     assert list(rows.changes()) == []
     assert "SEARCH entry USING INDEX entry_action (tenant=? AND action=?)" in of_some.told

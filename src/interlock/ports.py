@@ -12,7 +12,6 @@ from msgspec import Struct, field
 
 from interlock.approval.grant import Grant
 from interlock.budget.hold import Balance
-from interlock.core.action import ActionState
 from interlock.core.door import Door
 from interlock.core.errand import Errand, Performed, Terms
 from interlock.core.errors import PayloadErased, StoreTampered
@@ -40,7 +39,10 @@ from interlock.rows import Kept as Kept
 from interlock.rows import Notice as Notice
 from interlock.rows import Part as Part
 from interlock.rows import Payload as Payload
+from interlock.rows import Pruned as Pruned
+from interlock.rows import Pruning as Pruning
 from interlock.rows import RunRow as RunRow
+from interlock.rows import Wanted as Wanted
 
 
 class Needs(Struct, frozen=True, kw_only=True):
@@ -82,6 +84,7 @@ class Changes(Struct, frozen=True, kw_only=True):
     door: Door | None = None
     """A new door. Its epoch is one above the old one's."""
     entries: tuple[Entry, ...] = ()
+    prunings: tuple[Pruning, ...] = ()
 
 
 class Halt(Enum):
@@ -125,18 +128,6 @@ class Written(Struct, Generic[Answer], frozen=True, kw_only=True):
 
     answer: Answer
     receipt: Receipt | None
-
-
-class Wanted(Struct, frozen=True, kw_only=True):
-    """Which actions a list shows, newest first. What is not set does not narrow."""
-
-    states: frozenset[ActionState] = frozenset()
-    run: RunId | None = None
-    lease_before: Instant | None = None
-    undo_of: ActionId | None = None
-    sound: bool = False
-    """Whether a row that was edited is left out. Otherwise there is no list at all."""
-    limit: int = 100
 
 
 class TenantStore(Protocol):
@@ -189,6 +180,18 @@ class TenantStore(Protocol):
 
     async def actions_from(self, after: ActionId | None, limit: int = 1_000) -> tuple[ActionRow, ...]:
         """Return the next actions in the order of their ids, to look at all of them a page at a time."""
+        ...
+
+    async def actions_until(
+        self, until: Instant, *, after: tuple[Instant, ActionId] | None = None, limit: int = 1_000
+    ) -> tuple[ActionRow, ...]:
+        """Return the actions that last changed at `until` or before and are not pruned, oldest first.
+
+        Args:
+            until: the newest change.
+            after: the last one of the page before: when it changed, and its id.
+            limit: how many at most.
+        """
         ...
 
     async def payloads_under(self, subject: SubjectName) -> frozenset[PayloadId]:

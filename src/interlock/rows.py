@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from interlock.approval.grant import Grant
 from interlock.budget.hold import Balance
@@ -29,7 +29,17 @@ from interlock.core.ids import (
 from interlock.core.money import Money
 from interlock.core.reason import Reason
 from interlock.ledger.reading import EntryLine
-from interlock.ledger.rebuild import Difference
+from interlock.ledger.rebuild import Booked, Difference
+
+
+class Pruned(Struct, frozen=True, kw_only=True):
+    """What is known of an action whose entries were pruned: which entry says so, and what they came to."""
+
+    entry: int
+    cost: int = 0
+    """In micro-dollars. What an owner says after that comes on top, and has an entry."""
+    booked: Mapping[BudgetId, Booked] = field(default_factory=dict[BudgetId, Booked])
+    """Its part of each budget."""
 
 
 class ActionRow(Struct, frozen=True, kw_only=True):
@@ -89,6 +99,8 @@ class ActionRow(Struct, frozen=True, kw_only=True):
     """Of an undo: whether the person who asked knows that the record has changed since."""
     undo_until: Instant = Instant(0)
     undone_by: ActionId | None = None
+    pruned: Pruned | None = None
+    """Of what ended long ago: nothing is left but its key, which answers for ever, how it ended and what it cost."""
 
 
 class Claim(Struct, frozen=True, kw_only=True):
@@ -116,6 +128,15 @@ class Payload(Struct, frozen=True, kw_only=True):
     sealed: bytes
 
 
+class Pruning(Struct, frozen=True, kw_only=True):
+    """What is to be taken out of the store about one action."""
+
+    action: ActionId
+    entries: tuple[tuple[int, bytes], ...]
+    """The index and the leaf hash of each entry about it. The hashes stay."""
+    payloads: tuple[PayloadId, ...] = ()
+
+
 class Notice(Struct, frozen=True, kw_only=True):
     """A line of the outbox: somebody is to be woken or told, not before `at`."""
 
@@ -136,6 +157,18 @@ class Notice(Struct, frozen=True, kw_only=True):
         return self.id.partition(":")[0]
 
 
+class Wanted(Struct, frozen=True, kw_only=True):
+    """Which actions a list shows, newest first. What is not set does not narrow."""
+
+    states: frozenset[ActionState] = frozenset()
+    run: RunId | None = None
+    lease_before: Instant | None = None
+    undo_of: ActionId | None = None
+    sound: bool = False
+    """Whether a row that was edited is left out. Otherwise there is no list at all."""
+    limit: int = 100
+
+
 class Part(Protocol):
     """Some actions, and all that is stored about them."""
 
@@ -152,6 +185,11 @@ class Part(Protocol):
 
     def entries(self) -> Iterator[tuple[int, EntryLine]]:
         """Yield index and entry, in the order of the ledger."""
+        ...
+
+    @property
+    def pruned(self) -> Mapping[ActionId, Sequence[int]]:
+        """By action, the indexes of the entries that were taken out, once `entries` has come to its end."""
         ...
 
 

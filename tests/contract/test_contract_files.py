@@ -110,7 +110,6 @@ def test_the_full_contract_says_what_this_version_does_not_enforce() -> None:
             "150: evals -> evaluations",
             "153: rollout -> releases",
             "154: retention.trace -> traces",
-            "154: retention.ledger -> pruning",
         ]
     )
 

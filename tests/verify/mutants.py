@@ -3,7 +3,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -12,13 +12,14 @@ from interlock.core.decision import Allow, Deny
 from interlock.core.effect import EffectClass
 from interlock.core.ids import SubjectId, TenantId
 from interlock.core.value import replace
-from interlock.gateway import asked, begin, call, consent, erase, judge, people, resend, write_begin
+from interlock.gateway import asked, begin, call, compare, consent, erase, judge, people, resend, write_begin
 from interlock.gateway.begin import Begun
 from interlock.gateway.lot import Lot
-from interlock.ledger import rotation
+from interlock.ledger import audit, rotation
 from interlock.ports import Changes
 from interlock.secret.keyring import Keyring
 from interlock.secret.keys import SqliteKeys, TakenIn
+from interlock.store import schema
 from interlock.store.batch import Batcher
 from interlock.store.load import Stored
 
@@ -225,6 +226,32 @@ def a_rotation_needs_no_signature(patch: Patch) -> None:
     patch.setattr(rotation.Rotation, "problem", lambda self: "")
 
 
+def what_was_pruned_frees_its_key(patch: Patch) -> None:
+    def key(_: str, row: Any) -> str | None:
+        return None if row.pruned is not None else row.action.key
+
+    patch.setitem(cast("Any", schema.ACTION.columns), "held_key", schema.Column("text", key))
+
+
+def whoever_takes_entries_out_need_not_say_so(patch: Patch) -> None:
+    patch.setattr(audit, "undeclared", lambda missing, named: ())
+    patch.setattr(compare, "_Taken", Believing)
+
+
+class Believing(compare._Taken):  # pyright: ignore[reportPrivateUsage]
+    """Says nothing of what was taken out."""
+
+    def differences(self, state: Any, part: Any) -> Any:
+        return iter(())
+
+    def disagreeing(self) -> Any:
+        return iter(())
+
+
+def what_is_pruned_leaves_no_hash(patch: Patch) -> None:
+    patch.setattr("interlock.store.batch.gone", lambda leaf: b"{}")
+
+
 MUTANTS = (
     Mutant("door", what_no_rule_allows_is_allowed),
     Mutant("intent", the_start_is_not_entered),
@@ -255,4 +282,7 @@ MUTANTS = (
     Mutant("forget", what_is_held_for_law_expires),
     Mutant("forget", no_lot_is_ever_due),
     Mutant("forget", every_lot_has_the_same_key),
+    Mutant("forget", what_was_pruned_frees_its_key),
+    Mutant("forget", whoever_takes_entries_out_need_not_say_so),
+    Mutant("forget", what_is_pruned_leaves_no_hash),
 )

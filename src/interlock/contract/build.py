@@ -53,6 +53,7 @@ def build(root: Map, findings: Findings) -> Contract:
         fallback=_fallback(row.row("fallback")),
         handoff_queue=row.row("fallback").row("handoff").text("queue"),
         payload_days=row.row("retention").find("payloads", DAYS),
+        ledger_days=row.row("retention").find("ledger", DAYS),
         unsafe_durability=row.get("unsafe_durability", FLAG, False),
         accept_unenforced=read_accepted(row, findings),
         unenforced=unenforced,

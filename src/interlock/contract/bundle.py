@@ -29,16 +29,24 @@ def decode(written: bytes) -> Contract:
         raise ContractInvalid("the bytes are no contract", fix="publish the contract again from its file") from error
 
 
-def days_of(written: bytes) -> int:
-    """Read for how many days a contract lets payloads be kept, even if the rest of it is of another version; 0 is none.
+class Days(msgspec.Struct, frozen=True, kw_only=True):
+    """For how many days a contract lets things be kept; 0 where it names none."""
+
+    payloads: int
+    ledger: int
+
+
+def days_of(written: bytes) -> Days:
+    """Read how long a contract lets things be kept, even if the rest of it is of another version.
 
     Raises:
         ContractInvalid: these are not the bytes of a contract.
     """
     try:
-        return _DAYS.decode(written).payload_days or 0
+        found = _DAYS.decode(written)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ContractInvalid("the bytes are no contract", fix="publish the contract again from its file") from error
+    return Days(payloads=found.payload_days or 0, ledger=found.ledger_days or 0)
 
 
 def tool_hash(tool: Tool) -> str:
@@ -52,6 +60,7 @@ _DECODER = msgspec.json.Decoder(Contract)
 
 class _Days(msgspec.Struct, frozen=True):
     payload_days: int | None = None
+    ledger_days: int | None = None
 
 
 _DAYS = msgspec.json.Decoder(_Days)

@@ -33,6 +33,7 @@ def check(contract: Contract, where: Where | None = None) -> tuple[Problem, ...]
             checks.classes(),
             checks.facts(),
             checks.limits(),
+            checks.retention(),
             *(checks.tool(tool) for tool in contract.tools.values() if not is_source(tool.name)),
         )
         for problem in each
@@ -45,6 +46,15 @@ class _Checks:
 
     contract: Contract
     where: Where
+
+    def retention(self) -> Iterator[Problem]:
+        ledger, payloads = self.contract.ledger_days, self.contract.payload_days
+        if ledger is not None and payloads is not None and ledger < payloads:
+            yield Problem(
+                place=self.where("retention", "ledger"),
+                what=f"payloads are to be kept for {payloads} days, and the ledger tells of them for {ledger}",
+                fix=f"write `ledger: {payloads}d` or more: an action is pruned with its payloads",
+            )
 
     def rules(self) -> Iterator[Problem]:
         for rule in self.contract.rules:

@@ -239,6 +239,8 @@ class Contract:
     handoff_queue: str = ""
     payload_days: int | None = None
     """For how many days payloads may be kept after the month in which they came; nothing said is until erased."""
+    ledger_days: int | None = None
+    """For how many days the ledger tells of an action after its last change; nothing said is for ever."""
     unsafe_durability: bool = False
     accept_unenforced: frozenset[str] = frozenset()
     unenforced: tuple[Unenforced, ...] = ()

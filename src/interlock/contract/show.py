@@ -59,9 +59,14 @@ def _what(contract: Contract) -> dict[str, Written]:
         approvals=_approvals(contract.approvals, contract.rules) or None,
         budgets=_budgets(contract.budgets) or None,
         fallback={**contract.fallback, **({"handoff": {"queue": queue}} if queue else {})} or None,
-        retention=None if contract.payload_days is None else {"payloads": days(contract.payload_days)},
+        retention=_retention(contract) or None,
         loop=None if contract.loop == _UNSAID.loop else {"equal_calls": count(contract.loop.equal_calls)},
     )
+
+
+def _retention(contract: Contract) -> dict[str, Written]:
+    ledger, payloads = contract.ledger_days, contract.payload_days
+    return table(ledger=None if ledger is None else days(ledger), payloads=None if payloads is None else days(payloads))
 
 
 def _permissions(contract: Contract) -> dict[str, Written]:

@@ -71,7 +71,6 @@ _WAITING = (
     Waiting(("evals",), "evaluations"),
     Waiting(("rollout",), "releases", protects=True),
     Waiting(("retention", "trace"), "traces"),
-    Waiting(("retention", "ledger"), "pruning"),
     Waiting(("unsafe_durability",), "the store's settings", typed=True),
 )
 

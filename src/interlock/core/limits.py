@@ -41,6 +41,8 @@ POLICY_FILE_BYTES_MAX = 256 * 1024  # as long as a contract
 EXPIRY_SPARE_DAYS = 1  # what began in the last moment of a month must have ended before its key goes
 EXPIRY_LOOKED_MICROS = 3_600 * 1_000_000  # between two looks at what is due; lots are due at the beginning of a day
 EXPIRY_TAKEN_OVER_MICROS = 600 * 1_000_000  # a process that needs longer for one lot counts as dead
+PRUNED_LOOKED_MICROS = 24 * 3_600 * 1_000_000  # between two looks at what ended long ago; a day more or less is none
+PRUNED_AT_ONCE_MAX = 1_000  # actions by one look: some seconds, in which nothing else is looked after
 STORE_CHECKED_BYTES_MAX = 256 * 1024 * 1024  # a look at a whole file of this size takes a second or two
 
 assert BATCH_PAUSE_SECONDS < BUSY_SECONDS_MAX, "whoever waits must meet a pause"

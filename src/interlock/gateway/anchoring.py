@@ -10,7 +10,8 @@ from interlock.gateway.history import first_entries, to_anchor
 from interlock.ledger.anchor import Ahead, Anchor, Since
 from interlock.ledger.cosign import checkpoint, parse
 from interlock.ledger.proof import Proof
-from interlock.ledger.tree import Growing, Head, leaf_hash
+from interlock.ledger.pruned import leaf_of
+from interlock.ledger.tree import Growing, Head
 from interlock.ports import Needs, TenantStore
 
 _TRIES_MAX = 3  # each time the ledger has grown meanwhile, and somebody else has anchored it
@@ -79,7 +80,7 @@ async def _own(store: TenantStore, size: int) -> Head:
     """Make the head of our own first entries again, for a place that knows more of them than our book."""
     tree = Growing({size})
     async for line in first_entries(store, size):
-        tree.add(leaf_hash(line))
+        tree.add(leaf_of(line))
     if size not in tree.roots:
         raise LedgerBroken(
             f"there are not {size:,} entries any more", fix="stop writing: `interlock ledger verify --state`"

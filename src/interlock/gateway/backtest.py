@@ -10,6 +10,7 @@ from interlock.core.ids import ActionId, ContractHash, Environment, Instant, Pay
 from interlock.gateway.asked import commitment
 from interlock.gateway.force import Force, compiled
 from interlock.gateway.reask import judged_by
+from interlock.ledger.pruned import is_pruned
 from interlock.ledger.reading import ActionLine, EntryLine, read
 from interlock.policy.decide import decide
 from interlock.policy.replay import Recorded, Tally, consent_covers, recorded_verdict, requirements_of, untold
@@ -49,6 +50,8 @@ class Record:
     """What was found of the record, beside the decisions that can be looked at."""
 
     erased: int = 0
+    pruned: int = 0
+    """Entries that were taken out of the ledger, whatever they were about."""
     unjudged: int = 0
     """Refusals that no rule had to make: no such tool, arguments that are not valid."""
     wrong: list[Wrong] = field(default_factory=list[Wrong])
@@ -92,8 +95,10 @@ class Reader:
         end, left = (await self.store.read(Needs())).entries, self.wish.last
         while end > 0 and left != 0:
             begin = max(0, end - _PAGE)
-            lines = [read(line) for line in await self.store.entries(after=begin, limit=end - begin)]
-            young = [(begin + n, line) for n, line in enumerate(lines) if line.at >= self.wish.since]
+            page = list(enumerate(await self.store.entries(after=begin, limit=end - begin), begin))
+            lines = [(n, read(line)) for n, line in page if not is_pruned(line)]
+            self.record.pruned += len(page) - len(lines)
+            young = [(n, line) for n, line in lines if line.at >= self.wish.since]
             mine = [(n, line) for n, line in young if self.wish.about(line) and isinstance(line, ActionLine)]
             mine = mine[::-1] if left is None else mine[::-1][:left]
             left = None if left is None else left - len(mine)

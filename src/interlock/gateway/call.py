@@ -95,6 +95,7 @@ class Gateway:
     """The door of each tenant as it was read last."""
     looked_for_due: dict[TenantId, Instant] = field(default_factory=dict[TenantId, Instant])
     """When each tenant was last looked at for what is older than its days."""
+    looked_to_prune: dict[TenantId, Instant] = field(default_factory=dict[TenantId, Instant])
     settling: set[asyncio.Task[object]] = field(default_factory=set[asyncio.Task[object]])
     """Ends that came after they were given up, while they are written down."""
 

@@ -6,6 +6,7 @@ runs, and how many calls a run made, in memory up to a number and beyond it on t
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -21,9 +22,11 @@ from interlock.core.errors import LedgerBroken, PayloadErased, StoreTampered
 from interlock.core.ids import ContractHash, PayloadId, SubjectName
 from interlock.gateway import undone
 from interlock.gateway.asked import commitment
+from interlock.gateway.remains import Remains
 from interlock.gateway.spilled import Spilled
 from interlock.ledger.reading import EntryLine, HoldLine
 from interlock.ledger.rebuild import Account, Booked, Difference, Standing, State
+from interlock.ledger.seal import Kind
 from interlock.ports import ActionRow, Kept, Part, Secrets, TenantStore
 
 _PAYLOADS_OF_MAX = 25  # actions whose payloads are opened at once; each has some, of up to a megabyte
@@ -61,8 +64,8 @@ def disagreements(
         has_key: whether the key of a subject is there.
     """
     kept.look_through()
-    changed, named = State(), set[ContractHash]()
-    yield from _added(changed, kept.changes())
+    changed, named, taken = State(), set[ContractHash](), _Taken()
+    yield from _added(changed, taken.noting(kept.changes()))
     with (
         Spilled(_Sides, _Sides.plus) as sides,
         Spilled(_Calls, _Calls.plus) as calls,
@@ -71,9 +74,10 @@ def disagreements(
         for id, booked in changed.booked.items():
             sides.put(id, _Sides(told=booked))
         for part in kept.parts():
-            state = State()
+            state = State(pruned={id for id, row in part.actions.items() if row.pruned is not None})
             yield from _added(state, part.entries())
             yield from _part(state, part)
+            yield from taken.differences(state, part)
             yield from beside(part, state)
             _book(state, part, sides, calls)
             undone.put(undos, state, part)
@@ -81,6 +85,7 @@ def disagreements(
         yield from _budgets(sides, kept)
         yield from _runs(calls, kept)
         yield from undone.differences(undos)
+    yield from taken.disagreeing()
     yield from _door(changed.door, named | changed.published, kept)
     yield from _keys(changed, has_key)
 
@@ -103,8 +108,11 @@ def _book(state: State, part: Part, sides: "Spilled[_Sides]", calls: "Spilled[_C
     for id, booked in state.booked.items():
         sides.put(id, _Sides(told=booked))
     for id, row in part.actions.items():
+        for budget, booked in row.pruned.booked.items() if row.pruned is not None else ():
+            sides.put(budget, _Sides(told=booked))
+        told = row.contract if row.pruned is not None else state.actions[id].contract if id in state.actions else ""
         # What was turned away before it was judged is no call; a run that nobody named is not counted.
-        if id in state.actions and state.actions[id].contract and not row.action.own_run:
+        if told and not row.action.own_run:
             calls.put(row.action.run, _Calls(told=1))
 
 
@@ -119,7 +127,7 @@ def _added(state: State, entries: Iterator[tuple[int, EntryLine]]) -> Iterator[D
 def _part(state: State, part: Part) -> Iterator[Difference]:
     """Hold some rows against the entries about them."""
     told = {id: standing for id, standing in state.actions.items() if standing.state is not ActionState.ASKED}
-    yield from _missing("action", told, part.actions)
+    yield from _missing("action", told, {id: row for id, row in part.actions.items() if row.pruned is None})
     yield from _missing("granted", state.grants, part.grants)
     for id, row in part.actions.items():
         if id in state.actions:
@@ -131,6 +139,39 @@ def _part(state: State, part: Part) -> Iterator[Difference]:
             must = {"action": given.action, "person": given.person, "used": given.used}
             stands = {"action": grant.action, "person": grant.person, "used": grant.consumed_by is not None}
             yield from _unequal(f"grant `{id}`", must, stands)
+
+
+@dataclass(slots=True)
+class _Taken:
+    """What entries say was taken out, and what is left of it."""
+
+    _said: dict[int, tuple[object, object]] = field(default_factory=dict[int, tuple[object, object]])
+    _left: dict[int, Remains] = field(default_factory=dict[int, Remains])
+
+    def noting(self, entries: Iterator[tuple[int, EntryLine]]) -> Iterator[tuple[int, EntryLine]]:
+        """Note, as changes go by, those that tell of something taken out."""
+        for index, entry in entries:
+            if entry.kind is Kind.PRUNED:
+                self._said[index] = entry.detail.get("actions"), entry.detail.get("rows")
+            yield index, entry
+
+    def differences(self, state: State, part: Part) -> Iterator[Difference]:
+        """Hold rows against the places where their entries stood."""
+        for id, row in part.actions.items():
+            if row.pruned is not None:
+                self._left.setdefault(row.pruned.entry, Remains()).add(row, part.pruned.get(id, ()))
+                must = {"cost": max(row.pruned.cost, state.late.get(id, 0))}
+                yield from _unequal(f"action `{id}`", must, {"cost": row.cost.micros})
+        for id, indexes in part.pruned.items():
+            if id not in part.actions or part.actions[id].pruned is None:
+                yield Difference(where=f"entry {indexes[0]}", what=f"it was taken out, and the row of `{id}` says not")
+
+    def disagreeing(self) -> Iterator[Difference]:
+        """Hold all that is left against what entries say of it, once every action went by."""
+        for index in sorted(self._said.keys() | self._left.keys()):
+            left = self._left.get(index, Remains())
+            if self._said.get(index) != (left.actions, left.rows()):
+                yield Difference(where=f"entry {index}", what="what is left of the actions that it pruned differs")
 
 
 class _Sides(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -287,6 +328,11 @@ def _told(standing: Standing) -> dict[str, object]:
         "asked_at": asked.asked_at,
         "of": (asked.undo_of, asked.retry_of, asked.draft_of, asked.asked_by),
     }
+
+
+def as_told(row: ActionRow, standing: Standing) -> bool:
+    """Whether a row says what the entries about its action lead to."""
+    return _told(standing) == _stands(row)
 
 
 def _stands(row: ActionRow) -> dict[str, object]:

@@ -23,6 +23,7 @@ from interlock.gateway.erase import OPEN, every_action, payloads_of
 from interlock.gateway.kept_for import kept_for
 from interlock.gateway.lot import Lot, lots_due, months
 from interlock.ledger import change
+from interlock.ledger.pruned import is_pruned
 from interlock.ledger.reading import read
 from interlock.ledger.seal import Kind
 from interlock.ports import ActionRow, Changes, Clock, Needs, Rows, Secrets, TenantStore
@@ -60,17 +61,28 @@ async def lots(store: TenantStore, secrets: Secrets, now: Instant) -> Mapping[Su
 
     Where a contract that was in force is gone, nobody knows its days: then every lot that could be due is one.
     """
-    first = await store.entries(limit=1)
-    if not first:
+    first = await _first_at(store)
+    if first is None:
         return {}
     known, found = await kept_for(store), dict[SubjectName, Lot]()
-    since = Instant(read(first[0]).at - 86_400_000_000)  # a process may have sealed before its first entry
+    since = Instant(first - 86_400_000_000)  # a process may have sealed before its first entry
     for month in months(since, now):
         named = [Lot(month=month, days=each) for each in sorted(known.days)]
         more = () if known.complete else lots_due(month, now)
         found |= {secrets.subject_name(store.tenant, lot.subject): lot for lot in (*named, *more)}
         await asyncio.sleep(0)  # names are made on the loop, and others have their turn between two months
     return found
+
+
+async def _first_at(store: TenantStore) -> Instant | None:
+    """Return the time of the first entry that was not pruned. What came before it was pruned with its payloads."""
+    after = 0
+    while page := await store.entries(after=after):
+        for line in page:
+            if not is_pruned(line):
+                return Instant(read(line).at)
+        after += len(page)
+    return None
 
 
 async def due(store: TenantStore, secrets: Secrets, now: Instant) -> Mapping[SubjectName, Lot]:

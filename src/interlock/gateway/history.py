@@ -9,8 +9,9 @@ from interlock.core.outcome import Receipt
 from interlock.ledger import export
 from interlock.ledger.anchor import Anchor
 from interlock.ledger.audit import Audit, Report
-from interlock.ledger.export import ProvedEntry
+from interlock.ledger.export import Older, ProvedEntry
 from interlock.ledger.note import Verifier, opened_by, over
+from interlock.ledger.pruned import is_pruned
 from interlock.ledger.reading import ChangeLine, read
 from interlock.ledger.rotation import Chain, Generation, rotation_of, signers
 from interlock.ledger.tree import Head
@@ -109,6 +110,7 @@ async def audited(
     pinned: Verifier | None = None,
     heads: Iterable[str] = (),
     receipts: Sequence[Receipt] = (),
+    older: Older | None = None,
 ) -> Report:
     """Audit what is stored, as an export of it would be audited.
 
@@ -118,6 +120,7 @@ async def audited(
         pinned: the public key as you know it; if not said, the one of these secrets.
         heads: signed notes that you kept.
         receipts: what callers were given.
+        older: exports of before entries were pruned.
 
     Raises:
         StoreTampered: the stored head is not as this installation wrote it.
@@ -125,8 +128,10 @@ async def audited(
     head = await store.signed_head()
     signer, size = await _signer(head, store, secrets), over(head)
     audit = Audit(signer, announced=size, pinned=pinned or signer, heads=heads, receipts=receipts)
+    index = 0
     async for line in first_entries(store, size):
-        audit.add(line)
+        audit.add(line if older is None else older.put_back(line, index))
+        index += 1
     return audit.report(head)
 
 
@@ -138,15 +143,26 @@ async def _signer(head: str, store: TenantStore, secrets: Secrets) -> Verifier:
         return await signer_of(store, secrets)
 
 
-async def proved(store: TenantStore, index: int) -> ProvedEntry:
+async def proved(store: TenantStore, index: int, *, older: Older | None = None) -> ProvedEntry:
     """Return one entry with its proof.
 
+    Args:
+        store: of the tenant.
+        index: where it stands.
+        older: exports that may have it still, if it was pruned.
+
     Raises:
-        LedgerBroken: there is no such entry.
+        LedgerBroken: there is no such entry, or it was pruned and nothing but its hash is there to be proved.
         StoreTampered: what is stored does not lead to the signed head.
     """
     proof = await store.inclusion(index)
     (line,) = await store.entries(after=index, limit=1)
+    line = older.put_back(line, index) if older is not None else line
+    if is_pruned(line):
+        raise LedgerBroken(
+            f"entry {index} was pruned: its hash is in the ledger, and its bytes are not",
+            fix="name an export of before that: `interlock ledger prove ENTRY --archive FILE`",
+        )
     return ProvedEntry(line=line, index=index, proof=proof)
 
 

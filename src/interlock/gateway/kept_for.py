@@ -32,7 +32,7 @@ async def kept_for(store: TenantStore) -> KeptFor:
 
 async def _days(store: TenantStore, hash: ContractHash) -> int | None:
     try:
-        return days_of(await store.contract(hash))
+        return days_of(await store.contract(hash)).payloads
     except (StoreTampered, ContractInvalid):
         return None
 

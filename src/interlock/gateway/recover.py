@@ -18,6 +18,8 @@ from interlock.core.limits import (
     ASK_AGAIN_MICROS_MIN,
     EXPIRY_LOOKED_MICROS,
     LOOKED_AFTER_AT_ONCE_MAX,
+    PRUNED_AT_ONCE_MAX,
+    PRUNED_LOOKED_MICROS,
     UNCERTAIN_LOOKED_AT_MAX,
 )
 from interlock.core.outcome import Outcome, Refused
@@ -29,6 +31,7 @@ from interlock.gateway.erase import end_erasing
 from interlock.gateway.expire import Expired, by_itself, expire
 from interlock.gateway.paid import Purse
 from interlock.gateway.perform import NeverHappened, Unheard
+from interlock.gateway.prune import prune
 from interlock.gateway.resend import Taken, take_over
 from interlock.gateway.resume import resume_or_leave
 from interlock.gateway.reverse import answer
@@ -112,21 +115,25 @@ async def attend(
     for bug in ended:
         if isinstance(bug, BaseException):
             raise bug  # now that everybody else has had their turn
-    await _keys_gone(gateway, store, seen, expired)
+    await _gone(gateway, store, seen, expired)
     return tuple(dict.fromkeys(moved))
 
 
-async def _keys_gone(gateway: Gateway, store: TenantStore, seen: Rows, expired: Callable[[Expired], object]) -> None:
-    """End erasures that somebody began, and once an hour look for what is older than its days."""
+async def _gone(gateway: Gateway, store: TenantStore, seen: Rows, expired: Callable[[Expired], object]) -> None:
+    """End erasures that somebody began, and look for what is older than its days, now and then."""
     by = by_itself(gateway.process)
     for erasing in seen.door.erasing:
         with suppress(StoreError):
             await end_erasing(store, gateway.secrets, erasing.subject, by)
-    if seen.now < gateway.looked_for_due.get(store.tenant, 0) + EXPIRY_LOOKED_MICROS:
-        return
-    with suppress(InterlockError):
-        await expire(store, gateway.secrets, gateway.clock, by, told=expired)
-        gateway.looked_for_due[store.tenant] = seen.now
+    if seen.now >= gateway.looked_for_due.get(store.tenant, 0) + EXPIRY_LOOKED_MICROS:
+        with suppress(InterlockError):
+            await expire(store, gateway.secrets, gateway.clock, by, told=expired)
+            gateway.looked_for_due[store.tenant] = seen.now
+    if seen.now >= gateway.looked_to_prune.get(store.tenant, 0) + PRUNED_LOOKED_MICROS:
+        with suppress(InterlockError):
+            taken = await prune(store, gateway.secrets, gateway.clock, by, most=PRUNED_AT_ONCE_MAX)
+            if taken.actions < PRUNED_AT_ONCE_MAX:
+                gateway.looked_to_prune[store.tenant] = seen.now
 
 
 async def _due(gateway: Gateway, store: TenantStore, notice: Notice, places: asyncio.Semaphore) -> ActionId | None:

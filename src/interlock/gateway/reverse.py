@@ -70,6 +70,8 @@ async def _reversal(gateway: Gateway, store: TenantStore, row: ActionRow, seen: 
     def cannot(why: str) -> Reversal:
         return Reversal(action=row.action.id, tool=row.action.tool, why_not=why)
 
+    if row.pruned is not None:
+        return cannot("it ended long ago, and what its undo needs was pruned")
     if row.state is ActionState.STARTED:
         return cannot("it is under way")
     if row.state is not ActionState.DONE:

@@ -11,10 +11,11 @@ from interlock.ledger.consent import BY_KEY, consent_text, proves
 from interlock.ledger.export import Export
 from interlock.ledger.gap import Gap, declaring, gap_of
 from interlock.ledger.note import Verifier, over
+from interlock.ledger.pruned import Span, declared, is_pruned, leaf_of, spans, undeclared
 from interlock.ledger.reading import ActionLine, EntryLine, UsedLine, read
 from interlock.ledger.rotation import Chain, Generation, beyond, rotation_of
 from interlock.ledger.seal import Kind
-from interlock.ledger.tree import Growing, Head, leaf_hash
+from interlock.ledger.tree import Growing, Head
 
 _ROTATED = b'"kind":"rotated"'  # in a line that may be a rotation: only there the root before it is wanted
 
@@ -49,6 +50,8 @@ class Report:
     """What the ledger itself declares lost, whether or not anything of it was kept."""
     generations: tuple[Generation, ...] = ()
     """Who signs heads of which sizes, oldest first."""
+    pruned: int = 0
+    """How many entries were taken out: of these the hashes alone were looked at."""
 
     @property
     def sound(self) -> bool:
@@ -107,19 +110,27 @@ class Audit:
         self._gaps: list[Gap] = []
         self._given: dict[str, set[UsedLine]] = {}
         """Every yes to an action that has not ended."""
+        self._pruned: list[int] = []
+        """The entries that were taken out, and"""
+        self._named: list[Span] = []
+        """what entries say was taken out."""
         self._about: list[Finding] = []
         self._found: list[Finding] = []
 
     def add(self, line: bytes) -> None:
         """Go on by one entry: hash it, read it, hold every yes in it against those before."""
-        index, leaf = self._tree.size, leaf_hash(line)
+        index, leaf = self._tree.size, leaf_of(line)
         before = self._tree.root() if _ROTATED in line else b""
         self._tree.add(leaf)
         if index in self._places:
             self._receipted[index] = leaf.hex()
+        if is_pruned(line):
+            self._pruned.append(index)
+            return
         try:
             entry = read(line)
             gap = gap_of(index, entry)
+            self._named += declared(index, entry)
             self._rotated(Head(size=index, root=before), entry)
         except LedgerBroken as broken:
             self._about.append(Finding(index=index, what=str(broken)))
@@ -176,10 +187,12 @@ class Audit:
                 *_heads(roots, own, size, "the signed head of this export", ()),
                 *_heads(roots, kept, size, "a head that you kept", self._gaps),
                 *self._held_against_receipts(),
+                *self._taken_out(),
                 *self._about,
             ),
             gaps=tuple(self._gaps),
             generations=chain.generations,
+            pruned=len(self._pruned),
         )
 
     def _own(self, note: str, chain: Chain) -> tuple[Head, ...]:
@@ -200,6 +213,11 @@ class Audit:
         if head.size != size:
             found.append(Finding(index=None, what=f"its head is over {count_entries(head.size)}, and it has {size}"))
         return (head,)
+
+    def _taken_out(self) -> Iterable[Finding]:
+        for first, last in undeclared(spans(self._pruned), self._named):
+            which = "it was" if first == last else f"{first} to {last} were"
+            yield Finding(index=first, what=f"{which} taken out, and no entry says so")
 
     def _held_against_receipts(self) -> Iterable[Finding]:
         for receipt in self._receipts:

@@ -1,6 +1,6 @@
 """What the detail of a change says, written and read in one place, so that a door can be built from entries alone."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from interlock.core.door import BreakGlass, Door, Erasing, Expiring, LegalHold, Published, Scope, Switch, SwitchKind
 from interlock.core.effect import EffectClass, Mode
@@ -19,6 +19,7 @@ from interlock.core.ids import (
     WorkflowId,
 )
 from interlock.core.value import replace
+from interlock.ledger.pruned import spans_text
 from interlock.ledger.reading import ChangeLine
 from interlock.ledger.seal import Kind
 from interlock.ledger.tree import Head
@@ -130,6 +131,17 @@ def expiring(lot: str, key: SubjectName) -> Detail:
 def expired(lot: str, key: SubjectName, *, payloads: int, kept: int) -> Detail:
     """Say how many payloads cannot be read any more, and how many of the lot are kept longer."""
     return {"lot": lot, "key": key, "payloads": payloads, "kept": kept}
+
+
+def pruned(entries: Sequence[int], *, actions: int, rows: str) -> Detail:
+    """Say which entries were taken out, of how many actions, and what their rows say from here on.
+
+    Args:
+        entries: their indexes.
+        actions: how many they are about.
+        rows: the hash over all that is left of these actions.
+    """
+    return {"entries": spans_text(entries), "actions": actions, "rows": rows}
 
 
 def held_for_law(subject: SubjectName, why: str) -> Detail:

@@ -6,8 +6,10 @@ An export is a header, each entry as the very bytes that were hashed, and the si
 import base64
 import binascii
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import msgspec
 
@@ -15,6 +17,7 @@ from interlock.core.errors import LedgerBroken
 from interlock.core.limits import SAFE_INTEGER
 from interlock.ledger.note import Verifier
 from interlock.ledger.proof import Proof, check_inclusion
+from interlock.ledger.pruned import gone, is_pruned, leaf_of
 from interlock.ledger.rotation import Chain, beyond
 from interlock.ledger.tree import leaf_hash
 
@@ -22,6 +25,7 @@ FORMAT = 1
 """The version of the export format. It is covered by the version promise."""
 
 _PROOF = "c2sp.org/tlog-proof@v1"
+_PRUNED = re.compile(r'\{"pruned":"([0-9a-f]{64})"\}')
 
 
 class _Header(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -62,6 +66,29 @@ class ProvedEntry:
     proof: Proof
 
 
+class Older:
+    """Exports of before entries were pruned, which may have them still. Each is read once, side by side."""
+
+    def __init__(self, exports: Iterable[Iterable[bytes]]) -> None:
+        """Begin with the entries of each export."""
+        self._exports = [iter(lines) for lines in exports]
+        self._next = 0
+
+    def put_back(self, stored: bytes, index: int) -> bytes:
+        """Return an entry that was pruned, if an export has just the one with this hash; else what is stored.
+
+        Args:
+            stored: what stands at the index.
+            index: rises from one question to the next.
+        """
+        skipped, self._next = index - self._next, index + 1
+        there = [next(islice(lines, skipped, None), b"") for lines in self._exports]
+        if not is_pruned(stored):
+            return stored
+        leaf = leaf_of(stored)
+        return next((line for line in there if not is_pruned(line) and leaf_hash(line) == leaf), stored)
+
+
 def write(signer: Verifier, lines: Iterable[bytes], *, size: int, head: str) -> Iterator[str]:
     """Write an export, a line at a time, each with its line feed.
 
@@ -90,9 +117,11 @@ def last_line(head: str) -> str:
 def as_text(line: bytes) -> str:
     """Give one entry as a line of text.
 
-    Bytes that are no line of JSON were never written by us: they go as a JSON string, in base64, so that whoever
-    audits the export sees what is stored.
+    Of one that was pruned the leaf hash is given. Bytes that are no line of JSON were never written by us: they go as a
+    JSON string, in base64, so that whoever audits the export sees what is stored.
     """
+    if is_pruned(line):
+        return _json({"pruned": leaf_of(line).hex()})
     if line.startswith(b"{") and b"\n" not in line and b"\r" not in line:
         try:
             return line.decode() + "\n"
@@ -189,6 +218,8 @@ def _json(value: object) -> str:
 
 def _as_bytes(text: str) -> bytes:
     text = text.removesuffix("\n")
+    if match := _PRUNED.fullmatch(text):
+        return gone(bytes.fromhex(match[1]))
     if text.startswith('"'):
         try:
             return base64.b64decode(json.loads(text), validate=True)

@@ -1,6 +1,6 @@
 """What the state must be, built from the entries alone: actions, budgets, doors and grants."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 
 import msgspec
@@ -14,6 +14,7 @@ from interlock.core.errors import LedgerBroken
 from interlock.core.ids import ActionId, BudgetId, ContractHash, GrantId, SubjectName
 from interlock.core.value import replace
 from interlock.ledger.change import DOOR, turned
+from interlock.ledger.pruned import is_pruned
 from interlock.ledger.reading import ActionLine, ChangeLine, EntryLine, HoldLine, read
 from interlock.ledger.seal import Kind
 
@@ -109,6 +110,10 @@ class State:
     booked: dict[BudgetId, Booked] = field(default_factory=dict[BudgetId, Booked])
     door: Door = Door()
     grants: dict[GrantId, Given] = field(default_factory=dict[GrantId, Given])
+    pruned: Set[ActionId] = frozenset()
+    """Actions whose entries were taken out. What was heard of them since is all that is told."""
+    late: dict[ActionId, int] = field(default_factory=dict[ActionId, int])
+    """By such an action, what it cost in the end."""
     gone: set[SubjectName] = field(default_factory=set[SubjectName])
     """The keys that are destroyed, by name."""
     published: set[ContractHash] = field(default_factory=set[ContractHash])
@@ -142,6 +147,9 @@ class State:
 
     def _acted(self, index: int, line: ActionLine) -> None:
         id = ActionId(line.action)
+        if id in self.pruned:
+            self._heard(index, id, line)
+            return
         before = self.actions.setdefault(id, Standing(asked=line, effect=line.effect, tier=line.tier))
         if line.kind is Kind.LOOKED_UP or (line.kind is Kind.EVIDENCE and line.state is before.state):
             # It is charged, and the action stays where it stands.
@@ -163,6 +171,12 @@ class State:
             for used in line.grants:
                 given = Given(action=id, person=used.person, used=line.kind is Kind.STARTED)
                 self.grants[GrantId(used.grant)] = given
+
+    def _heard(self, index: int, id: ActionId, line: ActionLine) -> None:
+        if line.kind is not Kind.EVIDENCE:
+            raise LedgerBroken("it is about an action that was pruned", fix="stop writing, and restore a backup")
+        self._settle(index, line.holds, line.costs)
+        self.late[id] = max(line.cost, self.late.get(id, 0))
 
     def _hold(self, index: int, holds: Iterable[HoldLine]) -> None:
         for hold in holds:
@@ -224,13 +238,15 @@ def _added(holds: Iterable[HoldLine], more: Iterable[HoldLine]) -> tuple[HoldLin
 
 
 def rebuild(lines: Iterable[bytes]) -> State:
-    """Build the state that entries lead to.
+    """Build the state that entries lead to. Those that were pruned lead to nothing any more.
 
     Raises:
         LedgerBroken: an entry cannot be read, or does not say what it has to.
     """
     state = State()
     for index, line in enumerate(lines):
+        if is_pruned(line):
+            continue
         try:
             entry = read(line)
         except LedgerBroken as broken:

@@ -45,6 +45,7 @@ class Kind(Enum):
     CLOCK = "clock"
     RESTORED = "restored"  # what stands before it came out of a backup
     ADOPTED = "adopted"  # a person took on a ledger that may lack its last entries
+    PRUNED = "pruned"  # entries about what has ended long ago are taken out, and their hashes stay
     ROTATED = "rotated"  # another generation of the signing key signs from here on
 
 

@@ -16,6 +16,7 @@ import msgspec
 from interlock.core.errors import BackupBroken, StoreBusy
 from interlock.core.ids import Instant, TenantId
 from interlock.ledger.note import opened_by
+from interlock.ledger.pruned import leaf_of
 from interlock.ledger.tree import Head, Tree
 from interlock.ports import Secrets
 from interlock.store.database import Database, Into, Value
@@ -87,7 +88,7 @@ class _Trees:
             tree = self.trees[row.tenant]
             if index != tree.size or not isinstance(line, bytes):
                 raise not_ours(row.tenant, f"entry {tree.size} is missing")
-            self.trees[row.tenant] = tree.add(line)
+            self.trees[row.tenant] = tree.with_leaf(leaf_of(line))
 
     def check(self) -> None:
         """Hold what went by against the contents, and the contents against the keys."""

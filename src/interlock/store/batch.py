@@ -11,12 +11,13 @@ from interlock.core.ids import Instant, TenantId
 from interlock.core.outcome import Receipt
 from interlock.core.value import replace
 from interlock.ledger.note import Verifier, signed
+from interlock.ledger.pruned import gone
 from interlock.ledger.seal import ActionEntry, seal
 from interlock.ledger.tree import Tree, leaf_hash
 from interlock.ports import Change, Changes, Clock, Halt, Needs, Secrets, Written
 from interlock.store.database import Database, Put, Standing, Value
 from interlock.store.load import Known, Loaded, Stored, StoredHead, load, mac_of, set_back
-from interlock.store.schema import CONTRACT, DOOR, ENTRY, HEAD, PAYLOAD, TABLES, Table, encode
+from interlock.store.schema import CONTRACT, DOOR, ENTRY, GRANT, HEAD, PAYLOAD, PRUNED_ENTRY, TABLES, Table, encode
 from interlock.store.tiles import fill
 
 
@@ -166,9 +167,20 @@ class _Part:
             Put(HEAD, [head_values]),
         ]
         self.db.put(self.tenant, puts)
+        self._take_out()
         fill(self.db, self.tenant, self.before.tree.size, self.tree.size)
         self.batcher.known.heads[self.tenant] = (head_values, head)
         return head.note
+
+    def _take_out(self) -> None:
+        """Put hashes in place of what is pruned. What was kept beside it goes with it."""
+        prunings = [pruning for changes in self.kept for pruning in changes.prunings]
+        if not prunings:
+            return
+        lines = [(index, each.action, gone(leaf)) for each in prunings for index, leaf in each.entries]
+        self.db.put(self.tenant, [Put(PRUNED_ENTRY, lines)])
+        self.db.take_out(self.tenant, GRANT.name, "action", [each.action for each in prunings])
+        self.db.take_out(self.tenant, PAYLOAD.table, "id", [id for each in prunings for id in each.payloads])
 
     def _rows_of(self, table: Table[Any], rows: Mapping[str, object]) -> Put:
         values: list[tuple[Value, ...]] = []

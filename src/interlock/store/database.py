@@ -107,6 +107,10 @@ class Database(Protocol):
         """Take every row of every tenant out of some tables."""
         ...
 
+    def take_out(self, tenant: TenantId, table: str, column: str, names: Sequence[str]) -> None:
+        """Delete the rows of a tenant whose `column` is one of `names`."""
+        ...
+
     def names(self, names: Sequence[str]) -> Any:  # noqa: ANN401  what the driver takes for a list
         """Turn a list of names into the parameter that `within` takes."""
         ...

@@ -12,9 +12,10 @@ from interlock.budget.hold import Balance
 from interlock.core.door import Door
 from interlock.core.errors import LedgerBroken, StoreTampered
 from interlock.core.ids import ActionId, BudgetId, ClaimId, ContractHash, GrantId, PayloadId, RunId
+from interlock.ledger.pruned import is_pruned, leaf_of
 from interlock.ledger.reading import ActionLine, EntryLine, read
 from interlock.ledger.rebuild import Difference
-from interlock.ledger.tree import Growing, Head, full_root, leaf_hash
+from interlock.ledger.tree import Growing, Head, full_root
 from interlock.ports import ActionRow, Claim, RunRow
 from interlock.store import queries
 from interlock.store.database import Standing
@@ -73,7 +74,7 @@ class StoredRows:
     def look_through(self) -> None:
         tree, tiles = Growing(()), _Tiles(self._stored, self.differences)
         for line in self._lines():
-            leaf = leaf_hash(line)
+            leaf = leaf_of(line)
             tree.add(leaf)
             tiles.add(leaf)
         tiles.end()
@@ -119,15 +120,19 @@ class StoredRows:
             claims={id: claim for id, claim in claims.items() if claim.action in holders},
         )
 
-    def entries(self, ids: Sequence[str]) -> Iterator[tuple[int, EntryLine]]:
-        """Yield the entries about some actions in their order."""
+    def entries(self, ids: Sequence[str], pruned: dict[ActionId, list[int]]) -> Iterator[tuple[int, EntryLine]]:
+        """Yield the entries about some actions in their order; those that were taken out go to `pruned`."""
         db = self._stored.db
         sql = _ENTRIES.format(within=db.within)
         # The entries about no action are those of `changes`.
         named = db.names([id for id in ids if id])
         params = {"tenant": self._stored.tenant, "names": named, "last": -1}
         while page := db.query(sql, params):
-            yield from self.read(page)
+            for index, action, line in page:
+                if is_pruned(bytes(line)):
+                    pruned.setdefault(ActionId(action), []).append(index)
+                else:
+                    yield from self.read([(index, action, line)])
             params["last"] = page[-1][0]
 
     def read(self, page: Sequence[Sequence[Any]]) -> Iterator[tuple[int, EntryLine]]:
@@ -204,9 +209,10 @@ class _Part:
     actions: Mapping[ActionId, ActionRow]
     grants: Mapping[GrantId, Grant]
     claims: Mapping[ClaimId, Claim]
+    pruned: dict[ActionId, list[int]] = field(default_factory=dict[ActionId, list[int]])
 
     def entries(self) -> Iterator[tuple[int, EntryLine]]:
-        return self.rows.entries(self.ids)
+        return self.rows.entries(self.ids, self.pruned)
 
 
 @dataclass(slots=True)

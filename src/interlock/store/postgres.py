@@ -88,6 +88,10 @@ class PostgresDatabase:
         for table in tables:
             self._run(f"delete from {table}")  # noqa: S608  our own names
 
+    def take_out(self, tenant: TenantId, table: str, column: str, names: Sequence[str]) -> None:
+        sql = f"delete from {table} where tenant = :tenant and {column} {self.within}"  # noqa: S608  our own names
+        self._run(sql, {"tenant": tenant, "names": self.names(names)})
+
     def names(self, names: Sequence[str]) -> list[str]:
         return list(names)
 

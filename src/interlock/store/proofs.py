@@ -3,7 +3,8 @@
 from interlock.core.errors import LedgerBroken
 from interlock.ledger import proof
 from interlock.ledger.proof import Proof
-from interlock.ledger.tree import Head, leaf_hash
+from interlock.ledger.pruned import leaf_of
+from interlock.ledger.tree import Head
 from interlock.store.load import Stored, not_ours
 from interlock.store.tiles import Tiles
 
@@ -17,7 +18,7 @@ def inclusion(stored: Stored, index: int) -> Proof:
     path = proof.inclusion(Tiles(stored.db, stored.tenant), index, head.size)
     sql = 'select line from entry where tenant = :tenant and "index" = :index'
     found = stored.db.query(sql, {"tenant": stored.tenant, "index": index})
-    leaf = leaf_hash(bytes(found[0][0])) if found else b""
+    leaf = leaf_of(bytes(found[0][0])) if found else b""
     if not proof.check_inclusion(leaf, index, head.size, path, head.root):
         raise not_ours(stored.tenant, f"entry {index} does not lead to the signed head")
     return Proof(path=path, head=stands.note)

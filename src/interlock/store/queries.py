@@ -75,6 +75,15 @@ def actions_from(stored: Stored, after: ActionId | None, limit: int) -> tuple[Ac
     return _rows(stored, ACTION, ["id > :after"], "id", {"after": after or ""}, limit)
 
 
+def actions_until(
+    stored: Stored, until: Instant, after: tuple[Instant, ActionId] | None, limit: int
+) -> tuple[ActionRow, ...]:
+    """Return the next actions in the order of their last change. Those that were pruned count as never changed."""
+    at, id = after or (Instant(1), ActionId(""))
+    condition = "changed_at <= :until and (changed_at, id) > (:at, :id)"
+    return _rows(stored, ACTION, [condition], "changed_at, id", {"until": until, "at": at, "id": id}, limit)
+
+
 def payloads_under(stored: Stored, subject: SubjectName, after: str) -> tuple[frozenset[PayloadId], str | None]:
     """Return, of the next page of payloads, those whose envelope names a key, and the last id of the page."""
     sql = f"""

@@ -4,7 +4,7 @@ A row is its canonical body and a MAC over it. Every other column is derived fro
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -105,7 +105,7 @@ ACTION = _table(
     state=Column("text", lambda _, row: row.state.value),
     lease_until=Column("bigint", lambda _, row: row.lease_until),
     undo_of=Column("text", lambda _, row: row.action.undo_of),
-    changed_at=Column("bigint", lambda _, row: row.changed_at),
+    changed_at=Column("bigint", lambda _, row: 0 if row.pruned is not None else row.changed_at),
 )
 BUDGET = _table("budget", Balance, period=Column("text", lambda id, _: id.rpartition("/")[2]))
 GRANT = _table("granted", Grant, action=Column("text", lambda _, row: row.action))
@@ -128,6 +128,7 @@ CONTRACT = Into(table="contract", columns={"hash": "text", "body": "blob"}, key=
 ENTRY = Into(
     table="entry", columns={'"index"': "bigint", "action": "text", "line": "blob"}, key=('"index"',), twice="fail"
 )
+PRUNED_ENTRY = replace(ENTRY, twice="replace")
 TILE = Into(
     table="tile",
     columns={"level": "bigint", '"index"': "bigint", "root": "blob", "hashes": "blob"},

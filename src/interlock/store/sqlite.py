@@ -75,6 +75,10 @@ class SqliteDatabase:
         for table in tables:
             self.run(f"delete from {table}")  # noqa: S608  our own names
 
+    def take_out(self, tenant: TenantId, table: str, column: str, names: Sequence[str]) -> None:
+        sql = f"delete from {table} where tenant = :tenant and {column} {self.within}"  # noqa: S608  our own names
+        self._found(sql, {"tenant": tenant, "names": self.names(names)})
+
     def names(self, names: Sequence[str]) -> str:
         return json.dumps(names)
 

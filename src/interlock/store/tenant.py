@@ -175,6 +175,11 @@ class TenantPart:
     async def actions_from(self, after: ActionId | None, limit: int = 1_000) -> tuple[ActionRow, ...]:
         return await self._ask(queries.actions_from, after, limit)
 
+    async def actions_until(
+        self, until: Instant, *, after: tuple[Instant, ActionId] | None = None, limit: int = 1_000
+    ) -> tuple[ActionRow, ...]:
+        return await self._ask(queries.actions_until, until, after, limit)
+
     async def payloads_under(self, subject: SubjectName) -> frozenset[PayloadId]:
         found, after = frozenset[PayloadId](), ""
         while True:

@@ -7,7 +7,8 @@ head before anyone gets to see it.
 from dataclasses import dataclass, field
 
 from interlock.core.ids import TenantId
-from interlock.ledger.tree import full_root, leaf_hash
+from interlock.ledger.pruned import leaf_of
+from interlock.ledger.tree import full_root
 from interlock.store.database import Database, Put
 from interlock.store.load import not_ours
 from interlock.store.schema import TILE
@@ -37,7 +38,7 @@ def side_by_side(db: Database, tenant: TenantId, level: int, index: int) -> list
     """Make the hashes of a tile, full or not, from what is under it: entries, or the roots of smaller tiles."""
     place = {"tenant": tenant, "below": level - 1, "first": index * WIDTH, "end": (index + 1) * WIDTH}
     if level == 0:
-        return [leaf_hash(bytes(line)) for (line,) in db.query(_LINES, place)]
+        return [leaf_of(bytes(line)) for (line,) in db.query(_LINES, place)]
     return [bytes(root) for (root,) in db.query(_ROOTS, place)]
 
 

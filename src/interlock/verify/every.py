@@ -8,6 +8,7 @@ from interlock.verify.checks import (
     effects,
     keys,
     ledgers,
+    prunings,
     restores,
     rotations,
     stops,
@@ -16,7 +17,7 @@ from interlock.verify.checks import (
 )
 from interlock.verify.promises import PROMISES
 
-_MODULES = (door, effects, restores, budgets, consent, stops, undos, walls, keys, ledgers, rotations)
+_MODULES = (door, effects, restores, budgets, consent, stops, undos, walls, keys, ledgers, prunings, rotations)
 
 EVERY: tuple[Check, ...] = tuple(
     sorted(

@@ -55,7 +55,7 @@ async def show(typed: Typed) -> int:
         ("state", f"{row.state.value}, {since(row.changed_at, now)}"),
         ("tool", f"{row.action.tool} ({row.action.effect.value}, {row.action.tier.value})"),
         ("arguments", shown(arguments, room) if arguments is not None else ""),
-        ("agent", clean(f"{row.action.caller.agent} for {row.action.caller.principal}")),
+        ("agent", _who(row)),
         ("workflow", f"{row.action.caller.workflow} in {row.action.caller.environment}"),
         ("run", row.action.run),
         ("asked", Time(row.action.asked_at).short()),
@@ -150,6 +150,7 @@ def row_data(row: ActionRow) -> dict[str, Any]:
         "draft_of": action.draft_of,
         "undone_by": row.undone_by,
         "undo_until": Time(row.undo_until) if row.undo_until else None,
+        "pruned": row.pruned is not None,
     }
 
 
@@ -181,7 +182,8 @@ def undo_words(row: ActionRow, now: Instant) -> str:
 def _who(row: ActionRow) -> str:
     if row.action.by:
         return f"{row.action.by}, a person"
-    return f"{row.action.caller.agent} for {row.action.caller.principal}"
+    caller = row.action.caller
+    return clean(f"{caller.agent} for {caller.principal}") if row.pruned is None else ""
 
 
 def _state_of(text: str) -> ActionState:

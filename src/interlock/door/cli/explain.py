@@ -83,6 +83,9 @@ def _what(story: Data, width: int) -> str:
 
 def _why(story: Data, width: int) -> str:
     decision = story["decision"]
+    if story["pruned_by"] is not None:
+        gone = f"entry {story['pruned_by']} says that it was pruned: an export of the ledger from before that has it"
+        return _said(gone, width)
     if decision is None:
         why = story["why"] or "it was never judged"
         return _said(f"no rule was asked: {clean(why)}", width)

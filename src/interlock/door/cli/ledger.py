@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Generator, Iterable, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +26,14 @@ from interlock.ledger import export
 from interlock.ledger.audit import Finding, Report, audit
 from interlock.ledger.gap import Gap
 from interlock.ledger.note import Verifier, over
+from interlock.ledger.pruned import is_pruned, leaf_of
 from interlock.ledger.rotation import Chain
-from interlock.ledger.tree import leaf_hash
 
 _FINDINGS_SHOWN = 20
 _LIST_MAX = 10_000
 _HASH = re.compile(r"[0-9a-f]{64}")
 _BRIEF = 16
-_UNSHOWN = ("contract", "old", "new", "by_old", "by_new")  # keys and signatures, that nobody reads
+_UNSHOWN = ("contract", "old", "new", "by_old", "by_new", "rows")  # keys, hashes and signatures, that nobody reads
 _PROOF = "c2sp.org/tlog-proof"
 _AROUND = 2  # lines of an export that are no entry: the first and the last
 
@@ -54,9 +55,9 @@ async def show(typed: Typed) -> int:
             lines = list(await here.store.entries_of(row.action.id))
         last = await last_anchor(here.store, typed.settings.keys)
     entries: list[tuple[int, str, dict[str, Any]]] = [
-        (index, leaf_hash(line).hex(), msgspec.json.decode(line)) for index, line in lines
+        (index, leaf_of(line).hex(), {} if is_pruned(line) else msgspec.json.decode(line)) for index, line in lines
     ]
-    data = [{"index": index, "leaf": leaf, "entry": entry} for index, leaf, entry in entries]
+    data = [{"index": index, "leaf": leaf, "entry": entry or None} for index, leaf, entry in entries]
     cells = [_cells(index, entry) for index, _, entry in entries]
     heads = ["INDEX", "AT", "WHAT", "ACTION", "TOOL", "WHO", "WHY"]
     text = table(heads, cells, typed.screen.broad, right=(0,), fold=4)
@@ -72,12 +73,12 @@ async def verify(typed: Typed) -> int:
     outside, key = kept_outside(typed), _key(typed)
     if given.file is not None:
         return _file(typed, given.file, outside, key)
-    with session(typed) as here:
+    with session(typed) as here, _older(typed) as older:
         secrets = here.gateway.secrets
         origin = Verifier.of(here.store.tenant, b"").origin
         kept = [each for each in outside.anchors if each.origin == origin]
         heads = [each.head for each in kept]
-        report = await audited(here.store, secrets, pinned=key, heads=heads, receipts=outside.receipts)
+        report = await audited(here.store, secrets, pinned=key, heads=heads, receipts=outside.receipts, older=older)
         differences = await verify_state(here.store, secrets) if given.state else ()
         last = await last_anchor(here.store, typed.settings.keys, kept)
     findings = [*report.findings, *(Finding(index=None, what=f"{d.where}: {d.what}") for d in differences)]
@@ -88,13 +89,13 @@ async def verify(typed: Typed) -> int:
 async def prove(typed: Typed) -> int:
     """Print what proves one entry to whoever knows the public key."""
     said = typed.given.entry
-    with session(typed) as here:
+    with session(typed) as here, _older(typed) as older:
         if said.isascii() and said.isdecimal():
             index = int(said)
         else:
             row = await here.action(said)
             index = (await here.store.entries_of(row.action.id))[-1][0]
-        found = await proved(here.store, index)
+        found = await proved(here.store, index, older=older)
         last = await last_anchor(here.store, typed.settings.keys)
     text = export.write_proof(found)
     typed.screen.show({"index": index, "proof": text, "last_anchor": last}, text.rstrip("\n"))
@@ -108,16 +109,31 @@ async def export_all(typed: Typed) -> int:
     out: str | None = typed.given.out
     with session(typed) as here:
         signer = await signer_of(here.store, here.gateway.secrets)
-        lines = exported(here.store, here.gateway.secrets)
         if out is None:
-            async for line in lines:
+            async for line in exported(here.store, here.gateway.secrets):
                 typed.screen.out.write(line)
             return 0
-        written = await _write(Path(out), lines)
-    size = written - _AROUND
+        size = await write_export(here, Path(out))
     pairs = [("entries", size), ("file", out), ("public key", signer)]
     typed.screen.show({"entries": size, "file": out, "key": str(signer)}, block(pairs, typed.screen.width))
     return 0
+
+
+async def write_export(here: Session, out: Path) -> int:
+    """Write the whole ledger into a file, and return how many entries that are.
+
+    Raises:
+        LedgerBroken: the file cannot be written.
+    """
+    return await _write(out, exported(here.store, here.gateway.secrets)) - _AROUND
+
+
+@contextmanager
+def _older(typed: Typed) -> Generator[export.Older]:
+    """Open the exports of before entries were pruned."""
+    with ExitStack() as files:
+        opened = [files.enter_context(opened_text(Path(name))) for name in typed.given.archive or ()]
+        yield export.Older([export.read(file).lines for file in opened])
 
 
 def _key(typed: Typed) -> Verifier | None:
@@ -127,8 +143,9 @@ def _key(typed: Typed) -> Verifier | None:
 def _file(typed: Typed, name: str, outside: Outside, key: Verifier | None) -> int:
     if text_of(Path(name), chars=len(_PROOF)) == _PROOF:
         return _proof(typed, text_of(Path(name)), key)
-    with opened_text(Path(name)) as file:
+    with opened_text(Path(name)) as file, _older(typed) as older:
         found = export.read(file)
+        found.lines = (older.put_back(line, index) for index, line in enumerate(found.lines))
         origin = found.signer.origin
         kept = [each for each in outside.anchors if each.origin == origin]
         report = audit(found, pinned=key, heads=[each.head for each in kept], receipts=outside.receipts)
@@ -158,7 +175,7 @@ def _told(
     looked = "held against the entries" if rows else "not looked at: `--state` does"
     pairs: list[tuple[str, object]] = [
         ("ledger", report.origin),
-        ("entries", f"{report.entries:,}"),
+        ("entries", _entries(report)),
         ("root", report.root.hex()),
         ("public key", _pinned(report, typed.given.key)),
         ("generations", generations_text(report.generations)),
@@ -178,6 +195,7 @@ def _told(
     data: dict[str, Any] = {
         "ledger": report.origin,
         "entries": report.entries,
+        "pruned": report.pruned,
         "root": report.root.hex(),
         "pinned": report.pinned,
         "generations": [generation_data(each) for each in report.generations],
@@ -192,6 +210,13 @@ def _told(
     }
     typed.screen.show(data, "\n".join([block(pairs, width), *shown, *more]))
     return 1 if wrong else 0
+
+
+def _entries(report: Report) -> str:
+    if not report.pruned:
+        return f"{report.entries:,}"
+    gone = count(report.pruned, "was", "were")
+    return f"{report.entries:,}, of which {gone} pruned: the hash stands for each"
 
 
 def _pinned(report: Report, key: str | None) -> str:
@@ -222,6 +247,8 @@ def _finding(finding: Finding) -> dict[str, Any]:
 
 
 def _cells(index: int, entry: dict[str, Any]) -> list[object]:
+    if not entry:
+        return [index, "", "(pruned: its hash is here)", "", "", "", ""]
     at = Time(Instant(entry["at"])).short()
     if "action" not in entry:
         told = {name: _brief(value) for name, value in sorted(entry["detail"].items()) if name not in _UNSHOWN}

@@ -13,6 +13,7 @@ from interlock.core.effect import Mode
 from interlock.core.errors import UsageWrong
 from interlock.core.ids import Environment, Instant, WorkflowId
 from interlock.core.value import replace
+from interlock.core.wording import count_entries
 from interlock.door.cli.doors import mode_of
 from interlock.door.cli.policy_diff import A_PERSON_SHOULD_LOOK
 from interlock.door.cli.reading import InputWrong
@@ -210,13 +211,14 @@ def _example(each: Example) -> dict[str, Any]:
 def _left_out(record: Record) -> list[tuple[str, object]]:
     return [
         ("erased", f"{_decisions(record.erased)}, which nobody can replay" if record.erased else ""),
+        ("pruned", f"{count_entries(record.pruned)}, of which nobody can tell what they were" if record.pruned else ""),
         ("not judged", f"{record.unjudged} refused before any rule was asked" if record.unjudged else ""),
     ]
 
 
 def _record(record: Record) -> dict[str, Any]:
     wrong = [{"action": each.action, "entry": each.entry, "what": each.what} for each in record.wrong]
-    return {"erased": record.erased, "not_judged": record.unjudged, "wrong": wrong}
+    return {"erased": record.erased, "pruned": record.pruned, "not_judged": record.unjudged, "wrong": wrong}
 
 
 def _wrong(record: Record, broad: int) -> str:

@@ -17,7 +17,7 @@ from interlock.door.cli.payloads import Missing, arguments_of, member, opened, o
 from interlock.door.cli.render import Amount, Time
 from interlock.door.cli.session import Session
 from interlock.gateway.force import compiled
-from interlock.ledger.tree import leaf_hash
+from interlock.ledger.pruned import is_pruned, leaf_of
 from interlock.policy.cases import verdict_of
 from interlock.policy.decide import decide
 from interlock.policy.explain import explain
@@ -30,11 +30,12 @@ Data = dict[str, Any]
 async def story_of(here: Session, row: ActionRow) -> Data:
     """Put together all that is known of an action."""
     written = await here.store.entries_of(row.action.id)
-    entries = [(index, json.loads(line)) for index, line in written]
+    entries = [(index, json.loads(line)) for index, line in written if not is_pruned(line)]
     kept = await opened(here, row.result)
     return {
         **row_data(row),
         "tenant": here.store.tenant,
+        "pruned_by": row.pruned.entry if row.pruned is not None else None,
         "arguments": await arguments_of(here, row.action.arguments),
         "under": await _under(here, row, entries),
         "steps": [_step(index, entry) for index, entry in entries],
@@ -194,7 +195,7 @@ async def _receipt(here: Session, written: Sequence[tuple[int, bytes]]) -> Data 
     last = await last_anchor(here.store, here.typed.settings.keys)
     return {
         "index": index,
-        "leaf": leaf_hash(line).hex(),
+        "leaf": leaf_of(line).hex(),
         "head": await here.store.signed_head(),
         "last_anchor": last,
         "anchored": last.standing is not None and index < last.standing.size,

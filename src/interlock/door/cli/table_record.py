@@ -7,6 +7,10 @@ SUBJECT = (
     arg("--run", metavar="RUN", help="instead: the data of a run whose tool names no subject"),
 )
 
+OLDER = arg(
+    "--archive", action="append", metavar="FILE", help="an export of before entries were pruned; may be said again"
+)
+
 RECORD: tuple[Command, ...] = (
     Command(
         name="ledger show",
@@ -36,6 +40,7 @@ RECORD: tuple[Command, ...] = (
             arg("--receipt", action="append", metavar="FILE", help="a receipt that a caller kept, as JSON"),
             arg("--state", action="store_true", help="hold the rows of the store against the entries as well"),
             arg("--lost", type=int, metavar="N", help="you know of the N entries that the ledger declares lost"),
+            OLDER,
         ),
         more="exit codes: 0 if all is sound, 1 if anything is wrong, or lost and `--lost` does not name it",
     ),
@@ -44,7 +49,7 @@ RECORD: tuple[Command, ...] = (
         says="print what proves one entry to whoever knows the public key",
         run="ledger:prove",
         example="17",
-        takes=(arg("entry", metavar="ENTRY", help="the index of an entry, or an action: its last entry"),),
+        takes=(arg("entry", metavar="ENTRY", help="the index of an entry, or an action: its last entry"), OLDER),
     ),
     Command(
         name="ledger export",
@@ -52,6 +57,19 @@ RECORD: tuple[Command, ...] = (
         run="ledger:export_all",
         example="--out ledger.jsonl",
         takes=(arg("--out", metavar="FILE", help="into this file; default: standard output"),),
+    ),
+    Command(
+        name="ledger prune",
+        says="take out what ended longer ago than `retention.ledger` of its contract; every proof still holds",
+        run="pruning:pruned",
+        example="--archive ledger-2026.jsonl",
+        takes=(
+            arg("--archive", metavar="FILE", help="first write an export of all entries into this new file"),
+            arg("--dry-run", action="store_true", help="say what would go, and do nothing"),
+            arg("--yes", action="store_true", help="do not ask"),
+            *WHO,
+        ),
+        more="Whoever attends does it too, once a day, without an archive.",
     ),
     Command(
         name="ledger adopt",

@@ -135,6 +135,9 @@ class KillingDatabase:
     def clear(self, tables: Sequence[str]) -> None:
         self.inner.clear(tables)
 
+    def take_out(self, tenant: TenantId, table: str, column: str, names: Sequence[str]) -> None:
+        self.inner.take_out(tenant, table, column, names)
+
     def names(self, names: Sequence[str]) -> Any:
         return self.inner.names(names)
 

@@ -1,0 +1,99 @@
+"""What is left of an action whose entries were pruned, and the hash by which an entry holds it to that."""
+
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+
+from interlock.core.action import ActionState
+from interlock.core.canonical import Json, canonical
+from interlock.core.ids import AgentId, BudgetId, PayloadId, PrincipalId
+from interlock.core.value import replace
+from interlock.ledger.rebuild import Booked
+from interlock.ports import ActionRow, Pruned
+
+_WHY = "what was known of it was pruned"
+_FIX = "look into an export of the ledger from before that"
+
+
+def remains_of(row: ActionRow, *, entry: int, booked: Mapping[BudgetId, Booked]) -> ActionRow:
+    """Return what is left of a row: its key, how it ended and what it came to, but nobody's name and no payload.
+
+    An owner who was given up may still speak: what that costs is booked as ever.
+
+    Args:
+        row: the action, which has ended.
+        entry: the index of the entry that tells of it.
+        booked: what its entries come to, by budget.
+    """
+    caller = replace(row.action.caller, agent=AgentId(""), principal=PrincipalId(""))
+    action = replace(row.action, what="", caller=caller, arguments=PayloadId(""), by=None)
+    return ActionRow(
+        action=action,
+        state=row.state,
+        fence=row.fence,
+        contract=row.contract,
+        asked_digest=row.asked_digest,
+        price=row.price,
+        gathered=row.gathered,
+        heard=row.heard,
+        cost=row.cost,
+        overrun=row.overrun,
+        check=row.check,
+        reason=row.reason,
+        why=f"{_WHY}\n{_FIX}" if row.state is ActionState.REFUSED else _WHY,
+        changed_at=row.changed_at,
+        undone_by=row.undone_by,
+        pruned=Pruned(entry=entry, cost=row.cost.micros, booked=booked),
+    )
+
+
+class Remains:
+    """Adds up what is left of actions, in the order of their ids."""
+
+    def __init__(self) -> None:
+        self._sum, self.actions = sha256(), 0
+
+    def add(self, row: ActionRow, entries: Sequence[int]) -> None:
+        """Go on by one action, and the indexes of its entries."""
+        self._sum.update(canonical([_told(row), list(entries)]) + b"\n")
+        self.actions += 1
+
+    def rows(self) -> str:
+        """Return the hash over all so far."""
+        return self._sum.hexdigest()
+
+
+def _told(row: ActionRow) -> Json:
+    action, caller = row.action, row.action.caller
+    assert row.pruned is not None, "of a row that was not pruned more is left"
+    booked: dict[str, Json] = {
+        budget: [each.held, each.spent, each.raised, list(each.limit), list(each.closed)]
+        for budget, each in row.pruned.booked.items()
+    }
+    return {
+        "action": action.id,
+        "asked_at": action.asked_at,
+        "asked_digest": row.asked_digest,
+        "booked": booked,
+        "changed_at": row.changed_at,
+        "check": row.check,
+        "contract": row.contract,
+        "cost": row.pruned.cost,
+        "digest": action.digest,
+        "draft_of": action.draft_of or "",
+        "effect": action.effect.value,
+        "environment": caller.environment,
+        "fence": row.fence,
+        "gathered": row.gathered,
+        "key": action.key,
+        "overrun": row.overrun,
+        "own_run": action.own_run,
+        "reason": row.reason.value if row.reason else "",
+        "retry_of": action.retry_of or "",
+        "run": action.run,
+        "state": row.state.value,
+        "tier": action.tier.value,
+        "tool": action.tool,
+        "undo_of": action.undo_of or "",
+        "undone_by": row.undone_by or "",
+        "workflow": caller.workflow,
+    }
