@@ -121,7 +121,10 @@ async def _past_their_days(
         after = (rows[-1].changed_at, rows[-1].action.id)
         going: list[ActionRow] = []
         for row in rows:
-            allowed = days.get(_contract_of(row, seen.door), 0)
+            judged_by = _contract_of(row, seen.door)
+            if judged_by and judged_by not in days:
+                taken.kept["its contract is gone"] += 1
+            allowed = days.get(judged_by, 0)
             if not allowed or now < row.changed_at + allowed * _DAY:
                 continue
             why = _still_needed(row, now, held)
