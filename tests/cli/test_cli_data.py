@@ -56,6 +56,25 @@ def test_the_data_of_a_run_is_named_by_the_run(on_file: Shell) -> None:
     assert "one subject is needed" in on_file.unmeant("data", "show", "x", "--run", "r1")
 
 
+def test_every_class_of_data_is_listed_with_what_it_is_for_and_how_long_it_stays(shell: Shell) -> None:
+    said = 'interlock: 1\nretention: { payloads: 30d, ledger: 1y, purpose: "refunds of the shop" }\n'
+    shell.publish(**{"interlock: 1\n": said})
+    assert "refunds of the shop" in shell("contract", "show", "--workflow", "shop", "--env", "prod")
+    text = shell("data", "classes")
+    assert text[text.index("CONTRACT IN FORCE") :] == snapshot("""\
+CONTRACT IN FORCE  PAYLOADS  LEDGER    PURPOSE
+shop/prod          30 days   365 days  refunds of the shop
+""")
+    assert max(map(len, text.splitlines())) <= 100
+    found = shell.data("data", "classes")
+    names = [each["class"] for each in found["classes"]]
+    assert names == ["payloads", "ledger", "rows", "changes", "keys", "outside"]
+    assert all(each["purpose"] and each["goes"] for each in found["classes"])
+    assert found["contracts"] == [
+        {"contract": "shop/prod", "payload_days": 30, "ledger_days": 365, "purpose": "refunds of the shop"}
+    ]
+
+
 WITH_DAYS = {**WITH_SUBJECT, "interlock: 1\n": "interlock: 1\nretention: { payloads: 30d, trace: 7d }\n"}
 
 

@@ -52,6 +52,7 @@ def build(root: Map, findings: Findings) -> Contract:
         loop=Loop(equal_calls=row.row("loop").get("equal_calls", POSITIVE, _LOOP)),
         fallback=_fallback(row.row("fallback")),
         handoff_queue=row.row("fallback").row("handoff").text("queue"),
+        purpose=row.row("retention").text("purpose"),
         payload_days=row.row("retention").find("payloads", DAYS),
         ledger_days=row.row("retention").find("ledger", DAYS),
         unsafe_durability=row.get("unsafe_durability", FLAG, False),

@@ -182,9 +182,9 @@ _TOLD_ELSEWHERE = frozenset(
 _FROM_OTHERS = frozenset({"place", "tool_timeout", "class_asks", "unenforced", "assumptions"})
 """What says nothing of its own: places, and what tools and rules were made from."""
 _FOR_PEOPLE = frozenset(
-    {"owner", "cost_center", "runbook", "handoff_queue", "unknown_facts", "payload_days", "ledger_days"}
+    {"owner", "cost_center", "runbook", "handoff_queue", "unknown_facts", "purpose", "payload_days", "ledger_days"}
 )
-"""What opens and closes nothing: names for people, facts that stay unknown, and how long things are kept."""
+"""What opens and closes nothing: names for people, facts that stay unknown, how long things are kept and what for."""
 
 
 def _everything_else(pair: Pair) -> Iterator[Line]:

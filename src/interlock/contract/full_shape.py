@@ -259,7 +259,7 @@ _AROUND: Mapping[str, Shape] = {
             "abort_if": Many(of=EXPRESSION, least=1),
         }
     ),
-    "retention": Table(keys={"trace": DURATION, "ledger": DAYS, "payloads": DAYS}),
+    "retention": Table(keys={"trace": DURATION, "ledger": DAYS, "payloads": DAYS, "purpose": TEXT}),
     "unsafe_durability": FLAG,
     "accept_unenforced": Many(of=NAME, least=1),
 }

@@ -237,6 +237,8 @@ class Contract:
     loop: Loop = Loop()
     fallback: Mapping[str, str] = field(default_factory=dict[str, str])
     handoff_queue: str = ""
+    purpose: str = ""
+    """What data about people is kept for, in words for people."""
     payload_days: int | None = None
     """For how many days payloads may be kept after the month in which they came; nothing said is until erased."""
     ledger_days: int | None = None

@@ -66,7 +66,11 @@ def _what(contract: Contract) -> dict[str, Written]:
 
 def _retention(contract: Contract) -> dict[str, Written]:
     ledger, payloads = contract.ledger_days, contract.payload_days
-    return table(ledger=None if ledger is None else days(ledger), payloads=None if payloads is None else days(payloads))
+    return table(
+        purpose=contract.purpose or None,
+        ledger=None if ledger is None else days(ledger),
+        payloads=None if payloads is None else days(payloads),
+    )
 
 
 def _permissions(contract: Contract) -> dict[str, Written]:

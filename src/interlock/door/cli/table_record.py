@@ -110,6 +110,11 @@ RECORD: tuple[Command, ...] = (
         more="Then run `interlock ledger adopt` for each tenant.",
     ),
     Command(
+        name="data classes",
+        says="list every class of data that is kept: what it is, what for, for how long, what makes it go",
+        run="classes:listed",
+    ),
+    Command(
         name="data show",
         says="say how much is kept of a subject, and whether it may be erased",
         run="subjects:shown",
