@@ -87,6 +87,8 @@ class ActionRow(Struct, frozen=True, kw_only=True):
     """What the other side said when it failed or did not know."""
     undo: PayloadId | None = None
     """The arguments with which it would be undone."""
+    beside: tuple[PayloadId, ...] = ()
+    """What else is kept of it: the arguments before an edit, and what somebody said too late."""
     heard: tuple[tuple[int, int], ...] = ()
     """Where it had several owners, or one spoke after its end: by fence, what each says that it cost, in money."""
     check: str = ""

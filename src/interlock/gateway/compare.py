@@ -250,7 +250,7 @@ def _payloads(kept: Kept, store: TenantStore, secrets: Secrets, part: Part, stat
 
 def _names(row: ActionRow, standing: Standing) -> Sequence[PayloadId]:
     """Name every payload of an action."""
-    of_row = (row.action.arguments, row.result, row.said, row.undo)
+    of_row = (row.action.arguments, row.result, row.said, row.undo, *row.beside)
     of_entries = (*standing.previews, *(id for id, _ in standing.questions))
     return [PayloadId(id) for id in (*of_row, *of_entries) if id]
 

@@ -105,6 +105,7 @@ async def edit(gateway: Gateway, store: TenantStore, id: ActionId, arguments: st
         seen=action.digest,
         asked_digest=row.asked_digest or row.action.digest,
         authors=(*row.authors, author),
+        beside=(*row.beside, row.action.arguments),
     )
     await _said(gateway, store, id, by, partial(_edit, old=row, new=new, payload=payload, by=by))
 

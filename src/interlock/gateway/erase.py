@@ -78,7 +78,7 @@ async def every_action(store: TenantStore) -> AsyncIterator[ActionRow]:
 
 def payloads_of(row: ActionRow) -> frozenset[PayloadId]:
     """Name what is kept encrypted about an action as it stands."""
-    named = (row.action.arguments, row.question, row.preview, row.result, row.said, row.undo)
+    named = (row.action.arguments, row.question, row.preview, row.result, row.said, row.undo, *row.beside)
     return frozenset(id for id in named if id)
 
 

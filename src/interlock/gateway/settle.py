@@ -117,7 +117,8 @@ def late(rows: Rows, row: ActionRow, end: End) -> tuple[Changes, Outcome]:
     closed = row.state in (ActionState.FAILED, ActionState.DONE, ActionState.ABANDONED)
     if isinstance(end.ending, Happened) and closed:
         return _charged_after_all(rows, row, end, end.ending, entry)
-    return Changes(entries=(entry,), payloads=_payloads(end)), Uncertain(action=row.action.id)
+    kept, payloads = _kept_beside(row, end)
+    return Changes(actions=(kept,), entries=(entry,), payloads=payloads), Uncertain(action=row.action.id)
 
 
 def _charged_after_all(
@@ -131,16 +132,23 @@ def _charged_after_all(
     more = max(0, row.gathered + _due(row, heard, end) - row.cost.micros)
     costs = {id: cost for id, cost in _not_booked(row, end, ending, more).items() if cost and id in rows.budgets}
     nothing = tuple(replace(charge, amount=0) for charge in end.held if charge.budget in costs)
-    moved = replace(row, heard=tuple(sorted(heard.items())), cost=Money(row.cost.micros + more))
+    kept, payloads = _kept_beside(row, end)
+    moved = replace(kept, heard=tuple(sorted(heard.items())), cost=Money(row.cost.micros + more))
     entry = replace(entry, holds=nothing, costs=costs, cost=moved.cost, overrun=bool(costs))
     told = Notice(id=f"incident:{row.action.id}", action=row.action.id, at=rows.now)
     return Changes(
         actions=(moved,),
         entries=(entry,),
-        payloads=_payloads(end),
+        payloads=payloads,
         budgets=settle(rows.budgets, nothing, costs),
         notices=(told,) if costs or row.state is ActionState.FAILED else (),
     ), Uncertain(action=row.action.id)
+
+
+def _kept_beside(row: ActionRow, end: End) -> tuple[ActionRow, tuple[Payload, ...]]:
+    """Keep what was said too late. Of what was pruned nothing is kept: the entry commits to it."""
+    payloads = _payloads(end) if row.pruned is None else ()
+    return replace(row, beside=(*row.beside, *(payload.id for payload in payloads))), payloads
 
 
 def _due(row: ActionRow, heard: Mapping[int, int], end: End) -> int:
@@ -178,7 +186,8 @@ def ended(rows: Rows, row: ActionRow, end: End) -> tuple[Changes, Outcome]:
     """Write an end that counts: the row, what it cost, the names it lets go, the entry."""
     moved, costs = _moved(rows, row, end)
     if end.said is not None:
-        moved = replace(moved, said=end.said.id)
+        before = (moved.said,) if moved.said else ()
+        moved = replace(moved, said=end.said.id, beside=(*moved.beside, *before))
     final = moved.state is not ActionState.UNCERTAIN
     unsure = None if final else Reason.UNCERTAIN
     entry = replace(
