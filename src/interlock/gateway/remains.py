@@ -47,19 +47,19 @@ def remains_of(row: ActionRow, *, entry: int, booked: Mapping[BudgetId, Booked])
 
 
 class Remains:
-    """Adds up what is left of actions, in the order of their ids."""
+    """Adds up what is left of actions. The order does not matter: each database sorts ids in its own way."""
 
     def __init__(self) -> None:
-        self._sum, self.actions = sha256(), 0
+        self._sum, self.actions = 0, 0
 
     def add(self, row: ActionRow, entries: Sequence[int]) -> None:
         """Go on by one action, and the indexes of its entries."""
-        self._sum.update(canonical([_told(row), list(entries)]) + b"\n")
+        self._sum += int.from_bytes(sha256(canonical([_told(row), list(entries)])).digest())
         self.actions += 1
 
     def rows(self) -> str:
-        """Return the hash over all so far."""
-        return self._sum.hexdigest()
+        """Return the sum of all hashes so far, in as many digits as one has."""
+        return f"{self._sum % (1 << 256):064x}"
 
 
 def _told(row: ActionRow) -> Json:
