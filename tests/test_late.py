@@ -45,11 +45,13 @@ class Owners:
             await asyncio.sleep(0)
 
 
-async def with_owners(world: World, tool: Owners, owners: int) -> "tuple[ActionId, list[asyncio.Task[Any]]]":
+async def with_owners(
+    world: World, tool: Owners, owners: int, **fields: Any
+) -> "tuple[ActionId, list[asyncio.Task[Any]]]":
     """One action that was sent by several processes, each of which took it over from the one before."""
     world.others[MAIL] = tool  # pyright: ignore[reportArgumentType]
     mail = a_tool(effect=EffectClass.IDEMPOTENT_KEY, price=EACH, resend_within=DAY, timeout=Micros(60_000_000))
-    await world.publish(tools=[mail], budgets=[a_budget(1_000)])
+    await world.publish(tools=[mail], budgets=[a_budget(1_000)], **fields)
     tasks: list[asyncio.Task[Any]] = [asyncio.create_task(world.call())]
     await tool.asked(1)
     for n in range(2, owners + 1):

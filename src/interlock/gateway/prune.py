@@ -28,9 +28,10 @@ from interlock.ledger.reading import read
 from interlock.ledger.rebuild import Booked, State
 from interlock.ledger.seal import Kind
 from interlock.ledger.tree import leaf_hash
-from interlock.ports import ActionRow, Changes, Clock, Needs, Pruning, Rows, Secrets, TenantStore
+from interlock.ports import ActionRow, Changes, Clock, Needs, Pruning, Rows, Secrets, TenantStore, Wanted
 
 _DAY = 86_400_000_000
+_DIFFERS = "differs from its entries"
 _AT_ONCE = 200  # actions that one entry tells of: it stays some kilobytes, and other writers wait for milliseconds
 
 
@@ -58,9 +59,9 @@ class _Doomed:
 async def would_prune(store: TenantStore, clock: Clock) -> Taken:
     """Say what `prune` would do at this moment."""
     seen, taken = await store.read(Needs()), Taken()
-    async for rows in _past_their_days(store, seen, earlier(seen, clock), taken):
-        for doomed in await _all_of(store, rows, taken):
-            _count(taken, doomed)
+    async for doomed in _past_their_days(store, seen, earlier(seen, clock), taken):
+        for each in doomed:
+            _count(taken, each)
     return taken
 
 
@@ -83,10 +84,7 @@ async def prune(store: TenantStore, secrets: Secrets, clock: Clock, by: Operator
     if seen.halt is not None:
         _, why, fix = HALTS[seen.halt]
         raise NotPermitted(f"nothing is pruned meanwhile: {why}", fix=fix)
-    async for rows in _past_their_days(store, seen, earlier(seen, clock), taken):
-        doomed = await _all_of(store, rows, taken)
-        if not doomed:
-            continue
+    async for doomed in _past_their_days(store, seen, earlier(seen, clock), taken):
         needs = Needs(actions=frozenset(each.row.action.id for each in doomed))
         turn = partial(_pruned, doomed=doomed, holds=seen.door.legal_holds, by=by)
         gone = (await store.write(needs, turn)).answer
@@ -109,7 +107,7 @@ def _count(taken: Taken, doomed: _Doomed) -> None:
 
 async def _past_their_days(
     store: TenantStore, seen: Rows, now: Instant, taken: Taken
-) -> AsyncIterator[Sequence[ActionRow]]:
+) -> AsyncIterator[Sequence[_Doomed]]:
     """Yield what may go, oldest first; count what is past its days and may not."""
     days = {hash: await _days(store, hash) for hash in await store.contracts()}
     shortest = min((each for each in days.values() if each), default=0)
@@ -119,7 +117,7 @@ async def _past_their_days(
     until, after = Instant(now - shortest * _DAY), None
     while rows := await store.actions_until(until, after=after, limit=_AT_ONCE):
         after = (rows[-1].changed_at, rows[-1].action.id)
-        going: list[ActionRow] = []
+        going: list[_Doomed] = []
         for row in rows:
             judged_by = _contract_of(row, seen.door)
             if judged_by and judged_by not in days:
@@ -127,12 +125,13 @@ async def _past_their_days(
             allowed = days.get(judged_by, 0)
             if not allowed or now < row.changed_at + allowed * _DAY:
                 continue
-            why = _still_needed(row, now, held)
-            if why:
-                taken.kept[why] += 1
+            found = await _still_needed(store, row, now) or await _doomed(store, row, held)
+            if isinstance(found, str):
+                taken.kept[found] += 1
             else:
-                going.append(row)
-        yield going
+                going.append(found)
+        if going:
+            yield going
         await asyncio.sleep(0)  # a page of a file is read on the loop, and others have their turn between two
 
 
@@ -159,41 +158,38 @@ async def _held_for_law(store: TenantStore, holds: Sequence[LegalHold]) -> froze
     return found
 
 
-def _still_needed(row: ActionRow, now: Instant, held: frozenset[PayloadId]) -> str:
+async def _still_needed(store: TenantStore, row: ActionRow, now: Instant) -> str:
+    """Say who still needs an action that is past its days; nothing if nobody does."""
     if row.state in (*OPEN, ActionState.PARKED):
         return "has not ended"
-    return still_needs(row, now) or (HELD if held & payloads_of(row) else "")
+    if row.undo is not None and row.undone_by is None:
+        wanted = Wanted(undo_of=row.action.id, states=frozenset({*OPEN, ActionState.PARKED}), limit=1)
+        if await store.actions(wanted):
+            return "its undo has not ended"
+    return still_needs(row, now)
 
 
-async def _all_of(store: TenantStore, rows: Sequence[ActionRow], taken: Taken) -> tuple[_Doomed, ...]:
-    """Find all that is stored about some actions. What is not as its entries say is evidence, and stays."""
-    found: list[_Doomed] = []
-    for row in rows:
-        doomed = await _doomed(store, row)
-        if doomed is None:
-            taken.kept["differs from its entries"] += 1
-        else:
-            found.append(doomed)
-    return tuple(found)
-
-
-async def _doomed(store: TenantStore, row: ActionRow) -> _Doomed | None:
+async def _doomed(store: TenantStore, row: ActionRow, held: frozenset[PayloadId]) -> _Doomed | str:
+    """Find all that is stored about an action, or say why it stays. What is not as its entries say is evidence."""
     lines, state = await store.entries_of(row.action.id), State()
     try:
         for index, line in lines:
             if is_pruned(line):
-                return None
+                return _DIFFERS
             state.add(index, read(line))
     except LedgerBroken:
-        return None
+        return _DIFFERS
     told = state.actions.get(row.action.id)
     if told is None or not as_told(row, told):
-        return None
+        return _DIFFERS
     beside = (*told.previews, *(id for id, _ in told.questions))
+    payloads = payloads_of(row) | {PayloadId(id) for id in beside if id}
+    if held & payloads:
+        return HELD
     return _Doomed(
         row=row,
         leaves=tuple((index, leaf_hash(line)) for index, line in lines),
-        payloads=tuple(sorted(payloads_of(row) | {PayloadId(id) for id in beside if id})),
+        payloads=tuple(sorted(payloads)),
         booked=state.booked,
     )
 
@@ -203,9 +199,7 @@ def _pruned(
 ) -> tuple[Changes, Sequence[_Doomed]]:
     if rows.halt is not None or rows.door.legal_holds != holds:
         return Changes(), ()
-    going = sorted(
-        (each for each in doomed if rows.actions[each.row.action.id] == each.row), key=lambda each: each.row.action.id
-    )
+    going = [each for each in doomed if rows.actions[each.row.action.id] == each.row]
     if not going:
         return Changes(), ()
     left, remains = list[ActionRow](), Remains()
