@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from inline_snapshot import snapshot
@@ -10,6 +11,7 @@ from inline_snapshot import snapshot
 from command_line import Shell, steady
 from corner_shop import done
 from interlock.door.cli.person import user_name
+from interlock.store.tenant import SqlStore
 
 
 @pytest.mark.promise("consent")
@@ -24,6 +26,24 @@ def test_a_yes_to_what_was_shown_carries_the_action_on(shell: Shell) -> None:
     assert done() == [{"refund": "INV-2", "usd": 80}]
     assert shell("approvals", "list") == "nothing waits for a person\n"
     assert "does not wait: it is done" in shell.failed("approvals", "deny", id)
+
+
+def test_the_list_asks_the_store_as_often_for_many_as_for_one(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked, look = list[object](), SqlStore.look
+
+    def counted(store: SqlStore, question: Any, **more: Any) -> object:
+        looked.append(question)
+        return look(store, question, **more)
+
+    shell.publish()
+    first = shell.parked("INV-0")
+    monkeypatch.setattr(SqlStore, "look", counted)
+    assert [row["id"] for row in shell.data("approvals", "list")] == [first]
+    for_one = len(looked)
+    more = [shell.parked(f"INV-{n}") for n in (1, 2, 3)]
+    looked.clear()
+    assert {row["id"] for row in shell.data("approvals", "list")} == {first, *more}
+    assert len(looked) == for_one
 
 
 @pytest.mark.promise("consent")

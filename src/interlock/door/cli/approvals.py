@@ -23,7 +23,7 @@ from interlock.gateway.consent import deny as say_no
 from interlock.gateway.people import asked_before_adoption, since_adoption
 from interlock.policy.vocabulary import question_of
 from interlock.policy.words import as_text
-from interlock.ports import ActionRow, Needs, Wanted
+from interlock.ports import ActionRow, Needs, Rows, Wanted
 
 _SEEN_SHOWN = 16
 """How much of the hash of what was shown is printed and asked for: 64 bits, as an answer to one question."""
@@ -36,15 +36,14 @@ async def listed(typed: Typed) -> int:
     """List what waits, the newest first."""
     with session(typed) as here:
         rows = await here.store.actions(Wanted(states=frozenset({ActionState.PARKED}), limit=1_000))
-        now = (await here.rows()).now
+        votes = await _votes(here, *rows)
         lines: list[list[object]] = []
-        data: list[dict[str, Any]] = []
         for row in rows:
-            wants = [requirement_line(each, await _given(here, row, each.rule)) for each in row.requirements]
+            wants = [requirement_line(each, _given(votes, row, each.rule)) for each in row.requirements]
             who = f"{row.action.caller.agent} for {row.action.caller.principal}"
-            expires = "expired" if now >= row.expires_at else since(row.expires_at, now)
+            expires = "expired" if votes.now >= row.expires_at else since(row.expires_at, votes.now)
             lines.append([row.action.id, row.action.tool, who, expires, "; ".join(wants)])
-            data.append(await _data(here, row))
+        data = [_data(votes, row) for row in rows]
     text = table(["ID", "TOOL", "AGENT FOR", "EXPIRES", "WAITS FOR"], lines, typed.screen.broad)
     typed.screen.show(data, text if rows else "nothing waits for a person")
     return 0
@@ -55,7 +54,7 @@ async def show(typed: Typed) -> int:
     """Show what a yes would be about."""
     with session(typed) as here:
         row = await waiting(here.store, (await here.action(typed.given.id)).action.id)
-        data = {**await _data(here, row), **await _question(here, row)}
+        data = {**_data(await _votes(here, row), row), **await _question(here, row)}
         typed.screen.show(data, await _text(here, row))
     return 0
 
@@ -147,11 +146,10 @@ async def _seen(here: Session, row: ActionRow) -> str:
 
 
 async def _text(here: Session, row: ActionRow) -> str:
-    typed, rows = here.typed, await here.rows()
-    now = rows.now
+    typed, votes = here.typed, await _votes(here, row)
     question, room = await _question(here, row), typed.screen.width - 12
     facts = [f"{name}: {_fact_words(fact)}" for name, fact in question["facts"].items()]
-    wants = [requirement_line(each, await _given(here, row, each.rule)) for each in row.requirements]
+    wants = [requirement_line(each, _given(votes, row, each.rule)) for each in row.requirements]
     caller = row.action.caller
     pairs = [
         ("action", row.action.id),
@@ -160,10 +158,10 @@ async def _text(here: Session, row: ActionRow) -> str:
         ("preview", shown(question["preview"], room) if question["preview"] is not None else ""),
         ("facts", "\n".join(facts)),
         ("agent", clean(f"{caller.agent} for {caller.principal}, {caller.workflow} in {caller.environment}")),
-        ("take care", _MAY_BE_DONE if asked_before_adoption(rows.door, row) else ""),
+        ("take care", _MAY_BE_DONE if asked_before_adoption(votes.door, row) else ""),
         ("edited by", in_words(row.authors) + ", who cannot approve it" if row.authors else ""),
         ("waits for", "\n".join(wants)),
-        ("expires", _expiry(row, now)),
+        ("expires", _expiry(row, votes.now)),
         ("seen", row.seen[:_SEEN_SHOWN]),
         ("to agree", f"`interlock approvals approve {row.action.id} --seen {row.seen[:_SEEN_SHOWN]}`"),
         ("to refuse", f"`interlock approvals deny {row.action.id}`"),
@@ -182,25 +180,27 @@ async def _question(here: Session, row: ActionRow) -> dict[str, Any]:
     }
 
 
-async def _data(here: Session, row: ActionRow) -> dict[str, Any]:
-    wants = [requirement_data(each, await _given(here, row, each.rule)) for each in row.requirements]
-    rows = await here.rows()
+async def _votes(here: Session, *rows: ActionRow) -> Rows:
+    """Read, for all of them at once, who has said what, with the door and the time."""
+    return await here.store.read(Needs(grants=frozenset(row.action.id for row in rows)))
+
+
+def _data(votes: Rows, row: ActionRow) -> dict[str, Any]:
     return {
         **row_data(row),
-        "requirements": wants,
+        "requirements": [requirement_data(each, _given(votes, row, each.rule)) for each in row.requirements],
         "expires_at": Time(row.expires_at),
-        "expired": rows.now >= row.expires_at,
+        "expired": votes.now >= row.expires_at,
         "seen": row.seen,
         "edited_by": sorted(row.authors),
-        "may_have_been_done": asked_before_adoption(rows.door, row),
+        "may_have_been_done": asked_before_adoption(votes.door, row),
     }
 
 
-async def _given(here: Session, row: ActionRow, rule: str) -> list[str]:
+def _given(votes: Rows, row: ActionRow, rule: str) -> list[str]:
     """Name who has said yes to one rule, as the action stands now."""
-    rows = await here.store.read(Needs(grants=frozenset({row.action.id})))
-    votes = since_adoption(rows.door, rows.grants[row.action.id])
-    return sorted({v.person for v in votes if rule in v.rules and (v.digest, v.seen) == (row.action.digest, row.seen)})
+    given = since_adoption(votes.door, votes.grants[row.action.id])
+    return sorted({v.person for v in given if rule in v.rules and (v.digest, v.seen) == (row.action.digest, row.seen)})
 
 
 def _expiry(row: ActionRow, now: Instant) -> str:
