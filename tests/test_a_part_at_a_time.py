@@ -51,6 +51,24 @@ class Counted:
         return getattr(self.db, name)
 
 
+class Planned:
+    """A connection to SQLite that remembers how tables are searched by name, as SQLite plans it."""
+
+    searches = list[str]()
+
+    def __init__(self, db: Database) -> None:
+        self.db = db
+
+    def query(self, sql: str, params: Params) -> Sequence[Sequence[Any]]:
+        if self.db.within in sql:
+            steps = [step for _, _, _, step in self.db.query(f"explain query plan {sql}", params)]
+            Planned.searches += [step for step in steps if step.startswith(("SEARCH", "SCAN")) and "json" not in step]
+        return self.db.query(sql, params)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.db, name)
+
+
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a part be so small that even a short history has many."""
@@ -97,6 +115,26 @@ async def test_no_statement_brings_more_rows_than_a_part_has(counted: World, sma
     Counted.most = 0
     assert await differences(counted) == []
     assert 0 < Counted.most <= 4 * AT_ONCE, "a part has its actions, and the payloads of one"
+
+
+async def test_what_is_looked_up_by_name_is_found_in_an_index(tmp_path: Path) -> None:
+    clock, where = HandClock(), str(tmp_path / "interlock.db")
+    opened = open_store(where, tmp_path / "keys", clock=clock, durable=False, around=Planned)  # pyright: ignore[reportArgumentType]
+    world = World.on(opened, clock, TenantId("acme"))
+    await some_calls(world)
+    Planned.searches.clear()
+    assert await differences(world) == []
+    assert await world.store.budgets(["forever"]) == {}
+    opened.close()
+    assert {step.split()[1] for step in Planned.searches} == {
+        "action",
+        "budget",
+        "claim",
+        "entry",
+        "granted",
+        "payload",
+    }
+    assert [step for step in Planned.searches if "(tenant=? AND " not in step] == []
 
 
 async def test_what_differs_is_found_in_whichever_part_it_is(world: World, small: None) -> None:
