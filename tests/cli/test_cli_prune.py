@@ -51,13 +51,18 @@ stays                      the hash of each entry, and what answers a repetition
 
 def test_what_is_left_of_an_action_says_so_wherever_it_is_looked_at(shell: Shell) -> None:
     first, _ = a_month_later(shell)
+    shell.clock.forward(days=2)
+    assert "the ledger tells of actions that are past the days of their contract" in " ".join(shell("doctor").split())
     shell("ledger", "prune", "--yes")
+    assert "past the days of their contract" not in " ".join(shell("doctor").split())
     assert "(pruned: its hash is here)" in shell("ledger", "show")
     assert shell.data("ledger", "show", "--after", "1", "--limit", "1")[0]["entry"] is None
     assert "what was known of it was pruned" in shell("action", "list")
     assert shell.data("action", "show", first)["pruned"] is True
     assert "an export of the ledger from before that has it" in " ".join(shell("explain", first).split())
     assert shell.data("explain", first)["pruned_by"] == 5
+    assert "steps" not in shell("explain", first)
+    assert "what policy was asked is pruned" in shell.failed("policy", "explain", "--action", first)
     assert "what its undo needs was pruned" in " ".join(shell.failed("undo", first).split())
 
 

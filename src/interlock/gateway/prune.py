@@ -14,7 +14,7 @@ from interlock.contract.bundle import days_of
 from interlock.core.action import ActionState
 from interlock.core.door import Door, LegalHold
 from interlock.core.errors import ContractInvalid, LedgerBroken, NotPermitted, StoreTampered
-from interlock.core.ids import BudgetId, ContractHash, Instant, PayloadId
+from interlock.core.ids import BudgetId, ContractHash, Instant, Micros, PayloadId
 from interlock.core.limits import SAFE_INTEGER
 from interlock.gateway.begin import HALTS
 from interlock.gateway.compare import as_told
@@ -63,6 +63,15 @@ async def would_prune(store: TenantStore, clock: Clock) -> Taken:
         for each in doomed:
             _count(taken, each)
     return taken
+
+
+async def due(store: TenantStore, clock: Clock, *, late: Micros) -> bool:
+    """Whether anything could have been pruned so long ago and was not."""
+    seen = await store.read(Needs())
+    async for rows in _past_their_days(store, seen, Instant(earlier(seen, clock) - late), Taken()):
+        if rows:
+            return True
+    return False
 
 
 async def prune(store: TenantStore, secrets: Secrets, clock: Clock, by: Operator, *, most: int = SAFE_INTEGER) -> Taken:

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 
+from interlock.core.ids import Micros
 from interlock.core.limits import EXPIRY_TAKEN_OVER_MICROS
 from interlock.door.cli.doctor_check import Checked, ok, warning
 from interlock.door.cli.render import count, listed, since
 from interlock.door.cli.session import Session
+from interlock.gateway import prune
 from interlock.gateway.expire import due, earlier
 
 _LATE = 86_400_000_000
@@ -21,6 +23,9 @@ async def expiry(here: Session) -> Sequence[Checked]:
     if late:
         what = f"{count(len(late), 'lot is', 'lots are')} readable past their days: {listed(late)}"
         found.append(warning("expiry", what, "let somebody attend, or run `interlock data expire`"))
+    if await prune.due(here.store, here.gateway.clock, late=Micros(_LATE)):
+        what = "the ledger tells of actions that are past the days of their contract"
+        found.append(warning("expiry", what, "let somebody attend, or run `interlock ledger prune`"))
     begun = [erasing.at for erasing in rows.door.erasing]
     begun += [rows.door.expiring.at] if rows.door.expiring is not None else []
     if begun and rows.now - min(begun) > EXPIRY_TAKEN_OVER_MICROS:

@@ -72,13 +72,18 @@ def _what(story: Data, width: int) -> str:
     return _block(
         [
             ("tool", f"{story['tool']} ({story['effect']}, {story['tier']})"),
-            ("arguments", _opened(story["arguments"], width, "not readable as they came: only a commitment is kept")),
+            ("arguments", _opened(story["arguments"], width, _unread(story))),
             ("contract", contract if under["contract"] else ""),
             ("mode", story["decision"].get("mode") if story["decision"] else ""),
             ("epoch", epochs),
         ],
         width,
     )
+
+
+def _unread(story: Data) -> str:
+    pruned = story["pruned_by"] is not None
+    return "" if pruned else "not readable as they came: only a commitment is kept"
 
 
 def _why(story: Data, width: int) -> str:
@@ -169,6 +174,8 @@ def _changed(story: Data, row: ActionRow, now: Instant, width: int) -> str:
 
 
 def _steps(story: Data, width: int) -> str:
+    if not story["steps"]:
+        return ""
     rows = [[step["index"], step["at"], step["kind"], step["state"], _step_words(step)] for step in story["steps"]]
     return _indented(table(["ENTRY", "AT", "KIND", "STATE", "REMARK"], rows, width - _INDENT, right=(0,)))
 

@@ -54,7 +54,8 @@ async def _recorded(typed: Typed) -> tuple[Policies, Question]:
         row = await here.action(typed.given.action)
         kept = await opened_bytes(here, row.question)
         if not isinstance(kept, bytes):
-            why = f"its question is {kept.why}" if isinstance(kept, Missing) else "no rule was asked about it"
+            never = "no rule was asked about it" if row.pruned is None else "what policy was asked is pruned"
+            why = f"its question is {kept.why}" if isinstance(kept, Missing) else never
             raise InputWrong(
                 f"`{row.action.id}` cannot be explained: {why}", fix=f"run `interlock explain {row.action.id}`"
             )
