@@ -1,5 +1,6 @@
 """The store in Postgres (14 or newer), for any number of processes."""
 
+import logging
 import re
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,9 @@ from interlock.store.database import Around, Into, Lookup, Params, Put, Standing
 from interlock.store.machine import Machine
 from interlock.store.schema import DDL, VERSION
 from interlock.store.tenant import SqlStore
+
+# That a connection was lost is said by our own errors; nobody wants it on the terminal as well.
+logging.getLogger("psycopg").addHandler(logging.NullHandler())
 
 _READER_THREADS = 4  # a snapshot takes less than a millisecond, so few serve many callers
 _SETTINGS = {
