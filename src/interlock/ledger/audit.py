@@ -11,7 +11,7 @@ from interlock.ledger.consent import BY_KEY, consent_text, proves
 from interlock.ledger.export import Export
 from interlock.ledger.gap import Gap, declaring, gap_of
 from interlock.ledger.note import Verifier, over
-from interlock.ledger.pruned import Span, declared, is_pruned, leaf_of, spans, undeclared
+from interlock.ledger.pruned import Span, declared, is_pruned, leaf_of, lengthen, undeclared
 from interlock.ledger.reading import ActionLine, EntryLine, UsedLine, read
 from interlock.ledger.rotation import Chain, Generation, beyond, rotation_of
 from interlock.ledger.seal import Kind
@@ -110,7 +110,7 @@ class Audit:
         self._gaps: list[Gap] = []
         self._given: dict[str, set[UsedLine]] = {}
         """Every yes to an action that has not ended."""
-        self._pruned: list[int] = []
+        self._pruned: list[Span] = []
         """The entries that were taken out, and"""
         self._named: list[Span] = []
         """what entries say was taken out."""
@@ -125,7 +125,7 @@ class Audit:
         if index in self._places:
             self._receipted[index] = leaf.hex()
         if is_pruned(line):
-            self._pruned.append(index)
+            lengthen(self._pruned, index)
             return
         try:
             entry = read(line)
@@ -192,7 +192,7 @@ class Audit:
             ),
             gaps=tuple(self._gaps),
             generations=chain.generations,
-            pruned=len(self._pruned),
+            pruned=sum(last - first + 1 for first, last in self._pruned),
         )
 
     def _own(self, note: str, chain: Chain) -> tuple[Head, ...]:
@@ -215,7 +215,7 @@ class Audit:
         return (head,)
 
     def _taken_out(self) -> Iterable[Finding]:
-        for first, last in undeclared(spans(self._pruned), self._named):
+        for first, last in undeclared(self._pruned, self._named):
             which = "it was" if first == last else f"{first} to {last} were"
             yield Finding(index=first, what=f"{which} taken out, and no entry says so")
 

@@ -5,7 +5,7 @@ taken out by somebody else.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from interlock.core.errors import LedgerBroken
 from interlock.ledger.reading import ChangeLine, EntryLine
@@ -35,22 +35,20 @@ def leaf_of(stored: bytes) -> bytes:
     return stored[1:] if is_pruned(stored) else leaf_hash(stored)
 
 
-def spans(indexes: Iterable[int]) -> Iterator[Span]:
-    """Join indexes, in rising order, into spans."""
-    first = last = -1
-    for index in indexes:
-        if index != last + 1 or first < 0:
-            if first >= 0:
-                yield first, last
-            first = index
-        last = index
-    if first >= 0:
-        yield first, last
+def lengthen(spans: list[Span], index: int) -> None:
+    """Add an index to spans, all of which lie before it."""
+    if spans and spans[-1][1] == index - 1:
+        spans[-1] = spans[-1][0], index
+    else:
+        spans.append((index, index))
 
 
-def spans_text(indexes: Sequence[int]) -> str:
+def spans_text(indexes: Iterable[int]) -> str:
     """Write indexes as an entry names them: `0-41,44,50-61`."""
-    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in spans(sorted(indexes)))
+    spans: list[Span] = []
+    for index in sorted(indexes):
+        lengthen(spans, index)
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in spans)
 
 
 def declared(index: int, entry: EntryLine) -> tuple[Span, ...]:
