@@ -2,6 +2,9 @@
 
 import pytest
 
+from interlock.contract.ir import Unique
+from interlock.core.ids import Micros
+from interlock.core.outcome import Refused
 from interlock.gateway.compare import verify_state
 from interlock.gateway.history import exported, signer_of
 from interlock.ledger.audit import audit
@@ -10,7 +13,7 @@ from interlock.ledger.pruned import gone
 from interlock.ledger.tree import leaf_hash
 from tamper import Intruder
 from test_prune import called, is_left, lines_of, on, pruned, publish, receipts, report, sound
-from world import World
+from world import World, a_tool
 
 pytestmark = [pytest.mark.anyio, pytest.mark.promise("forget", "ledger")]
 
@@ -64,6 +67,22 @@ async def test_what_is_left_of_an_action_cannot_be_changed_unnoticed(world: Worl
         intruder.run("update entry set action = ? where action = ?", [other.action, outcome.action])
     intruder.close()
     assert await verify_state(world.store, world.opened.secrets) != ()
+
+
+async def test_a_business_key_that_somebody_frees_is_missed(world: World, where: str) -> None:
+    once = Unique(on=("args.to",), within=Micros(400 * 86_400_000_000))
+    await world.publish(tools=[a_tool(subject="$.args.to", unique=once)], ledger_days=30)
+    outcome = await called(world)
+    world.clock.forward(days=31)
+    await pruned(world)
+    assert isinstance(await world.call({"to": "zoe"}), Refused)
+    await sound(world)
+    intruder = Intruder(where, world.tenant)
+    intruder.run("delete from claim where tenant = ?", [world.tenant])
+    intruder.close()
+    found = await verify_state(world.store, world.opened.secrets)
+    assert {each.where for each in found} == {f"action `{outcome.action}`"}
+    assert all("claim" in each.what for each in found)
 
 
 async def test_exports_of_before_fill_what_was_taken_out(world: World) -> None:

@@ -132,6 +132,7 @@ def _part(state: State, part: Part) -> Iterator[Difference]:
     for id, row in part.actions.items():
         if id in state.actions:
             yield from _unequal(f"action `{id}`", _told(state.actions[id]), _stands(row))
+        if id in state.actions or row.pruned is not None:
             yield from _claims(row, part)
     for id, grant in part.grants.items():
         if id in state.grants:

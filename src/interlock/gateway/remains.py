@@ -33,6 +33,7 @@ def remains_of(row: ActionRow, *, entry: int, booked: Mapping[BudgetId, Booked])
         contract=row.contract,
         asked_digest=row.asked_digest,
         price=row.price,
+        claims=row.claims,
         gathered=row.gathered,
         heard=row.heard,
         cost=row.cost,
