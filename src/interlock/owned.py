@@ -1,4 +1,4 @@
-"""Files that their owner alone may read: keys, and what is handed out about somebody."""
+"""Files that must be on disk, or that their owner alone may read: keys, and what is handed out about somebody."""
 
 import os
 import stat
@@ -18,6 +18,15 @@ def write_new(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Return once the names in a folder are on disk."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def read_own(path: Path, *, most: int) -> bytes:

@@ -15,6 +15,7 @@ from interlock.core.errors import LedgerBroken, Occupied, StoreClosed
 from interlock.ledger.cosign import Cosigner
 from interlock.ledger.tree import Head
 from interlock.ledger.witness import Last
+from interlock.owned import sync_folder
 
 _FIX = "restore the file, or give the witness a new key: with this one it might sign a second history"
 
@@ -118,11 +119,7 @@ class SeenFile:
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(self._path)
-        folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(self._path.parent)
 
 
 def _take(lock: int, path: Path) -> None:

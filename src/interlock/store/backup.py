@@ -18,6 +18,7 @@ from interlock.core.ids import Instant, TenantId
 from interlock.ledger.note import opened_by
 from interlock.ledger.pruned import leaf_of
 from interlock.ledger.tree import Head, Tree
+from interlock.owned import sync_folder
 from interlock.ports import Secrets
 from interlock.store.database import Database, Into, Value
 from interlock.store.load import not_ours, signers_of
@@ -129,7 +130,7 @@ def write(db: Database, secrets: Secrets, to: Path, *, kind: str, now: Instant) 
         ) from error
     finally:
         draft.unlink(missing_ok=True)
-    _sync_folder(to.parent)
+    sync_folder(to.parent)
     return contents
 
 
@@ -292,11 +293,3 @@ def _value(type: str, value: Any) -> Value:  # noqa: ANN401  a value of JSON
 
 def _damaged(why: str) -> BackupBroken:
     return BackupBroken(f"this backup cannot be used: {why}", fix="take another copy of it, or an older backup")
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -28,6 +28,7 @@ from interlock.ledger.gap import Gap
 from interlock.ledger.note import Verifier, over
 from interlock.ledger.pruned import is_pruned, leaf_of
 from interlock.ledger.rotation import Chain
+from interlock.owned import sync_folder
 
 _FINDINGS_SHOWN = 20
 _LIST_MAX = 10_000
@@ -287,8 +288,13 @@ async def _write(file: Path, lines: AsyncIterator[str]) -> int:
             async for line in lines:
                 out.write(line)
                 count += 1
+            if plain:
+                # What is pruned next may stand nowhere else.
+                out.flush()
+                os.fsync(out.fileno())
         if plain:
             draft.replace(real)
+            sync_folder(real.parent)
     except OSError as error:
         raise LedgerBroken(f"`{file}` cannot be written ({error.strerror})", fix="name another file") from error
     finally:
