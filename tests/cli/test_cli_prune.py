@@ -1,5 +1,6 @@
 """`ledger prune` on the command line: what goes, what stays, and what proves it afterwards."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -61,9 +62,40 @@ def test_what_is_left_of_an_action_says_so_wherever_it_is_looked_at(shell: Shell
     assert shell.data("action", "show", first)["pruned"] is True
     assert "an export of the ledger from before that has it" in " ".join(shell("explain", first).split())
     assert shell.data("explain", first)["pruned_by"] == 5
-    assert "steps" not in shell("explain", first)
+    assert not {"steps", "arguments"} & set(shell("explain", first).split())
     assert "what policy was asked is pruned" in shell.failed("policy", "explain", "--action", first)
     assert "what its undo needs was pruned" in " ".join(shell.failed("undo", first).split())
+
+
+def test_a_draft_that_was_pruned_is_not_started(shell: Shell) -> None:
+    shell.publish(**DAYS)
+    draft = shell.data("call", "close_account", '{"customer": "c1"}', "--for", "sam", code=4)
+    shell.clock.forward(days=31)
+    shell("ledger", "prune", "--yes")
+    assert "what it would do was pruned" in " ".join(shell.failed("action", "start", draft["action"]).split())
+
+
+def test_where_nothing_goes_no_archive_is_made_and_no_dry_run_is_told(shell: Shell, tmp_path: Path) -> None:
+    shell.publish(**DAYS)
+    archive = tmp_path / "archive.jsonl"
+    told = shell.data("ledger", "prune", "--yes", "--archive", str(archive))
+    assert (told["dry_run"], told["actions"], told["archive"]) == (False, 0, None)
+    assert not archive.exists()
+
+
+def test_an_archive_is_on_the_disk_before_anything_goes(
+    on_file: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    a_month_later(on_file)
+    on_disk = list[int]()
+
+    def synced(file: int) -> None:
+        on_disk.append(os.fstat(file).st_size)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    archive = tmp_path / "archive.jsonl"
+    on_file("ledger", "prune", "--archive", str(archive), "--yes")
+    assert archive.stat().st_size in on_disk
 
 
 def no(_screen: Screen, _question: str) -> bool:

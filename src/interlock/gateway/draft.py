@@ -25,6 +25,8 @@ async def start_draft(gateway: Gateway, store: TenantStore, id: ActionId, by: Op
     row = await row_of(store, id)
     if row is None:
         raise ActionUnknown(f"no action has the id `{id}`", fix="list them: `interlock action list --state suggested`")
+    if row.pruned is not None:
+        raise NotPermitted(f"`{id}` ended long ago, and what it would do was pruned", fix="ask for it anew")
     if row.state is not ActionState.SUGGESTED or not row.draft:
         raise NotPermitted(f"`{id}` is no draft: it is {row.state.value}", fix=f"run `interlock action show {id}`")
     asked = await revived(gateway, store, row)

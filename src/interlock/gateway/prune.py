@@ -68,9 +68,8 @@ async def would_prune(store: TenantStore, clock: Clock) -> Taken:
 async def due(store: TenantStore, clock: Clock, *, late: Micros) -> bool:
     """Whether anything could have been pruned so long ago and was not."""
     seen = await store.read(Needs())
-    async for rows in _past_their_days(store, seen, Instant(earlier(seen, clock) - late), Taken()):
-        if rows:
-            return True
+    async for _ in _past_their_days(store, seen, Instant(earlier(seen, clock) - late), Taken()):
+        return True
     return False
 
 

@@ -17,6 +17,8 @@ from interlock.ports import ActionRow
 _INDENT = 2
 _LABEL = 14  # the widest name in a section, and the gap behind it
 
+_ONLY_COMMITTED = "not readable as they came: only a commitment is kept"
+
 
 @awaited
 async def explain(typed: Typed) -> int:
@@ -72,18 +74,13 @@ def _what(story: Data, width: int) -> str:
     return _block(
         [
             ("tool", f"{story['tool']} ({story['effect']}, {story['tier']})"),
-            ("arguments", _opened(story["arguments"], width, _unread(story))),
+            ("arguments", "" if story["pruned"] else _opened(story["arguments"], width, _ONLY_COMMITTED)),
             ("contract", contract if under["contract"] else ""),
             ("mode", story["decision"].get("mode") if story["decision"] else ""),
             ("epoch", epochs),
         ],
         width,
     )
-
-
-def _unread(story: Data) -> str:
-    pruned = story["pruned_by"] is not None
-    return "" if pruned else "not readable as they came: only a commitment is kept"
 
 
 def _why(story: Data, width: int) -> str:

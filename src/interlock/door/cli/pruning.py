@@ -24,7 +24,7 @@ async def pruned(typed: Typed) -> int:
     with session(typed) as here:
         found = await would_prune(here.store, here.gateway.clock)
         if given.dry_run or not found.actions:
-            return _told(typed, found, dry_run=True)
+            return _told(typed, found, dry_run=given.dry_run)
         if not given.yes:
             typed.screen.note_block(_text(typed, found, dry_run=True))
             if archive is None:
@@ -36,17 +36,17 @@ async def pruned(typed: Typed) -> int:
             typed.screen.note(f"note: all entries of now are in {archive}")
         by = operator(typed, here.gateway.process)
         found = await prune(here.store, here.gateway.secrets, here.gateway.clock, by)
-    return _told(typed, found, dry_run=False)
+    return _told(typed, found, dry_run=False, archive=given.archive)
 
 
-def _told(typed: Typed, found: Taken, *, dry_run: bool) -> int:
+def _told(typed: Typed, found: Taken, *, dry_run: bool, archive: str | None = None) -> int:
     data = {
         "dry_run": dry_run,
         "actions": found.actions,
         "entries": found.entries,
         "payloads": found.payloads,
         "kept": dict(found.kept),
-        "archive": typed.given.archive if not dry_run else None,
+        "archive": archive,
     }
     nothing = not (found.actions or found.kept)
     typed.screen.show(data, "nothing is past its days" if nothing else _text(typed, found, dry_run=dry_run))
