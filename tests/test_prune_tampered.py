@@ -3,17 +3,21 @@
 import pytest
 
 from interlock.contract.ir import Unique
+from interlock.core.errors import UpstreamSilent
 from interlock.core.ids import Micros
 from interlock.core.outcome import Refused
 from interlock.gateway.compare import verify_state
 from interlock.gateway.history import exported, signer_of
+from interlock.gateway.recover import attend
+from interlock.gateway.reverse import undo
 from interlock.ledger.audit import audit
 from interlock.ledger.export import Older, read
 from interlock.ledger.pruned import gone
 from interlock.ledger.tree import leaf_hash
 from tamper import Intruder
 from test_prune import called, is_left, lines_of, on, pruned, publish, receipts, report, sound
-from world import World, a_tool
+from test_prune_needed import undoable
+from world import KIM, World, a_tool
 
 pytestmark = [pytest.mark.anyio, pytest.mark.promise("forget", "ledger")]
 
@@ -103,3 +107,44 @@ async def test_exports_of_before_fill_what_was_taken_out(world: World) -> None:
         assert (told.findings, told.pruned) == ((), left)
     forged = [line.replace(b'"sam"', b'"eve"') for line in older[1]]
     assert (await report(world, older=Older([forged]))).pruned == 4
+
+
+async def test_whoever_edits_one_row_keeps_no_other_from_being_pruned(world: World, where: str) -> None:
+    await publish(world)
+    outcomes = [await called(world, to=f"zoe{n}") for n in range(3)]
+    intruder = Intruder(where, world.tenant)
+    intruder.run("update action set mac = ? where id = ?", [b"\0" * 32, outcomes[0].action])
+    world.clock.forward(days=31)
+    await attend(world.gateway, world.store)
+    assert [await is_left(world, each.action) for each in outcomes[1:]] == [True, True]
+    assert dict((await pruned(world)).kept) == {"differs from its entries": 1}
+    intruder.close()
+
+
+async def test_an_effect_whose_undo_somebody_edited_stays(world: World, where: str) -> None:
+    await undoable(world)
+    first = await called(world)
+    world.others["mail.unsend"].breaks = [UpstreamSilent("", fix="")]
+    tried = await undo(world.gateway, world.store, first.action, KIM)
+    intruder = Intruder(where, world.tenant)
+    intruder.run("update action set mac = ? where id = ?", [b"\0" * 32, tried.action])
+    intruder.close()
+    world.clock.forward(days=3)
+    taken = await pruned(world)
+    assert (taken.actions, dict(taken.kept)) == (0, {"differs from its entries": 2})
+
+
+@pytest.mark.parametrize("edit", ["delete from contract", "update contract set body = ?"])
+async def test_what_a_contract_judged_that_somebody_edited_is_counted(world: World, where: str, edit: str) -> None:
+    await publish(world, days=10)
+    one = await called(world)
+    await publish(world, days=20)
+    other = await called(world)
+    contract = (await world.row(one.action)).contract
+    intruder = Intruder(where, world.tenant)
+    intruder.run(f"{edit} where tenant = ? and hash = ?", [*[b"{}"] * edit.count("?"), world.tenant, contract])
+    intruder.close()
+    world.clock.forward(days=31)
+    taken = await pruned(world)
+    assert (taken.actions, dict(taken.kept)) == (1, {"its contract is gone, or was edited": 1})
+    assert await is_left(world, other.action)

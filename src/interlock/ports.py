@@ -37,6 +37,7 @@ from interlock.rows import ActionRow as ActionRow
 from interlock.rows import Claim as Claim
 from interlock.rows import Kept as Kept
 from interlock.rows import Notice as Notice
+from interlock.rows import Page as Page
 from interlock.rows import Part as Part
 from interlock.rows import Payload as Payload
 from interlock.rows import Pruned as Pruned
@@ -184,12 +185,12 @@ class TenantStore(Protocol):
 
     async def actions_until(
         self, until: Instant, *, after: tuple[Instant, ActionId] | None = None, limit: int = 1_000
-    ) -> tuple[ActionRow, ...]:
+    ) -> Page:
         """Return the actions that last changed at `until` or before and are not pruned, oldest first.
 
         Args:
             until: the newest change.
-            after: the last one of the page before: when it changed, and its id.
+            after: `last` of the page before.
             limit: how many at most.
         """
         ...

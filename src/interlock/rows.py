@@ -171,6 +171,16 @@ class Wanted(Struct, frozen=True, kw_only=True):
     limit: int = 100
 
 
+class Page(Struct, frozen=True):
+    """Some actions of many."""
+
+    rows: tuple[ActionRow, ...]
+    edited: int
+    """How many rows beside them are not as they were written."""
+    last: tuple[Instant, ActionId] | None
+    """Where the next page goes on: when the last of all these changed, and its id; nothing at the end."""
+
+
 class Part(Protocol):
     """Some actions, and all that is stored about them."""
 

@@ -62,6 +62,7 @@ async def would_prune(store: TenantStore, clock: Clock) -> Taken:
     async for doomed in _past_their_days(store, seen, earlier(seen, clock), taken):
         for each in doomed:
             _count(taken, each)
+    taken.kept = +taken.kept
     return taken
 
 
@@ -117,38 +118,40 @@ async def _past_their_days(
     store: TenantStore, seen: Rows, now: Instant, taken: Taken
 ) -> AsyncIterator[Sequence[_Doomed]]:
     """Yield what may go, oldest first; count what is past its days and may not."""
-    days = {hash: await _days(store, hash) for hash in await store.contracts()}
+    found = {hash: await _days(store, hash) for hash in await store.contracts()}
+    days = {hash: each for hash, each in found.items() if each is not None}
     shortest = min((each for each in days.values() if each), default=0)
     if not shortest:
         return
     held = await _held_for_law(store, seen.door.legal_holds)
     until, after = Instant(now - shortest * _DAY), None
-    while rows := await store.actions_until(until, after=after, limit=_AT_ONCE):
-        after = (rows[-1].changed_at, rows[-1].action.id)
+    while (page := await store.actions_until(until, after=after, limit=_AT_ONCE)).last is not None:
+        after = page.last
+        taken.kept[_DIFFERS] += page.edited
         going: list[_Doomed] = []
-        for row in rows:
+        for row in page.rows:
             judged_by = _contract_of(row, seen.door)
             if judged_by and judged_by not in days:
-                taken.kept["its contract is gone"] += 1
+                taken.kept["its contract is gone, or was edited"] += 1
             allowed = days.get(judged_by, 0)
             if not allowed or now < row.changed_at + allowed * _DAY:
                 continue
-            found = await _still_needed(store, row, now) or await _doomed(store, row, held)
-            if isinstance(found, str):
-                taken.kept[found] += 1
+            doomed = await _still_needed(store, row, now) or await _doomed(store, row, held)
+            if isinstance(doomed, str):
+                taken.kept[doomed] += 1
             else:
-                going.append(found)
+                going.append(doomed)
         if going:
             yield going
         await asyncio.sleep(0)  # a page of a file is read on the loop, and others have their turn between two
 
 
-async def _days(store: TenantStore, hash: ContractHash) -> int:
-    """Return for how many days the ledger tells of what a contract has judged; 0 is for ever, or unknown."""
+async def _days(store: TenantStore, hash: ContractHash) -> int | None:
+    """Return for how many days the ledger tells of what a contract has judged; 0 is for ever, nothing is unknown."""
     try:
         return days_of(await store.contract(hash)).ledger
     except (StoreTampered, ContractInvalid):
-        return 0
+        return None
 
 
 def _contract_of(row: ActionRow, door: Door) -> ContractHash:
@@ -172,8 +175,11 @@ async def _still_needed(store: TenantStore, row: ActionRow, now: Instant) -> str
         return "has not ended"
     if row.undo is not None and row.undone_by is None:
         wanted = Wanted(undo_of=row.action.id, states=frozenset({*OPEN, ActionState.PARKED}), limit=1)
-        if await store.actions(wanted):
-            return "its undo has not ended"
+        try:
+            if await store.actions(wanted):
+                return "its undo has not ended"
+        except StoreTampered:
+            return _DIFFERS
     return still_needs(row, now)
 
 

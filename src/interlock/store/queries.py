@@ -7,9 +7,9 @@ from typing import Any
 from interlock.budget.hold import Balance
 from interlock.core.errors import StoreTampered
 from interlock.core.ids import ActionId, BudgetId, ContractHash, Instant, PayloadId, SubjectName, TenantId
-from interlock.ports import ActionRow, Notice, Wanted
+from interlock.ports import ActionRow, Notice, Page, Wanted
 from interlock.store.database import Database
-from interlock.store.load import Stored
+from interlock.store.load import Row, Stored
 from interlock.store.schema import ACTION, BUDGET, NOTICE, Table
 
 
@@ -76,13 +76,15 @@ def actions_from(stored: Stored, after: ActionId | None, limit: int) -> tuple[Ac
     return _rows(stored, ACTION, ["id > :after"], "id", {"after": after or ""}, limit)
 
 
-def actions_until(
-    stored: Stored, until: Instant, after: tuple[Instant, ActionId] | None, limit: int
-) -> tuple[ActionRow, ...]:
+def actions_until(stored: Stored, until: Instant, after: tuple[Instant, ActionId] | None, limit: int) -> Page:
     """Return the next actions in the order of their last change. Those that were pruned count as never changed."""
     at, id = after or (Instant(1), ActionId(""))
     condition = "changed_at <= :until and (changed_at, id) > (:at, :id)"
-    return _rows(stored, ACTION, [condition], "changed_at, id", {"until": until, "at": at, "id": id}, limit)
+    found = _found(stored, ACTION, [condition], "changed_at, id", {"until": until, "at": at, "id": id}, limit)
+    # Whoever edits one row must not keep all others from their turn.
+    rows = _decoded(stored, ACTION, found, sound=True)
+    last = (Instant(found[-1][3]), ActionId(found[-1][0])) if found else None
+    return Page(rows=rows, edited=len(found) - len(rows), last=last)
 
 
 def payloads_under(stored: Stored, subject: SubjectName, after: str) -> tuple[frozenset[PayloadId], str | None]:
@@ -152,6 +154,18 @@ def _rows(
     sound: bool = False,
 ) -> tuple[Any, ...]:
     """Return the first rows for which one of the conditions holds; no row may fulfil two of them."""
+    return _decoded(stored, table, _found(stored, table, conditions, order, params, limit), sound=sound)
+
+
+def _found(
+    stored: Stored,
+    table: Table[Any],
+    conditions: Sequence[str],
+    order: str,
+    params: Mapping[str, Any],
+    limit: int,
+) -> Sequence[Sequence[Any]]:
+    """Return id, body and MAC of these rows, and the columns that they are sorted by."""
     sorted_by = [each.removesuffix(" desc").removeprefix("+") for each in order.split(", ")]
     names = ", ".join(dict.fromkeys(("id", "body", "mac", *sorted_by)))
     first = f"select {names} from {table.name} where tenant = :tenant and {{}} order by {order} limit :limit"  # noqa: S608
@@ -162,8 +176,11 @@ def _rows(
             for n, each in enumerate(conditions)
         )
         sql = f"select * from ({parts}) as every order by {order} limit :limit"  # noqa: S608
-    found = stored.db.query(sql, {"tenant": stored.tenant, "limit": limit, **params})
-    rows: list[Any] = []
+    return stored.db.query(sql, {"tenant": stored.tenant, "limit": limit, **params})
+
+
+def _decoded(stored: Stored, table: Table[Row], found: Sequence[Sequence[Any]], *, sound: bool) -> tuple[Row, ...]:
+    rows: list[Row] = []
     for id, body, mac, *_ in found:
         try:
             rows.append(table.decode(stored.checked(table.name, id, body, mac)))

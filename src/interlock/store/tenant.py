@@ -13,7 +13,7 @@ from interlock.core.errors import StoreBusy, StoreTampered
 from interlock.core.ids import ActionId, BudgetId, ContractHash, Instant, PayloadId, SubjectName, TenantId
 from interlock.ledger.proof import Proof
 from interlock.ledger.tree import Head
-from interlock.ports import ActionRow, Answer, Change, Clock, Kept, Needs, Notice, Rows, Secrets, Wanted, Written
+from interlock.ports import ActionRow, Answer, Change, Clock, Kept, Needs, Notice, Page, Rows, Secrets, Wanted, Written
 from interlock.store import proofs, queries
 from interlock.store.batch import Batcher, Write
 from interlock.store.database import Database
@@ -177,7 +177,7 @@ class TenantPart:
 
     async def actions_until(
         self, until: Instant, *, after: tuple[Instant, ActionId] | None = None, limit: int = 1_000
-    ) -> tuple[ActionRow, ...]:
+    ) -> Page:
         return await self._ask(queries.actions_until, until, after, limit)
 
     async def payloads_under(self, subject: SubjectName) -> frozenset[PayloadId]:
