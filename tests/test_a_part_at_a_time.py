@@ -1,7 +1,10 @@
 """A ledger of any length is compared and restored some rows at a time, and nothing is missed between two parts."""
 
+import shutil
+import sqlite3
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -25,7 +28,9 @@ from interlock.ledger.reading import ActionLine, read
 from interlock.ledger.rebuild import Booked, State, rebuild
 from interlock.ports import ActionRow, Changes, Needs, RunRow, Wanted
 from interlock.store import backup, kept
-from interlock.store.database import Database, Params
+from interlock.store.database import Database, Params, Put
+from interlock.store.schema import PAYLOAD
+from interlock.store.sqlite import SqliteDatabase
 from postgres import Server
 from world import KIM, HandClock, World, a_budget, a_tool
 
@@ -187,6 +192,29 @@ async def test_a_part_of_the_entries_says_its_part_of_every_budget(world: World)
     assert any(account.raised for account in whole.budgets.values())
 
 
+def test_what_is_written_beside_a_long_read_is_in_the_file_as_soon_as_that_ends(tmp_path: Path) -> None:
+    """Or the next writer puts all of it there, and its caller waits."""
+    file, copy = tmp_path / "interlock.db", tmp_path / "copy.db"
+
+    def payloads() -> int:
+        shutil.copy(file, copy)  # without the log
+        with closing(sqlite3.connect(copy)) as db:
+            return db.execute("select count(*) from payload").fetchone()[0]
+
+    with closing(SqliteDatabase(file)) as reader, closing(SqliteDatabase(file)) as writer:
+        writer.run("pragma wal_checkpoint(passive)")
+        reader.begin_snapshot()
+        reader.take_time()
+        reader.query("select 1 from head", {})
+        for id in ("p1", "p2"):
+            writer.begin(durable=True, tenants=())
+            writer.put(TenantId("acme"), [Put(PAYLOAD, [(id, b"sealed")])])
+            writer.commit()
+        assert payloads() == 0
+        reader.rollback()
+        assert payloads() == 2
+
+
 @given(st.lists(st.tuples(st.text(max_size=2), st.integers())), st.integers(1, 5))
 def test_what_is_added_up_on_the_disk_is_what_is_added_up_in_memory(parts: list[tuple[str, int]], held: int) -> None:
     must = Counter[str]()
@@ -202,6 +230,7 @@ async def test_a_backup_of_many_parts_comes_back_whole(
     store: str, tmp_path: Path, small: None, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     monkeypatch.setattr(backup, "_PAGE", AT_ONCE)
+    monkeypatch.setattr(backup, "_SYNCED_BYTES", 1_000)
     where = str(tmp_path / "interlock.db")
     if store == "postgres":
         server: Server = request.getfixturevalue("postgres_server")

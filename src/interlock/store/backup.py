@@ -32,6 +32,7 @@ KEPT: Mapping[str, Into] = {
 }
 """Every table that is backed up, in the order of the file."""
 
+_SYNCED_BYTES = 16 * 1024**2  # so often the disk has it all: whoever commits beside a backup waits behind no more
 _PAGE = 500  # rows that are held at once; a payload is rarely more than some kilobytes
 
 
@@ -121,8 +122,7 @@ def write(db: Database, secrets: Secrets, to: Path, *, kind: str, now: Instant) 
     try:
         with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
             contents = _written(db, secrets, file, kind=kind, now=now)
-            file.flush()
-            os.fsync(file.fileno())
+            _sync(file)
         _name(draft, to)
     except OSError as error:
         raise StoreBusy(
@@ -149,16 +149,26 @@ def _written(db: Database, secrets: Secrets, file: BinaryIO, *, kind: str, now: 
         db.take_time()
         contents = Contents(backup=FORMAT, schema=VERSION, store=kind, at=now, tenants=heads(db))
         trees = _Trees.of(contents, secrets)
-        sum, count = sha256(_put(file, contents)), 0
+        sum, count, unsynced = sha256(_put(file, contents)), 0, 0
         for row in _rows(db, frozenset(trees.trees)):
             trees.pass_by(row)
-            sum.update(_put(file, [row.into.table, row.tenant, *row.values]))
+            line = _put(file, [row.into.table, row.tenant, *row.values])
+            sum.update(line)
             count += 1
+            unsynced += len(line)
+            if unsynced > _SYNCED_BYTES:
+                _sync(file)
+                unsynced = 0
         trees.check()
         _put(file, _Foot(rows=count, sha256=sum.hexdigest()))
         return contents
     finally:
         db.rollback()
+
+
+def _sync(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def _put(file: BinaryIO, value: object) -> bytes:

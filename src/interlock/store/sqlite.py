@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,6 +24,7 @@ Answer = TypeVar("Answer")
 
 _STATEMENTS_KEPT = 512  # how many names of each kind a batch looks up varies little
 _ALL_IN_ONE = 0  # so many names go as one list: a statement has a limited number of places
+_EMPTIED_TIMES_MAX = 4  # SQLite waits for the disk only once nothing was added meanwhile: each time less is
 _BUSY = ("database is locked", "database table is locked")
 
 
@@ -35,6 +37,7 @@ class SqliteDatabase:
         self._db = _connect(path, any_version=any_version)
         self._durable = durable
         self._waits = True
+        self._takes_time = False
 
     def holds(self, column: str, part: str) -> str:
         return f"instr({column}, {part}) > 0"
@@ -69,7 +72,7 @@ class SqliteDatabase:
             raise _in_our_words(error) from error
 
     def take_time(self) -> None:
-        pass  # nobody cuts a transaction off
+        self._takes_time = True  # nobody cuts a transaction off
 
     def clear(self, tables: Sequence[str]) -> None:
         for table in tables:
@@ -103,6 +106,20 @@ class SqliteDatabase:
     def rollback(self) -> None:
         if self._db.in_transaction:
             self._db.execute("rollback")
+        if self._takes_time:
+            self._takes_time = False
+            self._empty_log()
+
+    def _empty_log(self) -> None:
+        """Put into the file what others wrote while this one read, or the next of them does, and its caller waits."""
+        before = None
+        # Where it cannot be done now, whoever writes next is told why.
+        with suppress(sqlite3.Error):
+            for _ in range(_EMPTIED_TIMES_MAX):
+                busy, pages, _ = self._db.execute("pragma wal_checkpoint(passive)").fetchone()
+                if busy or pages == before:
+                    return
+                before = pages
 
     def close(self) -> None:
         self._db.close()
