@@ -55,7 +55,7 @@ from interlock.gateway.judge import Judged, judge, left_open, question_of
 from interlock.gateway.paid import Payer, Purse
 from interlock.gateway.perform import Ending, Happened, Late, NeverHappened, Unheard, perform
 from interlock.gateway.recall import outcome_of, recall, remembered, row_of
-from interlock.gateway.settle import End, end, never_sent
+from interlock.gateway.settle import End, end, needs_to_end, never_sent
 from interlock.gateway.write_begin import Writing
 from interlock.ports import (
     ActionRow,
@@ -264,7 +264,7 @@ class Gateway:
         self, store: TenantStore, needs: Needs, writing: Writing, started: Started, *, ending: Ending, until: int
     ) -> Outcome:
         how = await self._end_of(writing, started, ending)
-        written = await self.written(store, needs, partial(end, end=how), until=until)  # (10)
+        written = await self.written(store, needs_to_end(needs), partial(end, end=how), until=until)  # (10)
         if written is None:
             return Uncertain(action=how.id)
         self.observer.at("settled", how.id)

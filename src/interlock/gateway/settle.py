@@ -22,7 +22,7 @@ from interlock.gateway.entry import entry_of
 from interlock.gateway.handoff import Handoff
 from interlock.gateway.perform import Ending, Happened, NeverHappened, Unheard
 from interlock.ledger.seal import ActionEntry, Kind
-from interlock.ports import ActionRow, Changes, Claim, Notice, Payload, Rows
+from interlock.ports import ActionRow, Changes, Claim, Needs, Notice, Payload, Rows
 
 _COUNTED = (Unit.TOOL_CALLS, Unit.CALLS)
 """What is charged for having called at all."""
@@ -66,6 +66,11 @@ class End(Struct, frozen=True, kw_only=True):
     def earlier(self) -> int:
         """What the attempts of earlier owners may have cost; nothing where it is no owner who speaks."""
         return 0 if self.kind is Kind.RESOLVED else self.round_price * (self.fence - 1)
+
+
+def needs_to_end(begun: Needs) -> Needs:
+    """Leave out of what a start looked at what no end does: whose the key is, what people said, the run."""
+    return Needs(actions=begun.actions, budgets=begun.budgets, claims=begun.claims)
 
 
 def end(rows: Rows, *, end: End) -> tuple[Changes, Outcome]:
