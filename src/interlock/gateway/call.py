@@ -194,8 +194,9 @@ class Gateway:
         self.observer.at("gather", asked.action.id)
         # Nothing is looked up, and nothing paid, for what is refused anyway.
         question = question_of(asked, seen)
-        shut = isinstance(left_open(asked, question), Deny)
-        unasked = not shut and asked.hooks_before != () and would_refuse(seen, asked, names)
+        looks = asked.hooks_before != ()
+        shut = looks and isinstance(left_open(asked, question), Deny)
+        unasked = looks and not shut and would_refuse(seen, asked, names)
         skipped = shut or unasked
         gathered = Gathered() if skipped else await self.facts.gather(asked, seen.now, purse)  # (4)
         self.observer.at("decide", asked.action.id)
