@@ -3,7 +3,6 @@
 import fcntl
 import json
 import os
-import shutil
 import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
@@ -218,12 +217,14 @@ def open_sqlite(
         StoreClosed: it is not one of our databases, or it is damaged.
         StoreBusy: another process has it locked.
     """
-    stop_file = path.with_name(path.name + ".stop")
+    stop_file = str(path.with_name(path.name + ".stop"))
+    inside = f"{path.parent}/."  # who may not look into the folder, where a stop file may be, gets an error for it
 
     def short_of_disk() -> Halt | None:
-        if stop_file.exists():
+        disk = os.statvfs(inside)
+        if os.access(stop_file, os.F_OK):
             return Halt.STOP_FILE
-        return Halt.DISK_SHORT if shutil.disk_usage(path.parent).free < DISK_FREE_BYTES_MIN else None
+        return Halt.DISK_SHORT if disk.f_bavail * disk.f_frsize < DISK_FREE_BYTES_MIN else None
 
     return SqlStore(
         connect=lambda: around(SqliteDatabase(path, durable=durable)),
