@@ -131,6 +131,7 @@ class SqliteDatabase:
             raise _in_our_words(error) from error
 
 
+@cache
 def _places(names: int) -> int:
     """Round up to one of few numbers, so that statements are prepared once and found again."""
     return next((places for places in (1, 4, 16, 64, 256) if names <= places), _ALL_IN_ONE)
