@@ -1,7 +1,8 @@
 """What an action may take from a budget. Policy, budgets and the ledger all speak of it."""
 
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 from interlock.core.ids import BudgetId
 from interlock.core.limits import SAFE_INTEGER
@@ -39,8 +40,7 @@ _ONE = {Unit.RETRIES: "retry"}
 """What is more in the plural than an `s`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Charge:
+class Charge(Struct, frozen=True, kw_only=True):
     """What an action may take from one budget, at most."""
 
     budget: BudgetId

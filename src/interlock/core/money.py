@@ -1,14 +1,12 @@
 """Money is a count of micro-dollars. Floats never touch it."""
 
 import re
-from dataclasses import dataclass
 from decimal import Decimal
-from functools import total_ordering
+
+from msgspec import Struct
 
 
-@total_ordering
-@dataclass(frozen=True, slots=True)
-class Money:
+class Money(Struct, frozen=True, order=True):
     """An amount that can be compared and added, and never goes below zero."""
 
     micros: int
@@ -21,9 +19,6 @@ class Money:
 
     def __sub__(self, other: "Money") -> "Money":
         return Money(self.micros - other.micros)
-
-    def __lt__(self, other: "Money") -> bool:
-        return self.micros < other.micros
 
     def __str__(self) -> str:
         dollars, rest = divmod(self.micros, 1_000_000)
