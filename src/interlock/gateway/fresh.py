@@ -1,16 +1,14 @@
 """Names and salts that nobody can guess, drawn before a write so that the write can be run again."""
 
-from base64 import b32encode
 from secrets import randbits, token_hex
 
 from interlock.core.ids import ActionId, GrantId, Instant, PayloadId, ProcessId, RunId
 
-_READABLE = bytes.maketrans(  # Crockford's base 32, read aloud without mistakes
-    b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", b"0123456789abcdefghjkmnpqrstvwxyz"
-)
+_READABLE = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32, read aloud without mistakes
+_PAIRS = [one + other for one in _READABLE for other in _READABLE]
+_PLACES = range(90, -1, -10)
 _TIME_BITS = 45
 _CHANCE_BITS = 50
-_CHARS = (_TIME_BITS + _CHANCE_BITS) // 5
 
 
 def action_id(now: Instant) -> ActionId:
@@ -52,5 +50,5 @@ def salt() -> str:
 def _name(now: Instant) -> str:
     milliseconds = now // 1000 % (1 << _TIME_BITS)
     number = milliseconds << _CHANCE_BITS | randbits(_CHANCE_BITS)
-    # 95 bits and one more are twelve bytes.
-    return b32encode((number << 1).to_bytes(12)).translate(_READABLE)[:_CHARS].decode()
+    # Ten pairs are 100 bits, and 95 are meant.
+    return "".join([_PAIRS[number >> place & 1023] for place in _PLACES])[1:]
