@@ -79,7 +79,7 @@ class Fresh(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def draw(cls, now: Instant) -> "Fresh":
-        arguments, question, preview, result, said, undo = fresh.payload_ids(6)
+        arguments, question, preview, result, said, undo = fresh.payload_ids(now, 6)
         return cls(
             id=fresh.action_id(now),
             run=fresh.run_id(now),

@@ -89,9 +89,10 @@ async def edit(gateway: Gateway, store: TenantStore, id: ActionId, arguments: st
     if isinstance(read, Refused):
         wrong = ", ".join(f"{each.path} ({each.kind})" for each in read.wrong)
         raise NotPermitted(f"the arguments do not fit: {wrong}", fix="compare them with the schema of the tool")
+    (arguments_id,) = fresh.payload_ids(gateway.clock.now(), 1)
     action = replace(
         asked.action,
-        arguments=fresh.payload_id(),
+        arguments=arguments_id,
         digest=digest(asked.action.caller, asked.action.tool, read.text, gateway.secrets),
         what=commitment(asked.salt, read.text),
     )

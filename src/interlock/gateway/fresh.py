@@ -26,15 +26,13 @@ def grant_id() -> GrantId:
     return GrantId("g" + token_hex(8))
 
 
-def payload_id() -> PayloadId:
-    """Draw the id of a payload. It says nothing of what is in it."""
-    return PayloadId(token_hex(16))
+def payload_ids(now: Instant, count: int) -> tuple[PayloadId, ...]:
+    """Draw the ids of payloads, which say nothing of what is in them.
 
-
-def payload_ids(count: int) -> tuple[PayloadId, ...]:
-    """Draw several ids of payloads at once: it is asking for chance that takes the time."""
-    text = token_hex(16 * count)
-    return tuple(PayloadId(text[start : start + 32]) for start in range(0, len(text), 32))
+    They sort by the time they were drawn, so that what is written together lies together in the index.
+    """
+    name = _name(now)
+    return tuple([PayloadId(f"p{name}{n}") for n in range(count)])
 
 
 def process_id() -> ProcessId:
