@@ -186,6 +186,11 @@ fix: change the lines above, then try again
     assert on_file("policy", "test", "cases.yaml", "--contract", "shop.yaml").startswith("5 cases")
 
 
+def test_a_file_that_is_not_there_has_one_fix(on_file: Shell) -> None:
+    said = on_file.failed("contract", "publish", "nofile.yaml", "--env", "prod")
+    assert (said.count("fix:"), "name a file that is there" in said) == (1, True)
+
+
 def test_a_contract_is_no_table_of_cases(on_file: Shell) -> None:
     on_file.publish()
     said = " ".join(on_file.failed("policy", "test", "shop.yaml").split())

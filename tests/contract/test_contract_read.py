@@ -73,13 +73,19 @@ facts: { fraudd: unknown }
 
 
 def test_the_error_shows_every_problem_and_keeps_them() -> None:
-    with pytest.raises(
-        ContractInvalid, match=r"c.yaml:8:1: unknown key `tols`\nfix: did you mean `tools`\?"
-    ) as refused:
-        full("tols: {}\n")
+    with pytest.raises(ContractInvalid, match=r"unknown key `tols`\nfix: did you mean `tools`\?\n.*`ownr`") as refused:
+        full("tols: {}\nownr: a\n")
 
     assert isinstance(refused.value, ContractProblems)
-    assert len(refused.value.problems) == 1
+    assert len(refused.value.problems) == 2
+    assert "contract check" in refused.value.fix
+
+
+def test_where_one_thing_is_wrong_there_is_one_fix() -> None:
+    with pytest.raises(ContractInvalid) as refused:
+        full("tols: {}\n")
+
+    assert (str(refused.value), refused.value.fix) == ("c.yaml:8:1: unknown key `tols`", "did you mean `tools`?")
 
 
 def test_a_key_that_is_said_twice_is_refused() -> None:

@@ -145,6 +145,5 @@ def _refused(file: str, what: str, fix: str) -> ContractProblems:
 
 def refusal(problems: Sequence[Problem]) -> ContractProblems:
     """Say everything that is wrong with a file, from its beginning on."""
-    wrong = ContractProblems(sorted(problems, key=lambda each: (each.place.line, each.place.column)))
-    wrong.fix = "change the lines above, then try again"
-    return wrong
+    in_order = sorted(problems, key=lambda each: (each.place.line, each.place.column))
+    return ContractProblems(in_order, then="try again")

@@ -23,15 +23,15 @@ class Problem:
 
 
 class ContractProblems(ContractInvalid):
-    """A contract with everything that is wrong with it."""
+    """A contract with everything that is wrong with it. If that is one thing, its fix is that of the error."""
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[Problem], *, then: str = "run `interlock contract check FILE`") -> None:
         shown = "\n".join(map(str, problems[:CONTRACT_PROBLEMS_MAX]))
         more = len(problems) - CONTRACT_PROBLEMS_MAX
-        super().__init__(
-            f"{shown}\nand {more} more" if more > 0 else shown,
-            fix="change the lines above, then run `interlock contract check FILE`",
-        )
+        said, fix = f"{shown}\nand {more} more" if more > 0 else shown, f"change the lines above, then {then}"
+        if len(problems) == 1:
+            said, fix = f"{problems[0].place}: {problems[0].what}", problems[0].fix
+        super().__init__(said, fix=fix)
         self.problems = tuple(problems)
 
 
