@@ -25,6 +25,8 @@ class Look:
     """What its durability hangs on, in the database's own words."""
     now: Instant | None = None
     """The database's own time, if it has one."""
+    keys_left: bool = False
+    """Whether this role cannot write the table of keys anew, so that a destroyed one stays in its file."""
     damage: str = ""
     """What the database says is broken in its file."""
 

@@ -106,6 +106,14 @@ def keys(settings: Settings, *, new: bool = False) -> Iterator[Checked]:
     yield ok("keys", f"in `{folder}`, whole, and nobody else's")
 
 
+def keys_left(look: app.Look) -> Iterator[Checked]:
+    """Look whether a key that is destroyed goes from the file of its table."""
+    if look.keys_left:
+        what = "this role does not own the table `interlock_key`: a destroyed key stays in its file"
+        fix = "let its owner run `vacuum full interlock_key` after each erasure, or give the table to this role"
+        yield warning("keys", what, fix)
+
+
 def _own(path: Path) -> Iterator[Checked]:
     if not path.exists():
         yield wrong("keys", f"`{path}` is not there: no payload can be read", "restore it from a copy")
