@@ -165,6 +165,7 @@ def test_what_was_erased_says_so_and_the_rest_still_stands(shell: Shell) -> None
     assert (story["arguments"], story["result"]) == ({"unreadable": "erased"}, {"unreadable": "erased"})
     assert [step["state"] for step in story["steps"]] == ["started", "done"]
     assert "[erased]" in shell("action", "show", id)
+    assert "not any more: what it needs is erased" in shell("action", "show", id)
 
 
 def test_a_call_that_was_never_judged_has_a_story_too(on_file: Shell) -> None:

@@ -5,10 +5,11 @@ from typing import Any, cast
 
 from interlock.contract.problem import nearest
 from interlock.core.action import ActionState
+from interlock.core.canonical import Json
 from interlock.core.errors import UsageWrong
 from interlock.core.ids import Instant, RunId
-from interlock.door.cli.outcomes import CODES, data_of, text_of
-from interlock.door.cli.payloads import arguments_of, member, opened, shown
+from interlock.door.cli.outcomes import CODES, data_of, tell, text_of
+from interlock.door.cli.payloads import Missing, arguments_of, member, opened, shown
 from interlock.door.cli.person import operator
 from interlock.door.cli.reading import json_of
 from interlock.door.cli.render import Time, block, clean, since, table, usd
@@ -49,6 +50,7 @@ async def show(typed: Typed) -> int:
         now = (await here.rows()).now
         arguments = await arguments_of(here, row.action.arguments)
         result = member(await opened(here, row.result), "shown")
+        undo = undo_words(row, now, await opened(here, row.undo))
     room = typed.screen.width - 12
     pairs = [
         ("action", row.action.id),
@@ -62,7 +64,7 @@ async def show(typed: Typed) -> int:
         ("remark", remark(row)),
         ("result", shown(result, room) if row.result else ""),
         ("cost", str(usd(row.cost.micros)) if row.state in _PAID else ""),
-        ("undo", undo_words(row, now)),
+        ("undo", undo),
         ("story", f"`interlock explain {row.action.id}`"),
     ]
     data = {**row_data(row), "arguments": arguments, "result": result}
@@ -76,8 +78,7 @@ async def start(typed: Typed) -> int:
     with performing(typed) as here:
         row = await here.action(typed.given.id)
         outcome = await start_draft(here.gateway, here.store, row.action.id, operator(typed, here.gateway.process))
-    typed.screen.show(data_of(outcome), text_of(outcome, typed.screen.width))
-    return CODES[type(outcome)]
+    return tell(typed, outcome)
 
 
 @awaited
@@ -168,14 +169,16 @@ def remark(row: ActionRow) -> str:
     return clean("; ".join(each for each in said if each))
 
 
-def undo_words(row: ActionRow, now: Instant) -> str:
-    """Say whether an effect can be taken back."""
+def undo_words(row: ActionRow, now: Instant, needs: Json | Missing) -> str:
+    """Say whether an effect can be taken back, given what its undo needs."""
     if row.undone_by:
         return f"undone by {row.undone_by}"
     if row.undo is None or row.state is not ActionState.DONE:
         return ""
     if now >= row.undo_until:
         return f"not any more: the time was over {Time(row.undo_until).short()}"
+    if isinstance(needs, Missing):
+        return f"not any more: what it needs is {needs.why}"
     return f"until {Time(row.undo_until).short()}: `interlock undo {row.action.id}`"
 
 

@@ -1,7 +1,6 @@
 """`backup`, `restore`, `ledger adopt`: a store is written down, put back, and taken on by a person."""
 
 import asyncio
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from interlock.core.effect import Mode
 from interlock.core.errors import UsageWrong
 from interlock.core.ids import Instant, TenantId
 from interlock.core.wording import count_entries
+from interlock.door.cli.advice import ADOPT, as_typed
 from interlock.door.cli.outside import kept_outside
 from interlock.door.cli.person import operator
 from interlock.door.cli.reading import InputWrong
@@ -95,7 +95,7 @@ def brought_back(typed: Typed) -> int:
         ("keys", said),
         ("from now on", "nothing starts; reading, switches and limits work"),
         ("first", "\n".join([_FIRST, *asking]) if asking else ""),
-        ("then", "\n".join(_typed(typed, TenantId(part.tenant), "ledger adopt") for part in contents.tenants)),
+        ("then", "\n".join(as_typed(typed, ADOPT, TenantId(part.tenant)) for part in contents.tenants)),
     ]
     data: dict[str, Any] = {
         "store": settings.shown,
@@ -119,21 +119,8 @@ async def _asking(typed: Typed, tenants: Sequence[TenantId]) -> list[str]:
             published = (await gateway.store.for_tenant(tenant).read(Needs())).door.published
             for name in sorted(name for name, each in published.items() if each.mode is Mode.ACT):
                 workflow, _, environment = name.rpartition("/")
-                lines.append(_typed(typed, tenant, f"mode {workflow} ask --env {environment}"))
+                lines.append(as_typed(typed, f"mode {workflow} ask --env {environment}", tenant))
     return lines
-
-
-def _typed(typed: Typed, tenant: TenantId, command: str) -> str:
-    """Write a command as it is typed for a tenant of this store, with the options that this line had."""
-    settings, given = typed.settings, typed.given
-    options: list[str] = []
-    if hasattr(given, "store") and settings.shown == settings.store:  # else it has a password
-        options.append(f"--store {shlex.quote(settings.store)}")
-    if hasattr(given, "keys"):
-        options.append(f"--keys {shlex.quote(str(settings.keys))}")
-    if tenant != settings.tenant or settings.tenant_said:
-        options.append(f"--tenant {shlex.quote(tenant)}")
-    return f"`{' '.join(['interlock', command, *options])}`"
 
 
 @awaited

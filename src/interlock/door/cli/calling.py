@@ -3,7 +3,7 @@
 from interlock.core.action import Caller
 from interlock.core.ids import AgentId, PrincipalId, RunId, ToolName
 from interlock.core.value import replace
-from interlock.door.cli.outcomes import CODES, data_of, text_of
+from interlock.door.cli.outcomes import tell
 from interlock.door.cli.person import user_name
 from interlock.door.cli.reading import arguments_text, name_of
 from interlock.door.cli.screen import Typed
@@ -25,9 +25,7 @@ async def call(typed: Typed) -> int:
             run=RunId(given.run_id) if given.run_id is not None else None,
             key=given.key,
         )
-        outcome = await here.gateway.call(await _caller(here), proposal)
-        typed.screen.show(data_of(outcome), text_of(outcome, typed.screen.width))
-        return CODES[type(outcome)]
+        return tell(typed, await here.gateway.call(await _caller(here), proposal))
 
 
 async def _caller(here: Session) -> Caller:

@@ -11,6 +11,7 @@ from interlock.core.value import replace
 from interlock.door.cli import doctor_files as files
 from interlock.door.cli import doctor_machine as machine
 from interlock.door.cli import doctor_tenant as tenants
+from interlock.door.cli.advice import advised
 from interlock.door.cli.doctor_check import Checked, State, broken, tried, wrong
 from interlock.door.cli.doctor_expiry import expiry
 from interlock.door.cli.render import clean, wrapped
@@ -31,7 +32,7 @@ async def looked_after(typed: Typed) -> int:
     found += await _of_store(typed)
     found += tried("disk", lambda: machine.disk(typed.settings))
     found += tried("clock", lambda: machine.clock_of_process(clock, first))
-    found = _without_comfort(found)
+    found = [replace(each, fix=advised(typed, each.fix, each.tenant)) for each in _without_comfort(found)]
     count = Counter(each.state for each in found)
     data = {"ok": not count[State.WRONG], "checks": [_data(each) for each in found]}
     typed.screen.show(data, _told(typed.screen, found, count))
@@ -54,6 +55,7 @@ async def _of_store(typed: Typed) -> list[Checked]:
         return [broken("store", error), *tried("keys", lambda: files.keys(settings))]
     of_store = tried("store", lambda: files.store(settings, look))
     of_keys = tried("keys", lambda: files.keys(settings, new=look.version is None and settings.file is None))
+    of_keys += tried("keys", lambda: files.keys_left(look))
     found = [*of_store, *tried("durability", lambda: files.durability(settings, look)), *of_keys]
     if settings.file is not None:
         file: Path = settings.file

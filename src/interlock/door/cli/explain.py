@@ -5,7 +5,7 @@ from typing import Any
 
 from interlock.core.ids import Instant
 from interlock.door.cli.actions import remark, undo_words
-from interlock.door.cli.payloads import Missing, shown
+from interlock.door.cli.payloads import shown
 from interlock.door.cli.policies import why_text
 from interlock.door.cli.render import block, clean, since, table, wrapped
 from interlock.door.cli.screen import Typed
@@ -153,9 +153,7 @@ def _changed(story: Data, row: ActionRow, now: Instant, width: int) -> str:
     """Say what came back, whether it is as the contract wants it, and whether it can be taken back."""
     undo = story["undo"]
     how = f"{undo['tool']} {shown(undo['arguments'], width)}" if isinstance(undo["tool"], str) else ""
-    words = undo_words(row, now)
-    if isinstance(undo["tool"], Missing) and not row.undone_by and not undo["over"]:
-        words = f"not any more: what it needs is {undo['tool'].why}"
+    words = undo_words(row, now, undo["tool"])
     return _block(
         [
             ("it said", _opened(story["said"], width, "") if row.said else ""),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from interlock.config import settings
 from interlock.core.errors import InterlockError, UsageWrong
+from interlock.door.cli.advice import advised
 from interlock.door.cli.command import Command
 from interlock.door.cli.screen import Screen, Typed
 from interlock.door.cli.table import COMMANDS, GROUPS
@@ -107,7 +108,12 @@ def _carry_out(words: Sequence[str], screen: Screen, clock: "Clock | None", begi
     )
     carry_out = _found(command)
     begins()
-    return carry_out(Typed(given=given, settings=said, screen=screen, clock=clock))
+    typed = Typed(given=given, settings=said, screen=screen, clock=clock)
+    try:
+        return carry_out(typed)
+    except InterlockError as error:
+        error.fix = advised(typed, error.fix)
+        raise
 
 
 def _place(left: Sequence[str], given: argparse.Namespace, command: Command) -> None:

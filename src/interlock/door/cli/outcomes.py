@@ -5,7 +5,10 @@ from typing import Any, assert_never
 
 from interlock.core.decision import Requirement
 from interlock.core.outcome import Done, Failed, Outcome, Parked, Receipt, Refused, Suggested, Uncertain
+from interlock.core.value import replace
+from interlock.door.cli.advice import advised
 from interlock.door.cli.render import Time, block, clean, json_text, listed, usd
+from interlock.door.cli.screen import Typed
 
 CODES: dict[type[Outcome], int] = {Done: 0, Parked: 3, Suggested: 4, Refused: 5, Failed: 6, Uncertain: 7}
 """The exit code of each outcome. 1 is kept for a command that could not be carried out."""
@@ -14,6 +17,14 @@ CODES: dict[type[Outcome], int] = {Done: 0, Parked: 3, Suggested: 4, Refused: 5,
 def name_of(outcome: Outcome) -> str:
     """Name an outcome in one word."""
     return type(outcome).__name__.lower()
+
+
+def tell(typed: Typed, outcome: Outcome) -> int:
+    """Print how a call ended, and return its exit code."""
+    if isinstance(outcome, Refused):
+        outcome = replace(outcome, fix=advised(typed, outcome.fix))
+    typed.screen.show(data_of(outcome), text_of(outcome, typed.screen.width))
+    return CODES[type(outcome)]
 
 
 def data_of(outcome: Outcome) -> dict[str, Any]:

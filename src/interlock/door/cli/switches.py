@@ -12,6 +12,7 @@ from interlock.core.door import BreakGlass, Scope, Switch, SwitchKind
 from interlock.core.effect import EffectClass
 from interlock.core.errors import InterlockError, StoreError, UsageWrong
 from interlock.core.ids import AgentId, Environment, Instant, ToolName, WorkflowId
+from interlock.door.cli.advice import advised
 from interlock.door.cli.person import operator
 from interlock.door.cli.reading import name_of
 from interlock.door.cli.render import Time, block, clean, since, table
@@ -90,7 +91,8 @@ async def show(typed: Typed) -> int:
         "in_flight": [action_data(row) for row in flying],
     }
     parts = [f"stop file: {file}: nothing starts in any tenant"] if there else []
-    parts += ["restored, and not adopted: nothing starts until `interlock ledger adopt`"] if restored else []
+    waits = advised(typed, "restored, and not adopted: nothing starts until `interlock ledger adopt`")
+    parts += [waits] if restored else []
     parts += [_switch_table(switches, rows.now, typed.screen.broad)] if switches else []
     parts += [f"glass `{each.id}` of {each.by} lets {each.scope} act {_until(each, rows.now)}" for each in glass]
     parts = parts or ["no switch is thrown"]

@@ -6,7 +6,7 @@ from typing import Any
 from interlock.core.errors import NotPermitted, Occupied, UsageWrong
 from interlock.core.ids import RunId
 from interlock.core.outcome import Done, Outcome
-from interlock.door.cli.outcomes import CODES, data_of, text_of
+from interlock.door.cli.outcomes import CODES, data_of, tell, text_of
 from interlock.door.cli.person import operator
 from interlock.door.cli.render import Time, clean, table
 from interlock.door.cli.screen import Typed
@@ -38,8 +38,7 @@ async def _undo(typed: Typed) -> int:
             return 0
         if given.id is not None:
             outcome = await _one(here, steps[0] if steps else None, (await here.action(given.id)).action.id)
-            typed.screen.show(data_of(outcome), text_of(outcome, typed.screen.width))
-            return CODES[type(outcome)]
+            return tell(typed, outcome)
         return await _run(here, steps)
 
 
