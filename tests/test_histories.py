@@ -121,8 +121,7 @@ async def holds(history: History, before: Balances) -> Balances:
     """Check all that must hold, and return the balances as they are now."""
     world = history.world
     assert [f"{d.where}: {d.what}" for d in await verify_state(world.store, world.opened.secrets)] == []
-    kept = await world.store.kept(Whole.of)
-    entries = await history.entries()
+    kept, entries = await at_one_moment(history)
     found = await audited(world.store, world.opened.secrets)
     assert found.findings == ()
     what_is_held_is_what_open_actions_hold(kept)
@@ -135,6 +134,16 @@ async def holds(history: History, before: Balances) -> Balances:
     if history.at_rest:
         what_was_heard_is_booked_once(history, kept, entries)
     return kept.budgets
+
+
+async def at_one_moment(history: History) -> tuple[Whole, list[dict[str, Any]]]:
+    """Read rows and entries, and read them again if anybody has written in between."""
+    store = history.world.store
+    while True:
+        before = await store.signed_head()
+        kept, entries = await store.kept(Whole.of), await history.entries()
+        if await store.signed_head() == before:
+            return kept, entries
 
 
 def what_is_held_is_what_open_actions_hold(kept: Whole) -> None:

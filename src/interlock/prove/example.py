@@ -1,7 +1,7 @@
 """A solver's values as a call that can be made, and what the policy itself says of it."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -9,7 +9,7 @@ from typing import cast
 
 from interlock.contract.arguments import Schema
 from interlock.core.canonical import Json, JsonObject
-from interlock.core.ids import Instant, RuleId
+from interlock.core.ids import AgentId, Instant, RuleId
 from interlock.core.limits import SAFE_INTEGER
 from interlock.core.value import replace
 from interlock.policy.cases import Case, question_for, verdict_of
@@ -34,8 +34,6 @@ from interlock.prove.slot import Kind, Slot
 
 _HOUR = 3_600_000_000
 _DAY = Fraction(24 * _HOUR)
-HOURS = (0, 12, 20, 72)
-"""So many hours later a call is tried once more."""
 _VISIBLE = Times(Signs((("!", "~"),)), 1, None)
 _WORD = Times(Signs((("a", "z"),)), 1, None)
 _FIRST_DAY, _LAST_DAY = 18_262 * _DAY, 73_050 * _DAY  # 2020 to 2170
@@ -49,6 +47,22 @@ class Example:
     """As a case: it expects what is said of it."""
     rules: tuple[RuleId, ...]
     why: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """What a solver is not asked about, and a policy of the organisation may look at: who asks, and when."""
+
+    agent: AgentId = AgentId("agent")
+    hour: int = 0
+    """So many hours later than the solver said."""
+
+
+def trials(agents: Iterable[AgentId]) -> tuple[Trial, ...]:
+    """Return the ways in which a call is tried: by every agent that the contract names, at several hours."""
+    return tuple(
+        replace(Trial(), agent=agent, hour=hour) for agent in (Trial().agent, *agents) for hour in (0, 12, 20, 72)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +96,7 @@ def _plain(number: Var, step: Fraction, most: Fraction) -> Formula:
 
 
 def judged(
-    call: Call, policies: Policies, schema: JsonObject | None, model: Mapping[str, Value], name: str, hour: int = 0
+    call: Call, policies: Policies, schema: JsonObject | None, model: Mapping[str, Value], name: str, trial: Trial
 ) -> Example | Unusable:
     """Make the call that a solver found, and put it to the policy as the gateway would.
 
@@ -92,7 +106,7 @@ def judged(
         schema: of the arguments.
         model: what the solver found.
         name: how the call is to be called.
-        hour: so many hours later than the solver said.
+        trial: who makes it, and when.
     """
     arguments = _built(call, ("args",), model)
     assert isinstance(arguments, dict), "arguments are an object"
@@ -112,13 +126,14 @@ def judged(
         facts=facts,
         mode=MODES[int(model.get(MODE.name, len(MODES) - 1))],
         expect="deny",
-        now=Instant(int(model.get(NOW.name, 0)) + hour * _HOUR),
+        now=Instant(int(model.get(NOW.name, 0)) + trial.hour * _HOUR),
         tainted=bool(model.get(TAINTED.name)),
         corroborated=bool(model.get(CORROBORATED.name)),
         undo=bool(model.get(UNDO.name)),
         by_operator=bool(model.get(BY_OPERATOR.name)),
         started_by_person=bool(model.get(STARTED_BY_PERSON.name)),
     )
+    case = replace(case, caller=replace(case.caller, agent=trial.agent))
     question = question_for(policies, case)
     judgement = decide(policies, question)
     return Example(

@@ -17,7 +17,7 @@ from interlock.policy.load import Policies
 from interlock.policy.rule import Place
 from interlock.prove.call import OF_AN_AGENT, Call, call_of, in_mode
 from interlock.prove.decided import decided
-from interlock.prove.example import HOURS, Example, Unusable, judged, wishes
+from interlock.prove.example import Example, Unusable, judged, trials, wishes
 from interlock.prove.formula import YES, Formula, Gone, Solve, some, unwritable, variables
 from interlock.prove.when import said
 
@@ -91,10 +91,10 @@ class Prover:
         if isinstance(model, Gone):
             return self.result(invariant, call, "unknown", f"the solver came to no end ({model.why})")
         schema = self.contract.tools[tool].schema
-        # What the organisation says may hang on the hour, which a solver is not asked about.
         example: Example | Unusable = Unusable("no call was made")
-        for hour in HOURS if call.open else HOURS[:1]:
-            example = judged(call, self.policies, schema, model, invariant.name, hour)
+        ways = trials(self.contract.agents)
+        for trial in ways if call.open else ways[:1]:
+            example = judged(call, self.policies, schema, model, invariant.name, trial)
             if isinstance(example, Example) and broken(example):
                 return self.result(invariant, call, "refuted", example=example)
         if call.arbitrary or isinstance(example, Unusable) and example.unwritable:

@@ -13,7 +13,7 @@ from interlock.policy.decide import decide
 from interlock.policy.rule import Always, Place, Rule, RuleEffect
 from interlock.prove.call import OF_AN_AGENT, Call
 from interlock.prove.decided import Decided, decided
-from interlock.prove.example import HOURS, Example, judged, wishes
+from interlock.prove.example import Example, judged, trials, wishes
 from interlock.prove.formula import Formula, Gone, Value, every, negated, variables
 from interlock.prove.prover import Prover, Result, joined
 from interlock.prove.slot import Kind
@@ -141,7 +141,8 @@ def _shown(prover: Prover, call: Call, model: Mapping[str, Value], name: str, ho
     if not call.arbitrary:
         return True
     schema = prover.contract.tools[call.slice.shape.name].schema
-    made = (judged(call, prover.policies, schema, model, name, hour) for hour in HOURS)
+    ways = trials(prover.contract.agents)
+    made = (judged(call, prover.policies, schema, model, name, trial) for trial in ways)
     return any(isinstance(example, Example) and holds(example) for example in made)
 
 

@@ -17,7 +17,7 @@ from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import find_tools_here
 from interlock.gateway.described import Described, described
 from interlock.policy.cases import Case
-from interlock.prove.example import Example
+from interlock.prove.example import Example, Trial
 from interlock.prove.formula import Solve
 from interlock.prove.prover import RANK, Prover, Result, Verdict
 from interlock.prove.standing import standing
@@ -126,6 +126,7 @@ def _case(case: Case) -> dict[str, Written]:
     return {
         "name": case.name,
         "tool": case.tool,
+        **({"agent": case.caller.agent} if case.caller.agent != Trial().agent else {}),
         "args": json_value(dict(case.args)),
         **({"facts": json_value(dict(case.facts))} if case.facts else {}),
         "mode": case.mode.value,
@@ -153,6 +154,7 @@ def _plain(example: Example) -> dict[str, Any]:
     case = example.case
     return {
         "tool": case.tool,
+        "agent": case.caller.agent,
         "args": dict(case.args),
         "facts": dict(case.facts),
         "mode": case.mode.value,
