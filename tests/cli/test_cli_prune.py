@@ -1,6 +1,7 @@
 """`ledger prune` on the command line: what goes, what stays, and what proves it afterwards."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,18 @@ def test_a_draft_that_was_pruned_is_not_started(shell: Shell) -> None:
     shell.clock.forward(days=31)
     shell("ledger", "prune", "--yes")
     assert "what it would do was pruned" in " ".join(shell.failed("action", "start", draft["action"]).split())
+
+
+def test_an_archive_of_another_ledger_is_named(shell: Shell, tmp_path: Path) -> None:
+    a_month_later(shell)
+    another = replace(shell, tenant=f"{shell.tenant}-2")
+    another.publish()
+    mine, other = str(tmp_path / "mine.jsonl"), str(tmp_path / "other.jsonl")
+    shell("ledger", "export", "--out", mine)
+    another("ledger", "export", "--out", other)
+    for words in (["verify"], ["verify", mine], ["prove", "1"]):
+        said = shell.failed("ledger", *words, "--archive", other)
+        assert f"is an export of `interlock/{another.tenant}`" in " ".join(said.split())
 
 
 def test_where_nothing_goes_no_archive_is_made_and_no_dry_run_is_told(shell: Shell, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from interlock.core.limits import SAFE_INTEGER
 from interlock.door.cli.anchored import LastAnchor, last_anchor, last_in_file
 from interlock.door.cli.generations import chain_in, generation_data, generations_text
 from interlock.door.cli.outside import Outside, kept_outside, opened_text, text_of
-from interlock.door.cli.reading import key_of
+from interlock.door.cli.reading import InputWrong, key_of
 from interlock.door.cli.render import Time, block, clean, count, table, usd, wrapped
 from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import Session, awaited, session
@@ -74,9 +74,9 @@ async def verify(typed: Typed) -> int:
     outside, key = kept_outside(typed), _key(typed)
     if given.file is not None:
         return _file(typed, given.file, outside, key)
-    with session(typed) as here, _older(typed) as older:
+    with session(typed) as here, _older(typed, _origin(here)) as older:
         secrets = here.gateway.secrets
-        origin = Verifier.of(here.store.tenant, b"").origin
+        origin = _origin(here)
         kept = [each for each in outside.anchors if each.origin == origin]
         heads = [each.head for each in kept]
         report = await audited(here.store, secrets, pinned=key, heads=heads, receipts=outside.receipts, older=older)
@@ -90,7 +90,7 @@ async def verify(typed: Typed) -> int:
 async def prove(typed: Typed) -> int:
     """Print what proves one entry to whoever knows the public key."""
     said = typed.given.entry
-    with session(typed) as here, _older(typed) as older:
+    with session(typed) as here, _older(typed, _origin(here)) as older:
         if said.isascii() and said.isdecimal():
             index = int(said)
         else:
@@ -130,11 +130,20 @@ async def write_export(here: Session, out: Path) -> int:
 
 
 @contextmanager
-def _older(typed: Typed) -> Generator[export.Older]:
-    """Open the exports of before entries were pruned."""
+def _older(typed: Typed, origin: str) -> Generator[export.Older]:
+    """Open the archives of a ledger."""
     with ExitStack() as files:
-        opened = [files.enter_context(opened_text(Path(name))) for name in typed.given.archive or ()]
-        yield export.Older([export.read(file).lines for file in opened])
+        archives: list[Iterable[bytes]] = []
+        for name in typed.given.archive or ():
+            found = export.read(files.enter_context(opened_text(Path(name))))
+            if found.signer.origin != origin:
+                raise InputWrong(f"`{name}` is an export of `{found.signer.origin}`", fix=f"name one of `{origin}`")
+            archives.append(found.lines)
+        yield export.Older(archives)
+
+
+def _origin(here: Session) -> str:
+    return Verifier.of(here.store.tenant, b"").origin
 
 
 def _key(typed: Typed) -> Verifier | None:
@@ -144,12 +153,13 @@ def _key(typed: Typed) -> Verifier | None:
 def _file(typed: Typed, name: str, outside: Outside, key: Verifier | None) -> int:
     if text_of(Path(name), chars=len(_PROOF)) == _PROOF:
         return _proof(typed, text_of(Path(name)), key)
-    with opened_text(Path(name)) as file, _older(typed) as older:
+    with opened_text(Path(name)) as file:
         found = export.read(file)
-        found.lines = (older.put_back(line, index) for index, line in enumerate(found.lines))
         origin = found.signer.origin
         kept = [each for each in outside.anchors if each.origin == origin]
-        report = audit(found, pinned=key, heads=[each.head for each in kept], receipts=outside.receipts)
+        with _older(typed, origin) as older:
+            found.lines = (older.put_back(line, index) for index, line in enumerate(found.lines))
+            report = audit(found, pinned=key, heads=[each.head for each in kept], receipts=outside.receipts)
     last = last_in_file(kept, origin, report.entries)
     return _told(typed, report, report.findings, rows=None, last=last, others=sighted(typed, kept))
 
