@@ -96,6 +96,7 @@ class Gateway:
     looked_for_due: dict[TenantId, Instant] = field(default_factory=dict[TenantId, Instant])
     """When each tenant was last looked at for what is older than its days."""
     looked_to_prune: dict[TenantId, Instant] = field(default_factory=dict[TenantId, Instant])
+    """When each tenant was last looked at for what may be pruned."""
     settling: set[asyncio.Task[object]] = field(default_factory=set[asyncio.Task[object]])
     """Ends that came after they were given up, while they are written down."""
 

@@ -108,11 +108,13 @@ def _book(state: State, part: Part, sides: "Spilled[_Sides]", calls: "Spilled[_C
     for id, booked in state.booked.items():
         sides.put(id, _Sides(told=booked))
     for id, row in part.actions.items():
-        for budget, booked in row.pruned.booked.items() if row.pruned is not None else ():
-            sides.put(budget, _Sides(told=booked))
-        told = row.contract if row.pruned is not None else state.actions[id].contract if id in state.actions else ""
+        judged_by = state.actions[id].contract if id in state.actions else ""
+        if row.pruned is not None:
+            judged_by = row.contract
+            for budget, booked in row.pruned.booked.items():
+                sides.put(budget, _Sides(told=booked))
         # What was turned away before it was judged is no call; a run that nobody named is not counted.
-        if told and not row.action.own_run:
+        if judged_by and not row.action.own_run:
             calls.put(row.action.run, _Calls(told=1))
 
 

@@ -176,10 +176,8 @@ def _held(rows: Rows, *, name: SubjectName, by: Operator, why: str) -> tuple[Cha
     if erasing is not None:
         return Changes(), (f"`{erasing.by}` is erasing it", "look what is left: `interlock data show SUBJECT`")
     if rows.door.expiring is not None:
-        what, ended = (
-            "what is older than its days is being made unreadable",
-            "run `interlock data expire`, which ends it",
-        )
+        what = "what is older than its days is being made unreadable"
+        ended = "run `interlock data expire`, which ends it"
         if rows.halt is None:
             return Changes(), (f"{what} at this moment", f"{ended}, and hold it then")
         _, halted, fix = HALTS[rows.halt]

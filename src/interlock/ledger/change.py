@@ -139,7 +139,7 @@ def pruned(entries: Sequence[int], *, actions: int, rows: str) -> Detail:
     Args:
         entries: their indexes.
         actions: how many they are about.
-        rows: the hash over all that is left of these actions.
+        rows: the hashes of what is left of each action, added up.
     """
     return {"entries": spans_text(entries), "actions": actions, "rows": rows}
 
