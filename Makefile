@@ -25,7 +25,7 @@ check: $(READY)  ## format, lint, types, ladder, fast tests
 	$(BIN)/ruff check .
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2
 
 test: $(READY)  ## the whole suite, on both stores, with the short forms of the matrices
 	$(BIN)/ruff format --check .

@@ -47,7 +47,7 @@ from postgres import Server
 from test_store import execute, one
 from world import KIM, PROD, World
 
-pytestmark = [pytest.mark.anyio, pytest.mark.promise("once", "ledger")]
+pytestmark = [pytest.mark.anyio, pytest.mark.promise("once", "ledger"), pytest.mark.slow]
 
 NOTHING_LEFT = {UNDONE: 1, "mail.unsend": 1, WAITING: 1, FLYING: 1}
 

@@ -37,7 +37,7 @@ from interlock.store.backup import check
 from postgres import Server
 from world import World
 
-pytestmark = [pytest.mark.anyio, pytest.mark.promise("ledger")]
+pytestmark = [pytest.mark.anyio, pytest.mark.promise("ledger"), pytest.mark.slow]
 
 
 @pytest.fixture(params=("sqlite", "postgres"))

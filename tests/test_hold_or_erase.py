@@ -30,7 +30,7 @@ from test_erase import ZOE
 from test_expire import DAY, JANUARY, called, can_read, publish, to_due
 from world import ALLOW, KIM, World, a_rule, a_tool
 
-pytestmark = [pytest.mark.anyio, pytest.mark.promise("forget")]
+pytestmark = [pytest.mark.anyio, pytest.mark.promise("forget"), pytest.mark.slow]
 
 
 @dataclass

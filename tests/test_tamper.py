@@ -77,6 +77,7 @@ async def test_nothing_is_wrong_with_a_ledger_that_nobody_touched(watching: Watc
     assert watching.intruder.everything() == everything, "a repair of what is whole changes nothing"
 
 
+@pytest.mark.slow
 async def test_every_column_of_every_table(watching: Watched) -> None:
     intruder, found = watching.intruder, Cases()
     for table in intruder.tables:

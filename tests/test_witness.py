@@ -21,7 +21,7 @@ from interlock.ledger.tree import Head
 from interlock.ledger.witness import Asked, Last
 from witnesses import Log, Replied, Served, forked, seen, serve
 
-pytestmark = pytest.mark.promise("ledger")
+pytestmark = [pytest.mark.promise("ledger"), pytest.mark.slow]
 
 OLD, NEW, NEWEST = (Log(key=Ed25519PrivateKey.from_private_bytes(bytes([n]) * 32)) for n in (1, 2, 3))
 """One ledger under three generations of its key."""

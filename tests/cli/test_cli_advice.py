@@ -38,6 +38,7 @@ def suggested() -> list[str]:
     return sorted(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", suggested())
 def test_a_command_that_is_suggested_is_one(line: str) -> None:
     given, left = parser().parse_known_args([FILLED_IN.get(word, word) for word in shlex.split(line)[1:]])

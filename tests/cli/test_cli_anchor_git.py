@@ -9,7 +9,7 @@ import pytest
 
 from command_line import Shell
 
-pytestmark = pytest.mark.promise("ledger")
+pytestmark = [pytest.mark.promise("ledger"), pytest.mark.slow]
 
 FILE = "interlock-anchors.jsonl"
 

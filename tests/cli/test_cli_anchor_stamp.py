@@ -23,6 +23,7 @@ from loopback import answering, http
 pytestmark = [
     pytest.mark.promise("ledger"),
     pytest.mark.skipif(shutil.which("openssl") is None, reason="the authority of these tests is `openssl ts`"),
+    pytest.mark.slow,
 ]
 
 REPLY = "application/timestamp-reply"

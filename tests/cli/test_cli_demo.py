@@ -14,6 +14,9 @@ from command_line import ROOT, child
 from interlock.door.cli.itself import itself
 from interlock.door.cli.main import main
 
+pytestmark = pytest.mark.slow
+
+
 LINKED = Path(sys.executable).with_name("interlock")
 """The command as it was installed beside this Python."""
 

@@ -206,6 +206,7 @@ def another_key(shell: Shell) -> None:
     (shell.folder / "keys" / "master.seed").write_bytes(bytes(32))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("check", "turns", "break_it", "says"),
     [

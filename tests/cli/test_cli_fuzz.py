@@ -3,12 +3,16 @@
 import json
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from command_line import Shell
 from interlock.door.cli.main import main
 from interlock.door.cli.table import COMMANDS
+
+pytestmark = pytest.mark.slow
+
 
 WORDS = st.sampled_from(
     [each for command in COMMANDS for each in command.name.split()]

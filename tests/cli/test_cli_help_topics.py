@@ -41,6 +41,7 @@ def test_every_page_fits_and_loses_no_word(page: str, on_file: Shell, monkeypatc
     assert lost == set()
 
 
+@pytest.mark.slow
 def test_every_word_of_the_glossary_and_every_command_is_explained(on_file: Shell) -> None:
     topics = Topics(FOLDER)
     assert {"lease", "hold", "settle", "ask", "deny"} < topics.words.keys()

@@ -22,6 +22,9 @@ from interlock.door.cli.person import user_name
 from interlock.door.cli.starter import MODES, STARTERS, Starter
 from interlock.door.cli.table import COMMANDS
 
+pytestmark = pytest.mark.slow
+
+
 PROD = Environment("prod")
 
 LOOKS: Mapping[str, list[tuple[str, str]]] = {

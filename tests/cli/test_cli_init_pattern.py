@@ -16,6 +16,9 @@ from interlock.door.cli.starter import MODES, STARTERS, Starter
 
 each_domain = pytest.mark.parametrize("starter", STARTERS, ids=lambda starter: starter.name)
 each_pattern = pytest.mark.parametrize("pattern", PATTERNS, ids=lambda pattern: pattern.name)
+pytestmark = pytest.mark.slow
+
+
 BY_NAME = {pattern.name: pattern for pattern in PATTERNS}
 
 

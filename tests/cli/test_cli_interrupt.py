@@ -9,6 +9,9 @@ import pytest
 
 from command_line import SHOP, child
 
+pytestmark = pytest.mark.slow
+
+
 _INTERRUPTED = 130
 
 _AT_AN_IMPORT = """

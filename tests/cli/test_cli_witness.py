@@ -18,7 +18,7 @@ from interlock.ledger.witness import Asked, write
 from loopback import answering, http
 from witnesses import Served, seen, serve
 
-pytestmark = pytest.mark.promise("ledger")
+pytestmark = [pytest.mark.promise("ledger"), pytest.mark.slow]
 
 
 def key_of(shell: Shell) -> str:

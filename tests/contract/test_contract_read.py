@@ -336,6 +336,7 @@ def variants(node: Node) -> list[Node | None]:
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in NAMES if name.endswith(".yaml")])
 def test_a_wrong_type_at_any_position_loads_or_is_refused(name: str) -> None:
     node = parse_yaml(TEXTS[name], name, Findings())

@@ -52,6 +52,9 @@ from interlock.policy.strictness import looser
 from interlock.policy.vocabulary import Question
 from world import HERE, NOON
 
+pytestmark = pytest.mark.slow
+
+
 PROD, TEST = Environment("prod"), Environment("test")
 PAY, CLOSE, LOOK = ToolName("pay"), ToolName("close"), ToolName("look")
 TOOLS = (PAY, CLOSE, LOOK)

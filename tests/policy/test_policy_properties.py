@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from policy_world import LOOKUP, NOON, READ, REFUND, known, loaded, question, rule, shape
@@ -32,6 +33,9 @@ from interlock.policy.rule import (
 )
 from interlock.policy.schema import View, request_of, schema_of
 from interlock.policy.vocabulary import Question, ToolShape, question_bytes, question_of
+
+pytestmark = pytest.mark.slow
+
 
 CLOSE = ToolName("close_account")
 PAY = ToolName("pay_out")

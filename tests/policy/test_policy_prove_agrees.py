@@ -25,6 +25,9 @@ from interlock.prove.decided import decided
 from interlock.prove.formula import Formula, Value, holds
 from interlock.prove.when import said
 
+pytestmark = pytest.mark.slow
+
+
 QUESTIONS = 8  # put to each contract: making one takes ten times as long
 
 

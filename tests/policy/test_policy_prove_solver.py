@@ -43,6 +43,9 @@ from interlock.prove.pattern import matches, parse
 from interlock.prove.prover import Prover
 from interlock.prove.solver import solve
 
+pytestmark = pytest.mark.slow
+
+
 X, Y = Var("x", "number"), Var("y", "number")
 K, T, F = Var("k", "whole"), Var("t", "text"), Var("f", "flag")
 NUMBERS = [Fraction(n, 4) for n in range(-4, 9)]

@@ -10,6 +10,9 @@ from interlock.core.decision import Allow, Ask, Decision, Deny, Requirement, Sug
 from interlock.core.ids import Micros, Role, RuleId
 from interlock.policy.strictness import as_strict, covers, looser
 
+pytestmark = pytest.mark.slow
+
+
 PEOPLE = [frozenset(map(Role, roles)) for roles in ("a", "b", "c", "ab", "bc", "a", "b")]
 """What each of seven people holds."""
 GROUPS = [group for size in range(len(PEOPLE) + 1) for group in combinations(PEOPLE, size)]

@@ -22,7 +22,7 @@ from interlock.tool.python import PythonTools
 from tools.functions import ROOT, a_function, an_errand, publish, row
 from world import World, a_budget
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 SECOND = 1_000_000
 

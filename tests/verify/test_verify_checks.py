@@ -11,6 +11,8 @@ from interlock.verify.lab import lab_like
 from interlock.verify.run import Told, run_all, run_one
 from promises import PROMISES
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.promise(
     "door", "intent", "once", "budget", "consent", "stop", "undo", "explain", "tenant", "ledger", "forget", "secret"

@@ -19,6 +19,9 @@ from interlock.verify.lab import lab_like
 from interlock.verify.scratch import folder_in_use, schema_in_use, scratch_folder
 from postgres import Server
 
+pytestmark = pytest.mark.slow
+
+
 _HOLDS = """
 import sys, time
 from interlock.verify.lab import lab_like

@@ -5,6 +5,8 @@ from decimal import Decimal
 
 from msgspec import Struct
 
+from interlock.core.wording import dollars
+
 
 class Money(Struct, frozen=True, order=True):
     """An amount that can be compared and added, and never goes below zero."""
@@ -21,9 +23,7 @@ class Money(Struct, frozen=True, order=True):
         return Money(self.micros - other.micros)
 
     def __str__(self) -> str:
-        dollars, rest = divmod(self.micros, 1_000_000)
-        cents, below = divmod(rest, 10_000)
-        return f"${dollars:,}.{cents:02d}" + (f"{below:04d}".rstrip("0") if below else "")
+        return dollars(self.micros)
 
 
 def micros_of(text: str) -> int | None:

@@ -66,3 +66,10 @@ def count(number: int, one: str, more: str) -> str:
 def count_entries(number: int) -> str:
     """Write how many entries there are."""
     return count(number, "entry", "entries")
+
+
+def dollars(micros: int) -> str:
+    """Write micro-dollars in full: `$1,200.00`, `$0.0004`."""
+    whole, rest = divmod(micros, 1_000_000)
+    cents, below = divmod(rest, 10_000)
+    return f"${whole:,}.{cents:02d}" + (f"{below:04d}".rstrip("0") if below else "")

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from interlock.core.charge import Unit
 from interlock.core.ids import Instant
+from interlock.core.unit import Unit
 from interlock.core.wording import count as count
 
 _GAP = "  "
