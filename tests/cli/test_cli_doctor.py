@@ -395,7 +395,3 @@ def test_each_tenant_is_looked_at_unless_one_is_named(open_shop: Shell) -> None:
     assert (code, stopped) == (0, {first: "ok", "other": "warning"})
     open_shop.tenant = "strangers"
     assert "has nothing of the tenant `strangers`" in said_of(open_shop, "tenant")
-
-
-def test_the_shop_of_these_tests_is_there() -> None:
-    assert "{ prod: {" in SHOP.read_text(encoding="utf-8")
