@@ -10,13 +10,16 @@ import argparse
 import asyncio
 import json
 import os
+import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -31,6 +34,7 @@ from interlock.core.ids import RunId, ToolName  # noqa: E402
 from interlock.door.cli.main import main as interlock  # noqa: E402
 from interlock.gateway.asked import Proposal  # noqa: E402
 from interlock.gateway.history import first_entries  # noqa: E402
+from interlock.ledger.pruned import is_pruned  # noqa: E402
 from interlock.ledger.tree import Growing, Head, leaf_hash  # noqa: E402
 from long_history import CONTRACT, TENANT, Made, a_caller, make  # noqa: E402
 
@@ -60,6 +64,8 @@ class Place:
     made: Made
     another: Callable[[], str]
     """Makes an empty store beside it."""
+    copied: Callable[[], str]
+    """Makes a copy of it, which may be changed."""
     bytes: int
 
 
@@ -203,8 +209,48 @@ def rows(place: Place, tell: Callable[[str], None]) -> Iterator[Row]:
     words = ("restore", str(copy), "--store", target)
     yield "restore", child(place, "command", *words)
     copy.unlink()
+    tell("prune")
+    yield from _pruned(replace(place, where=place.copied()))
     for left in place.folder.glob("restored-*.db*"):
         left.unlink()
+
+
+def _pruned(place: Place) -> Iterator[Row]:
+    """Prune what is older than the day of `bank.yaml`: all but the last day of the history."""
+    before = _size(place.where)
+    with writing(place) as saw:
+        took = child(place, "command", "ledger", "prune", "--yes")
+    gone = asyncio.run(_gone(place))
+    yield "ledger prune, beside a writer", took
+    yield "  entries pruned, k", gone / 1e3
+    yield "  longest call beside pruning, ms", saw["longest"] * 1e3
+    yield "  median call beside pruning, ms", saw["p50"] * 1e3
+    _vacuum(place.where)
+    yield "  MB before, and after it and a vacuum", f"{before / 1e6:.0f}, {_size(place.where) / 1e6:.0f}"
+
+
+async def _gone(place: Place) -> int:
+    opened = app.open_store(place.where, place.keys)
+    store, count, after = opened.store.for_tenant(TENANT), 0, 0
+    try:
+        while lines := await store.entries(after=after):
+            after += len(lines)
+            count += sum(map(is_pruned, lines))
+        return count
+    finally:
+        opened.close()
+
+
+def _vacuum(where: str) -> None:
+    if where.startswith("postgres"):
+        import psycopg
+
+        with psycopg.connect(where, autocommit=True) as db:
+            db.execute("vacuum full")
+    else:
+        with closing(sqlite3.connect(where)) as file:
+            file.execute("vacuum")
+            file.execute("pragma wal_checkpoint(truncate)")
 
 
 async def _ends(place: Place) -> tuple[str, str]:
@@ -225,6 +271,7 @@ def history(folder: Path, kind: str, entries: int) -> Generator[Place]:
         if kind == "sqlite":
             file = folder / f"sqlite-{entries}.db"
             where, another = str(file), lambda: str(folder / f"restored-{entries}.db")
+            copied = partial(_file_copied, file)
         else:
             from postgres import Server
 
@@ -234,6 +281,7 @@ def history(folder: Path, kind: str, entries: int) -> Generator[Place]:
                 server.a_database(f"h{entries}")
             where = server.url.replace("/postgres?", f"/h{entries}?")
             another = lambda: server.a_database(f"restored_{entries}_{os.getpid()}")  # noqa: E731
+            copied = lambda: server.a_database(f"copied_{entries}_{os.getpid()}", like=f"h{entries}")  # noqa: E731
         if not told.exists():
             told.write_bytes(msgspec.json.encode(asyncio.run(make(where, keys, entries))))
         made = msgspec.json.decode(told.read_bytes(), type=Made)
@@ -244,11 +292,18 @@ def history(folder: Path, kind: str, entries: int) -> Generator[Place]:
             entries=made.entries,
             made=made,
             another=another,
-            bytes=_size(where, folder),
+            copied=copied,
+            bytes=_size(where),
         )
 
 
-def _size(where: str, folder: Path) -> int:
+def _file_copied(file: Path) -> str:
+    copy = file.with_name(f"restored-copy-of-{file.name}")
+    shutil.copy(file, copy)
+    return str(copy)
+
+
+def _size(where: str) -> int:
     if not where.startswith("postgres"):
         return Path(where).stat().st_size
     import psycopg

@@ -30,10 +30,10 @@ class Server:
         process = get_server(str(folder), cleanup_mode="stop")
         return cls(url=process.get_uri(), process=process, folder=folder)
 
-    def a_database(self, name: str) -> str:
-        """Make an empty database and return its address."""
+    def a_database(self, name: str, *, like: str = "template1") -> str:
+        """Make a database, empty or a copy of another one, and return its address."""
         with psycopg.connect(self.url, autocommit=True) as db:
-            db.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+            db.execute(sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(like)))
         return self.url.replace("/postgres?", f"/{name}?")
 
     def lose_power(self) -> None:

@@ -130,6 +130,8 @@ async def test_what_is_looked_up_by_name_is_found_in_an_index(tmp_path: Path) ->
     Planned.searches.clear()
     assert await differences(world) == []
     assert await world.store.budgets(["forever"]) == {}
+    assert await world.store.entries_of_each([ActionId("a")]) == {}
+    assert await world.store.undos_of_each([ActionId("a")]) == ()
     opened.close()
     assert {step.split()[1] for step in Planned.searches} == {
         "action",

@@ -1,6 +1,7 @@
 """What ended longer ago than its contract wants to know is taken out, and every proof still holds."""
 
 import json
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
@@ -33,6 +34,7 @@ from interlock.ledger.export import Older, read
 from interlock.ledger.pruned import is_pruned, leaf_of, spans_text
 from interlock.ledger.tree import leaf_hash
 from interlock.ports import TenantStore, Wanted
+from interlock.store.tenant import SqlStore
 from postgres import Server
 from tamper import Intruder
 from world import ALLOW, KIM, PROD, World, a_budget, a_rule, a_tool
@@ -317,12 +319,44 @@ async def test_whoever_attends_prunes_once_a_day(world: World) -> None:
 
 async def test_it_ends_after_as_many_as_it_may_and_goes_on_from_there(world: World) -> None:
     await publish(world)
-    for _ in range(205):
+    for _ in range(45):
         await called(world)
     world.clock.forward(days=31)
-    assert (await pruned(world, most=1)).actions == 200
+    assert (await pruned(world, most=1)).actions == 40
     assert (await pruned(world, most=1)).actions == 5
-    assert (await sound(world)).pruned == 410
+    assert (await sound(world)).pruned == 90
+
+
+async def test_it_asks_the_store_as_often_for_many_actions_as_for_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, look = list[object](), SqlStore.look
+
+    def counted(store: SqlStore, question: Any, **more: Any) -> object:
+        asked.append(question)
+        return look(store, question, **more)
+
+    await publish(world)
+    monkeypatch.setattr(SqlStore, "look", counted)
+    often = list[int]()
+    for actions in (1, 9):
+        for _ in range(actions):
+            await called(world)
+        world.clock.forward(days=31)
+        asked.clear()
+        assert (await pruned(world)).actions == actions
+        often.append(len(asked))
+    assert often[0] == often[1]
+
+
+async def test_whoever_reads_for_long_keeps_nothing_from_being_pruned(world: World, where: str) -> None:
+    await publish(world)
+    await called(world)
+    world.clock.forward(days=31)
+    with closing(Intruder(where, world.store.tenant)) as reader:
+        reader.run("begin isolation level repeatable read" if "postgres" in where else "begin")
+        reader.run("select count(*) from entry")
+        assert (await pruned(world)).actions == 1
 
 
 async def test_replay_and_lots_pass_over_what_is_gone(world: World) -> None:

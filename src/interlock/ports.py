@@ -211,6 +211,14 @@ class TenantStore(Protocol):
         """Return the index and bytes of each entry about an action, oldest first."""
         ...
 
+    async def entries_of_each(self, actions: Sequence[ActionId]) -> Mapping[ActionId, Sequence[tuple[int, bytes]]]:
+        """Return the same for each of some actions that has entries."""
+        ...
+
+    async def undos_of_each(self, actions: Sequence[ActionId]) -> Sequence[tuple[ActionId, ActionRow | None]]:
+        """Return each undo of some actions behind what it undoes; nothing in place of a row that was edited."""
+        ...
+
     async def signed_head(self) -> str:
         """Return the signed note that holds the ledger as it is now."""
         ...

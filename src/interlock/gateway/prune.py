@@ -14,7 +14,7 @@ from interlock.contract.bundle import days_of
 from interlock.core.action import ActionState
 from interlock.core.door import Door, LegalHold
 from interlock.core.errors import ContractInvalid, LedgerBroken, NotPermitted, StoreTampered
-from interlock.core.ids import BudgetId, ContractHash, Instant, Micros, PayloadId
+from interlock.core.ids import ActionId, BudgetId, ContractHash, Instant, Micros, PayloadId
 from interlock.core.limits import SAFE_INTEGER
 from interlock.gateway.begin import HALTS
 from interlock.gateway.compare import as_told
@@ -28,11 +28,12 @@ from interlock.ledger.reading import read
 from interlock.ledger.rebuild import Booked, State
 from interlock.ledger.seal import Kind
 from interlock.ledger.tree import leaf_hash
-from interlock.ports import ActionRow, Changes, Clock, Needs, Pruning, Rows, Secrets, TenantStore, Wanted
+from interlock.ports import ActionRow, Changes, Clock, Needs, Pruning, Rows, Secrets, TenantStore
 
 _DAY = 86_400_000_000
+_UNDER_WAY = frozenset({*OPEN, ActionState.PARKED})
 _DIFFERS = "differs from its entries"
-_AT_ONCE = 200  # actions that one entry tells of: it stays some kilobytes, and other writers wait for milliseconds
+_AT_ONCE = 40  # actions that one entry tells of: it stays some kilobytes, and other writers wait for milliseconds
 
 
 @dataclass(slots=True, kw_only=True)
@@ -100,8 +101,9 @@ async def prune(store: TenantStore, secrets: Secrets, clock: Clock, by: Operator
         taken.kept["changed meanwhile"] += len(doomed) - len(gone)
         for each in gone:
             _count(taken, each)
-        own = secrets.kept(store.tenant).keys()
-        secrets.let_go(store.tenant, sorted(own & {id for each in gone for id in each.payloads}))
+        own = secrets.kept(store.tenant).keys() & {id for each in gone for id in each.payloads}
+        if own:  # to destroy none is no small thing either: Postgres writes its table of keys anew
+            secrets.let_go(store.tenant, sorted(own))
         if taken.actions >= most:
             break
     taken.kept = +taken.kept
@@ -128,15 +130,16 @@ async def _past_their_days(
     while (page := await store.actions_until(until, after=after, limit=_AT_ONCE)).last is not None:
         after = page.last
         taken.kept[_DIFFERS] += page.edited
-        going: list[_Doomed] = []
+        past: list[ActionRow] = []
         for row in page.rows:
             judged_by = _contract_of(row, seen.door)
             if judged_by and judged_by not in days:
                 taken.kept["its contract is gone, or was edited"] += 1
             allowed = days.get(judged_by, 0)
-            if not allowed or now < row.changed_at + allowed * _DAY:
-                continue
-            doomed = await _still_needed(store, row, now) or await _doomed(store, row, held)
+            if allowed and now >= row.changed_at + allowed * _DAY:
+                past.append(row)
+        going: list[_Doomed] = []
+        for doomed in await _each_doomed(store, past, now, held):
             if isinstance(doomed, str):
                 taken.kept[doomed] += 1
             else:
@@ -169,23 +172,33 @@ async def _held_for_law(store: TenantStore, holds: Sequence[LegalHold]) -> froze
     return found
 
 
-async def _still_needed(store: TenantStore, row: ActionRow, now: Instant) -> str:
+async def _each_doomed(
+    store: TenantStore, rows: Sequence[ActionRow], now: Instant, held: frozenset[PayloadId]
+) -> Sequence[_Doomed | str]:
+    """Find all that is stored about each action, or say why it stays."""
+    undoable = [row.action.id for row in rows if row.undo is not None and row.undone_by is None]
+    undoing = _undoing(await store.undos_of_each(undoable))
+    free = [row for row in rows if not _still_needed(row, undoing, now)]
+    entries = await store.entries_of_each([row.action.id for row in free])
+    return [_still_needed(row, undoing, now) or _doomed(row, entries.get(row.action.id, ()), held) for row in rows]
+
+
+def _undoing(undos: Sequence[tuple[ActionId, ActionRow | None]]) -> Mapping[ActionId, str]:
+    """Say of which actions an undo has not ended, or cannot be believed."""
+    found = {id: "its undo has not ended" for id, undo in undos if undo and undo.state in _UNDER_WAY}
+    return found | {id: _DIFFERS for id, undo in undos if undo is None}
+
+
+def _still_needed(row: ActionRow, undoing: Mapping[ActionId, str], now: Instant) -> str:
     """Say who still needs an action that is past its days; nothing if nobody does."""
-    if row.state in (*OPEN, ActionState.PARKED):
+    if row.state in _UNDER_WAY:
         return "has not ended"
-    if row.undo is not None and row.undone_by is None:
-        wanted = Wanted(undo_of=row.action.id, states=frozenset({*OPEN, ActionState.PARKED}), limit=1)
-        try:
-            if await store.actions(wanted):
-                return "its undo has not ended"
-        except StoreTampered:
-            return _DIFFERS
-    return still_needs(row, now)
+    return undoing.get(row.action.id) or still_needs(row, now)
 
 
-async def _doomed(store: TenantStore, row: ActionRow, held: frozenset[PayloadId]) -> _Doomed | str:
-    """Find all that is stored about an action, or say why it stays. What is not as its entries say is evidence."""
-    lines, state = await store.entries_of(row.action.id), State()
+def _doomed(row: ActionRow, lines: Sequence[tuple[int, bytes]], held: frozenset[PayloadId]) -> _Doomed | str:
+    """Put together all that is stored about an action. What is not as its entries say is evidence, and stays."""
+    state = State()
     try:
         for index, line in lines:
             if is_pruned(line):

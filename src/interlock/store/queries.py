@@ -157,6 +157,23 @@ def _rows(
     return _decoded(stored, table, _found(stored, table, conditions, order, params, limit), sound=sound)
 
 
+def entries_of_each(stored: Stored, actions: Sequence[ActionId]) -> Mapping[ActionId, Sequence[tuple[int, bytes]]]:
+    """Return index and bytes of each entry about some actions, by action, oldest first."""
+    db, each = stored.db, dict[ActionId, list[tuple[int, bytes]]]()
+    sql = f'select action, "index", line from entry where tenant = :tenant and action {db.within} order by +"index"'  # noqa: S608
+    for action, index, line in db.query(sql, {"tenant": stored.tenant, "names": db.names(actions)}):
+        each.setdefault(ActionId(action), []).append((index, bytes(line)))
+    return each
+
+
+def undos_of_each(stored: Stored, actions: Sequence[ActionId]) -> tuple[tuple[ActionId, ActionRow | None], ...]:
+    """Return each undo of some actions behind what it undoes; nothing in place of a row that was edited."""
+    db = stored.db
+    sql = f"select undo_of, id, body, mac from action where tenant = :tenant and undo_of {db.within}"  # noqa: S608  our own words
+    found = db.query(sql, {"tenant": stored.tenant, "names": db.names(actions)})
+    return tuple((ActionId(of), next(iter(_decoded(stored, ACTION, [row], sound=True)), None)) for of, *row in found)
+
+
 def _found(
     stored: Stored,
     table: Table[Any],

@@ -199,6 +199,12 @@ class TenantPart:
     async def entries_of(self, action: ActionId) -> tuple[tuple[int, bytes], ...]:
         return await self._ask(queries.entries_of, action)
 
+    async def entries_of_each(self, actions: Sequence[ActionId]) -> Mapping[ActionId, Sequence[tuple[int, bytes]]]:
+        return await self._ask(queries.entries_of_each, actions)
+
+    async def undos_of_each(self, actions: Sequence[ActionId]) -> Sequence[tuple[ActionId, ActionRow | None]]:
+        return await self._ask(queries.undos_of_each, actions)
+
     async def signed_head(self) -> str:
         return await self._ask(queries.signed_head)
 
