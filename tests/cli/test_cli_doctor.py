@@ -17,7 +17,7 @@ from psycopg import sql
 from test_cli_width import too_wide
 
 import command_line
-from command_line import SHOP, Shell
+from command_line import Shell
 from interlock import app
 from interlock.door.cli import doctor_machine as machine
 from interlock.door.cli.doctor_check import State, tried
