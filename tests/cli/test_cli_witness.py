@@ -121,7 +121,7 @@ def test_the_key_of_a_ledger_that_was_set_back_is_not_rotated_before_it_is_adopt
     rotate = ["ledger", "rotate", "--why", "leaked", "--yes"]
     said = " ".join(shop.failed(*rotate).split())
     assert "2 entries are lost" in said
-    assert "`interlock ledger adopt`" in said
+    assert "`interlock ledger adopt --store" in said
     shop("ledger", "adopt", "--lost", "2")
     shop(*rotate)
 

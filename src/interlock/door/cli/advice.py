@@ -6,6 +6,7 @@ from interlock.core.ids import TenantId
 from interlock.door.cli.screen import Typed
 
 ADOPT = "ledger adopt"
+_SAID = "`interlock ledger adopt`"
 
 
 def as_typed(typed: Typed, command: str, tenant: TenantId) -> str:
@@ -23,4 +24,4 @@ def as_typed(typed: Typed, command: str, tenant: TenantId) -> str:
 
 def advised(typed: Typed, fix: str, tenant: str = "") -> str:
     """Write an advice to adopt as it is typed: whoever adopts has restored, and often elsewhere than by default."""
-    return fix.replace(f"`interlock {ADOPT}`", as_typed(typed, ADOPT, TenantId(tenant or typed.settings.tenant)))
+    return fix.replace(_SAID, as_typed(typed, ADOPT, TenantId(tenant or typed.settings.tenant)))
