@@ -376,7 +376,7 @@ async def test_replay_and_lots_pass_over_what_is_gone(world: World) -> None:
     await sound(world)
 
 
-async def test_a_hundred_entries_and_tiles(world: World) -> None:
+async def test_heads_and_tiles_of_many_entries_hold_after_it(world: World) -> None:
     await publish(world)
     heads = list[str]()
     for _ in range(280):

@@ -252,13 +252,19 @@ async def test_a_store_that_was_set_back_and_adopted_without_the_newer_heads_is_
     assert found == ["a head that you kept " + BEYOND]
 
 
-async def test_a_ledger_that_lacks_what_a_head_at_hand_is_over_is_adopted_before_its_key_is_rotated(site: Site) -> None:
+async def lost_with_its_line(site: Site) -> Receipt:
+    """Set a store back over its last entries, and return the receipt of the last one."""
     async with site.process() as world:
         await publish(world)
         site.back_up()
         lost = [(await done(world, arguments={"n": n})).receipt for n in range(3)][-1]
         assert lost is not None
     site.restore(over=True)
+    return lost
+
+
+async def test_a_ledger_that_lacks_what_a_head_at_hand_is_over_is_adopted_before_its_key_is_rotated(site: Site) -> None:
+    lost = await lost_with_its_line(site)
     async with site.process() as world:
         await adopts(world, [], nothing_newer=True)
         secrets = world.opened.secrets
@@ -276,12 +282,7 @@ async def test_a_ledger_that_lacks_what_a_head_at_hand_is_over_is_adopted_before
 
 
 async def test_a_head_of_a_lost_line_that_turns_up_after_a_rotation_cannot_be_told_from_a_thiefs(site: Site) -> None:
-    async with site.process() as world:
-        await publish(world)
-        site.back_up()
-        lost = [(await done(world, arguments={"n": n})).receipt for n in range(3)][-1]
-        assert lost is not None
-    site.restore(over=True)
+    lost = await lost_with_its_line(site)
     async with site.process() as world:
         await adopts(world, [], nothing_newer=True)
         await turn(world)

@@ -1,7 +1,7 @@
 """What is left of an action whose entries were pruned, and the hash by which an entry holds it to that."""
 
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
+from hashlib import sha256, shake_256
 
 from interlock.core.action import ActionState
 from interlock.core.canonical import Json, canonical
@@ -10,6 +10,7 @@ from interlock.core.value import replace
 from interlock.ledger.rebuild import Booked
 from interlock.ports import ActionRow, Pruned
 
+_SUM_BYTES = 256
 _WHY = "what was known of it was pruned"
 _FIX = "look into an export of the ledger from before that"
 
@@ -48,19 +49,24 @@ def remains_of(row: ActionRow, *, entry: int, booked: Mapping[BudgetId, Booked])
 
 
 class Remains:
-    """Adds up what is left of actions. The order does not matter: each database sorts ids in its own way."""
+    """Adds up what is left of actions. The order does not matter: each database sorts ids in its own way.
+
+    The sum is of 2,048 bits: of 256, other summands with the same sum could be found (Wagner, *A Generalized Birthday
+    Problem*, 2002).
+    """
 
     def __init__(self) -> None:
         self._sum, self.actions = 0, 0
 
     def add(self, row: ActionRow, entries: Sequence[int]) -> None:
         """Go on by one action, and the indexes of its entries."""
-        self._sum += int.from_bytes(sha256(canonical([_told(row), list(entries)])).digest())
+        hashed = shake_256(canonical([_told(row), list(entries)])).digest(_SUM_BYTES)
+        self._sum = (self._sum + int.from_bytes(hashed)) % (1 << 8 * _SUM_BYTES)
         self.actions += 1
 
     def rows(self) -> str:
-        """Return the sum of all hashes so far, in as many digits as one has."""
-        return f"{self._sum % (1 << 256):064x}"
+        """Return the hash of the sum so far."""
+        return sha256(self._sum.to_bytes(_SUM_BYTES)).hexdigest()
 
 
 def _told(row: ActionRow) -> Json:

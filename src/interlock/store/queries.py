@@ -143,20 +143,6 @@ def entries_of(stored: Stored, action: ActionId) -> tuple[tuple[int, bytes], ...
     return tuple((index, bytes(line)) for index, line in found)
 
 
-def _rows(
-    stored: Stored,
-    table: Table[Any],
-    conditions: Sequence[str],
-    order: str,
-    params: Mapping[str, Any],
-    limit: int,
-    *,
-    sound: bool = False,
-) -> tuple[Any, ...]:
-    """Return the first rows for which one of the conditions holds; no row may fulfil two of them."""
-    return _decoded(stored, table, _found(stored, table, conditions, order, params, limit), sound=sound)
-
-
 def entries_of_each(stored: Stored, actions: Sequence[ActionId]) -> Mapping[ActionId, Sequence[tuple[int, bytes]]]:
     """Return index and bytes of each entry about some actions, by action, oldest first."""
     db, each = stored.db, dict[ActionId, list[tuple[int, bytes]]]()
@@ -172,6 +158,20 @@ def undos_of_each(stored: Stored, actions: Sequence[ActionId]) -> tuple[tuple[Ac
     sql = f"select undo_of, id, body, mac from action where tenant = :tenant and undo_of {db.within}"  # noqa: S608  our own words
     found = db.query(sql, {"tenant": stored.tenant, "names": db.names(actions)})
     return tuple((ActionId(of), next(iter(_decoded(stored, ACTION, [row], sound=True)), None)) for of, *row in found)
+
+
+def _rows(
+    stored: Stored,
+    table: Table[Any],
+    conditions: Sequence[str],
+    order: str,
+    params: Mapping[str, Any],
+    limit: int,
+    *,
+    sound: bool = False,
+) -> tuple[Any, ...]:
+    """Return the first rows for which one of the conditions holds; no row may fulfil two of them."""
+    return _decoded(stored, table, _found(stored, table, conditions, order, params, limit), sound=sound)
 
 
 def _found(
