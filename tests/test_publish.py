@@ -19,6 +19,7 @@ from interlock.core.value import replace
 from interlock.gateway.doors import set_mode
 from interlock.gateway.publish import Publication, publish_contract
 from interlock.ports import Needs
+from interlock.tool.manifest import manifest_of
 from interlock.tool.python import PythonTools
 from world import KIM, PROD, World
 
@@ -85,7 +86,7 @@ async def test_a_published_contract_has_the_schemas_and_pins_of_its_functions(wo
     )  # fmt: skip
     tool = found.contract.tools[contract.rules[0].tool or next(iter(contract.tools))]
     assert (tool.description, len(tool.pin)) == ("Give money back.", 64)
-    assert tool.schema == describe(tool.source).schema
+    assert tool.schema == manifest_of(tool.source).schema
     tools = PythonTools()
     world.gateway = gateway_on(world.opened, tools)
     outcome = await world.call({"invoice_id": "I1", "amount_usd": 49.99}, tool="refund")

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -34,8 +34,8 @@ from interlock.store.look import look_at_sqlite
 from interlock.store.migrate import Changeable, Plan
 from interlock.store.restore import Restored, restore
 from interlock.store.sqlite import SqliteDatabase, lock_for_performing, open_sqlite
-from interlock.tool.function import PREFIX
-from interlock.tool.manifest import Manifest, manifest_of
+from interlock.tool.every import EveryTool
+from interlock.tool.manifest import Asking, Manifest, manifest_of
 from interlock.tool.python import PythonTools
 
 
@@ -184,17 +184,25 @@ def gateway_on(opened: Opened, performers: Performers, observer: Observer | None
     )
 
 
-def describe(source: str) -> Manifest:
-    """Find out what a source says of itself, for publishing. This version carries out Python functions.
+def describe(asking: Asking) -> Manifest:
+    """Find out what a source says of itself, for publishing. It may take as long as an import, or a connection.
 
     Raises:
         ContractInvalid: it is not there, or this version cannot carry it out.
     """
-    if not source.startswith(PREFIX):
-        kind = source.partition(":")[0]
+    kind = asking.source.partition(":")[0]
+    if kind not in _DESCRIBE:
         fix = "write a Python function that calls it and name that: `from: python:module:function`"
         raise ContractInvalid(f"`{kind}:` sources cannot be carried out by this version", fix=fix)
-    return manifest_of(source)
+    return _DESCRIBE[kind](asking)
+
+
+_DESCRIBE: Mapping[str, Callable[[Asking], Manifest]] = {"python": lambda asking: manifest_of(asking.source)}
+
+
+def every_tool() -> EveryTool:
+    """Make what carries out every kind of source. It keeps connections and children until it is closed."""
+    return EveryTool({"python": PythonTools()})
 
 
 def anchor_file(path: Path) -> AnchorFile:
@@ -335,7 +343,7 @@ def beside(where: str, keys: Path, *, clock: Clock | None = None) -> Generator[G
     Raises:
         StoreError: the database or the keys cannot be used.
     """
-    tools = PythonTools()
+    tools = every_tool()
     try:
         opened = open_store(where, keys, clock=clock)
         try:

@@ -82,7 +82,7 @@ class Tool:
 
     name: ToolName
     source: str
-    """Where it comes from: `python:module:function`, `mcp:server/tool`, `openapi:FILE#operationId`."""
+    """Where it comes from: `python:module:function`, `mcp:server/tool`, `openapi:FILE#operationId`, `sql:FILE#name`."""
     place: Place
     effect: EffectClass = EffectClass.OPAQUE
     tier: Tier = Tier.RED
@@ -128,8 +128,10 @@ class Tool:
     schema: JsonObject | None = None
     """JSON Schema (2020-12) of the arguments."""
     result_schema: JsonObject | None = None
+    how: JsonObject | None = None
+    """What performing needs to know beside it: the operation, the statement, the server."""
     pin: str = ""
-    """The hash of description and schemas; another one is another tool."""
+    """The hash of all that publishing found out; another one is another tool."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

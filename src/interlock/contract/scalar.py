@@ -218,7 +218,7 @@ TEXT = Leaf(says="text", read=_read_text, schema={"type": "string", "minLength":
 NAME = _matching("a name of letters, digits, `_`, `.` and `-`", r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", "support-refunds")
 KEY = _matching("the fingerprint of a key", r"key:SHA256:[A-Za-z0-9+/]{43}", "key:SHA256:" + "A" * 43)
 PERSON = _matching("a person's name in this system, without spaces", r"[^\s]{1,200}", "ada@example.com")
-SOURCE = _matching("a source", r"(?:python|mcp|openapi):\S{1,500}", "mcp:desk/send_reply")
+SOURCE = _matching("a source", r"(?:python|mcp|openapi|sql|page|browser):\S{1,500}", "mcp:desk/send_reply")
 FLAG = Leaf(says="`true` or `false`", read=_read_flag, schema={"type": "boolean"})
 VERSION = _number("`1`, the version of this format", "1", _between(1, 1, _whole), {"const": 1})
 COUNT = _number("a whole number, 0 or more", "8", _between(0, SAFE_INTEGER, _whole), {"type": "integer", "minimum": 0})
@@ -274,7 +274,9 @@ LABEL_PATH = _parsed("a path such as `$.invoices[*].id`", parse_label, {"pattern
 EXPRESSION = _parsed("an expression such as `result.amount == args.amount_usd`", parse_expression, {})
 HOOK_ARGUMENT = Leaf(says="a path or a text", read=_read_hook_argument, schema={"type": "string", "minLength": 1})
 HOOK_TOOL = _matching(
-    "a tool or a source", r"(?:python|mcp|openapi):\S{1,500}|[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", "list_chargebacks"
+    "a tool or a source",
+    r"(?:python|mcp|openapi|sql|page|browser):\S{1,500}|[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}",
+    "list_chargebacks",
 )
 BREAKER_CONDITION = _matching(
     "a condition over a window of time",

@@ -5,16 +5,24 @@ from collections.abc import Callable, Mapping
 from msgspec import Struct, field
 
 from interlock.core.action import Action
-from interlock.core.canonical import Json, Unreadable
+from interlock.core.canonical import Json, JsonObject, Unreadable
 
 
 class Terms(Struct, frozen=True, kw_only=True):
-    """How a contract wants a tool carried out: by whose slots, in which process, and as which pin; none said is any."""
+    """How a contract wants a tool carried out: by whose slots, in which process, and as which pin; none said is any.
+
+    For whom, and in which environment, an errand says.
+    """
 
     owner: str = ""
     slots: int = 8
     isolate: bool = False
     pin: str = ""
+    how: JsonObject | None = None
+    """What publishing found out that performing needs, as the source wants it."""
+    secret: str = ""
+    """The name of the credential that goes along; it belongs to the workflow and environment of the errand."""
+    idempotency_header: str = ""
 
 
 class Errand(Struct, frozen=True, kw_only=True):

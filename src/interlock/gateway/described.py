@@ -11,6 +11,7 @@ from interlock.core.value import replace
 from interlock.gateway.force import compiled
 from interlock.gateway.publishable import Describe, with_policy_files
 from interlock.policy.load import Policies
+from interlock.tool.manifest import Asking
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,16 +34,18 @@ def described(contract: Contract, *, folder: Path, describe: Describe) -> Descri
         ContractProblems: a policy file is not there, or cannot be read.
     """
     assumed: list[str] = []
-    tools = {name: _described(tool, describe, assumed) for name, tool in contract.tools.items()}
+    asked = {name: Asking(tool=tool, contract=contract, folder=folder) for name, tool in contract.tools.items()}
+    tools = {name: _described(asking, describe, assumed) for name, asking in asked.items()}
     whole = replace(with_policy_files(contract, folder), tools=tools)
     return Described(contract=whole, policies=compiled(whole, encode(whole)[0]).policies, assumed=tuple(assumed))
 
 
-def _described(tool: Tool, describe: Describe, assumed: list[str]) -> Tool:
+def _described(asking: Asking, describe: Describe, assumed: list[str]) -> Tool:
+    tool = asking.tool
     if tool.schema is not None:
         return tool
     try:
-        return replace(tool, schema=describe(tool.source).schema)
+        return replace(tool, schema=describe(asking).schema)
     except InterlockError as error:
         if tool.arguments:
             assumed.append(

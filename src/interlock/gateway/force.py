@@ -82,7 +82,15 @@ def compiled(contract: Contract, hash: ContractHash) -> Force:
 def terms_of(contract: Contract, tool: Tool) -> Terms:
     """Say how a contract wants one of its tools carried out."""
     owner = f"{contract.tenant}/{contract.workflow}"
-    return Terms(owner=owner, slots=tool.slots, isolate=tool.isolate, pin=tool.pin)
+    return Terms(
+        owner=owner,
+        slots=tool.slots,
+        isolate=tool.isolate,
+        pin=tool.pin,
+        how=tool.how,
+        secret=tool.secret,
+        idempotency_header=tool.idempotency_header,
+    )
 
 
 def unfit(contract: Contract, performers: Performers) -> Mapping[ToolName, Refused]:

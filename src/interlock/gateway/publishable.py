@@ -24,9 +24,9 @@ from interlock.core.value import replace
 from interlock.gateway.force import compiled
 from interlock.identity.public_key import read_public_key
 from interlock.policy.rule import Place
-from interlock.tool.manifest import Manifest
+from interlock.tool.manifest import Asking, Manifest
 
-Describe = Callable[[str], Manifest]
+Describe = Callable[[Asking], Manifest]
 """Finds out what a source says of itself.
 
 Raises:
@@ -48,7 +48,7 @@ def publishable(contract: Contract, environment: Environment, *, folder: Path, d
     Raises:
         ContractProblems: it cannot be honoured; every problem says where, what and how to correct it.
     """
-    found = _Publishable(contract=contract, folder=folder, describe=describe)
+    found = _Publishable(contract=contract, folder=folder, describe=describe, environment=environment)
     resolved = replace(
         contract,
         tools={tool.name: found.tool(tool) for tool in contract.tools.values()},
@@ -78,8 +78,8 @@ def with_policy_files(contract: Contract, folder: Path) -> Contract:
     return resolved
 
 
-def _nobody(source: str) -> Manifest:
-    raise AssertionError(f"nobody is asked about `{source}` here")
+def _nobody(asking: Asking) -> Manifest:
+    raise AssertionError(f"nobody is asked about `{asking.source}` here")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -89,6 +89,7 @@ class _Publishable:
     contract: Contract
     folder: Path
     describe: Describe
+    environment: Environment | None = None
     problems: list[Problem] = field(default_factory=list[Problem])
 
     def wrong(self, place: Place, what: str, fix: str) -> None:
@@ -100,7 +101,9 @@ class _Publishable:
             self.wrong(tool.place, f"`{tool.name}` says no source", "write `from: python:module:function`")
             return tool
         try:
-            manifest = self.describe(tool.source)
+            manifest = self.describe(
+                Asking(tool=tool, contract=self.contract, folder=self.folder, environment=self.environment)
+            )
         except ContractInvalid as error:
             self.wrong(tool.place, f"`{tool.name}`: {error}", error.fix)
             return tool
@@ -113,6 +116,7 @@ class _Publishable:
             description=tool.description or manifest.description,
             schema=tool.schema if tool.schema is not None else manifest.schema,
             result_schema=tool.result_schema if tool.result_schema is not None else manifest.result_schema,
+            how=manifest.how,
             pin=manifest.pin,
         )
 

@@ -1,14 +1,17 @@
-"""What publishing finds out about a function: description, schemas, and the pin that is the hash of them."""
+"""What publishing finds out about a source: description, schemas, and the pin that is the hash of them."""
 
 import inspect
 from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, cast
 
 import msgspec
 
+from interlock.contract.ir import Contract, Tool
 from interlock.core.canonical import JsonObject, canonical
 from interlock.core.errors import ContractInvalid, InterlockError
+from interlock.core.ids import Environment
 from interlock.tool.function import Function, function_of, plain
 
 
@@ -23,6 +26,42 @@ class Manifest:
     """Of what comes back; nothing where the source does not say."""
     pin: str
     """The hash of all of it. Another pin is another tool."""
+    how: JsonObject | None = None
+    """What performing needs to know beside it, without a credential: the operation, the statement, the server."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """What is to be found out about a source, and where it stands."""
+
+    tool: Tool
+    contract: Contract
+    folder: Path
+    """What the paths in the contract start from."""
+    environment: Environment | None = None
+    """Where it is to be in force; nothing where that is not known yet."""
+
+    @property
+    def source(self) -> str:
+        return self.tool.source
+
+
+def pinned(
+    *, description: str, schema: JsonObject, result_schema: JsonObject | None, how: JsonObject | None = None
+) -> Manifest:
+    """Put together what a source says of itself, under the hash of all of it.
+
+    Raises:
+        ContractInvalid: there is something in it that has no canonical form.
+    """
+    said = {"description": description, "schema": schema, "result": result_schema}
+    try:
+        written = canonical({**said, "how": how} if how is not None else said)
+    except (TypeError, ValueError, RecursionError, InterlockError) as error:
+        message = "what the source says of itself has no canonical form in JSON"
+        raise ContractInvalid(message, fix="look at its description and its schemas") from error
+    pin = sha256(b"interlock tool 1\n" + written).hexdigest()
+    return Manifest(description=description, schema=schema, result_schema=result_schema, pin=pin, how=how)
 
 
 def manifest_of(source: str) -> Manifest:
@@ -46,13 +85,11 @@ def described(source: str, function: Function) -> Manifest:
             schema["properties"][name]["default"] = plain(default)
         result_schema = _result_schema(function)
         description = inspect.getdoc(function.call) or ""
-        written = canonical({"description": description, "schema": schema, "result": result_schema})
+        return pinned(description=description, schema=schema, result_schema=result_schema)
     except (TypeError, ValueError, RecursionError, InterlockError) as error:
         message = f"a parameter of `{source}` is of no JSON type"
         fix = "use JSON types, `Decimal`, `datetime`, dataclasses or msgspec structs"
         raise ContractInvalid(message, fix=fix) from error
-    pin = sha256(b"interlock tool 1\n" + written).hexdigest()
-    return Manifest(description=description, schema=schema, result_schema=result_schema, pin=pin)
 
 
 def _schema(type: object) -> dict[str, Any]:
