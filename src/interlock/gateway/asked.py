@@ -11,7 +11,7 @@ from interlock.contract.arguments import Arguments, Schema, in_words
 from interlock.contract.ir import Hook, Tool
 from interlock.contract.path import Absent, lookup, parse
 from interlock.core.action import Action, Caller
-from interlock.core.canonical import Json, canonical, line_bytes
+from interlock.core.canonical import Json, line_bytes
 from interlock.core.effect import RESENDABLE, EffectClass, Tier
 from interlock.core.ids import (
     ActionId,
@@ -31,6 +31,7 @@ from interlock.core.value import replace
 from interlock.core.wording import closest
 from interlock.gateway import fresh
 from interlock.gateway.force import Force
+from interlock.gateway.keyed import digest, given_key, key_of
 from interlock.gateway.lot import lot_at
 from interlock.ports import Payload, Secrets
 
@@ -220,15 +221,15 @@ def identify(caller: Caller, proposal: Proposal, force: Force | None, drawn: Fre
     if tool is None or tool.only_for_facts:
         why = "the contract does not know this tool" if tool is None else f"`{tool.name}` is there for facts alone"
         fix = "name it under `tools` and `permissions.allowed_tools` in the contract"
-        return no(Reason.TOOL_NOT_ALLOWED, why, _or_meant(proposal.tool, _open_to_agents(force), fix))
+        return no(Reason.TOOL_NOT_ALLOWED, why, _or_meant(proposal.tool, open_to_agents(force), fix))
     unfit = force.unfit.get(tool.name)
     if unfit is not None:
         return replace(unfit, action=drawn.id)
     return tool
 
 
-def _open_to_agents(force: Force) -> list[ToolName]:
-    """Name the tools that a rule lets agents call. The others are nothing to tell them of."""
+def open_to_agents(force: Force) -> list[ToolName]:
+    """Name the tools that a rule lets agents call, in the order of the contract. The others are nothing to tell of."""
     open_to = [name for name, slice in force.policies.slices.items() if slice.permitted]
     tools = (force.contract.tools[name] for name in open_to if name in force.contract.tools)
     return [tool.name for tool in tools if not tool.only_as_undo and not tool.only_for_facts]
@@ -344,31 +345,15 @@ def scoped_key(
     secrets: Secrets,
 ) -> Key:
     """Say what makes two calls the same call, so that no agent can present another's key."""
-    place = {"tenant": caller.tenant, "workflow": caller.workflow, "environment": caller.environment}
-    who = {**place, "agent": caller.agent, "for": caller.principal}
-    what: Mapping[str, Json]
     if proposal.key is not None:
-        what = {"kind": "given", "key": proposal.key}
-    elif tool.effect is EffectClass.READ or proposal.by is not None:
+        return given_key(caller, proposal.key, secrets)
+    what: Mapping[str, Json]
+    if tool.effect is EffectClass.READ or proposal.by is not None:
         what = {"kind": "once", "key": drawn.id}  # a read, or a person, without a key is never answered from memory
     else:
         text = arguments.text.decode()
         what = {"kind": "derived", "run": run, "tool": tool.name, "args": text, "n": proposal.occurrence}
-    return Key(secrets.mac(caller.tenant, b"key\0" + canonical({**who, **what})).hex())
-
-
-def digest(caller: Caller, tool: ToolName, arguments: bytes, secrets: Secrets) -> Digest:
-    """Name what a yes is about, and what a repetition under the same key must agree with."""
-    what = {
-        "tenant": caller.tenant,
-        "workflow": caller.workflow,
-        "environment": caller.environment,
-        "agent": caller.agent,
-        "principal": caller.principal,
-        "tool": tool,
-        "arguments": arguments.decode(),
-    }
-    return Digest(secrets.mac(caller.tenant, b"digest\0" + line_bytes(what)).hex())
+    return key_of(caller, what, secrets)
 
 
 def unreadable(caller: Caller, proposal: Proposal, drawn: Fresh, tool: Tool | None) -> Action:

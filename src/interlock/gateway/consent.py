@@ -18,12 +18,13 @@ from interlock.core.outcome import Refused
 from interlock.core.reason import Reason
 from interlock.core.value import replace
 from interlock.gateway import fresh
-from interlock.gateway.asked import Proposal, commitment, digest, validate
+from interlock.gateway.asked import Proposal, commitment, validate
 from interlock.gateway.begin import ADOPT, Stale
 from interlock.gateway.call import Gateway
 from interlock.gateway.doors import Operator
 from interlock.gateway.entry import entry_of
 from interlock.gateway.force import Force
+from interlock.gateway.keyed import digest
 from interlock.gateway.people import asked_by, authors_of, counting_today, person_of, roles_of, since_adoption
 from interlock.gateway.recall import row_of
 from interlock.gateway.revive import revived

@@ -14,6 +14,7 @@ from interlock.door.cli.advice import advised
 from interlock.door.cli.command import Command
 from interlock.door.cli.screen import Screen, Typed
 from interlock.door.cli.table import COMMANDS, GROUPS
+from interlock.door.cli.table_ways import ALONE
 from interlock.door.cli.usage import COMMON, in_our_words, unexpected
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def _carry_out(words: Sequence[str], screen: Screen, clock: "Clock | None", begi
     if first.startswith("-") and first not in (*COMMON, "-h"):
         raise unexpected(words[0])
     try:
-        given, left = parser().parse_known_args(words)
+        given, left = parser().parse_known_args(_whole(words))
     except SystemExit as asked_for_help:
         return int(asked_for_help.code or 0)
     command: Command = given.command
@@ -114,6 +115,14 @@ def _carry_out(words: Sequence[str], screen: Screen, clock: "Clock | None", begi
     except InterlockError as error:
         error.fix = advised(typed, error.fix)
         raise
+
+
+def _whole(words: Sequence[str]) -> Sequence[str]:
+    """Write out the second word of a command that means one by its first word alone."""
+    alone = ALONE.get(words[0]) if words else None
+    if alone is None or not all(word.startswith("-") for word in words[1:2]) or words[1:2] in (["--help"], ["-h"]):
+        return words
+    return [words[0], alone, *words[1:]]
 
 
 def _place(left: Sequence[str], given: argparse.Namespace, command: Command) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from interlock.core.ids import Instant
 from interlock.core.unit import Unit
 from interlock.core.wording import count as count
+from interlock.door.moment import iso
 
 _GAP = "  "
 _FOLDED = "    "
@@ -43,8 +44,7 @@ class Time:
         return f"{sign}{abs(offset) // 3600:02}:{abs(offset) % 3600 // 60:02}"
 
     def as_json(self) -> str:
-        seconds, micros = divmod(self.at, 1_000_000)
-        return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{micros:06}Z"
+        return iso(self.at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from interlock.door.cli.table_first import FIRST, LAST
 from interlock.door.cli.table_ledger import KEPT_OUTSIDE
 from interlock.door.cli.table_policy import OVER_HISTORY
 from interlock.door.cli.table_record import RECORD
+from interlock.door.cli.table_ways import WAYS_IN
 
 GROUPS = {
     "action": "what agents asked for",
@@ -18,6 +19,7 @@ GROUPS = {
     "policy": "why a call goes on or does not, and what a change would do",
     "clock": "the time of the store",
     "keys": "keys that people sign with",
+    "mcp": "agents that speak the Model Context Protocol",
 }
 """The first words of commands that have two, in one line each."""
 
@@ -334,6 +336,7 @@ COMMANDS: tuple[Command, ...] = (
             arg("--out", metavar="FILE", help="where to write it; default: NAME.pem here"),
         ),
     ),
+    *WAYS_IN,
     *LAST,
     *KEPT_OUTSIDE,
 )

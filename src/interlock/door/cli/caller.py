@@ -1,0 +1,31 @@
+"""As whom a command makes calls: by its options, else as the only agent that there is, for the user of this machine."""
+
+from interlock.core.action import Caller
+from interlock.core.ids import AgentId, PrincipalId
+from interlock.core.value import replace
+from interlock.door.cli.person import user_name
+from interlock.door.cli.reading import name_of
+from interlock.door.cli.session import Session
+
+
+async def caller_of(here: Session, *, unnamed: AgentId) -> Caller:
+    """Say who calls. `unnamed` is the agent where neither an option nor the contract says one."""
+    given = here.typed.given
+    workflow, environment = await here.place()
+    principal = name_of(given.principal if given.principal is not None else user_name(), "principal")
+    caller = Caller(
+        tenant=here.store.tenant,
+        workflow=workflow,
+        environment=environment,
+        agent=AgentId(name_of(given.agent, "agent")) if given.agent is not None else unnamed,
+        principal=PrincipalId(principal),
+    )
+    return caller if given.agent is not None else await _as_the_only_agent(here, caller)
+
+
+async def _as_the_only_agent(here: Session, caller: Caller) -> Caller:
+    force = await here.force(caller)
+    agents = sorted(force.contract.agents) if force is not None else []
+    if len(agents) != 1:
+        return caller
+    return replace(caller, agent=agents[0])

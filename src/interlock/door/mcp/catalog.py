@@ -1,0 +1,46 @@
+"""What an agent is shown: the tools that its contract lets it call, under the names of the contract."""
+
+from typing import Any
+
+from interlock.contract.ir import Tool
+from interlock.core.effect import EffectClass
+from interlock.door.mcp.rendered import NOT_DONE
+from interlock.door.mcp.wire import INVALID_PARAMS, WireError
+from interlock.gateway.asked import open_to_agents
+from interlock.gateway.force import Force
+
+PAGE_TOOLS = 200
+
+
+def tools_page(force: Force | None, cursor: str | None) -> dict[str, Any]:
+    """Return one page of `tools/list`. A cursor is the name behind which it goes on.
+
+    Raises:
+        WireError: the cursor is none of ours.
+    """
+    names = sorted(name for name in open_to_agents(force) if name not in force.unfit) if force is not None else []
+    if cursor is not None and cursor not in names:
+        raise WireError(INVALID_PARAMS, "this cursor leads nowhere")
+    after = [name for name in names if cursor is None or name > cursor]
+    page, more = after[:PAGE_TOOLS], after[PAGE_TOOLS:]
+    assert force is not None or not page, "without a contract there are no tools"
+    tools = [shown(force.contract.tools[name]) for name in page] if force is not None else []
+    return {"tools": tools, **({"nextCursor": page[-1]} if more else {})}
+
+
+def shown(tool: Tool) -> dict[str, Any]:
+    """Write a tool as agents see it. Hints come from the contract, never from an upstream server."""
+    said: dict[str, Any] = {"name": tool.name, "description": tool.description, "inputSchema": tool.schema}
+    output = tool.result_schema
+    # What is not carried out has another shape, and clients check what they get against what was announced.
+    if output is not None and output.get("type") == "object" and "$ref" not in output:
+        own = {name: value for name, value in output.items() if name not in ("$defs", "$schema")}
+        parts = {name: output[name] for name in ("$defs",) if name in output}
+        said["outputSchema"] = {"type": "object", "anyOf": [own, NOT_DONE], **parts}
+    said["annotations"] = {
+        "readOnlyHint": tool.effect is EffectClass.READ,
+        "idempotentHint": tool.effect in (EffectClass.READ, EffectClass.IDEMPOTENT, EffectClass.IDEMPOTENT_KEY),
+        "destructiveHint": tool.effect is not EffectClass.READ and tool.undo is None,
+        "openWorldHint": tool.outside,
+    }
+    return said

@@ -1,0 +1,137 @@
+"""How a call ended, as the result of an MCP tool. An agent learns a reason, never a rule, a limit or a name it lacks.
+
+Only what is `done` looks like a result. Everything else says in its first words that nothing was done, or that nobody
+knows, so that no model takes it for the answer; the same stands in `structuredContent`, for programs.
+"""
+
+from collections.abc import Mapping
+from typing import Any, assert_never, cast
+
+import msgspec
+
+from interlock.contract.ir import Tool
+from interlock.core.canonical import Json, JsonObject
+from interlock.core.outcome import Done, Failed, Outcome, Parked, Refused, Suggested, Uncertain
+from interlock.door.moment import iso
+
+OUTCOME = "interlock/outcome"
+_BLOCKS = frozenset({"text", "image", "audio", "resource", "resource_link"})
+
+NOT_DONE: JsonObject = {
+    "type": "object",
+    "description": "what stands in place of a result when the call was not carried out",
+    "properties": {"outcome": {"enum": ["parked", "suggested", "refused", "failed", "uncertain"]}},
+    "required": ["outcome", "action"],
+}
+"""JSON Schema of what a call says that has no result."""
+
+
+def tool_result(outcome: Outcome, tool: Tool | None) -> dict[str, Any]:
+    """Write an outcome as `CallToolResult`."""
+    known = _result(outcome) if isinstance(outcome, Done) else _no_result(outcome)
+    about: dict[str, Any] = {"outcome": type(outcome).__name__.lower(), "action": outcome.action}
+    if outcome.recalled:
+        about["recalled"] = True
+    if isinstance(outcome, Done) and outcome.check == "failed":
+        about["check"] = "failed"
+    if outcome.receipt is not None:
+        about["receipt"] = {
+            "leaf": outcome.receipt.leaf,
+            "index": outcome.receipt.index,
+            "head": outcome.receipt.head,
+        }
+    return {**known, "_meta": {OUTCOME: about}}
+
+
+def _result(done: Done) -> dict[str, Any]:
+    blocks = _blocks(done.result)
+    if blocks is not None:
+        return {"content": blocks, "isError": False}
+    if isinstance(done.result, dict):
+        return {"content": [_text(_json(done.result))], "structuredContent": done.result, "isError": False}
+    text = done.result if isinstance(done.result, str) else _json(done.result)
+    return {"content": [_text(text)], "isError": False}
+
+
+def _blocks(result: Json) -> list[Any] | None:
+    """Return what an upstream server gave as blocks of content, as that."""
+    if not isinstance(result, list) or not result:
+        return None
+    each = [cast("Mapping[str, Any]", block) for block in result if isinstance(block, dict)]
+    whole = len(each) == len(result) and all(block.get("type") in _BLOCKS for block in each)
+    return list(result) if whole else None
+
+
+def _no_result(outcome: Parked | Suggested | Refused | Failed | Uncertain) -> dict[str, Any]:
+    said = {"outcome": type(outcome).__name__.lower(), "action": outcome.action, **_said(outcome)}
+    return {
+        "content": [_text(_words(outcome))],
+        "structuredContent": said,
+        "isError": isinstance(outcome, Refused | Failed | Uncertain),
+    }
+
+
+def _said(outcome: Parked | Suggested | Refused | Failed | Uncertain) -> dict[str, Any]:
+    match outcome:
+        case Parked():
+            return {"waits_for": waits_for(outcome), "until": iso(outcome.expires_at)}
+        case Suggested():
+            return {"preview": outcome.preview, "draft": outcome.draft}
+        case Refused():
+            wrong = [{"path": each.path, "kind": each.kind} for each in outcome.wrong]
+            return {"reason": outcome.reason.value, **({"wrong": wrong} if wrong else {})}
+        case Failed():
+            return {"said": outcome.said} if outcome.said else {}
+        case Uncertain():
+            return {}
+        case _:
+            assert_never(outcome)
+
+
+def waits_for(parked: Parked) -> list[dict[str, Any]]:
+    """Say whose consent a call waits for, by role."""
+    return [
+        {"roles": sorted(each.approvers), "people": len(each.approvers) if each.each else each.quorum}
+        for each in parked.requirements
+    ]
+
+
+def _words(outcome: Parked | Suggested | Refused | Failed | Uncertain) -> str:
+    match outcome:
+        case Parked():
+            who = " and ".join(_who(each) for each in waits_for(outcome)) or "a person"
+            return (
+                f"Not done yet: this call waits for {who}, until {iso(outcome.expires_at)} (action {outcome.action}). "
+                "Nothing has happened. The same call, with the same arguments, later returns how it ended."
+            )
+        case Suggested():
+            says = "a person may start it" if outcome.draft else "it is shown to people, and not carried out"
+            preview = "" if outcome.preview is None else f" It would be: {_json(outcome.preview)}"
+            return f"Not done: this is a suggestion, {says} (action {outcome.action}).{preview}"
+        case Refused():
+            wrong = "; ".join(f"{each.path}: {each.kind}" for each in outcome.wrong)
+            told = f": {wrong}" if wrong else ""
+            return f"Refused ({outcome.reason.value}){told}. Nothing has happened (action {outcome.action})."
+        case Failed():
+            said = f" It said: {outcome.said}" if outcome.said else ""
+            return f"Failed: the tool did nothing (action {outcome.action}).{said}"
+        case Uncertain():
+            return (
+                f"Nobody knows whether this happened (action {outcome.action}). Do not try it again: "
+                "people find out, and the same call later returns what they found."
+            )
+        case _:
+            assert_never(outcome)
+
+
+def _who(each: Mapping[str, Any]) -> str:
+    people = "one person" if each["people"] == 1 else f"{each['people']} people"
+    return f"{people} with the role {' or '.join(each['roles'])}" if each["roles"] else people
+
+
+def _text(text: str) -> dict[str, str]:
+    return {"type": "text", "text": text}
+
+
+def _json(value: Json) -> str:
+    return msgspec.json.encode(value).decode()

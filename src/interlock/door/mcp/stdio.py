@@ -1,0 +1,132 @@
+"""One client over standard input and output: a message a line, answered as soon as its answer is there."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import cast
+
+from interlock.core.action import Caller
+from interlock.core.ids import RunId
+from interlock.door.mcp import wire
+from interlock.door.mcp.client import VERSION_KEY, Client, capabilities, negotiated, stateless
+from interlock.door.mcp.front import Exchange, Front, Initialize
+from interlock.door.mcp.wire import INVALID_REQUEST, Message, Params, RequestId, WireError, params_of
+
+REQUESTS_MAX = 64  # under way at once; a client that sends more waits until one has ended
+
+
+@dataclass(slots=True, kw_only=True)
+class Stdio:
+    """The session of one process that started us."""
+
+    front: Front
+    caller: Caller
+    run: RunId
+    writer: asyncio.StreamWriter
+    client: Client | None = None
+    under_way: dict[RequestId, asyncio.Task[None]] = field(default_factory=dict[RequestId, "asyncio.Task[None]"])
+    room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(REQUESTS_MAX))
+
+    async def serve(self, lines: AsyncIterator[bytes | None]) -> None:
+        """Answer line by line until the client closes its end. What has started goes on."""
+        async for line in lines:
+            if line is None:
+                self._send(wire.error(None, WireError(INVALID_REQUEST, "this line is too long")))
+            elif line.strip():
+                await self._hear(line)
+            await self.writer.drain()
+        for task in self.under_way.values():
+            task.cancel()
+        await asyncio.gather(*self.under_way.values(), return_exceptions=True)
+
+    async def _hear(self, line: bytes) -> None:
+        try:
+            message = wire.read(line)
+        except WireError as wrong:
+            self._send(wire.error(wire.id_of(line), wrong))
+            return
+        if message.is_notification:
+            self._notified(message)
+        elif message.is_request:
+            id = cast("RequestId", message.id)
+            if id in self.under_way:
+                self._send(wire.error(id, WireError(INVALID_REQUEST, "this id is under way")))
+                return
+            await self.room.acquire()
+            task = self.under_way[id] = asyncio.create_task(self._answer(id, message))
+            task.add_done_callback(lambda _: self._ended(id))
+
+    def _ended(self, id: RequestId) -> None:
+        self.under_way.pop(id, None)
+        self.room.release()
+
+    def _notified(self, message: Message) -> None:
+        if message.method != "notifications/cancelled":
+            return
+        with suppress(WireError):
+            # Whoever cancels stops waiting. What has started is carried to its end, and is in the ledger.
+            task = self.under_way.get(params_of(message, Cancelled).request_id)
+            if task is not None:
+                task.cancel()
+
+    async def _answer(self, id: RequestId, message: Message) -> None:
+        try:
+            client = self._client_of(message)
+            found = await self.front.answer(Exchange(caller=self.caller, client=client, message=message))
+            self._send(wire.result(id, found))
+        except WireError as wrong:
+            self._send(wire.error(id, wrong))
+        await self.writer.drain()
+
+    def _client_of(self, message: Message) -> Client:
+        meta = params_of(message, Params).meta
+        if VERSION_KEY in meta or message.method == "server/discover":
+            return stateless(meta)
+        if message.method == "initialize":
+            asked = params_of(message, Initialize)
+            can = capabilities(asked.capabilities)
+            self.client = Client(era="handshake", version=negotiated(asked.version), can=can, run=self.run)
+        if self.client is None and message.method != "ping":
+            raise WireError(INVALID_REQUEST, "begin with `initialize`")
+        return self.client or Client(era="handshake", version="")
+
+    def _send(self, message: bytes) -> None:
+        self.writer.write(message + b"\n")
+
+
+class Cancelled(Params, frozen=True, kw_only=True, rename="camel"):
+    """The parameters of `notifications/cancelled`."""
+
+    request_id: RequestId
+
+
+async def lines_of(reader: asyncio.StreamReader) -> AsyncIterator[bytes | None]:
+    """Yield each line; nothing in place of one that is too long, which is passed over."""
+    passing_over = False
+    while True:
+        try:
+            line = await reader.readuntil(b"\n")
+        except asyncio.LimitOverrunError as too_long:
+            await reader.readexactly(too_long.consumed)
+            passing_over = True
+            continue
+        except asyncio.IncompleteReadError as end:
+            if end.partial.strip() and not passing_over:
+                yield end.partial
+            return
+        yield None if passing_over else line
+        passing_over = False
+
+
+async def opened() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Take standard input and output for the protocol alone: what a tool prints goes to standard error instead."""
+    loop = asyncio.get_running_loop()
+    ours = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    reader = asyncio.StreamReader(limit=wire.MESSAGE_BYTES_MAX + 1)
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    transport, protocol = await loop.connect_write_pipe(lambda: asyncio.streams.FlowControlMixin(loop=loop), ours)
+    return reader, asyncio.StreamWriter(transport, protocol, reader, loop)

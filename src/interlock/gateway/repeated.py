@@ -1,0 +1,70 @@
+"""Calls of agents whose protocol has no word for repeating: the same call is the same action, and is told as such.
+
+In a run, equal calls are one action. A call that names neither a run nor a key counts as the equal call of the last
+day, or as one that still waits for a person. What surely did not happen may be tried again.
+"""
+
+from hashlib import sha256
+
+import msgspec
+
+from interlock.contract.ir import Tool
+from interlock.core.action import ActionState, Caller
+from interlock.core.effect import EffectClass
+from interlock.core.ids import Instant
+from interlock.core.outcome import Failed, Outcome
+from interlock.core.value import replace
+from interlock.gateway.asked import Proposal
+from interlock.gateway.call import Gateway
+from interlock.gateway.keyed import given_key
+from interlock.ports import Needs
+
+_DAY = 24 * 3_600 * 1_000_000
+_DAYS_BACK = 8
+"""How long something may wait for a person and still be found; what waits for longer is asked for anew."""
+_TRIES_MAX = 16
+"""How often what failed is tried in one run, or in a day; whoever fails that often is told so, and not tried again."""
+
+
+async def call_or_recall(gateway: Gateway, caller: Caller, proposal: Proposal, tool: Tool | None) -> Outcome:
+    """Carry a call, or tell how the same call ended that was made before."""
+    if proposal.key is not None or tool is None or tool.effect is EffectClass.READ:
+        return await gateway.call(caller, proposal)
+    kept = proposal
+    if proposal.run is None:
+        kept = replace(proposal, key=await _key(gateway, caller, proposal))
+    outcome = await gateway.call(caller, kept)
+    for again in range(2, _TRIES_MAX + 1):
+        if not (isinstance(outcome, Failed) and outcome.recalled):
+            break
+        outcome = await gateway.call(caller, _again(kept, again))
+    return outcome
+
+
+def _again(proposal: Proposal, time: int) -> Proposal:
+    if proposal.key is not None:
+        return replace(proposal, key=f"{proposal.key}:{time}")
+    return replace(proposal, occurrence=proposal.occurrence + time - 1)
+
+
+async def _key(gateway: Gateway, caller: Caller, proposal: Proposal) -> str:
+    """Find the day under which the same call is known, else take today's."""
+    what = sha256(proposal.tool.encode() + b"\0" + _one_form(proposal.arguments)).hexdigest()
+    today = gateway.clock.now() // _DAY
+    names = [f"same:{what}:{proposal.occurrence}:{day}" for day in range(today, today - _DAYS_BACK, -1)]
+    keys = {given_key(caller, name, gateway.secrets): name for name in names}
+    rows = await gateway.store.for_tenant(caller.tenant).read(Needs(keys=frozenset(keys)))
+    for key, name in keys.items():
+        row = rows.keys[key]
+        if row is not None and (row.state is ActionState.PARKED or row.changed_at > Instant(rows.now - _DAY)):
+            return name
+    return names[0]
+
+
+def _one_form(arguments: bytes | str) -> bytes:
+    """Write arguments so that spaces and the order of names make no difference; as they are where they are no JSON."""
+    raw = arguments.encode(errors="replace") if isinstance(arguments, str) else arguments
+    try:
+        return msgspec.json.encode(msgspec.json.decode(raw), order="deterministic")
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError):
+        return raw
