@@ -1,6 +1,7 @@
 """What whoever carries out an action is given, and what comes back."""
 
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from msgspec import Struct, field
 
@@ -25,6 +26,44 @@ class Terms(Struct, frozen=True, kw_only=True):
     idempotency_header: str = ""
 
 
+class Question(Struct, frozen=True, kw_only=True):
+    """What another side wants to know before it goes on: a model's words, a person's input, the folders it may use."""
+
+    source: str
+    """Where it comes from, as a contract names it: `mcp:SERVER/elicitation/*`."""
+    method: str
+    params: JsonObject
+
+
+class Line(Protocol):
+    """The way back to whoever asked for an action, while it is under way. It leads through the door they came by."""
+
+    @property
+    def can(self) -> frozenset[str]:
+        """What whoever asked can be asked: `sampling`, `elicitation`, `elicitation.url`, `roots`."""
+        ...
+
+    async def ask(self, questions: Mapping[str, Question]) -> Mapping[str, Json]:
+        """Have questions answered, each by an action of its own that the contract must allow.
+
+        Raises:
+            UpstreamFailed: one of them was refused, or is not answered.
+        """
+        ...
+
+    async def relay(self, question: Question) -> Json:
+        """Put a question to whoever asked. That is what carrying out such an action means, and nothing else calls it.
+
+        Raises:
+            UpstreamFailed: it is not answered.
+        """
+        ...
+
+    def tell(self, method: str, params: JsonObject) -> None:
+        """Pass on what is said in the meantime. It may get lost."""
+        ...
+
+
 class Errand(Struct, frozen=True, kw_only=True):
     """What a performer is asked to do."""
 
@@ -41,6 +80,8 @@ class Errand(Struct, frozen=True, kw_only=True):
     """
     late: "Callable[[Performed | Exception], None]" = lambda _: None
     """To be called, from any thread, with what comes back after the waiting was cancelled."""
+    line: Line | None = None
+    """The way back to whoever asked, where there is one."""
 
 
 class Performed(Struct, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ from interlock.contract.path import Absent, lookup, parse
 from interlock.core.action import Action, Caller
 from interlock.core.canonical import Json, line_bytes
 from interlock.core.effect import RESENDABLE, EffectClass, Tier
+from interlock.core.errand import Line
 from interlock.core.ids import (
     ActionId,
     Digest,
@@ -51,6 +52,8 @@ class Proposal(Struct, frozen=True, kw_only=True):
     """The caller's own idempotency key."""
     occurrence: int = 1
     """The how-manyeth equal call of the run this is, counted by the caller in what it replays."""
+    line: Line | None = None
+    """The way back to the caller while the call is under way. Nothing is judged by it."""
     # What follows is never an agent's to say: a door sets it for a person whom it knows.
     by: PersonId | None = None
     undo_of: ActionId | None = None
@@ -107,6 +110,7 @@ class Asked(Struct, frozen=True, kw_only=True, dict=True):
     even_if_changed: bool = False
     authors: tuple[PersonId, ...] = ()
     askers: tuple[PersonId, ...] = ()
+    line: Line | None = None
 
     @cached_property
     def owner(self) -> str:
@@ -332,6 +336,7 @@ def put_together(
         even_if_changed=proposal.even_if_changed,
         authors=proposal.authors,
         askers=proposal.askers,
+        line=proposal.line,
     )
 
 

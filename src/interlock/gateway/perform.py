@@ -173,6 +173,7 @@ def _errand(asked: Asked, clock: Clock, lease_ends: Micros, late: Callable[[Perf
         key=provider_key(asked.action),
         check_lease=check_lease,
         late=late,
+        line=asked.line,
     )
 
 
