@@ -19,6 +19,7 @@ from interlock.core.ids import Environment, WorkflowId
 from interlock.core.outcome import Done, Failed, Outcome, Refused
 from interlock.core.reason import Reason
 from interlock.core.value import replace
+from interlock.door.cli.main import main
 from interlock.door.cli.person import user_name
 from interlock.gateway.publish import publish_contract
 from interlock.ledger.seal import Kind
@@ -178,21 +179,36 @@ def test_the_index_has_every_page() -> None:
     assert set(re.findall(r"\]\(([\w-]+\.md)\)", index)) == pages
 
 
-def test_a_function_of_ones_own_is_governed_as_the_page_shows(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    page = (ROOT / "docs" / "own-tool.md").read_text(encoding="utf-8")
-    for file in (ROOT / "docs_src" / "own_tool").glob("*.*"):
-        text = file.read_text(encoding="utf-8")
-        assert f"```\n{text}```" in re.sub(r"```\w+", "```", page)
-        (tmp_path / file.name).write_text(text, encoding="utf-8")
-    monkeypatch.chdir(tmp_path)
+def in_a_folder_with_a_tool(folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Go to a folder with the two files of the page about a tool of one's own, and return their texts."""
+    files = [file for file in (ROOT / "docs_src" / "own_tool").glob("*.*") if file.is_file()]
+    for file in files:
+        (folder / file.name).write_text(file.read_text(encoding="utf-8"), encoding="utf-8")
+    monkeypatch.chdir(folder)
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.setattr(sys, "argv", ["interlock"])
     monkeypatch.delitem(sys.modules, "heating", raising=False)
     for name in ("INTERLOCK_STORE", "INTERLOCK_KEYS", "INTERLOCK_TENANT"):
         monkeypatch.delenv(name, raising=False)
+    return [file.read_text(encoding="utf-8") for file in files]
+
+
+def test_a_function_of_ones_own_is_governed_as_the_page_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = (ROOT / "docs" / "own-tool.md").read_text(encoding="utf-8")
+    for text in in_a_folder_with_a_tool(tmp_path, monkeypatch):
+        assert f"```\n{text}```" in re.sub(r"```\w+", "```", page)
     (shell,) = re.findall(r"^    (sed .*)$", page, re.MULTILINE)
     subprocess.run(["sh", "-c", shell], check=True)
     assert f"[{user_name()}]" in Path("contract.yaml").read_text(encoding="utf-8")
     type_again(page, capsys)
+
+
+def test_tokens_come_and_go_as_the_page_of_identity_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    in_a_folder_with_a_tool(tmp_path, monkeypatch)
+    assert main(["contract", "publish", "contract.yaml", "--env", "dev"]) == 0
+    capsys.readouterr()
+    type_again((ROOT / "docs" / "identity.md").read_text(encoding="utf-8"), capsys)

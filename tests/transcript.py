@@ -7,11 +7,14 @@ import pytest
 
 from interlock.door.cli.main import main
 
-_DRAWN = re.compile(r"\b(?:[0-9a-f]{64}|g?[0-9a-f]{16}|a[0-9a-z]{19})\b")
-"""Hashes, grants and actions: drawn anew each time."""
+_DRAWN = re.compile(
+    r"\b(?:ilk_\w+_t[0-9a-f]{10}_[0-9A-Za-z]{49}|t[0-9a-f]{10}|[0-9a-f]{64}|g?[0-9a-f]{16}|a[0-9a-z]{19})\b"
+)
+"""Tokens, hashes, grants and actions: drawn anew each time."""
 _PASSING = (
     (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d\d:\d\d", "TIME"),
     (r"\S+ \(os:\d+\)", "PERSON"),
+    (r"(?<=by )\S+(?=, TIME)", "PERSON"),
 )
 
 

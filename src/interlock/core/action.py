@@ -74,6 +74,9 @@ class Caller(Struct, frozen=True, kw_only=True):
     agent: AgentId
     principal: PrincipalId
     """The person or service on whose behalf the agent acts."""
+    known_by: str = ""
+    """How the agent is known: `token:ID`, `oidc:ISSUER`, `os:1000` for a user of this machine. It is part of no key and
+    no digest: who is known by another token asks for the same."""
 
 
 class Action(Struct, frozen=True, kw_only=True):

@@ -6,10 +6,12 @@ from enum import Enum
 from msgspec import Struct, field
 
 from interlock.core.action import Caller
+from interlock.core.credential import Credential, Issuer, Right
 from interlock.core.effect import EffectClass, Mode
 from interlock.core.ids import (
     AgentId,
     ContractHash,
+    CredentialId,
     Environment,
     Instant,
     PersonId,
@@ -132,6 +134,12 @@ class Door(Struct, frozen=True, kw_only=True):
     expiring: Expiring | None = None
     generation: int = 1
     """Which generation of the signing key signs every head from here on."""
+    credentials: Mapping[CredentialId, Credential] = field(default_factory=dict[CredentialId, Credential])
+    """The tokens that agents and services are known by."""
+    issuers: Mapping[str, Issuer] = field(default_factory=dict[str, Issuer])
+    """Who vouches for people, by name."""
+    rights: tuple[Right, ...] = ()
+    """Roles that people hold for a while."""
 
     def of(self, workflow: WorkflowId, environment: Environment) -> Published | None:
         return self.published.get(f"{workflow}/{environment}")

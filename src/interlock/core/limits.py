@@ -46,6 +46,14 @@ EXPIRY_LOOKED_MICROS = 3_600 * 1_000_000  # between two looks at what is due; lo
 EXPIRY_TAKEN_OVER_MICROS = 600 * 1_000_000  # a process that needs longer for one lot counts as dead
 PRUNED_LOOKED_MICROS = 24 * 3_600 * 1_000_000  # between two looks at what ended long ago; a day more or less is none
 PRUNED_AT_ONCE_MAX = 1_000  # actions by one look: some seconds, in which nothing else is looked after
+CREDENTIALS_MAX = 1_000  # a tenant: they are read with its door; one a workflow and environment, and some to rotate
+CREDENTIAL_DAYS_MAX = 366  # whoever forgets a token should not have it for ever
+CREDENTIAL_KEPT_MICROS = 30 * 86_400 * 1_000_000  # after its end, so that who still presents it hears what happened
+DOOR_BYTES_READ_ALWAYS_MAX = 32 * 1024  # that of 100 tokens; a longer one takes Postgres two milliseconds a batch
+ROTATION_MICROS_MAX = 30 * 86_400 * 1_000_000  # a token that is replaced and goes on longer is two tokens
+RIGHTS_MAX = 1_000  # roles for a while, a tenant
+RIGHT_MICROS_MAX = 31 * 86_400 * 1_000_000  # what is needed longer belongs into the groups of the issuer
+TOKEN_CHARS_MAX = 256  # the longest name of a tenant, and the rest of a token
 STORE_CHECKED_BYTES_MAX = 256 * 1024 * 1024  # a look at a whole file of this size takes a second or two
 
 assert BATCH_PAUSE_SECONDS < BUSY_SECONDS_MAX, "whoever waits must meet a pause"

@@ -10,12 +10,14 @@ from interlock.budget.hold import Shortfall, hold, settle
 from interlock.core.action import Action, ActionState, step
 from interlock.core.charge import Charge, Unit
 from interlock.core.decision import Allow, Ask, Deny, Suggest
+from interlock.core.errors import InterlockError, StoreBusy
 from interlock.core.ids import ActionId, Instant, Micros, PayloadId, ProcessId
 from interlock.core.limits import DECIDE_TRIES_MAX
 from interlock.core.money import Money
 from interlock.core.outcome import Parked, Refused, Suggested
 from interlock.core.reason import Reason
 from interlock.core.value import replace
+from interlock.gateway.access_check import shut_out
 from interlock.gateway.asked import Asked
 from interlock.gateway.charges import REASON, call_charges, charges, lease_micros
 from interlock.gateway.claims import Names, holder
@@ -154,6 +156,9 @@ def refuse(
 
     if rows.halt is not None:
         return no(*HALTS[rows.halt])
+    shut = not_let_in(rows, asked)
+    if shut is not None:
+        return shut
     if row.state is ActionState.PARKED and rows.now >= row.expires_at:
         return expired(asked.action.id)
     taken_by = _in_the_way(rows, asked, names)
@@ -198,6 +203,23 @@ def _taken(asked: Asked, row: ActionRow, now: Instant) -> tuple[Charge, ...] | N
         # It was counted as a call of its run when it was asked for.
         return tuple(charge for charge in taken if charge.unit is not Unit.TOOL_CALLS)
     return taken
+
+
+def not_let_in(rows: Rows, asked: Asked) -> Refused | None:
+    """Say why whoever asks is not let in any more, whatever they ask for, or nothing."""
+    row = rows.actions[asked.action.id]
+    waits = row is not None and row.state is ActionState.PARKED
+    shut = shut_out(rows.door, asked.action.caller, rows.now, waits=waits)
+    if shut is None:
+        return None
+    why, fix = shut
+    return Refused(action=asked.action.id, reason=Reason.TOOL_NOT_ALLOWED, why=why, fix=fix)
+
+
+def away(id: ActionId, down: InterlockError) -> Refused:
+    """Refuse because the store cannot be asked."""
+    reason = Reason.OVERLOADED if isinstance(down, StoreBusy) else Reason.INTERNAL
+    return Refused(action=id, reason=reason, why=str(down), fix=down.fix)
 
 
 def changing(id: ActionId) -> Refused:

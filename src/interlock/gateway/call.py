@@ -25,23 +25,24 @@ from interlock.core.action import Action, ActionState, Caller
 from interlock.core.canonical import Json, Unreadable, canonical
 from interlock.core.decision import Allow, Ask, Deny, Suggest
 from interlock.core.door import Door
-from interlock.core.errors import InterlockError, StoreBusy, StoreClosed, StoreError, StoreUnsure
+from interlock.core.errors import InterlockError, StoreClosed, StoreError, StoreUnsure
 from interlock.core.fact import Known
 from interlock.core.ids import ActionId, Instant, Micros, ProcessId, TenantId
 from interlock.core.limits import DECIDE_TRIES_MAX, LEASE_MARGIN_SECONDS
 from interlock.core.outcome import Outcome, Refused, Uncertain
-from interlock.core.reason import Reason
 from interlock.core.value import replace
 from interlock.gateway.able import cannot_perform
 from interlock.gateway.asked import Asked, Fresh, Proposal, identify, owner_of, put_together, unreadable, validate
 from interlock.gateway.begin import (
     Stale,
     Started,
+    away,
     begin,
     changing,
     expired,
     lease_ends,
     needs_of,
+    not_let_in,
     turned_away,
     would_refuse,
 )
@@ -117,7 +118,7 @@ class Gateway:
                 door = self.doors[caller.tenant] = (await store.read(Needs())).door
                 outcome = await self._call(store, caller, proposal, drawn, door, sure=True, paid=outcome.paid)
         except InterlockError as down:
-            return Refused(action=drawn.id, reason=_reason_of(down), why=str(down), fix=down.fix)
+            return away(drawn.id, down)
         return changing(drawn.id) if isinstance(outcome, Stale) else outcome
 
     async def _call(
@@ -162,6 +163,9 @@ class Gateway:
         seen = await store.read(needs)
         if seen.door.of(asked.action.caller.workflow, asked.action.caller.environment) != asked.force.published:
             return Stale(paid=paid)  # another contract or mode is in force by now
+        shut = not_let_in(seen, asked)
+        if shut is not None:  # what is recorded is nothing to tell them either
+            return await self.turn_away(store, asked.action, shut, force=asked.force, gathered=paid)
         known = recall(seen, asked)  # (3)
         if known is not None:
             return await self.outcome_of(store, known)
@@ -394,7 +398,3 @@ class Gateway:
         if known.state is ActionState.PARKED and self.clock.now() >= known.expires_at:
             return replace(expired(known.action.id), recalled=True)
         return await outcome_of(known, store, self.secrets)
-
-
-def _reason_of(down: InterlockError) -> Reason:
-    return Reason.OVERLOADED if isinstance(down, StoreBusy) else Reason.INTERNAL

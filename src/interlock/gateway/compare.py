@@ -220,7 +220,7 @@ def _runs(calls: Spilled[_Calls], kept: Kept) -> Iterator[Difference]:
 
 def _door(door: Door, named: set[ContractHash], kept: Kept) -> Iterator[Difference]:
     names = ("epoch", "published", "switches", "glass", "clock_accepted", "restored", "adopted", "legal_holds")
-    names += ("erasing", "expiring", "generation")
+    names += ("erasing", "expiring", "generation", "credentials", "issuers", "rights")
     must = {name: getattr(door, name) for name in names}
     stands = kept.door()
     yield from _unequal("door", must, {name: getattr(stands, name) for name in names})
@@ -326,6 +326,7 @@ def _told(standing: Standing) -> dict[str, object]:
         "lease_until": standing.lease_until,
         "what": standing.what,
         "who": (asked.tenant, asked.workflow, asked.environment, asked.agent, asked.principal),
+        "known_by": asked.known_by,
         "tool": (asked.tool, standing.effect, standing.tier),
         "run": asked.run,
         "asked_at": asked.asked_at,
@@ -352,6 +353,7 @@ def _stands(row: ActionRow) -> dict[str, object]:
         "lease_until": row.lease_until,
         "what": action.what,
         "who": (caller.tenant, caller.workflow, caller.environment, caller.agent, caller.principal),
+        "known_by": caller.known_by,
         "tool": (action.tool, action.effect, action.tier),
         "run": action.run,
         "asked_at": action.asked_at,

@@ -43,5 +43,5 @@ async def start_draft(gateway: Gateway, store: TenantStore, id: ActionId, by: Op
         authors=row.authors,
         askers=askers_of(row),
     )
-    caller = replace(row.action.caller, principal=PrincipalId(by.person))
+    caller = replace(row.action.caller, principal=PrincipalId(by.person), known_by=by.known_by)
     return await gateway.call(caller, proposal)

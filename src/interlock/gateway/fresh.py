@@ -26,6 +26,11 @@ def grant_id() -> GrantId:
     return GrantId("g" + token_hex(8))
 
 
+def right_id() -> str:
+    """Draw the id of a role that somebody holds for a while."""
+    return "h" + token_hex(4)
+
+
 def payload_ids(now: Instant, count: int) -> tuple[PayloadId, ...]:
     """Draw the ids of payloads, which say nothing of what is in them.
 

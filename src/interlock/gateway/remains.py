@@ -25,7 +25,7 @@ def remains_of(row: ActionRow, *, entry: int, booked: Mapping[BudgetId, Booked])
         entry: the index of the entry that tells of it.
         booked: what its entries come to, by budget.
     """
-    caller = replace(row.action.caller, agent=AgentId(""), principal=PrincipalId(""))
+    caller = replace(row.action.caller, agent=AgentId(""), principal=PrincipalId(""), known_by="")
     action = replace(row.action, what="", caller=caller, arguments=PayloadId(""), by=None)
     return ActionRow(
         action=action,

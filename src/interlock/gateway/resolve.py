@@ -109,7 +109,8 @@ async def _given_up(
                 authors=row.authors,
                 askers=askers_of(row),
             )
-            return Resolved(state=ActionState.ABANDONED, retried=await gateway.call(row.action.caller, again))
+            caller = replace(row.action.caller, known_by=by.known_by)
+            return Resolved(state=ActionState.ABANDONED, retried=await gateway.call(caller, again))
         case _:
             assert_never(verdict)
 

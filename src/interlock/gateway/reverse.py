@@ -125,7 +125,8 @@ async def undo(
         undo_of=id,
         even_if_changed=even_if_changed,
     )
-    return await gateway.call(replace(row.action.caller, principal=PrincipalId(by.person)), proposal)
+    caller = replace(row.action.caller, principal=PrincipalId(by.person), known_by=by.known_by)
+    return await gateway.call(caller, proposal)
 
 
 async def _undoable(gateway: Gateway, store: TenantStore, id: ActionId) -> Reversal:

@@ -19,6 +19,7 @@ from interlock.core.ids import (
     WorkflowId,
 )
 from interlock.core.value import replace
+from interlock.ledger import entrance
 from interlock.ledger.pruned import spans_text
 from interlock.ledger.reading import ChangeLine
 from interlock.ledger.seal import Kind
@@ -41,6 +42,9 @@ DOOR = frozenset(
         Kind.EXPIRING,
         Kind.EXPIRED,
         Kind.ROTATED,
+        Kind.CREDENTIAL,
+        Kind.ISSUER,
+        Kind.RIGHT,
     }
 )
 """The kinds that change a door, each by one epoch."""
@@ -211,7 +215,7 @@ def _keys_turned(door: Door, line: ChangeLine) -> Door:
         case Kind.ROTATED:
             return replace(door, generation=int(detail["generation"]))
         case _:
-            return door
+            return entrance.turned(door, line)
 
 
 def _switch_of(line: ChangeLine) -> Switch:

@@ -35,7 +35,7 @@ class UsedLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     person: str
 
 
-class ActionLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ActionLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """What happened to an action."""
 
     action: str
@@ -59,6 +59,8 @@ class ActionLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     grants: tuple[UsedLine, ...]
     holds: tuple[HoldLine, ...]
     kind: Kind
+    known_by: str = ""
+    """Left out where nobody said how the agent was known."""
     label: str
     lease_until: int
     overrun: bool

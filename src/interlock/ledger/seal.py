@@ -47,6 +47,9 @@ class Kind(Enum):
     ADOPTED = "adopted"  # a person took on a ledger that may lack its last entries
     PRUNED = "pruned"  # entries about what has ended long ago are taken out, and their hashes stay
     ROTATED = "rotated"  # another generation of the signing key signs from here on
+    CREDENTIAL = "credential"  # a token was issued, or revoked
+    ISSUER = "issuer"  # somebody may vouch for people from here on, or no more
+    RIGHT = "right"  # a person holds a role until a time, or no more
 
 
 class Used(Struct, frozen=True, kw_only=True):
@@ -120,7 +123,9 @@ def seal(entry: Entry) -> bytes:
 
 def _who(action: Action) -> Line:
     caller = action.caller
+    known: Line = {"known_by": caller.known_by} if caller.known_by else {}
     return {
+        **known,
         "action": action.id,
         "agent": caller.agent,
         "asked_at": action.asked_at,

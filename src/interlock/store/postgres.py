@@ -71,9 +71,10 @@ class PostgresDatabase:
     def begin_snapshot(self) -> None:
         self._run("begin isolation level repeatable read read only")
 
-    def standing(self, tenant: TenantId, lookups: Sequence[Lookup]) -> Standing:
+    def standing(self, tenant: TenantId, lookups: Sequence[Lookup], door_mac: bytes = b"") -> Standing:
         sql = _standing_sql(tuple((lookup.table, lookup.column) for lookup in lookups), clock=self._server_time)
-        params = {"tenant": tenant} | {f"names{n}": list(lookup.names) for n, lookup in enumerate(lookups)}
+        params: dict[str, object] = {"tenant": tenant, "door_mac": door_mac}
+        params |= {f"names{n}": list(lookup.names) for n, lookup in enumerate(lookups)}
         return standing_of(self.query(sql, params), lookups)
 
     def put(self, tenant: TenantId, puts: Sequence[Put]) -> None:
@@ -148,7 +149,7 @@ def _translated(sql: str) -> LiteralString:
 def _standing_sql(wanted: tuple[tuple[str, str], ...], *, clock: bool) -> str:
     conditions = [(table, f"{column} = any(:names{n})") for n, (table, column) in enumerate(wanted)]
     time = "(extract(epoch from clock_timestamp()) * 1000000)::bigint" if clock else "-1"
-    return standing_sql(conditions, tenant=":tenant", blob="''::bytea", clock=time)
+    return standing_sql(conditions, tenant=":tenant", door_mac=":door_mac", blob="''::bytea", clock=time)
 
 
 @cache

@@ -51,9 +51,9 @@ class SqliteDatabase:
     def begin_snapshot(self) -> None:
         self.run("begin")
 
-    def standing(self, tenant: TenantId, lookups: Sequence[Lookup]) -> Standing:
+    def standing(self, tenant: TenantId, lookups: Sequence[Lookup], door_mac: bytes = b"") -> Standing:
         wanted = tuple((lookup.table, lookup.column, _places(len(lookup.names))) for lookup in lookups)
-        params: list[str] = [tenant]
+        params: list[str | bytes] = [tenant, door_mac]
         for lookup, (_, _, places) in zip(lookups, wanted, strict=True):
             if places == _ALL_IN_ONE:
                 params.append(self.names(lookup.names))
@@ -123,7 +123,7 @@ class SqliteDatabase:
     def close(self) -> None:
         self._db.close()
 
-    def _found(self, sql: str, params: Params | Sequence[str]) -> list[Any]:
+    def _found(self, sql: str, params: Params | Sequence[str | bytes]) -> list[Any]:
         try:
             # Damage may show with any row, not only as the statement begins.
             return self._db.execute(sql, params).fetchall()
@@ -140,7 +140,7 @@ def _places(names: int) -> int:
 @lru_cache(_STATEMENTS_KEPT)
 def _standing_sql(wanted: tuple[tuple[str, str, int], ...]) -> str:
     conditions: list[tuple[str, str]] = []
-    next_place = 2
+    next_place = 3
     for table, column, places in wanted:
         if places == _ALL_IN_ONE:
             named = f"select value from json_each(?{next_place})"  # noqa: S608  a number
@@ -148,7 +148,7 @@ def _standing_sql(wanted: tuple[tuple[str, str, int], ...]) -> str:
             named = ", ".join(f"?{n}" for n in range(next_place, next_place + places))
         conditions.append((table, f"{column} in ({named})"))
         next_place += max(places, 1)
-    return standing_sql(conditions, tenant="?1", blob="x''", clock="-1")
+    return standing_sql(conditions, tenant="?1", door_mac="?2", blob="x''", clock="-1")
 
 
 @cache

@@ -1,5 +1,7 @@
 """As whom a command makes calls: by its options, else as the only agent that there is, for the user of this machine."""
 
+import os
+
 from interlock.core.action import Caller
 from interlock.core.ids import AgentId, PrincipalId
 from interlock.core.value import replace
@@ -19,6 +21,7 @@ async def caller_of(here: Session, *, unnamed: AgentId) -> Caller:
         environment=environment,
         agent=AgentId(name_of(given.agent, "agent")) if given.agent is not None else unnamed,
         principal=PrincipalId(principal),
+        known_by=f"os:{os.getuid()}",
     )
     return caller if given.agent is not None else await _as_the_only_agent(here, caller)
 

@@ -1,6 +1,7 @@
 """The table of commands. `main` makes the parser from it, and a test holds the documentation against it."""
 
 from interlock.door.cli.command import WHO, Command, arg
+from interlock.door.cli.table_access import ACCESS
 from interlock.door.cli.table_first import FIRST, LAST
 from interlock.door.cli.table_ledger import KEPT_OUTSIDE
 from interlock.door.cli.table_policy import OVER_HISTORY
@@ -20,6 +21,7 @@ GROUPS = {
     "clock": "the time of the store",
     "keys": "keys that people sign with",
     "mcp": "agents that speak the Model Context Protocol",
+    "token": "what agents and services are known by",
 }
 """The first words of commands that have two, in one line each."""
 
@@ -337,6 +339,7 @@ COMMANDS: tuple[Command, ...] = (
         ),
     ),
     *WAYS_IN,
+    *ACCESS,
     *LAST,
     *KEPT_OUTSIDE,
 )

@@ -119,9 +119,9 @@ class KillingDatabase:
     def begin_snapshot(self) -> None:
         self.inner.begin_snapshot()
 
-    def standing(self, tenant: TenantId, lookups: Sequence[Any]) -> Any:
+    def standing(self, tenant: TenantId, lookups: Sequence[Any], door_mac: bytes = b"") -> Any:
         self._at("query")
-        return self.inner.standing(tenant, lookups)
+        return self.inner.standing(tenant, lookups, door_mac)
 
     def put(self, tenant: TenantId, puts: Sequence[Any]) -> None:
         some = [put for put in puts if put.rows]

@@ -1,0 +1,50 @@
+"""Whether whoever was let in is still let in: looked at in the transaction that would start what they ask for."""
+
+from interlock.core.action import Caller
+from interlock.core.credential import ANYBODY, BY_ISSUER, BY_TOKEN, Credential
+from interlock.core.door import Door
+from interlock.core.ids import CredentialId, Instant
+
+_ANOTHER = "issue another token: `interlock token new NAME`"
+
+Shut = tuple[str, str]
+"""Why somebody may not come in, and what to do about it."""
+
+
+def shut_out(door: Door, caller: Caller, now: Instant, *, waits: bool) -> Shut | None:
+    """Say why a caller is not let in any more, or nothing.
+
+    Who was let in once was known by a token or by the word of an issuer. Either may have been taken away since.
+
+    Args:
+        door: as it is now.
+        caller: who asks.
+        now: the time of the transaction.
+        waits: whether it was asked for before, and has waited since. Then the token was good when it was presented:
+            that its days are over by now takes nothing back, and that somebody has revoked it does.
+    """
+    if caller.known_by.startswith(BY_ISSUER):
+        name = caller.known_by.removeprefix(BY_ISSUER)
+        if name in door.issuers:
+            return None
+        return f"the word of the issuer `{name}` does not count any more", "add it again: `interlock issuer add`"
+    if not caller.known_by.startswith(BY_TOKEN):
+        return None
+    id = CredentialId(caller.known_by.removeprefix(BY_TOKEN))
+    credential = door.credentials.get(id)
+    if credential is None:
+        return f"there is no token `{id}` any more", _ANOTHER
+    if credential.revoked_at:
+        return f"the token `{id}` was revoked", _ANOTHER
+    if now >= credential.expires_at and not waits:
+        return f"the token `{id}` has expired", f"let somebody rotate it before its end; now {_ANOTHER}"
+    if not _is_for(credential, caller):
+        return f"the token `{id}` is not for this", f"see what it is for: `interlock token show {id}`"
+    return None
+
+
+def _is_for(credential: Credential, caller: Caller) -> bool:
+    """Whether a token lets its holder be this caller. The door has asked already; this does not rely on it."""
+    place = (credential.workflow, credential.environment) == (caller.workflow, caller.environment)
+    agent = not credential.agents or caller.agent in credential.agents
+    return place and agent and credential.principal in (ANYBODY, caller.principal)
