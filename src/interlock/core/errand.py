@@ -38,9 +38,19 @@ class Question(Struct, frozen=True, kw_only=True):
 class Line(Protocol):
     """The way back to whoever asked for an action, while it is under way. It leads through the door they came by."""
 
-    @property
-    def can(self) -> frozenset[str]:
-        """What whoever asked can be asked: `sampling`, `elicitation`, `elicitation.url`, `roots`."""
+    def can(self, server: str) -> frozenset[str]:
+        """Name what may be asked for an upstream server: `sampling`, `elicitation`, `elicitation.url`, `roots`.
+
+        Whoever asked must be able to answer it, and the contract must name it.
+        """
+        ...
+
+    def hears(self) -> tuple[bool, str | None]:
+        """Say whether progress is wanted, and from which level on log messages are."""
+        ...
+
+    def lacks(self, capability: str) -> None:
+        """Note that the other side wants a capability that whoever asked did not announce."""
         ...
 
     async def ask(self, questions: Mapping[str, Question]) -> Mapping[str, Json]:

@@ -174,13 +174,13 @@ def caller_of(
     allowed = bearer.agents or tuple(agents)
     chosen = agent if agent is not None else allowed[0] if len(allowed) == 1 else None
     if chosen is None:
-        return _not_for("without the name of an agent", "say which agent asks")
+        return _unsaid("which agent asks", "name it: `Interlock-Agent`, or issue a token `--agent A`")
     if bearer.agents and chosen not in bearer.agents:
         return _not_for("for that agent", f"it is for {', '.join(bearer.agents)}")
     fixed = bearer.principal if bearer.principal != ANYBODY else None
     behalf = principal if principal is not None else fixed
     if behalf is None or behalf == ANYBODY:
-        return _not_for("without the name of a principal", "say on whose behalf the agent asks")
+        return _unsaid("on whose behalf it asks", "name them: `Interlock-For`, or issue a token `--for P`")
     if fixed is not None and behalf != fixed:
         return _not_for("for that principal", f"it is for `{fixed}`: name that one, or none")
     return Caller(
@@ -191,6 +191,10 @@ def caller_of(
         principal=behalf,
         known_by=bearer.known_by,
     )
+
+
+def _unsaid(what: str, fix: str) -> NotKnown:
+    return NotKnown(wrong=Wrong.OUT_OF_SCOPE, why=f"nobody says {what}", fix=fix)
 
 
 def _not_for(what: str, fix: str) -> NotKnown:

@@ -14,6 +14,22 @@ _PLACE = (
 
 WAYS_IN: tuple[Command, ...] = (
     Command(
+        name="serve",
+        says="serve MCP and the HTTP API on one port, and perform, until it is told to stop",
+        run="serving:serve",
+        example="--port 7400",
+        takes=(
+            arg("--host", default="127.0.0.1", metavar="HOST", help="the address it is reached by (default 127.0.0.1)"),
+            arg("--port", type=int, default=7400, metavar="PORT", help="the port; 0 is any (default 7400)"),
+            arg("--name", action="append", metavar="NAME", help="a name it is reached by as well; may be said again"),
+            arg("--tls-cert", dest="cert", metavar="FILE", help="its certificate, as PEM"),
+            arg("--tls-key", dest="private_key", metavar="FILE", help="the key of that certificate"),
+            arg("--behind-tls", action="store_true", help="a proxy in front of it speaks TLS"),
+        ),
+        more="Whoever comes in shows a token: `interlock token new`. On another address than loopback it serves once "
+        "there is one. SIGTERM ends it: what is under way is finished first.",
+    ),
+    Command(
         name="mcp stdio",
         says="be the MCP server of a client that starts this program; `interlock mcp` alone means it",
         run="mcp:over_stdio",

@@ -7,17 +7,22 @@ from typing import Any, cast
 from msgspec import UNSET, Raw, Struct, UnsetType, field
 
 from interlock.core.action import Caller
+from interlock.core.errand import Line
 from interlock.core.errors import InterlockError
 from interlock.core.ids import RunId, ToolName
-from interlock.core.outcome import Refused
+from interlock.core.outcome import Failed, Refused
 from interlock.core.reason import Reason
 from interlock.door.mcp.catalog import tools_page
 from interlock.door.mcp.client import STATELESS_VERSIONS, Client, negotiated
+from interlock.door.mcp.line import LEVELS, Asking
 from interlock.door.mcp.rendered import tool_result
+from interlock.door.mcp.upstream import Behind, Looking
 from interlock.door.mcp.wire import (
+    CAPABILITY_MISSING,
     INTERNAL_ERROR,
     INVALID_PARAMS,
     METHOD_NOT_FOUND,
+    RESOURCE_NOT_FOUND,
     Message,
     Params,
     WireError,
@@ -29,23 +34,31 @@ from interlock.gateway.force import Force
 from interlock.gateway.repeated import call_or_recall
 from interlock.ports import Needs
 
-NAME = "interlock"
-VERSION = "0.1.0"
+SERVER = {"name": "interlock", "version": "0.1.0"}
 INSTRUCTIONS = (
     "Every call is checked by policy outside the model, and recorded. A call that needs a person's consent is not "
     "carried out at once: it says whose consent it waits for, and the same call later returns how it ended. "
     "A refusal is final unless its reason has gone: do not rephrase and try again."
 )
 LISTED_MILLISECONDS = 5_000  # how long a client may keep a list: a contract rarely changes, and a call is judged anew
+_SERVER_KEY = "io.modelcontextprotocol/serverInfo"
+
+
+def _no_levels(level: str) -> None:
+    """Keep no level: there is no session to keep it in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
-    """One request: who asks, through which client, and what was asked."""
+    """One request: who asks, through which client, what was asked, and the way back while it is under way."""
 
     caller: Caller
     client: Client
     message: Message
+    asking: Asking | None = None
+    line: Line | None = None
+    keep_level: Callable[[str], None] = _no_levels
+    """Keeps the level from which on this session wants log messages."""
 
 
 class ToolCall(Params, frozen=True, kw_only=True):
@@ -53,7 +66,6 @@ class ToolCall(Params, frozen=True, kw_only=True):
 
     name: str
     arguments: Raw | UnsetType = UNSET
-    request_state: str | None = field(name="requestState", default=None)
 
 
 class Listing(Params, frozen=True, kw_only=True):
@@ -67,6 +79,12 @@ class Initialize(Params, frozen=True, kw_only=True):
 
     version: str = field(name="protocolVersion")
     capabilities: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+class SetLevel(Params, frozen=True, kw_only=True):
+    """The parameters of `logging/setLevel`."""
+
+    level: str
 
 
 class Named(Struct, frozen=True, kw_only=True):
@@ -89,8 +107,7 @@ class Front:
         Raises:
             WireError: what the protocol has an error for.
         """
-        method = cast("str", exchange.message.method)
-        known = METHODS.get(method)
+        known = METHODS.get(cast("str", exchange.message.method))
         if known is None or exchange.client.era not in known.eras:
             raise WireError(METHOD_NOT_FOUND, "this method is not there")
         try:
@@ -98,27 +115,47 @@ class Front:
         except InterlockError as down:
             raise WireError(INTERNAL_ERROR, "this cannot be answered now; try again") from down
         if exchange.client.era == "stateless":
-            found = {"resultType": "complete", **found, **({} if not known.listed else _MAY_BE_KEPT)}
+            found = {"resultType": "complete", **found, **(_MAY_BE_KEPT if known.listed else {})}
         return found
+
+    async def force(self, caller: Caller, *, fresh: bool = True) -> Force | None:
+        """Return the contract that is in force for a caller; unless it has to be `fresh`, by the door read last."""
+        store = self.gateway.store.for_tenant(caller.tenant)
+        door = None if fresh else self.gateway.doors.get(caller.tenant)
+        return await self.gateway.forces.of(store, door or (await store.read(Needs())).door, caller)
 
     async def initialize(self, exchange: Exchange) -> dict[str, Any]:
         """Agree on a version. Who keeps the session is the transport."""
         asked = params_of(exchange.message, Initialize)
-        return {"protocolVersion": negotiated(asked.version), **await self._described(exchange)}
+        described = await self._described(exchange)
+        return {"protocolVersion": negotiated(asked.version), "serverInfo": SERVER, **described}
 
     async def discover(self, exchange: Exchange) -> dict[str, Any]:
         """Say what is here, to a client that keeps no session."""
-        return {"supportedVersions": list(STATELESS_VERSIONS), **await self._described(exchange)}
+        described = await self._described(exchange)
+        return {"supportedVersions": list(STATELESS_VERSIONS), **described, "_meta": {_SERVER_KEY: SERVER}}
 
     async def _described(self, exchange: Exchange) -> dict[str, Any]:
-        return {
-            "capabilities": {"tools": {"listChanged": False}},
-            "serverInfo": {"name": NAME, "version": VERSION},
-            "instructions": INSTRUCTIONS,
-        }
+        behind = Behind.of(await self.force(exchange.caller))
+        can: dict[str, Any] = {"tools": {}}
+        if behind.resources:
+            can["resources"] = {}
+        if behind.prompts:
+            can |= {"prompts": {}, "completions": {}}
+        if behind.servers and exchange.client.era == "handshake":
+            can["logging"] = {}
+        return {"capabilities": can, "instructions": INSTRUCTIONS}
 
     async def ping(self, exchange: Exchange) -> dict[str, Any]:
         """Say that somebody is here."""
+        return {}
+
+    async def set_level(self, exchange: Exchange) -> dict[str, Any]:
+        """Remember from which level on this session wants the log messages of upstream servers."""
+        asked = params_of(exchange.message, SetLevel)
+        if asked.level not in LEVELS:
+            raise WireError(INVALID_PARAMS, f"the level is one of {', '.join(LEVELS)}")
+        exchange.keep_level(asked.level)
         return {}
 
     async def list_tools(self, exchange: Exchange) -> dict[str, Any]:
@@ -129,8 +166,8 @@ class Front:
     async def call_tool(self, exchange: Exchange) -> dict[str, Any]:
         """Carry one call from here to the ledger."""
         asked = params_of(exchange.message, ToolCall)
-        named = _named(asked.meta)
-        force = await self.force(exchange.caller)
+        named = named_in(asked.meta)
+        force = await self.force(exchange.caller, fresh=False)
         tool = force.contract.tools.get(ToolName(asked.name)) if force is not None else None
         proposal = Proposal(
             tool=ToolName(asked.name),
@@ -138,21 +175,32 @@ class Front:
             run=named.run or exchange.client.run,
             key=named.key,
             occurrence=named.occurrence,
+            line=exchange.line,
         )
         outcome = await call_or_recall(self.gateway, exchange.caller, proposal, tool)
         shown = force is not None and asked.name in open_to_agents(force)
         if isinstance(outcome, Refused) and outcome.reason is Reason.TOOL_NOT_ALLOWED and not shown:
             data = {"reason": outcome.reason.value, "action": outcome.action}
             raise WireError(INVALID_PARAMS, "there is no such tool", data)
+        if isinstance(outcome, Failed) and exchange.asking is not None and exchange.asking.missing:
+            data = {"requiredCapabilities": {name: dict[str, str]() for name in sorted(exchange.asking.missing)}}
+            raise WireError(CAPABILITY_MISSING, "the tool asks for what this client cannot do", data)
         return tool_result(outcome, tool)
 
-    async def force(self, caller: Caller) -> Force | None:
-        """Return the contract that is in force for a caller."""
-        store = self.gateway.store.for_tenant(caller.tenant)
-        return await self.gateway.forces.of(store, (await store.read(Needs())).door, caller)
+    async def behind(self, exchange: Exchange) -> dict[str, Any]:
+        """Ask an upstream server for a resource or a prompt, as an action of the contract."""
+        force = await self.force(exchange.caller, fresh=False)
+        not_found = RESOURCE_NOT_FOUND if exchange.client.era == "handshake" else INVALID_PARAMS
+        looking = Looking(gateway=self.gateway, caller=exchange.caller, line=exchange.line, not_found=not_found)
+        return await looking.answer(force, exchange.message)
 
 
-def _named(meta: Mapping[str, Any]) -> Named:
+def named_in(meta: Mapping[str, Any]) -> Named:
+    """Read what a call says of itself.
+
+    Raises:
+        WireError: it is of another type.
+    """
     run, key, occurrence = (meta.get(f"interlock/{name}") for name in ("run", "key", "occurrence"))
     if not (isinstance(run, str | None) and isinstance(key, str | None) and isinstance(occurrence, int | None)):
         wanted = "`interlock/run` and `interlock/key` are texts, `interlock/occurrence` is a whole number"
@@ -170,14 +218,23 @@ class Method:
     eras: tuple[str, ...] = ("handshake", "stateless")
     listed: bool = False
     """Whether a client of the stateless era is told for how long it may keep the answer."""
+    asks: bool = False
+    """Whether the client may be asked something before it is answered."""
 
 
 METHODS: Mapping[str, Method] = {
     "initialize": Method(does=Front.initialize, eras=("handshake",)),
     "server/discover": Method(does=Front.discover, eras=("stateless",), listed=True),
     "ping": Method(does=Front.ping, eras=("handshake",)),
+    "logging/setLevel": Method(does=Front.set_level, eras=("handshake",)),
     "tools/list": Method(does=Front.list_tools, listed=True),
-    "tools/call": Method(does=Front.call_tool),
+    "tools/call": Method(does=Front.call_tool, asks=True),
+    "resources/list": Method(does=Front.behind, listed=True),
+    "resources/templates/list": Method(does=Front.behind, listed=True),
+    "resources/read": Method(does=Front.behind, listed=True, asks=True),
+    "prompts/list": Method(does=Front.behind, listed=True),
+    "prompts/get": Method(does=Front.behind, asks=True),
+    "completion/complete": Method(does=Front.behind),
 }
 """Every method that is answered. Another one is not there."""
 

@@ -1,0 +1,106 @@
+"""ASGI, as far as a door needs it: headers, a body that is bounded, and answers. See https://asgi.readthedocs.io."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from typing import Any
+
+import msgspec
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+JSON = b"application/json"
+PROBLEM = b"application/problem+json"
+TEXT = b"text/plain; charset=utf-8"
+EVENTS = b"text/event-stream"
+
+
+class TooLarge(Exception):
+    """A body is longer than anything that is expected there."""
+
+
+class Left(Exception):
+    """The client went away before it had said everything."""
+
+
+def header(scope: Scope, name: bytes) -> str | None:
+    """Return a header by its lower-case name; nothing where it is missing, or was sent more than once."""
+    found = [value for each, value in scope["headers"] if each == name]
+    return found[0].decode("latin-1") if len(found) == 1 else None
+
+
+def sent_twice(scope: Scope, names: Iterable[bytes]) -> str | None:
+    """Name a header that was sent more than once, of those that readers could take differently."""
+    for name in names:
+        if sum(each == name for each, _ in scope["headers"]) > 1:
+            return name.decode()
+    return None
+
+
+async def body_of(receive: Receive, *, most: int) -> bytes:
+    """Read a body.
+
+    Raises:
+        TooLarge: it has more than `most` bytes.
+        Left: the client went away.
+    """
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body"):
+        whole: bytes = message.get("body", b"")
+        if len(whole) > most:
+            raise TooLarge
+        return whole
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        if message["type"] == "http.disconnect":
+            raise Left
+        part: bytes = message.get("body", b"")
+        size += len(part)
+        if size > most:
+            raise TooLarge
+        parts.append(part)
+        if not message.get("more_body"):
+            return b"".join(parts)
+        message = await receive()
+
+
+async def answer(
+    send: Send, status: int, body: bytes = b"", kind: bytes = JSON, more: Iterable[tuple[bytes, bytes]] = ()
+) -> None:
+    """Send a whole answer."""
+    about = [(b"content-type", kind)] if body else []
+    headers = [*about, (b"content-length", str(len(body)).encode()), *_GUARDS, *more]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def begin_events(send: Send, more: Iterable[tuple[bytes, bytes]] = ()) -> None:
+    """Begin a stream of server-sent events."""
+    headers = [(b"content-type", EVENTS), (b"cache-control", b"no-store, no-transform"), (b"x-accel-buffering", b"no")]
+    await send({"type": "http.response.start", "status": 200, "headers": [*headers, *more]})
+
+
+async def send_event(send: Send, data: bytes, *, event: str = "message", id: str | None = None) -> None:
+    """Send one event. Its data is one line, as JSON is."""
+    named = f"id: {id}\n" if id is not None else ""
+    await send_part(send, f"{named}event: {event}\ndata: ".encode() + data + b"\n\n")
+
+
+async def send_part(send: Send, part: bytes) -> None:
+    """Send a part of a body that goes on."""
+    await send({"type": "http.response.body", "body": part, "more_body": True})
+
+
+async def end(send: Send) -> None:
+    """End a body."""
+    await send({"type": "http.response.body", "body": b""})
+
+
+def problem(status: int, title: str, fix: str, more: Mapping[str, Any] | None = None) -> bytes:
+    """Write an error (RFC 9457) with what to do about it."""
+    return msgspec.json.encode({"type": "about:blank", "status": status, "title": title, "fix": fix, **(more or {})})
+
+
+PING = b": ping\n\n"
+_GUARDS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))

@@ -1,0 +1,94 @@
+"""Who comes in: the token of a request, held against the door of its tenant; and by which name of this server.
+
+A page in a browser can have its own name point at this machine (DNS rebinding), so a request says a name that is
+served here, and one with an `Origin` comes from here.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from interlock.core.ids import Instant
+from interlock.door.asgi import Scope, header
+from interlock.door.rates import Rates
+from interlock.gateway.call import Gateway
+from interlock.identity.bearer import Bearer, NotKnown, Wrong, bearer_of, tenant_of
+from interlock.ports import Needs
+
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]", "::1"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TooOften:
+    """More calls than a token lets in. In so many seconds there is room for one more."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entrance:
+    """Lets in whom the door of a tenant knows."""
+
+    gateway: Gateway
+    names: Collection[str] = LOOPBACK_NAMES
+    """The names that this server is reached by, without ports."""
+    rates: Rates = field(default_factory=Rates)
+
+    def from_here(self, scope: Scope) -> bool:
+        """Whether a request names this server, and comes from no page of another one."""
+        host = header(scope, b"host")
+        if host is None or _name_of(host) not in self.names:
+            return False
+        origin = header(scope, b"origin")
+        if origin is None:
+            return not any(name == b"origin" for name, _ in scope["headers"])
+        parts = urlsplit(origin)
+        return parts.scheme in ("http", "https") and _name_of(parts.netloc) in self.names
+
+    async def bearer(self, scope: Scope, *, fresh: bool) -> Bearer | NotKnown | TooOften:
+        """Say who sends a request.
+
+        Args:
+            scope: the request.
+            fresh: whether to read the door anew. Whoever only proposes is looked at again in the transaction that
+                starts the action, so there the door that was read last will do.
+        """
+        text = _token(scope)
+        if text is None:
+            return NO_TOKEN
+        tenant = tenant_of(text)
+        if isinstance(tenant, NotKnown):
+            return tenant
+        door = None if fresh else self.gateway.doors.get(tenant)
+        now = self.gateway.clock.now()
+        if door is None:
+            rows = await self.gateway.store.for_tenant(tenant).read(Needs())
+            door, now = rows.door, rows.now
+        found = bearer_of(door, now, text)
+        if isinstance(found, NotKnown) and not fresh:
+            return await self.bearer(scope, fresh=True)  # it may have been issued since
+        return found if isinstance(found, NotKnown) else self._within_rate(found, now)
+
+    def _within_rate(self, bearer: Bearer, now: Instant) -> Bearer | TooOften:
+        wait = self.rates.take(bearer.known_by, bearer.rate, self.gateway.clock.boot())
+        return bearer if wait is None else TooOften(seconds=wait)
+
+
+NO_TOKEN = NotKnown(
+    wrong=Wrong.MALFORMED,
+    why="there is no token",
+    fix="send one: `Authorization: Bearer ilk_...`; `interlock token new NAME` makes it",
+)
+
+
+def _token(scope: Scope) -> str | None:
+    said = header(scope, b"authorization")
+    scheme, _, text = (said or "").partition(" ")
+    return text.strip() if scheme.lower() == "bearer" and text.strip() else None
+
+
+def _name_of(authority: str) -> str:
+    """Return the name in `name:port`, in lower case."""
+    if authority.startswith("["):
+        return authority.partition("]")[0].lower() + "]"
+    return authority.partition(":")[0].lower()

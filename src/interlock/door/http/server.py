@@ -1,0 +1,76 @@
+"""One process that serves on one port. It ends by finishing what is under way."""
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+
+import msgspec
+
+from interlock.core.errors import InterlockError
+from interlock.door.asgi import PROBLEM, TEXT, Receive, Scope, Send, answer, problem
+from interlock.door.attended import finish, look_after
+from interlock.door.entrance import Entrance
+from interlock.door.mcp.streamable import Endpoint
+from interlock.gateway.call import Gateway
+
+FINISH_SECONDS = 30.0  # what takes longer is left to its lease: the next look at the store finds it
+_LOG = logging.getLogger("interlock.serve")
+
+
+@dataclass(slots=True, kw_only=True)
+class Server:
+    """Everything that is reached over HTTP. It is an ASGI application."""
+
+    gateway: Gateway
+    entrance: Entrance
+    mcp: Endpoint
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    _looking: "asyncio.Task[None] | None" = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on to whatever answers its path."""
+        if scope["type"] == "lifespan":
+            return await self._live(receive, send)
+        if scope["type"] != "http":
+            return await send({"type": "websocket.close", "code": 1008})
+        path = scope["path"]
+        try:
+            if path == "/mcp":
+                return await self.mcp(scope, receive, send)
+            if path == "/healthz":
+                return await answer(send, 200, b"ok\n", TEXT)
+            if path == "/readyz":
+                return await self._ready(send)
+        except InterlockError as down:
+            _LOG.warning("a request could not be answered: %s", type(down).__name__)
+            said = problem(503, "this cannot be answered now", "try again in a moment")
+            return await answer(send, 503, said, PROBLEM, ((b"retry-after", b"1"),))
+        return await answer(send, 404, problem(404, "there is nothing here", "look at `/v1`"), PROBLEM)
+
+    async def _ready(self, send: Send) -> None:
+        """Say whether calls would be carried out: the store answers, and this process is not about to end."""
+        try:
+            await asyncio.to_thread(self.gateway.store.tenants)
+        except InterlockError:
+            return await answer(send, 503, msgspec.json.encode({"ready": False, "why": "the store does not answer"}))
+        if self.stop.is_set():
+            return await answer(send, 503, msgspec.json.encode({"ready": False, "why": "it is about to end"}))
+        return await answer(send, 200, msgspec.json.encode({"ready": True}))
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        self._looking = asyncio.create_task(look_after(self.gateway, self.stop))
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        self.stop.set()
+        left = await finish(self.gateway, within=FINISH_SECONDS)
+        if left:
+            _LOG.warning("%d actions are left to their leases", left)
+        await self._looking
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def server_of(gateway: Gateway, names: frozenset[str]) -> Server:
+    """Make a server that is reached by these names."""
+    entrance = Entrance(gateway=gateway, names=names)
+    return Server(gateway=gateway, entrance=entrance, mcp=Endpoint.of(gateway, entrance))

@@ -1,0 +1,73 @@
+"""The answer to one POST: JSON, unless something has to be said before it is there; then a stream of events."""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from interlock.door.asgi import PING, Scope, Send, answer, begin_events, end, header, send_event, send_part
+
+PING_SECONDS = 15.0  # proxies end what is silent for longer, often after 30 or 60
+_QUEUED_MAX = 1_000  # a client that does not read loses what is said in the meantime, never its answer
+
+
+@dataclass(slots=True, kw_only=True)
+class Reply:
+    """One answer that is on its way."""
+
+    send: Send
+    streams: bool
+    """Whether the client takes a stream of events."""
+    more: tuple[tuple[bytes, bytes], ...] = ()
+    _queue: deque[bytes] = field(default_factory=deque[bytes])
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _writer: "asyncio.Task[None] | None" = None
+    _timer: asyncio.TimerHandle | None = None
+    _ended: bool = False
+
+    @classmethod
+    def to(cls, scope: Scope, send: Send) -> "Reply":
+        """Begin to answer a request."""
+        accepted = header(scope, b"accept") or ""
+        reply = cls(send=send, streams="text/event-stream" in accepted or "*/*" in accepted)
+        if reply.streams:
+            reply._timer = asyncio.get_running_loop().call_later(PING_SECONDS, reply._begin)
+        return reply
+
+    def push(self, message: bytes) -> bool:
+        """Send a message before the answer. Returns whether that can still be done."""
+        if not self.streams or self._ended or len(self._queue) >= _QUEUED_MAX:
+            return False
+        self._queue.append(message)
+        self._begin()
+        self._wake.set()
+        return True
+
+    async def finish(self, status: int, message: bytes, more: Iterable[tuple[bytes, bytes]] = ()) -> None:
+        """Send the answer, and end."""
+        self._ended = True
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._writer is None:
+            await answer(self.send, status, message, more=(*self.more, *more))
+            return
+        self._queue.append(message)
+        self._wake.set()
+        await self._writer
+
+    def _begin(self) -> None:
+        if self._writer is None and not self._ended:
+            self._writer = asyncio.create_task(self._write())
+
+    async def _write(self) -> None:
+        await begin_events(self.send, self.more)
+        while True:
+            while self._queue:
+                await send_event(self.send, self._queue.popleft())
+            if self._ended:
+                return await end(self.send)
+            self._wake.clear()
+            try:
+                await asyncio.wait_for(self._wake.wait(), PING_SECONDS)
+            except TimeoutError:
+                await send_part(self.send, PING)

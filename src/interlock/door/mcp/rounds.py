@@ -1,0 +1,103 @@
+"""Stateless calls that ask something in the middle: each is under way here while its client finds the answers.
+
+What the client brings along to go on, `requestState`, names the call under our MAC, and whose it is and about what.
+It says nothing else, and opens nothing that its bearer could not ask for anew.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from secrets import token_hex
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from interlock.core.action import Caller
+from interlock.door.mcp.line import Waiting
+from interlock.door.mcp.sealed import opened, sealed
+from interlock.door.mcp.wire import INVALID_PARAMS, WireError
+from interlock.ports import Secrets
+
+_CALLS_MAX = 1_000  # that wait for answers at once; the one that waits for longest is given up
+
+
+class _State(Struct, frozen=True, kw_only=True):
+    call: str
+    of: str
+    turn: int
+    """The how-manyeth questions these are."""
+
+
+@dataclass(slots=True, kw_only=True)
+class UnderWay:
+    """A call that is under way, and its line."""
+
+    task: "asyncio.Task[dict[str, Any]]"
+    line: Waiting
+    turn: int = 1
+
+
+@dataclass(slots=True, kw_only=True)
+class Rounds:
+    """The calls that wait for their clients."""
+
+    secrets: Secrets
+    _calls: "OrderedDict[str, UnderWay]" = field(default_factory=OrderedDict[str, UnderWay])
+
+    async def begin(self, caller: Caller, about: bytes, round: UnderWay) -> dict[str, Any]:
+        """Wait for the end of a call, or for its questions; return either as a result."""
+        return await self._on(caller, about, token_hex(16), round)
+
+    async def go_on(self, caller: Caller, about: bytes, state: str, answers: Mapping[str, Any]) -> dict[str, Any]:
+        """Give a call the answers that its client found.
+
+        Raises:
+            WireError: the state is not ours, of somebody else, about something else, or of a call that is over.
+        """
+        text = opened(self.secrets, caller.tenant, "mcp round", state)
+        known = msgspec.json.decode(text, type=_State) if text is not None else None
+        if known is None or known.of != _of(caller, about):
+            raise WireError(INVALID_PARAMS, "this `requestState` is not that of this call")
+        round = self._calls.get(known.call)
+        if round is None:
+            raise WireError(INVALID_PARAMS, "the call that this `requestState` belongs to is over; make it anew")
+        if known.turn == round.turn:
+            round.line.take(answers)
+            round.turn += not round.line.round.is_set()
+        return await self._on(caller, about, known.call, round)
+
+    async def _on(self, caller: Caller, about: bytes, call: str, round: UnderWay) -> dict[str, Any]:
+        posed = asyncio.create_task(round.line.round.wait())
+        try:
+            await asyncio.wait({round.task, posed}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            posed.cancel()
+        if round.task.done():
+            self._calls.pop(call, None)
+            return round.task.result()
+        self._calls[call] = round
+        while len(self._calls) > _CALLS_MAX:
+            _, oldest = self._calls.popitem(last=False)
+            oldest.task.cancel()  # its caller stops waiting, and so do its questions; what has started is settled
+            for _, future in oldest.line.posed.values():
+                future.cancel()
+        wanted = {
+            name: {"method": question.method, "params": question.params}
+            for name, (question, future) in round.line.posed.items()
+            if not future.done()
+        }
+        state = msgspec.json.encode(_State(call=call, of=_of(caller, about), turn=round.turn))
+        return {
+            "resultType": "input_required",
+            "inputRequests": wanted,
+            "requestState": sealed(self.secrets, caller.tenant, "mcp round", state),
+        }
+
+
+def _of(caller: Caller, about: bytes) -> str:
+    """Name whose call it is and about what, so that nobody goes on with another's, or with other arguments."""
+    who = "\0".join((caller.tenant, caller.workflow, caller.environment, caller.agent, caller.principal))
+    return sha256(who.encode() + b"\0" + about).hexdigest()

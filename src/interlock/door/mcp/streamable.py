@@ -1,0 +1,350 @@
+"""MCP over streamable HTTP: one endpoint, both eras.
+
+See https://modelcontextprotocol.io/specification/2025-11-25/basic/transports and its successor of 2026-07-28.
+A session is in its id, so that any process of several answers it; policy reads the body, and what headers mirror of it
+must agree.
+"""
+
+import asyncio
+from base64 import b64decode
+from binascii import Error
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field as factory
+from typing import Any, cast
+
+import msgspec
+from msgspec import field
+
+from interlock.core.action import Caller
+from interlock.core.ids import AgentId, Environment, PrincipalId, RunId, TenantId, WorkflowId
+from interlock.door.asgi import Receive, Scope, Send, TooLarge, answer, body_of, header, sent_twice
+from interlock.door.entrance import Entrance, TooOften
+from interlock.door.mcp import wire
+from interlock.door.mcp.client import (
+    HANDSHAKE_VERSIONS,
+    STATELESS_VERSIONS,
+    VERSION_KEY,
+    Client,
+    Session,
+    capabilities,
+    negotiated,
+    session_id,
+    session_of,
+    stateless,
+    unsupported,
+)
+from interlock.door.mcp.front import METHODS, Exchange, Front, Initialize
+from interlock.door.mcp.line import LEVELS, Answers, Asking, InSession, Waiting
+from interlock.door.mcp.reply import Reply
+from interlock.door.mcp.rounds import Rounds, UnderWay
+from interlock.door.mcp.wire import (
+    HEADER_MISMATCH,
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    Message,
+    Params,
+    RequestId,
+    WireError,
+    params_of,
+)
+from interlock.gateway import fresh
+from interlock.gateway.call import Gateway
+from interlock.identity.bearer import Bearer, NotKnown, Wrong, caller_of
+
+NAMED = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
+"""Which parameter of a method is mirrored in `Mcp-Name`."""
+
+_MIRRORS = (b"mcp-protocol-version", b"mcp-method", b"mcp-name")
+_STATUS = {
+    wire.PARSE_ERROR: 400,
+    INVALID_REQUEST: 400,
+    INVALID_PARAMS: 400,
+    HEADER_MISMATCH: 400,
+    wire.CAPABILITY_MISSING: 400,
+    wire.VERSION_UNSUPPORTED: 400,
+    wire.METHOD_NOT_FOUND: 404,
+}
+"""The status of an error in the stateless era; that of any other, and of all in a session, is 200."""
+_LEVEL = "io.modelcontextprotocol/logLevel"
+_LEVEL_UNSAID = "info"
+_UNNAMED = AgentId("mcp")
+"""Who asks where neither the token nor the contract names an agent."""
+_ENDED_MAX = 10_000  # sessions that were ended and are still refused; older ones are too old by themselves
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """The endpoint `/mcp`."""
+
+    front: Front
+    entrance: Entrance
+    rounds: Rounds
+    answers: Answers = factory(default_factory=Answers)
+    ended: OrderedDict[str, None] = factory(default_factory=OrderedDict[str, None])
+    levels: OrderedDict[str, str] = factory(default_factory=OrderedDict[str, str])
+    """From which level on a session wants log messages, where it said so to this process."""
+
+    @classmethod
+    def of(cls, gateway: Gateway, entrance: Entrance) -> "Endpoint":
+        """Make the endpoint of a gateway."""
+        return cls(front=Front(gateway=gateway), entrance=entrance, rounds=Rounds(secrets=gateway.secrets))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request of HTTP."""
+        if not self.entrance.from_here(scope):
+            return await _refuse(send, 403, "this server is not reached by that name, or from that page")
+        bearer = await self.entrance.bearer(scope, fresh=False)
+        if isinstance(bearer, NotKnown):
+            return await _not_let_in(send, bearer)
+        if isinstance(bearer, TooOften):
+            retry = (b"retry-after", str(int(bearer.seconds) + 1).encode())
+            return await _refuse(send, 429, "more calls a minute than this token lets in", (retry,))
+        caller = await self._caller(scope, bearer)
+        if isinstance(caller, NotKnown):
+            return await _not_let_in(send, caller)
+        if scope["method"] == "POST":
+            return await self._posted(scope, receive, send, caller)
+        if scope["method"] == "DELETE":
+            return await self._end_session(scope, send, caller)
+        return await _refuse(send, 405, "messages come by POST", ((b"allow", b"POST, DELETE"),))
+
+    async def _caller(self, scope: Scope, bearer: Bearer) -> Caller | NotKnown:
+        agent, behalf = header(scope, b"interlock-agent"), header(scope, b"interlock-for")
+        agents: tuple[AgentId, ...] = ()
+        if agent is None and len(bearer.agents) != 1 and bearer.workflow is not None and bearer.environment is not None:
+            # The contract may have one agent alone, which need not be named.
+            force = await self.front.force(_anybody(bearer.tenant, bearer.workflow, bearer.environment), fresh=False)
+            agents = (tuple(force.contract.agents) or (_UNNAMED,)) if force is not None else ()
+        return caller_of(
+            bearer,
+            agents=agents,
+            agent=AgentId(agent) if agent is not None else None,
+            principal=PrincipalId(behalf) if behalf is not None else None,
+        )
+
+    async def _posted(self, scope: Scope, receive: Receive, send: Send, caller: Caller) -> None:
+        try:
+            raw = await body_of(receive, most=wire.MESSAGE_BYTES_MAX)
+        except TooLarge:
+            return await _refuse(send, 413, f"a message has at most {wire.MESSAGE_BYTES_MAX:,} bytes")
+        try:
+            message = wire.read(raw)
+            meta = _meta_of(message)
+        except WireError as wrong:
+            return await answer(send, 400, wire.error(wire.id_of(raw), wrong))
+        said = header(scope, b"mcp-protocol-version")
+        if said in STATELESS_VERSIONS or VERSION_KEY in meta or message.method == "server/discover":
+            return await self._stateless(scope, send, caller, message, meta)
+        return await self._in_session(scope, send, caller, message, said)
+
+    async def _stateless(
+        self, scope: Scope, send: Send, caller: Caller, message: Message, meta: Mapping[str, Any]
+    ) -> None:
+        said = header(scope, b"mcp-protocol-version") or ""
+        if message.is_notification:
+            if said in STATELESS_VERSIONS:
+                return await answer(send, 202)
+            return await _wrong(send, None, unsupported(said))
+        if not message.is_request:
+            return await _wrong(send, None, WireError(INVALID_REQUEST, "only requests and notifications come in"))
+        id, reply = cast("RequestId", message.id), Reply.to(scope, send)
+        try:
+            mirrored(scope, message, meta)
+            found = await self._round(caller, stateless(meta), message, meta, reply)
+        except WireError as wrong:
+            return await reply.finish(_STATUS.get(wrong.code, 200), wire.error(id, wrong))
+        return await reply.finish(200, wire.result(id, found))
+
+    async def _round(
+        self, caller: Caller, client: Client, message: Message, meta: Mapping[str, Any], reply: Reply
+    ) -> dict[str, Any]:
+        """Answer a stateless request, or say what has to be known before."""
+        known = METHODS.get(cast("str", message.method))
+        if known is None or not known.asks:
+            return await self.front.answer(Exchange(caller=caller, client=client, message=message))
+        said = params_of(message, Round)
+        about = said.about(cast("str", message.method))
+        if said.state is not None:
+            return await self.rounds.go_on(caller, about, said.state, said.responses or {})
+        asking = await self._asking(caller, client, meta, reply, level=meta.get(_LEVEL))
+        line = Waiting(asking=asking, given=dict(said.responses or {}))
+        whole = Exchange(caller=caller, client=client, message=message, asking=asking, line=line)
+        if not asking.asks:
+            return await self.front.answer(whole)
+        task = asyncio.create_task(self.front.answer(whole))
+        return await self.rounds.begin(caller, about, UnderWay(task=task, line=line))
+
+    async def _asking(
+        self, caller: Caller, client: Client, meta: Mapping[str, Any], reply: Reply, *, level: object
+    ) -> Asking:
+        token = meta.get("progressToken")
+        return Asking(
+            gateway=self.front.gateway,
+            force=await self.front.force(caller, fresh=False),
+            caller=caller,
+            client=client,
+            run=client.run,
+            push=reply.push,
+            progress=token if isinstance(token, str | int) else None,
+            level=level if isinstance(level, str) and level in LEVELS else None,
+        )
+
+    async def _in_session(self, scope: Scope, send: Send, caller: Caller, message: Message, said: str | None) -> None:
+        if said is not None and said not in HANDSHAKE_VERSIONS:
+            return await answer(
+                send, 400, wire.error(None, WireError(INVALID_REQUEST, "no version that is spoken here"))
+            )
+        if message.method == "initialize" and message.is_request:
+            return await self._initialize(scope, send, caller, message)
+        session = self._session(scope, caller)
+        if isinstance(session, int):
+            return await answer(send, session, wire.error(None, WireError(INVALID_REQUEST, _NO_SESSION[session])))
+        id = cast("str", header(scope, b"mcp-session-id"))
+        if message.is_answer:
+            self.answers.come(id, message)
+        if not message.is_request:
+            return await answer(send, 202)
+        reply = Reply.to(scope, send)
+        exchange = await self._exchange(caller, session.client(), message, reply, id)
+        return await self._answered(reply, exchange)
+
+    async def _exchange(self, caller: Caller, client: Client, message: Message, reply: Reply, id: str) -> Exchange:
+        known = METHODS.get(cast("str", message.method))
+
+        def keep_level(level: str) -> None:
+            self.levels[id] = level
+            if len(self.levels) > _ENDED_MAX:
+                self.levels.popitem(last=False)
+
+        if known is None or not known.asks:
+            return Exchange(caller=caller, client=client, message=message, keep_level=keep_level)
+        level = self.levels.get(id, _LEVEL_UNSAID)
+        asking = await self._asking(caller, client, _meta_of(message), reply, level=level)
+        line = InSession(asking=asking, session=id, answers=self.answers)
+        return Exchange(caller=caller, client=client, message=message, asking=asking, line=line)
+
+    async def _answered(self, reply: Reply, exchange: Exchange, more: tuple[tuple[bytes, bytes], ...] = ()) -> None:
+        id = cast("RequestId", exchange.message.id)
+        try:
+            found = await self.front.answer(exchange)
+        except WireError as wrong:
+            return await reply.finish(200, wire.error(id, wrong))
+        return await reply.finish(200, wire.result(id, found), more)
+
+    async def _initialize(self, scope: Scope, send: Send, caller: Caller, message: Message) -> None:
+        secrets, now = self.front.gateway.secrets, self.front.gateway.clock.now()
+        try:
+            asked = params_of(message, Initialize)
+        except WireError as wrong:
+            return await answer(send, 400, wire.error(cast("RequestId", message.id), wrong))
+        session = Session(
+            version=negotiated(asked.version),
+            can=tuple(sorted(capabilities(asked.capabilities))),
+            run=RunId(f"mcp-{fresh.run_id(now)}"),
+            of=_who(caller),
+            since=now,
+        )
+        given = session_id(secrets, caller.tenant, session)
+        more = ((b"mcp-session-id", given.encode()),)
+        exchange = Exchange(caller=caller, client=session.client(), message=message)
+        return await self._answered(Reply.to(scope, send), exchange, more)
+
+    def _session(self, scope: Scope, caller: Caller) -> Session | int:
+        """Return the session that a request names, or the status that says why there is none."""
+        said = header(scope, b"mcp-session-id")
+        if said is None:
+            return 400
+        gateway = self.front.gateway
+        session = session_of(gateway.secrets, caller.tenant, said, of=_who(caller), now=gateway.clock.now())
+        return 404 if session is None or said in self.ended else session
+
+    async def _end_session(self, scope: Scope, send: Send, caller: Caller) -> None:
+        session = self._session(scope, caller)
+        if isinstance(session, int):
+            return await _refuse(send, session, _NO_SESSION[session])
+        self.ended[cast("str", header(scope, b"mcp-session-id"))] = None
+        if len(self.ended) > _ENDED_MAX:
+            self.ended.popitem(last=False)
+        return await answer(send, 204)
+
+
+_NO_SESSION = {400: "begin with `initialize`, and send `Mcp-Session-Id` from then on", 404: "there is no such session"}
+
+
+def _anybody(tenant: TenantId, workflow: WorkflowId, environment: Environment) -> Caller:
+    """Stand in a workflow as nobody in particular, to find its contract."""
+    agent, principal = AgentId(""), PrincipalId("")
+    return Caller(tenant=tenant, workflow=workflow, environment=environment, agent=agent, principal=principal)
+
+
+def _who(caller: Caller) -> str:
+    """Name whose session it is. Another token may go on with it, as long as it speaks for the same."""
+    return "\0".join((caller.workflow, caller.environment, caller.agent, caller.principal))
+
+
+def _meta_of(message: Message) -> Mapping[str, Any]:
+    return params_of(message, Params).meta if message.is_request else {}
+
+
+def mirrored(scope: Scope, message: Message, meta: Mapping[str, Any]) -> None:
+    """Hold what headers mirror of the body against it, as readers on the way may have acted on either.
+
+    Raises:
+        WireError: they disagree, or one is missing or there twice.
+    """
+    twice = sent_twice(scope, _MIRRORS)
+    if twice is not None:
+        raise WireError(HEADER_MISMATCH, f"the header `{twice}` is there twice")
+    if VERSION_KEY in meta and header(scope, b"mcp-protocol-version") != meta[VERSION_KEY]:
+        raise WireError(HEADER_MISMATCH, "`MCP-Protocol-Version` is not the version that the body says")
+    if VERSION_KEY not in meta:
+        stateless(meta)  # says what is missing
+    method = cast("str", message.method)
+    if header(scope, b"mcp-method") != method:
+        raise WireError(HEADER_MISMATCH, "`Mcp-Method` is not the method that the body says")
+    key = NAMED.get(method)
+    if key is None:
+        return
+    named = params_of(message, dict[str, Any]).get(key)
+    if named is not None and _plain(header(scope, b"mcp-name")) != named:
+        raise WireError(HEADER_MISMATCH, f"`Mcp-Name` is not the `{key}` that the body says")
+
+
+def _plain(said: str | None) -> str | None:
+    """Read a header that may be wrapped as `=?base64?...?=`; nothing where that is not well formed."""
+    if said is None or not (said.startswith("=?base64?") and said.endswith("?=")):
+        return said
+    try:
+        return b64decode(said.removeprefix("=?base64?").removesuffix("?="), validate=True).decode()
+    except (Error, UnicodeDecodeError):
+        return None
+
+
+class Round(Params, frozen=True, kw_only=True):
+    """What a stateless client says when it calls again with answers."""
+
+    state: str | None = field(name="requestState", default=None)
+    responses: dict[str, Any] | None = field(name="inputResponses", default=None)
+    name: str = ""
+    uri: str = ""
+    arguments: Any = None
+
+    def about(self, method: str) -> bytes:
+        """Name what is asked for, whatever the order in which it is written."""
+        return msgspec.json.encode([method, self.name, self.uri, self.arguments], order="deterministic")
+
+
+async def _wrong(send: Send, id: RequestId | None, wrong: WireError) -> None:
+    await answer(send, _STATUS.get(wrong.code, 200), wire.error(id, wrong))
+
+
+async def _refuse(send: Send, status: int, says: str, more: tuple[tuple[bytes, bytes], ...] = ()) -> None:
+    await answer(send, status, wire.error(None, WireError(INVALID_REQUEST, says)), more=more)
+
+
+async def _not_let_in(send: Send, why: NotKnown) -> None:
+    known = why.wrong is Wrong.OUT_OF_SCOPE
+    challenge = () if known else ((b"www-authenticate", b'Bearer realm="interlock", error="invalid_token"'),)
+    await _refuse(send, 403 if known else 401, f"{why.why}; {why.fix}", challenge)
