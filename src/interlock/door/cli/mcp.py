@@ -8,8 +8,8 @@ from interlock.door.attended import finish, look_after
 from interlock.door.cli.caller import caller_of
 from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import awaited, performing
-from interlock.door.mcp.front import Front
 from interlock.door.mcp.stdio import Stdio, lines_of, opened
+from interlock.door.mcp.talk import Talk
 from interlock.gateway import fresh
 
 _FINISH_SECONDS = 10.0
@@ -25,8 +25,8 @@ async def over_stdio(typed: Typed) -> int:
         stop = asyncio.Event()
         looking = asyncio.create_task(look_after(here.gateway, stop))
         try:
-            front = Front(gateway=here.gateway)
-            await Stdio(front=front, caller=caller, run=run, writer=writer).serve(lines_of(reader))
+            talk = Talk.of(here.gateway)
+            await Stdio(talk=talk, caller=caller, run=run, writer=writer).serve(lines_of(reader))
         finally:
             stop.set()
             await finish(here.gateway, within=_FINISH_SECONDS)

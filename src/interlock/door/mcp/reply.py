@@ -29,8 +29,11 @@ class Reply:
     def to(cls, scope: Scope, send: Send) -> "Reply":
         """Begin to answer a request."""
         accepted = header(scope, b"accept") or ""
-        reply = cls(send=send, streams="text/event-stream" in accepted or "*/*" in accepted)
-        if reply.streams:
+        events, json = accepted.find("text/event-stream"), accepted.find("application/json")
+        reply = cls(send=send, streams=events >= 0 or "*/*" in accepted)
+        if 0 <= events < json:
+            reply._begin()  # whoever names it first prefers it
+        elif reply.streams:
             reply._timer = asyncio.get_running_loop().call_later(PING_SECONDS, reply._begin)
         return reply
 

@@ -6,15 +6,17 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 
 from interlock.core.action import Caller
 from interlock.core.ids import RunId
 from interlock.door.mcp import wire
-from interlock.door.mcp.client import VERSION_KEY, Client, capabilities, negotiated, stateless
-from interlock.door.mcp.front import Exchange, Front, Initialize
+from interlock.door.mcp.client import VERSION_KEY, Client, capabilities, negotiated
+from interlock.door.mcp.front import Initialize
+from interlock.door.mcp.talk import LEVEL_UNSAID, Talk, meta_of
 from interlock.door.mcp.wire import INVALID_REQUEST, Message, Params, RequestId, WireError, params_of
 
+_SESSION = ""  # there is one
 REQUESTS_MAX = 64  # under way at once; a client that sends more waits until one has ended
 
 
@@ -22,11 +24,12 @@ REQUESTS_MAX = 64  # under way at once; a client that sends more waits until one
 class Stdio:
     """The session of one process that started us."""
 
-    front: Front
+    talk: Talk
     caller: Caller
     run: RunId
     writer: asyncio.StreamWriter
     client: Client | None = None
+    level: str = LEVEL_UNSAID
     under_way: dict[RequestId, asyncio.Task[None]] = field(default_factory=dict[RequestId, "asyncio.Task[None]"])
     room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(REQUESTS_MAX))
 
@@ -48,7 +51,9 @@ class Stdio:
         except WireError as wrong:
             self._send(wire.error(wire.id_of(line), wrong))
             return
-        if message.is_notification:
+        if message.is_answer:
+            self.talk.answers.come(_SESSION, message)
+        elif message.is_notification:
             self._notified(message)
         elif message.is_request:
             id = cast("RequestId", message.id)
@@ -74,27 +79,37 @@ class Stdio:
 
     async def _answer(self, id: RequestId, message: Message) -> None:
         try:
-            client = self._client_of(message)
-            found = await self.front.answer(Exchange(caller=self.caller, client=client, message=message))
-            self._send(wire.result(id, found))
+            self._send(wire.result(id, await self._found(message)))
         except WireError as wrong:
             self._send(wire.error(id, wrong))
         await self.writer.drain()
 
-    def _client_of(self, message: Message) -> Client:
-        meta = params_of(message, Params).meta
-        if VERSION_KEY in meta or message.method == "server/discover":
-            return stateless(meta)
+    async def _found(self, message: Message) -> dict[str, Any]:
+        if VERSION_KEY in meta_of(message) or message.method == "server/discover":
+            return await self.talk.stateless(self.caller, message, self._send)
         if message.method == "initialize":
             asked = params_of(message, Initialize)
             can = capabilities(asked.capabilities)
             self.client = Client(era="handshake", version=negotiated(asked.version), can=can, run=self.run)
         if self.client is None and message.method != "ping":
             raise WireError(INVALID_REQUEST, "begin with `initialize`")
-        return self.client or Client(era="handshake", version="")
+        client = self.client or Client(era="handshake", version="")
+        return await self.talk.in_session(
+            self.caller,
+            client,
+            message,
+            self._send,
+            session=_SESSION,
+            level=self.level,
+            keep_level=self._keep_level,
+        )
 
-    def _send(self, message: bytes) -> None:
+    def _keep_level(self, level: str) -> None:
+        self.level = level
+
+    def _send(self, message: bytes) -> bool:
         self.writer.write(message + b"\n")
+        return not self.writer.is_closing()
 
 
 class Cancelled(Params, frozen=True, kw_only=True, rename="camel"):

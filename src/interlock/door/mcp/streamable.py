@@ -5,17 +5,12 @@ A session is in its id, so that any process of several answers it; policy reads 
 must agree.
 """
 
-import asyncio
 from base64 import b64decode
 from binascii import Error
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
-from dataclasses import field as factory
+from dataclasses import dataclass, field
 from typing import Any, cast
-
-import msgspec
-from msgspec import field
 
 from interlock.core.action import Caller
 from interlock.core.ids import AgentId, Environment, PrincipalId, RunId, TenantId, WorkflowId
@@ -35,16 +30,14 @@ from interlock.door.mcp.client import (
     stateless,
     unsupported,
 )
-from interlock.door.mcp.front import METHODS, Exchange, Front, Initialize
-from interlock.door.mcp.line import LEVELS, Answers, Asking, InSession, Waiting
+from interlock.door.mcp.front import Initialize
 from interlock.door.mcp.reply import Reply
-from interlock.door.mcp.rounds import Rounds, UnderWay
+from interlock.door.mcp.talk import LEVEL_UNSAID, Talk, meta_of
 from interlock.door.mcp.wire import (
     HEADER_MISMATCH,
     INVALID_PARAMS,
     INVALID_REQUEST,
     Message,
-    Params,
     RequestId,
     WireError,
     params_of,
@@ -67,8 +60,6 @@ _STATUS = {
     wire.METHOD_NOT_FOUND: 404,
 }
 """The status of an error in the stateless era; that of any other, and of all in a session, is 200."""
-_LEVEL = "io.modelcontextprotocol/logLevel"
-_LEVEL_UNSAID = "info"
 _UNNAMED = AgentId("mcp")
 """Who asks where neither the token nor the contract names an agent."""
 _ENDED_MAX = 10_000  # sessions that were ended and are still refused; older ones are too old by themselves
@@ -78,18 +69,16 @@ _ENDED_MAX = 10_000  # sessions that were ended and are still refused; older one
 class Endpoint:
     """The endpoint `/mcp`."""
 
-    front: Front
+    talk: Talk
     entrance: Entrance
-    rounds: Rounds
-    answers: Answers = factory(default_factory=Answers)
-    ended: OrderedDict[str, None] = factory(default_factory=OrderedDict[str, None])
-    levels: OrderedDict[str, str] = factory(default_factory=OrderedDict[str, str])
+    ended: OrderedDict[str, None] = field(default_factory=OrderedDict[str, None])
+    levels: OrderedDict[str, str] = field(default_factory=OrderedDict[str, str])
     """From which level on a session wants log messages, where it said so to this process."""
 
     @classmethod
     def of(cls, gateway: Gateway, entrance: Entrance) -> "Endpoint":
         """Make the endpoint of a gateway."""
-        return cls(front=Front(gateway=gateway), entrance=entrance, rounds=Rounds(secrets=gateway.secrets))
+        return cls(talk=Talk.of(gateway), entrance=entrance)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request of HTTP."""
@@ -115,7 +104,9 @@ class Endpoint:
         agents: tuple[AgentId, ...] = ()
         if agent is None and len(bearer.agents) != 1 and bearer.workflow is not None and bearer.environment is not None:
             # The contract may have one agent alone, which need not be named.
-            force = await self.front.force(_anybody(bearer.tenant, bearer.workflow, bearer.environment), fresh=False)
+            force = await self.talk.front.force(
+                _anybody(bearer.tenant, bearer.workflow, bearer.environment), fresh=False
+            )
             agents = (tuple(force.contract.agents) or (_UNNAMED,)) if force is not None else ()
         return caller_of(
             bearer,
@@ -131,7 +122,7 @@ class Endpoint:
             return await _refuse(send, 413, f"a message has at most {wire.MESSAGE_BYTES_MAX:,} bytes")
         try:
             message = wire.read(raw)
-            meta = _meta_of(message)
+            meta = meta_of(message)
         except WireError as wrong:
             return await answer(send, 400, wire.error(wire.id_of(raw), wrong))
         said = header(scope, b"mcp-protocol-version")
@@ -152,44 +143,10 @@ class Endpoint:
         id, reply = cast("RequestId", message.id), Reply.to(scope, send)
         try:
             mirrored(scope, message, meta)
-            found = await self._round(caller, stateless(meta), message, meta, reply)
+            found = await self.talk.stateless(caller, message, reply.push)
         except WireError as wrong:
             return await reply.finish(_STATUS.get(wrong.code, 200), wire.error(id, wrong))
         return await reply.finish(200, wire.result(id, found))
-
-    async def _round(
-        self, caller: Caller, client: Client, message: Message, meta: Mapping[str, Any], reply: Reply
-    ) -> dict[str, Any]:
-        """Answer a stateless request, or say what has to be known before."""
-        known = METHODS.get(cast("str", message.method))
-        if known is None or not known.asks:
-            return await self.front.answer(Exchange(caller=caller, client=client, message=message))
-        said = params_of(message, Round)
-        about = said.about(cast("str", message.method))
-        if said.state is not None:
-            return await self.rounds.go_on(caller, about, said.state, said.responses or {})
-        asking = await self._asking(caller, client, meta, reply, level=meta.get(_LEVEL))
-        line = Waiting(asking=asking, given=dict(said.responses or {}))
-        whole = Exchange(caller=caller, client=client, message=message, asking=asking, line=line)
-        if not asking.asks:
-            return await self.front.answer(whole)
-        task = asyncio.create_task(self.front.answer(whole))
-        return await self.rounds.begin(caller, about, UnderWay(task=task, line=line))
-
-    async def _asking(
-        self, caller: Caller, client: Client, meta: Mapping[str, Any], reply: Reply, *, level: object
-    ) -> Asking:
-        token = meta.get("progressToken")
-        return Asking(
-            gateway=self.front.gateway,
-            force=await self.front.force(caller, fresh=False),
-            caller=caller,
-            client=client,
-            run=client.run,
-            push=reply.push,
-            progress=token if isinstance(token, str | int) else None,
-            level=level if isinstance(level, str) and level in LEVELS else None,
-        )
 
     async def _in_session(self, scope: Scope, send: Send, caller: Caller, message: Message, said: str | None) -> None:
         if said is not None and said not in HANDSHAKE_VERSIONS:
@@ -203,38 +160,38 @@ class Endpoint:
             return await answer(send, session, wire.error(None, WireError(INVALID_REQUEST, _NO_SESSION[session])))
         id = cast("str", header(scope, b"mcp-session-id"))
         if message.is_answer:
-            self.answers.come(id, message)
+            self.talk.answers.come(id, message)
         if not message.is_request:
             return await answer(send, 202)
-        reply = Reply.to(scope, send)
-        exchange = await self._exchange(caller, session.client(), message, reply, id)
-        return await self._answered(reply, exchange)
+        return await self._answered(Reply.to(scope, send), caller, session.client(), message, id)
 
-    async def _exchange(self, caller: Caller, client: Client, message: Message, reply: Reply, id: str) -> Exchange:
-        known = METHODS.get(cast("str", message.method))
+    async def _answered(
+        self,
+        reply: Reply,
+        caller: Caller,
+        client: Client,
+        message: Message,
+        session: str,
+        more: tuple[tuple[bytes, bytes], ...] = (),
+    ) -> None:
+        id = cast("RequestId", message.id)
 
         def keep_level(level: str) -> None:
-            self.levels[id] = level
+            self.levels[session] = level
             if len(self.levels) > _ENDED_MAX:
                 self.levels.popitem(last=False)
 
-        if known is None or not known.asks:
-            return Exchange(caller=caller, client=client, message=message, keep_level=keep_level)
-        level = self.levels.get(id, _LEVEL_UNSAID)
-        asking = await self._asking(caller, client, _meta_of(message), reply, level=level)
-        line = InSession(asking=asking, session=id, answers=self.answers)
-        return Exchange(caller=caller, client=client, message=message, asking=asking, line=line)
-
-    async def _answered(self, reply: Reply, exchange: Exchange, more: tuple[tuple[bytes, bytes], ...] = ()) -> None:
-        id = cast("RequestId", exchange.message.id)
+        level = self.levels.get(session, LEVEL_UNSAID)
         try:
-            found = await self.front.answer(exchange)
+            found = await self.talk.in_session(
+                caller, client, message, reply.push, session=session, level=level, keep_level=keep_level
+            )
         except WireError as wrong:
             return await reply.finish(200, wire.error(id, wrong))
         return await reply.finish(200, wire.result(id, found), more)
 
     async def _initialize(self, scope: Scope, send: Send, caller: Caller, message: Message) -> None:
-        secrets, now = self.front.gateway.secrets, self.front.gateway.clock.now()
+        secrets, now = self.talk.front.gateway.secrets, self.talk.front.gateway.clock.now()
         try:
             asked = params_of(message, Initialize)
         except WireError as wrong:
@@ -248,15 +205,14 @@ class Endpoint:
         )
         given = session_id(secrets, caller.tenant, session)
         more = ((b"mcp-session-id", given.encode()),)
-        exchange = Exchange(caller=caller, client=session.client(), message=message)
-        return await self._answered(Reply.to(scope, send), exchange, more)
+        return await self._answered(Reply.to(scope, send), caller, session.client(), message, given, more)
 
     def _session(self, scope: Scope, caller: Caller) -> Session | int:
         """Return the session that a request names, or the status that says why there is none."""
         said = header(scope, b"mcp-session-id")
         if said is None:
             return 400
-        gateway = self.front.gateway
+        gateway = self.talk.front.gateway
         session = session_of(gateway.secrets, caller.tenant, said, of=_who(caller), now=gateway.clock.now())
         return 404 if session is None or said in self.ended else session
 
@@ -282,10 +238,6 @@ def _anybody(tenant: TenantId, workflow: WorkflowId, environment: Environment) -
 def _who(caller: Caller) -> str:
     """Name whose session it is. Another token may go on with it, as long as it speaks for the same."""
     return "\0".join((caller.workflow, caller.environment, caller.agent, caller.principal))
-
-
-def _meta_of(message: Message) -> Mapping[str, Any]:
-    return params_of(message, Params).meta if message.is_request else {}
 
 
 def mirrored(scope: Scope, message: Message, meta: Mapping[str, Any]) -> None:
@@ -320,20 +272,6 @@ def _plain(said: str | None) -> str | None:
         return b64decode(said.removeprefix("=?base64?").removesuffix("?="), validate=True).decode()
     except (Error, UnicodeDecodeError):
         return None
-
-
-class Round(Params, frozen=True, kw_only=True):
-    """What a stateless client says when it calls again with answers."""
-
-    state: str | None = field(name="requestState", default=None)
-    responses: dict[str, Any] | None = field(name="inputResponses", default=None)
-    name: str = ""
-    uri: str = ""
-    arguments: Any = None
-
-    def about(self, method: str) -> bytes:
-        """Name what is asked for, whatever the order in which it is written."""
-        return msgspec.json.encode([method, self.name, self.uri, self.arguments], order="deterministic")
 
 
 async def _wrong(send: Send, id: RequestId | None, wrong: WireError) -> None:

@@ -1,0 +1,121 @@
+"""One request answered, whatever it came over: with the way back to its client, as its era has it."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import msgspec
+
+from interlock.core.action import Caller
+from interlock.door.mcp.client import Client, stateless
+from interlock.door.mcp.front import METHODS, Exchange, Front
+from interlock.door.mcp.line import LEVELS, Answers, Asking, InSession, Waiting
+from interlock.door.mcp.rounds import Rounds, UnderWay
+from interlock.door.mcp.wire import Message, Params, params_of
+from interlock.gateway.call import Gateway
+
+_LEVEL = "io.modelcontextprotocol/logLevel"
+LEVEL_UNSAID = "info"
+"""From which level on a session gets log messages that says nothing of it."""
+
+Push = Callable[[bytes], bool]
+"""Sends a message before the answer; says whether that can still be done."""
+
+
+class Round(Params, frozen=True, kw_only=True):
+    """What a stateless client says when it calls again with answers."""
+
+    state: str | None = msgspec.field(name="requestState", default=None)
+    responses: dict[str, Any] | None = msgspec.field(name="inputResponses", default=None)
+    name: str = ""
+    uri: str = ""
+    arguments: Any = None
+
+    def about(self, method: str) -> bytes:
+        """Name what is asked for, whatever the order in which it is written."""
+        return msgspec.json.encode([method, self.name, self.uri, self.arguments], order="deterministic")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Talk:
+    """What transports have in common: the front, and what clients were asked and have not answered."""
+
+    front: Front
+    rounds: Rounds
+    answers: Answers = field(default_factory=Answers)
+
+    @classmethod
+    def of(cls, gateway: Gateway) -> "Talk":
+        """Begin with nothing asked."""
+        return cls(front=Front(gateway=gateway), rounds=Rounds(secrets=gateway.secrets))
+
+    async def stateless(self, caller: Caller, message: Message, push: Push) -> dict[str, Any]:
+        """Answer a stateless request, or say what has to be known before.
+
+        Raises:
+            WireError: what the protocol has an error for.
+        """
+        meta = meta_of(message)
+        client, method = stateless(meta), cast("str", message.method)
+        known = METHODS.get(method)
+        if known is None or not known.asks:
+            return await self.front.answer(Exchange(caller=caller, client=client, message=message))
+        said = params_of(message, Round)
+        if said.state is not None:
+            return await self.rounds.go_on(caller, said.about(method), said.state, said.responses or {})
+        asking = await self._asking(caller, client, meta, push, level=meta.get(_LEVEL))
+        line = Waiting(asking=asking, given=dict(said.responses or {}))
+        whole = Exchange(caller=caller, client=client, message=message, asking=asking, line=line)
+        if not asking.asks:
+            return await self.front.answer(whole)
+        task = asyncio.create_task(self.front.answer(whole))
+        return await self.rounds.begin(caller, said.about(method), UnderWay(task=task, line=line))
+
+    async def in_session(
+        self,
+        caller: Caller,
+        client: Client,
+        message: Message,
+        push: Push,
+        *,
+        session: str,
+        level: str,
+        keep_level: Callable[[str], None],
+    ) -> dict[str, Any]:
+        """Answer a request of a session.
+
+        Raises:
+            WireError: what the protocol has an error for.
+        """
+        known = METHODS.get(cast("str", message.method))
+        exchange = Exchange(caller=caller, client=client, message=message, keep_level=keep_level)
+        if known is not None and known.asks:
+            asking = await self._asking(caller, client, meta_of(message), push, level=level)
+            line = InSession(asking=asking, session=session, answers=self.answers)
+            exchange = Exchange(caller=caller, client=client, message=message, asking=asking, line=line)
+        return await self.front.answer(exchange)
+
+    async def _asking(
+        self, caller: Caller, client: Client, meta: Mapping[str, Any], push: Push, *, level: object
+    ) -> Asking:
+        token = meta.get("progressToken")
+        return Asking(
+            gateway=self.front.gateway,
+            force=await self.front.force(caller, fresh=False),
+            caller=caller,
+            client=client,
+            run=client.run,
+            push=push,
+            progress=token if isinstance(token, str | int) else None,
+            level=level if isinstance(level, str) and level in LEVELS else None,
+        )
+
+
+def meta_of(message: Message) -> Mapping[str, Any]:
+    """Return `params._meta` of a request.
+
+    Raises:
+        WireError: the parameters are none.
+    """
+    return params_of(message, Params).meta if message.is_request else {}
