@@ -24,9 +24,12 @@ class Left(Exception):
 
 
 def header(scope: Scope, name: bytes) -> str | None:
-    """Return a header by its lower-case name; nothing where it is missing, or was sent more than once."""
+    """Return a header by its lower-case name; nothing where it is missing, or was sent more than once.
+
+    Blanks around a value are no part of it (RFC 9110, 5.5), and not every parser takes them away.
+    """
     found = [value for each, value in scope["headers"] if each == name]
-    return found[0].decode("latin-1") if len(found) == 1 else None
+    return found[0].strip(b" \t").decode("latin-1") if len(found) == 1 else None
 
 
 def sent_twice(scope: Scope, names: Iterable[bytes]) -> str | None:

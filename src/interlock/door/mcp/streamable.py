@@ -5,16 +5,15 @@ A session is in its id, so that any process of several answers it; policy reads 
 must agree.
 """
 
-from base64 import b64decode
-from binascii import Error
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from interlock.core.action import Caller
-from interlock.core.ids import AgentId, Environment, PrincipalId, RunId, TenantId, WorkflowId
-from interlock.door.asgi import Receive, Scope, Send, TooLarge, answer, body_of, header, sent_twice
+from interlock.core.canonical import JsonObject
+from interlock.core.ids import AgentId, Environment, PrincipalId, RunId, TenantId, ToolName, WorkflowId
+from interlock.door.asgi import Receive, Scope, Send, TooLarge, answer, body_of, header
 from interlock.door.entrance import Entrance, TooOften
 from interlock.door.mcp import wire
 from interlock.door.mcp.client import (
@@ -27,10 +26,10 @@ from interlock.door.mcp.client import (
     negotiated,
     session_id,
     session_of,
-    stateless,
     unsupported,
 )
 from interlock.door.mcp.front import Initialize
+from interlock.door.mcp.mirror import Called, mirrored, mirrored_arguments
 from interlock.door.mcp.reply import Reply
 from interlock.door.mcp.talk import LEVEL_UNSAID, Talk, meta_of
 from interlock.door.mcp.wire import (
@@ -46,10 +45,6 @@ from interlock.gateway import fresh
 from interlock.gateway.call import Gateway
 from interlock.identity.bearer import Bearer, NotKnown, Wrong, caller_of
 
-NAMED = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
-"""Which parameter of a method is mirrored in `Mcp-Name`."""
-
-_MIRRORS = (b"mcp-protocol-version", b"mcp-method", b"mcp-name")
 _STATUS = {
     wire.PARSE_ERROR: 400,
     INVALID_REQUEST: 400,
@@ -143,10 +138,19 @@ class Endpoint:
         id, reply = cast("RequestId", message.id), Reply.to(scope, send)
         try:
             mirrored(scope, message, meta)
+            mirrored_arguments(scope, message, await self._schema_of(caller, message))
             found = await self.talk.stateless(caller, message, reply.push)
         except WireError as wrong:
             return await reply.finish(_STATUS.get(wrong.code, 200), wire.error(id, wrong))
         return await reply.finish(200, wire.result(id, found))
+
+    async def _schema_of(self, caller: Caller, message: Message) -> JsonObject:
+        """Return the schema of the tool that is called; an empty one where there is none."""
+        if message.method != "tools/call":
+            return {}
+        force = await self.talk.front.force(caller, fresh=False)
+        tool = force.contract.tools.get(ToolName(params_of(message, Called).name)) if force is not None else None
+        return (tool.schema if tool is not None else None) or {}
 
     async def _in_session(self, scope: Scope, send: Send, caller: Caller, message: Message, said: str | None) -> None:
         if said is not None and said not in HANDSHAKE_VERSIONS:
@@ -238,40 +242,6 @@ def _anybody(tenant: TenantId, workflow: WorkflowId, environment: Environment) -
 def _who(caller: Caller) -> str:
     """Name whose session it is. Another token may go on with it, as long as it speaks for the same."""
     return "\0".join((caller.workflow, caller.environment, caller.agent, caller.principal))
-
-
-def mirrored(scope: Scope, message: Message, meta: Mapping[str, Any]) -> None:
-    """Hold what headers mirror of the body against it, as readers on the way may have acted on either.
-
-    Raises:
-        WireError: they disagree, or one is missing or there twice.
-    """
-    twice = sent_twice(scope, _MIRRORS)
-    if twice is not None:
-        raise WireError(HEADER_MISMATCH, f"the header `{twice}` is there twice")
-    if VERSION_KEY in meta and header(scope, b"mcp-protocol-version") != meta[VERSION_KEY]:
-        raise WireError(HEADER_MISMATCH, "`MCP-Protocol-Version` is not the version that the body says")
-    if VERSION_KEY not in meta:
-        stateless(meta)  # says what is missing
-    method = cast("str", message.method)
-    if header(scope, b"mcp-method") != method:
-        raise WireError(HEADER_MISMATCH, "`Mcp-Method` is not the method that the body says")
-    key = NAMED.get(method)
-    if key is None:
-        return
-    named = params_of(message, dict[str, Any]).get(key)
-    if named is not None and _plain(header(scope, b"mcp-name")) != named:
-        raise WireError(HEADER_MISMATCH, f"`Mcp-Name` is not the `{key}` that the body says")
-
-
-def _plain(said: str | None) -> str | None:
-    """Read a header that may be wrapped as `=?base64?...?=`; nothing where that is not well formed."""
-    if said is None or not (said.startswith("=?base64?") and said.endswith("?=")):
-        return said
-    try:
-        return b64decode(said.removeprefix("=?base64?").removesuffix("?="), validate=True).decode()
-    except (Error, UnicodeDecodeError):
-        return None
 
 
 async def _wrong(send: Send, id: RequestId | None, wrong: WireError) -> None:
