@@ -50,9 +50,8 @@ def _question(connection: socket.socket) -> bytes:
             return raw
         raw += more
     head, _, body = raw.partition(b"\r\n\r\n")
-    length = next(
-        int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")
-    )
+    sizes = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length")]
+    length = int(sizes[0].split(b":")[1]) if sizes else 0
     while len(body) < length:
         body += connection.recv(65_536)
     return head + b"\r\n\r\n" + body

@@ -34,7 +34,7 @@ from interlock.store.look import look_at_sqlite
 from interlock.store.migrate import Changeable, Plan
 from interlock.store.restore import Restored, restore
 from interlock.store.sqlite import SqliteDatabase, lock_for_performing, open_sqlite
-from interlock.tool.every import EveryTool
+from interlock.tool.every import EveryTool, Kind
 from interlock.tool.manifest import Asking, Manifest, manifest_of
 from interlock.tool.python import PythonTools
 
@@ -197,12 +197,31 @@ def describe(asking: Asking) -> Manifest:
     return _DESCRIBE[kind](asking)
 
 
-_DESCRIBE: Mapping[str, Callable[[Asking], Manifest]] = {"python": lambda asking: manifest_of(asking.source)}
+def _openapi(asking: Asking) -> Manifest:
+    # Whoever asks nobody over HTTP should not wait for the imports that it takes.
+    from interlock.tool.openapi import describe_openapi  # noqa: PLC0415
+
+    return describe_openapi(asking)
+
+
+_DESCRIBE: Mapping[str, Callable[[Asking], Manifest]] = {
+    "openapi": _openapi,
+    "python": lambda asking: manifest_of(asking.source),
+}
+KINDS = frozenset(_DESCRIBE)
+"""How the sources begin that this version can carry out."""
 
 
 def every_tool() -> EveryTool:
     """Make what carries out every kind of source. It keeps connections and children until it is closed."""
-    return EveryTool({"python": PythonTools()})
+    return EveryTool({"openapi": _openapi_tools, "python": PythonTools})
+
+
+def _openapi_tools() -> Kind:
+    from interlock.tool.http_client import HttpClient  # noqa: PLC0415
+    from interlock.tool.openapi_tool import OpenApiTools  # noqa: PLC0415
+
+    return OpenApiTools(HttpClient())
 
 
 def anchor_file(path: Path) -> AnchorFile:

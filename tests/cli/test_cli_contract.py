@@ -55,7 +55,7 @@ def test_a_check_says_who_is_missing_and_what_it_has_not_looked_at(on_file: Shel
         "nobody holds the role `lead`, which approves `yellow` and `red`: name people under `approvals.people`" in said
     )
     assert said.endswith(
-        "not looked at here: 5 sources (1 of them `mcp:` or `openapi:`, which this version cannot carry out), "
+        "not looked at here: 5 sources (1 of them `mcp:`, which this version cannot carry out), "
         "1 key file; `interlock contract publish FILE --env ENV` does"
     )
     (found,) = on_file.data("contract", "check", "shop.yaml")

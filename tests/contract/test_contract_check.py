@@ -86,7 +86,7 @@ def test_permissions_of_a_tool_that_is_not_there_are_refused() -> None:
         ("before: nothing", "no tool is named `nothing`"),
         (
             "reconcile: { tool: look, args: { a: $.before.x } }",
-            "`reconcile` of `pay` looks at `$.before.x`; it sees `$.args`",
+            "`reconcile` of `pay` looks at `$.before.x`; it sees `$.action` and `$.args` and `$.key`",
         ),
         ("serialize: result.id", "`serialize` names an argument, found `result.id`"),
         ("serialize: args.ud", "`serialize` looks at the argument `ud`, which `pay` does not declare"),
@@ -251,7 +251,6 @@ fallback: { on_loop: human_handoff, on_timeout: human_handoff }
         "budgets.per_run.model_calls",
         "budgets.per_run.tokens",
         "fallback.on_loop",
-        "tools.idempotency_header",
         "tools.on_repeat",
         "tools.secret",
         "unsafe_durability",

@@ -93,7 +93,6 @@ def test_the_full_contract_says_what_this_version_does_not_enforce() -> None:
             "30: providers -> model routing",
             "35: models -> model routing",
             "70: tools.secret -> the secret broker",
-            "67: tools.idempotency_header -> tools over HTTP",
             "90: tools.args.domains -> trust",
             "91: tools.args.templates -> trust",
             "118: escalate_when -> runs",

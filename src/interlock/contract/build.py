@@ -6,6 +6,7 @@ from interlock.contract.budgets import read_budgets
 from interlock.contract.consent import read_approvals
 from interlock.contract.full_shape import FALLBACKS, MODES
 from interlock.contract.hooks import Hooks
+from interlock.contract.hosts import read_hosts
 from interlock.contract.ir import Assumption, Contract, Hook, Loop
 from interlock.contract.node import Map, Scalar
 from interlock.contract.problem import Findings
@@ -42,6 +43,7 @@ def build(root: Map, findings: Findings) -> Contract:
         agents={AgentId(name): agent.text("key") for name, agent in row.row("agents").rows()},
         tools=tools,
         tool_timeout=timeout,
+        hosts=read_hosts(row),
         rules=rules.all(class_asks),
         class_asks=class_asks,
         policy_files=row.row("permissions").many("policy_files", GLOB),

@@ -10,6 +10,7 @@ from typing import cast
 from interlock.contract.expr import parse as parse_expression
 from interlock.contract.expr import paths
 from interlock.contract.hooks import hooks_of, is_source
+from interlock.contract.hosts import file_of
 from interlock.contract.ir import Contract, Hook, Tool, Undo
 from interlock.contract.path import parse as parse_path
 from interlock.contract.problem import Problem, nearest
@@ -34,6 +35,7 @@ def check(contract: Contract, where: Where | None = None) -> tuple[Problem, ...]
             checks.facts(),
             checks.limits(),
             checks.retention(),
+            checks.hosts(),
             *(checks.tool(tool) for tool in contract.tools.values() if not is_source(tool.name)),
         )
         for problem in each
@@ -55,6 +57,18 @@ class _Checks:
                 what=f"payloads are to be kept for {payloads} days, and the ledger tells of them for {ledger}",
                 fix=f"write `ledger: {payloads}d` or more: an action is pruned with its payloads",
             )
+
+    def hosts(self) -> Iterator[Problem]:
+        documents = {
+            file_of(tool.source) for tool in self.contract.tools.values() if tool.source.startswith("openapi:")
+        }
+        for name, host in self.contract.hosts.items():
+            place = self.where("hosts", name)
+            if name not in documents:
+                yield _problem(place, f"no tool comes from `openapi:{name}#...`", nearest(name, documents))
+            for environment in sorted((host.urls.keys() | host.private_in) - self.contract.modes.keys()):
+                what = f"`{name}` names `{environment}`, which is no environment of this contract"
+                yield _problem(place, what, nearest(environment, self.contract.modes))
 
     def rules(self) -> Iterator[Problem]:
         for rule in self.contract.rules:
@@ -114,8 +128,7 @@ class _Checks:
         if tool.name in RESERVED:
             yield _problem(tool.place, f"`{tool.name}` is a key of `permissions`", "give the tool another name")
         for key, hook in hooks_of(tool).items():
-            # Only what comes after an effect whose end is known can look at its result.
-            roots = {"args", "result"} if key == "after" else {"args"}
+            roots = _SEES.get(key, {"args"})
             yield from self._hook(hook, ("tools", tool.name, key), f"`{key}` of `{tool.name}`", roots)
             yield from _declared(hook.args.values(), tool, self.where("tools", tool.name, key), f"`{key}`")
         yield from self._undo(tool)
@@ -130,7 +143,7 @@ class _Checks:
         tool = self.contract.tools.get(hook.tool)
         if tool is None:
             yield self._no_tool(hook.tool, place)
-        elif tool.effect is not EffectClass.READ:
+        elif tool.effect is not EffectClass.READ and not tool.effect_unsaid:
             yield _problem(
                 place,
                 f"{who} names `{tool.name}`, whose effect is `{tool.effect.value}`; a hook only reads",
@@ -200,6 +213,10 @@ class _Checks:
     def _no_tool(self, name: str, place: Place) -> Problem:
         known = [tool for tool in self.contract.tools if not is_source(tool)]
         return _problem(place, f"no tool is named `{name}`", nearest(name, known) if known else "declare it in `tools`")
+
+
+_SEES = {"after": {"args", "result"}, "reconcile": {"args", "action", "key"}}
+"""What a hook can look at. Only what comes after an effect whose end is known sees its result."""
 
 
 def arguments_of(tool: Tool) -> frozenset[str]:

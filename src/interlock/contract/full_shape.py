@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from typing import Literal
 
 from interlock.contract.scalar import (
+    ADDRESS,
     ANY_NUMBER,
     BREAKER_CONDITION,
     COUNT,
     DATE,
     DAYS,
     DECIMAL,
+    DOCUMENT,
     DURATION,
     EXPRESSION,
     FLAG,
@@ -29,7 +31,7 @@ from interlock.contract.scalar import (
     Leaf,
     one_of,
 )
-from interlock.contract.shape import Many, Named, Shape, Table
+from interlock.contract.shape import Either, Many, Named, Shape, Table
 from interlock.contract.tool_shape import (
     ALLOWED_TOOLS,
     APPROVAL_FOR_CLASSES,
@@ -108,6 +110,18 @@ _HOW_FAR: Mapping[str, Shape] = {
     ),
     "tool_defaults": Table(keys={"timeout": DURATION}),
     "tools": Named(of=TOOL, names=NAME),
+    "hosts": Named(
+        of=Either(
+            short=ADDRESS,
+            long=Table(
+                keys={
+                    "url": Either(short=ADDRESS, long=Named(of=ADDRESS, names=NAME)),
+                    "private": Either(short=FLAG, long=Many(of=NAME)),
+                },
+            ),
+        ),
+        names=DOCUMENT,
+    ),
     "permissions": Table(
         keys={
             "allowed_tools": ALLOWED_TOOLS,

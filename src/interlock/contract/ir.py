@@ -77,6 +77,26 @@ class Unique:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """Where the operations of a document are reached."""
+
+    url: str = ""
+    """In every environment; nothing said is what the document names."""
+    urls: Mapping[Environment, str] = field(default_factory=dict[Environment, str])
+    """In some environments. One that is not named has none."""
+    private: bool = False
+    """Whether it may be in a private network, or on this machine, and be reached without TLS: in every environment."""
+    private_in: frozenset[Environment] = frozenset()
+    """In some environments."""
+
+    def url_in(self, environment: Environment) -> str:
+        return self.url or self.urls.get(environment, "")
+
+    def is_private_in(self, environment: Environment) -> bool:
+        return self.private or environment in self.private_in
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
     """One thing an agent may be able to do. Whatever is not said is read in the strict direction."""
 
@@ -85,6 +105,8 @@ class Tool:
     """Where it comes from: `python:module:function`, `mcp:server/tool`, `openapi:FILE#operationId`, `sql:FILE#name`."""
     place: Place
     effect: EffectClass = EffectClass.OPAQUE
+    effect_unsaid: bool = False
+    """The contract leaves it to the source: publishing takes what that can tell, such as the method of a request."""
     tier: Tier = Tier.RED
     kind: str = ""
     """The class of tools that a rule may name, such as `refund`."""
@@ -225,6 +247,8 @@ class Contract:
     tools: Mapping[ToolName, Tool] = field(default_factory=dict[ToolName, Tool])
     tool_timeout: Micros = Micros(30_000_000)
     """Of a tool that says none."""
+    hosts: Mapping[str, Host] = field(default_factory=dict[str, Host])
+    """By document, as `from` names it."""
     rules: tuple[Rule, ...] = ()
     class_asks: tuple[ClassAsk, ...] = ()
     """Where the rules that ask for a class of tools come from."""

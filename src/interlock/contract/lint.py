@@ -69,20 +69,20 @@ def _is_expression(text: str) -> bool:
 
 
 def _of_tool(tool: Tool) -> Iterator[Assumption]:
-    if tool.retries and tool.effect not in RESENDABLE:
+    if tool.retries and tool.effect not in RESENDABLE and not tool.effect_unsaid:
         yield _of(
             tool, f"says {Unit.RETRIES.show(tool.retries)}, and a tool that is `{tool.effect.value}` is tried once"
         )
-    if tool.idempotency_header and tool.effect is not EffectClass.IDEMPOTENT_KEY:
+    if tool.idempotency_header and tool.effect is not EffectClass.IDEMPOTENT_KEY and not tool.effect_unsaid:
         yield _of(tool, f"names a header for its key, which the effect `{tool.effect.value}` does not send")
     if tool.effect is EffectClass.QUERYABLE and tool.reconcile is None:
         yield _of(tool, "is `queryable` and says no `reconcile`: a person has to find out what became of it")
-    if tool.cache_ttl and tool.effect is not EffectClass.READ:
+    if tool.cache_ttl and tool.effect is not EffectClass.READ and not tool.effect_unsaid:
         yield _of(tool, "writes, so its cache is never used")
 
 
 def _of_allowed(tool: Tool, asking: set[ToolName | None]) -> Iterator[Assumption]:
-    if tool.effect is EffectClass.READ or tool.only_as_undo:
+    if tool.effect is EffectClass.READ or tool.only_as_undo or tool.effect_unsaid:
         return
     # In mode `act`, yellow asks by itself and red is only ever a draft.
     if tool.undo is None and tool.name not in asking and tool.tier is Tier.GREEN:

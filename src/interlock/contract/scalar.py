@@ -219,6 +219,8 @@ NAME = _matching("a name of letters, digits, `_`, `.` and `-`", r"[A-Za-z0-9_][A
 KEY = _matching("the fingerprint of a key", r"key:SHA256:[A-Za-z0-9+/]{43}", "key:SHA256:" + "A" * 43)
 PERSON = _matching("a person's name in this system, without spaces", r"[^\s]{1,200}", "ada@example.com")
 SOURCE = _matching("a source", r"(?:python|mcp|openapi|sql|page|browser):\S{1,500}", "mcp:desk/send_reply")
+DOCUMENT = _matching("a file as `from` names it", r"[^\s#]{1,500}", "billing.yaml")
+ADDRESS = _matching("an address", r"https?://\S{1,500}", "https://billing.example.com/v1")
 FLAG = Leaf(says="`true` or `false`", read=_read_flag, schema={"type": "boolean"})
 VERSION = _number("`1`, the version of this format", "1", _between(1, 1, _whole), {"const": 1})
 COUNT = _number("a whole number, 0 or more", "8", _between(0, SAFE_INTEGER, _whole), {"type": "integer", "minimum": 0})

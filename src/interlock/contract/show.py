@@ -7,6 +7,7 @@ from interlock.budget.period import Period
 from interlock.contract.budgets import PERIODS
 from interlock.contract.full_shape import FULL
 from interlock.contract.hooks import is_source
+from interlock.contract.hosts import written_hosts
 from interlock.contract.ir import Approvals, Budget, Consent, Contract
 from interlock.contract.rules import FACT_RULES
 from interlock.contract.scalar import DURATION_UNITS
@@ -54,6 +55,7 @@ def _what(contract: Contract) -> dict[str, Written]:
         tool_defaults=None if contract.tool_timeout == TIMEOUT else {"timeout": duration(contract.tool_timeout)},
         tools={name: written_tool(tool, contract) for name, tool in contract.tools.items() if not is_source(name)}
         or None,
+        hosts=written_hosts(contract) or None,
         permissions=_permissions(contract) or None,
         facts={**facts, **unknown} or None,
         approvals=_approvals(contract.approvals, contract.rules) or None,

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from interlock.contract.hooks import is_source
 from interlock.contract.ir import Argument, Contract, Hook, Label, Tool
+from interlock.contract.tools import OUTSIDE
 from interlock.contract.written import Written, count, duration, json_value, micros, table
 from interlock.core.ids import ToolName
 from interlock.policy.rule import Place
@@ -14,7 +15,7 @@ def written_tool(tool: Tool, contract: Contract) -> Written:
     return table(
         from_=tool.source or None,
         description=tool.description or None,
-        effect=tool.effect.value,
+        effect=None if tool.effect_unsaid else tool.effect.value,
         tier=tool.tier.value,
         class_=tool.kind or None,
         price=None if tool.price is None else micros(tool.price),
@@ -23,7 +24,7 @@ def written_tool(tool: Tool, contract: Contract) -> Written:
         resend_within=None if tool.resend_within is None else duration(tool.resend_within),
         slots=None if tool.slots == _UNSAID.slots else count(tool.slots),
         isolate=tool.isolate or None,
-        outside=tool.outside or None,
+        outside=_outside(tool),
         secret=tool.secret or None,
         idempotency_header=tool.idempotency_header or None,
         args={name: _argument(each) for name, each in tool.arguments.items()} or None,
@@ -58,6 +59,10 @@ def written_hook(hook: Hook | None, contract: Contract) -> Mapping[str, Written]
         within=duration(hook.within) if hook.within else None,
         price=None if price is None else micros(price),
     )
+
+
+def _outside(tool: Tool) -> bool | None:
+    return None if tool.outside == tool.source.startswith(OUTSIDE) else tool.outside
 
 
 def _retries(tool: Tool) -> Written | None:

@@ -45,12 +45,14 @@ def _tool(name: ToolName, row: Row, hooks: Hooks, timeout: Micros) -> Tool:
             row.place, f"`{name}` says no source: it cannot be called until `from` says where it comes from"
         )
     retries, backoff = _retries(row)
+    effect = _effect(name, row, source, findings)
     return Tool(
         name=name,
         source=source,
         place=row.place,
         description=row.text("description"),
-        effect=_effect(name, row, findings),
+        effect=effect or EffectClass.OPAQUE,
+        effect_unsaid=effect is None,
         tier=_tier(name, row, findings),
         kind=row.get("class", NAME, ""),
         price=_price(name, row, source, findings),
@@ -60,7 +62,7 @@ def _tool(name: ToolName, row: Row, hooks: Hooks, timeout: Micros) -> Tool:
         resend_within=row.find("resend_within", DURATION),
         slots=row.get("slots", POSITIVE, 8),
         isolate=row.get("isolate", FLAG, False),
-        outside=row.get("outside", FLAG, False),
+        outside=row.get("outside", FLAG, source.startswith(OUTSIDE)),
         secret=row.get("secret", NAME, ""),
         idempotency_header=row.get("idempotency_header", NAME, ""),
         arguments={key: _argument(argument) for key, argument in row.row("args").rows()},
@@ -85,7 +87,8 @@ def _tool(name: ToolName, row: Row, hooks: Hooks, timeout: Micros) -> Tool:
     )
 
 
-def _effect(name: ToolName, row: Row, findings: Findings) -> EffectClass:
+def _effect(name: ToolName, row: Row, source: str, findings: Findings) -> EffectClass | None:
+    """Read what repeating would do, or nothing where the source itself can tell when it is published."""
     said = row.get("effect", EFFECTS, "")
     if said == "transactional":
         findings.assume(
@@ -93,6 +96,9 @@ def _effect(name: ToolName, row: Row, findings: Findings) -> EffectClass:
             f"`{name}` is transactional: read as `queryable`, because no foreign code runs inside our transaction",
         )
         return EffectClass.QUERYABLE
+    if not said and source.startswith(_TELLS_EFFECT):
+        findings.assume(row.place, f"`{name}` {LEFT_TO_SOURCE}")
+        return None
     if not said:
         findings.assume(row.place, f"`{name}` says no effect: read as `opaque`, so nothing is ever sent twice")
         return EffectClass.OPAQUE
@@ -200,5 +206,10 @@ def _reaches_out(node: Node) -> bool:
             return any(_reaches_out(each) for each in node.items)
 
 
+_TELLS_EFFECT = ("openapi:", "page:")
+"""Sources that say what repeating would do: an operation by its method, a page because it is only read."""
+LEFT_TO_SOURCE = "says no effect: publishing takes it from its source, `opaque` until then"
+OUTSIDE = ("openapi:", "page:")
+"""Sources that leave for a host which outsiders can reach, unless the contract knows better."""
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _BACKOFF = Micros(200_000)

@@ -46,7 +46,6 @@ _WAITING = (
     Waiting(("providers",), "model routing", protects=True),
     Waiting(("models",), "model routing"),
     Waiting(("tools", "*", "secret"), "the secret broker", protects=True, typed=True),
-    Waiting(("tools", "*", "idempotency_header"), "tools over HTTP", typed=True),
     Waiting(("tools", "*", "on_repeat"), "runs", typed=True),
     Waiting(("tools", "*", "args", "*", "domains"), "trust", protects=True, typed=True),
     Waiting(("tools", "*", "args", "*", "templates"), "trust", protects=True, typed=True),

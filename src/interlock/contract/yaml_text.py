@@ -1,9 +1,10 @@
-"""YAML text into nodes with places. Refused: duplicate keys, tags, keys that are no text, and files without end.
+"""YAML text into nodes with places. Refused: duplicate keys, tags, keys that are no words, and files without end.
 
 Comments are ignored. Nothing is constructed: a number keeps its literal text.
 """
 
 import re
+from dataclasses import dataclass
 from typing import cast
 
 import yaml
@@ -14,10 +15,27 @@ from interlock.core.limits import CONTRACT_DEPTH_MAX, CONTRACT_NODES_MAX
 from interlock.policy.rule import Place
 
 
-def parse_yaml(text: str, file: str, findings: Findings) -> Node | None:
-    """Read one document. What is wrong goes to `findings`, and then there may be no node."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """How much a file may hold, and whether its keys may be numbers."""
+
+    depth: int = CONTRACT_DEPTH_MAX
+    nodes: int = CONTRACT_NODES_MAX
+    number_keys: bool = False
+
+
+def parse_yaml(text: str, file: str, findings: Findings, bounds: Bounds | None = None) -> Node | None:
+    """Read one document. What is wrong goes to `findings`, and then there may be no node.
+
+    Args:
+        text: the file.
+        file: its name.
+        findings: gets what is wrong.
+        bounds: how much it may hold; nothing said is as much as a contract.
+    """
+    bounds = bounds or Bounds()
     try:
-        root = _Composer(text).get_single_node()
+        root = _Composer(text, bounds.depth).get_single_node()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         what = f"this is not YAML: {error.problem or 'it cannot be read'}"
@@ -31,25 +49,26 @@ def parse_yaml(text: str, file: str, findings: Findings) -> Node | None:
         if root is None:
             findings.wrong(Place(file=file, line=1, column=1), "the file is empty", "write a contract")
             return None
-        return _Converter(file, findings).node(root, 0)
+        return _Converter(file, findings, bounds).node(root, 0)
     return None
 
 
 class _Composer(yaml.SafeLoader):
     """Composes nodes and stops at tags and at depth, before Python's own stack does."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, depth_max: int) -> None:
         super().__init__(text)
         self._depth = 0
+        self._depth_max = depth_max
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         # The stubs of this library say nothing of the event's type.
         event = cast("yaml.Event", self.peek_event())  # pyright: ignore[reportUnknownMemberType]
         if isinstance(event, yaml.NodeEvent) and getattr(event, "tag", None) is not None:
             raise yaml.MarkedYAMLError(problem="tags are not allowed", problem_mark=event.start_mark)
-        if self._depth > CONTRACT_DEPTH_MAX:
+        if self._depth > self._depth_max:
             raise yaml.MarkedYAMLError(
-                problem=f"it is nested more than {CONTRACT_DEPTH_MAX} levels deep", problem_mark=event.start_mark
+                problem=f"it is nested more than {self._depth_max} levels deep", problem_mark=event.start_mark
             )
         self._depth += 1
         try:
@@ -61,20 +80,21 @@ class _Composer(yaml.SafeLoader):
 class _Converter:
     """Turns composed nodes into ours, each alias written out, and counts them."""
 
-    def __init__(self, file: str, findings: Findings) -> None:
+    def __init__(self, file: str, findings: Findings, bounds: Bounds) -> None:
         self._file = file
         self._findings = findings
-        self._left = CONTRACT_NODES_MAX
+        self._bounds = bounds
+        self._left = bounds.nodes
 
     def node(self, composed: yaml.Node, depth: int) -> Node | None:
         place = _place(self._file, composed.start_mark)
         self._left -= 1
-        if self._left < 0 or depth > CONTRACT_DEPTH_MAX:
+        if self._left < 0 or depth > self._bounds.depth:
             if self._left >= -1:
                 self._left = -1
                 self._findings.wrong(
                     place,
-                    f"the file has more than {CONTRACT_NODES_MAX:,} values, or is nested too deeply",
+                    f"the file has more than {self._bounds.nodes:,} values, or is nested too deeply",
                     "write out what its aliases stand for, or split the workflow",
                 )
             return None
@@ -119,7 +139,8 @@ class _Converter:
     def _key(self, composed: yaml.Node) -> str | None:
         """Read a key. YAML 1.1 takes a bare `on` for a flag; here it is the word."""
         place = _place(self._file, composed.start_mark)
-        known = isinstance(composed, yaml.ScalarNode) and _KINDS.get(composed.tag, "text") in {"text", "flag"}
+        words = {"text", "flag", "number"} if self._bounds.number_keys else {"text", "flag"}
+        known = isinstance(composed, yaml.ScalarNode) and _KINDS.get(composed.tag, "text") in words
         if not known or composed.tag in _NO_KEYS or _UNSAFE.search(str(composed.value)):
             self._findings.wrong(place, "a key is not a word", "write the key as text, in quotes if it is a number")
             return None

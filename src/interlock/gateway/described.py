@@ -9,7 +9,7 @@ from interlock.contract.ir import Contract, Tool
 from interlock.core.errors import InterlockError
 from interlock.core.value import replace
 from interlock.gateway.force import compiled
-from interlock.gateway.publishable import Describe, with_policy_files
+from interlock.gateway.publishable import Describe, effect_of, with_policy_files
 from interlock.policy.load import Policies
 from interlock.tool.manifest import Asking
 
@@ -42,11 +42,15 @@ def described(contract: Contract, *, folder: Path, describe: Describe) -> Descri
 
 def _described(asking: Asking, describe: Describe, assumed: list[str]) -> Tool:
     tool = asking.tool
-    if tool.schema is not None:
+    if tool.schema is not None and not tool.effect_unsaid:
         return tool
     try:
-        return replace(tool, schema=describe(asking).schema)
+        manifest = describe(asking)
+        schema = tool.schema if tool.schema is not None else manifest.schema
+        return replace(tool, schema=schema, effect=effect_of(tool, manifest))
     except InterlockError as error:
+        if tool.schema is not None:
+            return tool
         if tool.arguments:
             assumed.append(
                 f"what `{tool.name}` takes is not known ({error}): its `args` are taken as numbers and texts"

@@ -12,11 +12,13 @@ from typing import Any, cast
 from interlock.contract.bundle import encode
 from interlock.contract.check import check
 from interlock.contract.hooks import hooks_of
-from interlock.contract.ir import Contract, Hook, Tool, Undo
+from interlock.contract.ir import Assumption, Contract, Hook, Tool, Undo
 from interlock.contract.narrow import wider
 from interlock.contract.problem import ContractProblems, Problem, nearest
+from interlock.contract.tools import LEFT_TO_SOURCE
 from interlock.contract.unenforced import relied_on
 from interlock.core.canonical import JsonObject
+from interlock.core.effect import EffectClass
 from interlock.core.errors import ContractInvalid, InterlockError
 from interlock.core.ids import AgentId, Environment, ToolName
 from interlock.core.limits import POLICY_FILE_BYTES_MAX
@@ -55,6 +57,7 @@ def publishable(contract: Contract, environment: Environment, *, folder: Path, d
         cedar=found.policies(),
         agents={agent: found.key(agent, file) for agent, file in contract.agents.items()},
     )
+    resolved = replace(resolved, assumptions=(*still_assumed(resolved), *found.notes))
     found.held_back(environment)
     if not found.problems:
         found.fits_together(resolved)
@@ -91,6 +94,7 @@ class _Publishable:
     describe: Describe
     environment: Environment | None = None
     problems: list[Problem] = field(default_factory=list[Problem])
+    notes: list[Assumption] = field(default_factory=list[Assumption])
 
     def wrong(self, place: Place, what: str, fix: str) -> None:
         self.problems.append(Problem(place=place, what=what, fix=fix))
@@ -111,8 +115,11 @@ class _Publishable:
         if more is not None:
             what = f"the schema of `{tool.name}` accepts more at `{more}` than `{tool.source}` takes"
             self.wrong(tool.place, what, "narrow it, or remove `schema`: the function's own is used then")
+        self.notes += (Assumption(place=tool.place, text=f"`{tool.name}`: {note}") for note in manifest.notes)
         return replace(
             tool,
+            effect=effect_of(tool, manifest),
+            effect_unsaid=tool.effect_unsaid and manifest.effect is None,
             description=tool.description or manifest.description,
             schema=tool.schema if tool.schema is not None else manifest.schema,
             result_schema=tool.result_schema if tool.result_schema is not None else manifest.result_schema,
@@ -198,6 +205,17 @@ class _Publishable:
             compiled(resolved, encode(resolved)[0])
         except InterlockError as error:
             self.wrong(resolved.place, str(error), error.fix)
+
+
+def still_assumed(resolved: Contract) -> Iterator[Assumption]:
+    """Leave out what was only assumed until a source could be asked."""
+    told = {f"`{tool.name}` {LEFT_TO_SOURCE}" for tool in resolved.tools.values() if not tool.effect_unsaid}
+    return (each for each in resolved.assumptions if each.text not in told)
+
+
+def effect_of(tool: Tool, manifest: Manifest) -> EffectClass:
+    """Say what repeating a tool would do: as the contract says, or as its source can tell."""
+    return manifest.effect if tool.effect_unsaid and manifest.effect is not None else tool.effect
 
 
 def _arguments(tool: Tool) -> Iterator[Problem]:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from functools import partial
 
 from interlock.core.action import ActionState
+from interlock.core.canonical import Json
 from interlock.core.effect import EffectClass
 from interlock.core.errors import InterlockError, StoreError
 from interlock.core.fact import Known
@@ -30,7 +31,7 @@ from interlock.gateway.closing import close, happened, needs_to_end
 from interlock.gateway.erase import end_erasing
 from interlock.gateway.expire import Expired, by_itself, expire
 from interlock.gateway.paid import Purse
-from interlock.gateway.perform import NeverHappened, Unheard
+from interlock.gateway.perform import NeverHappened, Unheard, provider_key
 from interlock.gateway.prune import prune
 from interlock.gateway.resend import Taken, take_over
 from interlock.gateway.resume import resume_or_leave
@@ -168,7 +169,8 @@ async def reconcile(gateway: Gateway, store: TenantStore, row: ActionRow) -> Out
     seen = await store.read(Needs())
     # The tenant pays: an empty budget of the run must not keep anybody from finding out.
     purse = Purse(store=store, asked=asked, process=gateway.process, seen=seen, pays="tenant")
-    found = await gateway.facts.look(asked, asked.tool.reconcile, seen.now, purse, action=row.action.id)
+    told: dict[str, Json] = {"action": row.action.id, "key": provider_key(row.action)}
+    found = await gateway.facts.look(asked, asked.tool.reconcile, seen.now, purse, **told)
     said = found.value if isinstance(found, Known) else None
     by = (("by", "query"),)
     match said:

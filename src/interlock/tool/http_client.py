@@ -131,6 +131,7 @@ class HttpClient:
                 headers={"Accept-Encoding": "identity", "User-Agent": "interlock", **question.headers},
                 data=question.body,
                 allow_redirects=False,
+                skip_auto_headers=("Content-Type",),
                 timeout=aiohttp.ClientTimeout(total=question.seconds, connect=HTTP_CONNECT_SECONDS_MAX),
                 middlewares=(first_byte.watch,),
             )

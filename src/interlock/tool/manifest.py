@@ -10,6 +10,7 @@ import msgspec
 
 from interlock.contract.ir import Contract, Tool
 from interlock.core.canonical import JsonObject, canonical
+from interlock.core.effect import EffectClass
 from interlock.core.errors import ContractInvalid, InterlockError
 from interlock.core.ids import Environment
 from interlock.tool.function import Function, function_of, plain
@@ -28,6 +29,10 @@ class Manifest:
     """The hash of all of it. Another pin is another tool."""
     how: JsonObject | None = None
     """What performing needs to know beside it, without a credential: the operation, the statement, the server."""
+    effect: EffectClass | None = None
+    """What repeating it would do, where the source can tell; whatever the contract says counts."""
+    notes: tuple[str, ...] = ()
+    """What whoever publishes it should know of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +52,13 @@ class Asking:
 
 
 def pinned(
-    *, description: str, schema: JsonObject, result_schema: JsonObject | None, how: JsonObject | None = None
+    *,
+    description: str,
+    schema: JsonObject,
+    result_schema: JsonObject | None,
+    how: JsonObject | None = None,
+    effect: EffectClass | None = None,
+    notes: tuple[str, ...] = (),
 ) -> Manifest:
     """Put together what a source says of itself, under the hash of all of it.
 
@@ -61,7 +72,15 @@ def pinned(
         message = "what the source says of itself has no canonical form in JSON"
         raise ContractInvalid(message, fix="look at its description and its schemas") from error
     pin = sha256(b"interlock tool 1\n" + written).hexdigest()
-    return Manifest(description=description, schema=schema, result_schema=result_schema, pin=pin, how=how)
+    return Manifest(
+        description=description,
+        schema=schema,
+        result_schema=result_schema,
+        pin=pin,
+        how=how,
+        effect=effect,
+        notes=notes,
+    )
 
 
 def manifest_of(source: str) -> Manifest:

@@ -1,6 +1,7 @@
 """`contract`: check, show, schema, publish."""
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -80,9 +81,11 @@ def _outside(contract: Contract) -> dict[str, list[str]]:
 def _unseen(contract: Contract) -> str:
     counts = {kind: len(found) for kind, found in _outside(contract).items() if found}
     said = [f"{count} {_WORDS[kind][count > 1]}" for kind, count in counts.items()]
-    foreign = sum(not source.startswith("python:") for source in _outside(contract)["sources"])
+    kinds = Counter(source.partition(":")[0] for source in _outside(contract)["sources"])
+    foreign = {kind: count for kind, count in kinds.items() if kind not in app.KINDS}
     if foreign:
-        said[0] += f" ({foreign} of them `mcp:` or `openapi:`, which this version cannot carry out)"
+        named = " or ".join(f"`{kind}:`" for kind in sorted(foreign))
+        said[0] += f" ({sum(foreign.values())} of them {named}, which this version cannot carry out)"
     return ", ".join(said)
 
 
@@ -183,7 +186,7 @@ async def publish(typed: Typed) -> int:
     for tool, count in sorted(done.undo_lost.items()):
         effects = "1 effect" if count == 1 else f"{count} effects"
         typed.screen.note(f"warning: `{tool}` is gone, and without it {effects} cannot be undone any more")
-    _remark(typed, contract)
+    _remark(typed, done.contract)
     return 0
 
 

@@ -1,0 +1,154 @@
+"""Tools from OpenAPI documents: `openapi:FILE#operationId` is one operation, as publishing finds and pins it."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import msgspec
+
+from interlock.contract.hosts import file_of
+from interlock.contract.ir import Host, Tool
+from interlock.core.canonical import JsonObject
+from interlock.core.effect import EffectClass
+from interlock.core.errors import ContractInvalid
+from interlock.core.ids import Environment
+from interlock.tool.manifest import Asking, Manifest, pinned
+from interlock.tool.openapi_document import Document, Found, find, read_document
+from interlock.tool.openapi_operation import HEADERS_NOT_SENT, Operation
+from interlock.tool.openapi_plan import Credential, Plan
+from interlock.tool.web_address import web_address
+
+_EFFECTS: Mapping[str, EffectClass] = {
+    "GET": EffectClass.READ,
+    "HEAD": EffectClass.READ,
+    "OPTIONS": EffectClass.READ,
+    "PUT": EffectClass.IDEMPOTENT,
+    "DELETE": EffectClass.IDEMPOTENT,
+}
+"""What repeating a request does by its method (RFC 9110, 9.2). Of any other method nobody knows."""
+_AS_STRICT = tuple(EffectClass)
+
+
+def describe_openapi(asking: Asking) -> Manifest:
+    """Find out what an operation takes and returns, and how it is asked.
+
+    Raises:
+        ContractInvalid: it is not there, or it cannot be a tool.
+    """
+    name = file_of(asking.source)
+    id = asking.source.partition("#")[2]
+    if not name or not id:
+        raise ContractInvalid("the source names no operation", fix="write `from: openapi:FILE#operationId`")
+    document = read_document(asking.folder, name)
+    found = find(document, id)
+    if found.method == "TRACE":
+        raise document.wrong(f"`{id}` is a TRACE, which shows what was sent", "name another operation")
+    operation = Operation(document=document, found=found, key_header=_key_header(asking.tool))
+    schema = operation.schema()
+    plan = Plan(
+        operation=id,
+        method=found.method,
+        url=_url(asking, document, found),
+        path=found.path,
+        private=_is_private(asking, name),
+        sent=tuple(operation.sent),
+        body=operation.body,
+        body_type=operation.body_type,
+        body_needed=operation.body_needed,
+        credential=_credential(asking.tool, operation),
+    )
+    return pinned(
+        description=operation.description,
+        schema=schema,
+        result_schema=operation.result(),
+        how=cast("JsonObject", msgspec.json.decode(msgspec.json.encode(plan))),
+        effect=_effect(asking.tool, found.method),
+        notes=(*dict.fromkeys(operation.notes), *_about_effect(asking.tool, found)),
+    )
+
+
+def _effect(tool: Tool, method: str) -> EffectClass:
+    known = _EFFECTS.get(method, EffectClass.OPAQUE)
+    return EffectClass.IDEMPOTENT_KEY if tool.idempotency_header and known is not EffectClass.READ else known
+
+
+def _about_effect(tool: Tool, found: Found) -> tuple[str, ...]:
+    """Say what was made of its method, or what the contract says in spite of it."""
+    by_method = _effect(tool, found.method)
+    if tool.effect_unsaid:
+        return (f"its method is {found.method}, so it is `{by_method.value}`",)
+    if _AS_STRICT.index(tool.effect) < _AS_STRICT.index(by_method):
+        if tool.only_for_facts and tool.name == tool.source:
+            # Nobody has said that it only reads: it was written in place of a tool that does.
+            fix = "declare it in `tools` with `effect: read`, if that is so, and name that tool"
+            raise ContractInvalid(f"a look-up only reads, and `{found.id}` is a {found.method}", fix=fix)
+        return (f"the contract says `{tool.effect.value}`, and a {found.method} is `{by_method.value}` by itself",)
+    return ()
+
+
+def _key_header(tool: Tool) -> str:
+    header = tool.idempotency_header
+    if header.lower() in HEADERS_NOT_SENT:
+        fix = "name the header by which the other side knows a repetition, such as `Idempotency-Key`"
+        raise ContractInvalid(f"`idempotency_header: {header}` names a header that is not ours to set", fix=fix)
+    return header
+
+
+def _credential(tool: Tool, operation: Operation) -> Credential | None:
+    if tool.secret:
+        credential = operation.credential()
+        if credential is None:
+            fix = "remove `secret`, or declare in the document where it goes (`security`)"
+            raise ContractInvalid(f"the operation takes no secret, and `secret: {tool.secret}` names one", fix=fix)
+        return credential
+    if not operation.open_to_all():
+        raise ContractInvalid(
+            "the operation needs a secret, and the tool names none",
+            fix="write `secret: NAME`, and set it for the workflow",
+        )
+    return None
+
+
+def _url(asking: Asking, document: Document, found: Found) -> str:
+    """Say where the paths of the document begin: as the contract says it, or the document.
+
+    Raises:
+        ContractInvalid: nobody says it, or it is no address that may be asked.
+    """
+    host = asking.contract.hosts.get(document.name, Host())
+    said = host.url_in(asking.environment or Environment(""))
+    if asking.environment is None:
+        return ""  # whoever asks looks at what it takes, and carries nothing out
+    if host.urls and not said:
+        fix = f"write `hosts: {{ {document.name}: {{ url: {{ {asking.environment}: https://... }} }} }}`"
+        raise ContractInvalid(f"`{document.name}` has no address in `{asking.environment}`", fix=fix)
+    text = said or _server(document, found)
+    if not text.startswith(("https://", "http://")):
+        fix = f"write `hosts: {{ {document.name}: https://... }}`"
+        raise ContractInvalid(f"`{document.name}` names no server of its own (`{text}`)", fix=fix)
+    address = web_address(text)
+    if address.query:
+        raise ContractInvalid("the address of a server has a query", fix="leave out what stands behind `?`")
+    if address.scheme != "https" and not _is_private(asking, document.name):
+        fix = f"write an `https://` address, or `hosts: {{ {document.name}: {{ private: true }} }}`"
+        raise ContractInvalid(f"`{address.origin}` would be reached without TLS", fix=fix)
+    return str(address).rstrip("/")
+
+
+def _is_private(asking: Asking, name: str) -> bool:
+    return asking.contract.hosts.get(name, Host()).is_private_in(asking.environment or Environment(""))
+
+
+def _server(document: Document, found: Found) -> str:
+    """Return the first server that the operation, its path or the document names, with its variables filled in."""
+    for table in (found.operation, found.item, document.root):
+        for server in document.tables(table.get("servers"), "servers"):
+            variables = document.followed(server.get("variables", {}))
+            url = str(server.get("url", ""))
+            for name in variables:
+                url = url.replace(f"{{{name}}}", str(_default(document.followed(variables[name]))))
+            return url
+    return ""
+
+
+def _default(variable: JsonObject) -> Any:  # noqa: ANN401  what a document says
+    return variable.get("default", "")

@@ -1,0 +1,56 @@
+"""What performing needs to know of an operation: pinned in the contract, so that no document is read at run time."""
+
+from typing import Literal
+
+import msgspec
+
+from interlock.core.canonical import JsonObject
+from interlock.core.errors import ContractInvalid
+
+
+class Sent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where one argument goes."""
+
+    argument: str
+    place: Literal["path", "query", "header", "body"]
+    name: str
+    explode: bool = False
+    """Of a list in a query: each item for itself."""
+
+
+class Credential(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where the secret goes."""
+
+    place: Literal["bearer", "basic", "header", "query", "cookie"]
+    name: str = ""
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One request, but for its arguments and its secret."""
+
+    operation: str
+    method: str
+    url: str
+    """Where the paths of the document begin."""
+    path: str
+    private: bool = False
+    """Whether it may be in a private network, or on this machine."""
+    sent: tuple[Sent, ...] = ()
+    body: Literal["", "members", "whole"] = ""
+    """What is sent as a body: nothing, an object of arguments, or the one argument that is the body."""
+    body_type: str = ""
+    body_needed: bool = False
+    credential: Credential | None = None
+
+
+def plan_of(how: JsonObject | None) -> Plan:
+    """Read a plan back.
+
+    Raises:
+        ContractInvalid: another version wrote it.
+    """
+    try:
+        return msgspec.convert(how, Plan)
+    except msgspec.ValidationError as error:
+        fix = "publish the contract again: `interlock contract publish FILE --env ENV`"
+        raise ContractInvalid("how it is carried out was pinned by another version", fix=fix) from error

@@ -1,0 +1,129 @@
+"""Arguments and a plan into one request. What an argument says cannot leave its place, or nothing is sent."""
+
+import base64
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import cast
+from urllib.parse import quote
+
+import rfc8785
+
+from interlock.core.canonical import Json, canonical
+from interlock.core.errors import UpstreamFailed
+from interlock.tool.openapi_plan import Credential, Plan, Sent
+from interlock.tool.web_address import has_dots
+
+_IN_PATH = re.compile(r"\{([^{}]*)\}")
+_LEAVES = re.compile(r"[/\\\x00-\x1f\x7f]")
+"""What separates parts of a path for some who read it, even where it comes encoded."""
+_HEADER = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One request as it leaves."""
+
+    url: str
+    headers: Mapping[str, str]
+    body: bytes | None
+
+
+def request(plan: Plan, arguments: Mapping[str, Json], secret: str | None) -> Request:
+    """Put every argument in its place, and the secret in its own.
+
+    Raises:
+        UpstreamFailed: an argument cannot stand where it belongs, or a secret is wanted and not there.
+    """
+    given = {
+        place: [each for each in plan.sent if each.place == place] for place in ("path", "query", "header", "body")
+    }
+    query = [pair for each in given["query"] for pair in _in_query(each, arguments.get(each.argument))]
+    headers = {"Accept": "application/json, text/plain;q=0.5"}
+    for each in given["header"]:
+        value = arguments.get(each.argument)
+        if value is not None:
+            headers[each.name] = _in_header(each, value)
+    if plan.credential is not None:
+        query += _credential(plan.credential, secret, headers)
+    body = _body(plan, given["body"], arguments)
+    if body is not None:
+        headers["Content-Type"] = plan.body_type
+    path = _path(plan, given["path"], arguments)
+    return Request(url=plan.url + path + ("?" + "&".join(query) if query else ""), headers=headers, body=body)
+
+
+def _path(plan: Plan, sent: list[Sent], arguments: Mapping[str, Json]) -> str:
+    values = {each.name: _in_path(each, arguments.get(each.argument)) for each in sent}
+    path = _IN_PATH.sub(lambda found: values[found[1]], plan.path)
+    if has_dots(path):
+        raise _never("an argument in the path stands for another folder")
+    return path
+
+
+def _in_path(sent: Sent, value: Json) -> str:
+    text = ",".join(_flat(sent, value))
+    if not text or _LEAVES.search(text):
+        raise _never(f"`{sent.argument}` is empty, or has a slash or a control character, and belongs in a path")
+    return ",".join(_encoded(each) for each in _flat(sent, value))
+
+
+def _in_query(sent: Sent, value: Json) -> Iterator[str]:
+    if value is None:
+        return
+    name, values = _encoded(sent.name), [_encoded(each) for each in _flat(sent, value)]
+    if sent.explode:
+        yield from (f"{name}={each}" for each in values)
+    elif values:
+        yield f"{name}={','.join(values)}"
+
+
+def _in_header(sent: Sent, value: Json) -> str:
+    text = ",".join(_flat(sent, value))
+    if not _HEADER.fullmatch(text):
+        raise _never(f"`{sent.argument}` has characters that a header cannot have")
+    return text
+
+
+def _flat(sent: Sent, value: Json) -> list[str]:
+    items = value if isinstance(value, list) else [value]
+    if any(item is None or isinstance(item, dict | list) for item in items):
+        raise _never(f"`{sent.argument}` has parts, and belongs in an address or a header")
+    return [item if isinstance(item, str) else rfc8785.dumps(item).decode() for item in items]
+
+
+def _encoded(text: str) -> str:
+    return quote(text, safe="")
+
+
+def _body(plan: Plan, sent: list[Sent], arguments: Mapping[str, Json]) -> bytes | None:
+    if plan.body == "whole":
+        return canonical(arguments["body"]) if "body" in arguments else None
+    members: dict[str, Json] = {each.name: arguments[each.argument] for each in sent if each.argument in arguments}
+    if plan.body == "members" and (members or plan.body_needed):
+        return canonical(cast("Json", members))
+    return None
+
+
+def _credential(credential: Credential, secret: str | None, headers: dict[str, str]) -> list[str]:
+    """Put the secret in its place; return what of it goes into the query."""
+    if secret is None:
+        raise _never("it needs a secret, and there is none")
+    if credential.place == "query":
+        return [f"{_encoded(credential.name)}={_encoded(secret)}"]
+    if not _HEADER.fullmatch(secret) and credential.place != "basic":
+        raise _never("the secret has characters that a header cannot have")
+    match credential.place:
+        case "bearer":
+            headers["Authorization"] = f"Bearer {secret}"
+        case "basic":
+            headers["Authorization"] = f"Basic {base64.b64encode(secret.encode()).decode()}"
+        case "header":
+            headers[credential.name] = secret
+        case "cookie":
+            headers["Cookie"] = f"{credential.name}={_encoded(secret)}"
+    return []
+
+
+def _never(why: str) -> UpstreamFailed:
+    return UpstreamFailed(f"{why}, so nothing was sent", fix="call it with another value")

@@ -1,0 +1,47 @@
+"""The page on tools over HTTP, typed: publish, call, look at what was pinned."""
+
+import shutil
+from pathlib import Path
+
+from command_line import ROOT, Shell
+from loopback import answering, http
+
+CODE = ROOT / "docs_src" / "http_tools"
+
+
+def test_an_operation_is_published_and_called(on_file: Shell) -> None:
+    shutil.copy(CODE / "billing.yaml", "billing.yaml")
+    questions: list[bytes] = []
+
+    def answer(question: bytes) -> bytes:
+        questions.append(question)
+        return http("200 OK", b'{"id":"I1","amount_usd":49.99}', "application/json")
+
+    with answering(answer) as port:
+        text = (CODE / "contract.yaml").read_text(encoding="utf-8").replace("8099", str(port))
+        text = text.replace("tenant: default", f"tenant: {on_file.tenant}")
+        Path("contract.yaml").write_text(text, encoding="utf-8")
+        assert "new tools  find_invoice" in on_file("contract", "publish", "contract.yaml", "--env", "dev")
+        assert "its method is GET, so it is `read`" in on_file.err
+        assert "says no effect" not in on_file.err
+        done = on_file.data("call", "find_invoice", '{"id":"I1"}', "--for", "sam")
+    assert (done["result"], done["check"]) == ({"id": "I1", "amount_usd": 49.99}, "passed")
+    assert questions[0].startswith(b"GET /v1/invoices/I1?currency=usd HTTP/1.1\r\n")
+    shown = on_file("contract", "show", "--tool", "find_invoice")
+    assert "effect: read" in shown
+    on_file.data("contract", "publish", "contract.yaml", "--env", "prod")
+
+
+def test_what_cannot_be_published_says_what_to_do(on_file: Shell) -> None:
+    text = (CODE / "contract.yaml").read_text(encoding="utf-8").replace("tenant: default", f"tenant: {on_file.tenant}")
+    Path("contract.yaml").write_text(text, encoding="utf-8")
+    assert "`billing.yaml` cannot be read" in on_file.failed("contract", "publish", "contract.yaml", "--env", "dev")
+    shutil.copy(CODE / "billing.yaml", "billing.yaml")
+    Path("contract.yaml").write_text(text.replace("findInvoice", "createRefund"), encoding="utf-8")
+    said = on_file.failed("contract", "publish", "contract.yaml", "--env", "dev")
+    assert "the operation needs a secret, and the tool names none" in said
+    assert "fix: write `secret: NAME`" in said
+    Path("contract.yaml").write_text(text.replace("billing.yaml:", "bilings.yaml:"), encoding="utf-8")
+    said = on_file.failed("contract", "publish", "contract.yaml", "--env", "dev")
+    assert "no tool comes from `openapi:bilings.yaml#...`" in said
+    assert "did you mean `billing.yaml`?" in said
