@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
-from cards import DAY, door_of, fill, issued, shown, with_token
 
+from cards import DAY, door_of, fill, issued, shown, with_token
 from interlock.app import Opened
 from interlock.contract.ir import Approvals, Undo
 from interlock.core.door import Door

@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
-from cards import DAY, a_card, a_door, another_tenant
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cards import DAY, a_card, a_door, another_tenant
 from interlock.core.action import Caller
 from interlock.core.credential import AccessRole, CredentialKind, Held
 from interlock.core.door import Door

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 import pytest
-from cards import door_of, fill, issued, with_token
 
+from cards import door_of, fill, issued, with_token
 from interlock.app import Opened
 from interlock.core.errors import StoreTampered
 from interlock.core.limits import DOOR_BYTES_READ_ALWAYS_MAX

@@ -21,6 +21,7 @@ from interlock.door.mcp.sealed import opened, sealed
 from interlock.door.mcp.wire import INVALID_PARAMS, WireError
 from interlock.ports import Secrets
 
+_KEPT_SECONDS = 60.0  # after its end; the same call is answered from the record later, too
 _CALLS_MAX = 1_000  # that wait for answers at once; the one that waits for longest is given up
 
 
@@ -78,7 +79,9 @@ class Rounds:
         if round.task.done():
             self._calls.pop(call, None)
             return round.task.result()
-        self._calls[call] = round
+        if call not in self._calls:
+            self._calls[call] = round
+            round.task.add_done_callback(lambda ended: self._ended(call, ended))
         while len(self._calls) > _CALLS_MAX:
             _, oldest = self._calls.popitem(last=False)
             oldest.task.cancel()  # its caller stops waiting, and so do its questions; what has started is settled
@@ -95,6 +98,12 @@ class Rounds:
             "inputRequests": wanted,
             "requestState": sealed(self.secrets, caller.tenant, "mcp round", state),
         }
+
+    def _ended(self, call: str, ended: "asyncio.Task[dict[str, Any]]") -> None:
+        """Keep an end for a while for a client that may still come for it."""
+        if not ended.cancelled():
+            ended.exception()  # who comes for it hears of it; nobody else has to
+        asyncio.get_running_loop().call_later(_KEPT_SECONDS, self._calls.pop, call, None)
 
 
 def _of(caller: Caller, about: bytes) -> str:
