@@ -8,13 +8,16 @@ from interlock.core.action import ActionState
 from interlock.core.canonical import Json
 from interlock.core.errors import UsageWrong
 from interlock.core.ids import Instant, RunId
-from interlock.door.cli.outcomes import CODES, data_of, tell, text_of
-from interlock.door.cli.payloads import Missing, arguments_of, member, opened, shown
+from interlock.door.cli.outcomes import CODES, tell, text_of
+from interlock.door.cli.payloads import shown
 from interlock.door.cli.person import operator
 from interlock.door.cli.reading import json_of
 from interlock.door.cli.render import Time, block, clean, since, table, usd
 from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import Session, awaited, performing, session
+from interlock.door.told.action import row_data
+from interlock.door.told.outcome import data_of
+from interlock.door.told.payloads import Missing, arguments_of, member, opened
 from interlock.gateway.draft import start_draft
 from interlock.gateway.recall import row_of
 from interlock.gateway.recover import reap
@@ -123,36 +126,6 @@ async def _given_up(here: Session, row: ActionRow) -> ActionRow:
         return row
     await reap(here.store, here.gateway.process)
     return await row_of(here.store, row.action.id) or row
-
-
-def row_data(row: ActionRow) -> dict[str, Any]:
-    """Return where an action stands as data."""
-    action, caller = row.action, row.action.caller
-    return {
-        "id": action.id,
-        "state": row.state.value,
-        "tool": action.tool,
-        "effect": action.effect.value,
-        "tier": action.tier.value,
-        "workflow": caller.workflow,
-        "environment": caller.environment,
-        "agent": caller.agent,
-        "principal": caller.principal,
-        "run": action.run,
-        "asked_by": action.by,
-        "asked_at": Time(action.asked_at),
-        "changed_at": Time(row.changed_at),
-        "cost_usd": usd(row.cost.micros),
-        "check": row.check,
-        "reason": row.reason.value if row.reason else None,
-        "why": row.why.partition("\n")[0] or None,
-        "undo_of": action.undo_of,
-        "retry_of": action.retry_of,
-        "draft_of": action.draft_of,
-        "undone_by": row.undone_by,
-        "undo_until": Time(row.undo_until) if row.undo_until else None,
-        "pruned": row.pruned is not None,
-    }
 
 
 def remark(row: ActionRow) -> str:

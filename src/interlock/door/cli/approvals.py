@@ -1,29 +1,27 @@
 """`approvals`: list, show, approve, deny, edit. A yes is to exactly what was shown."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from interlock.core.action import ActionState
 from interlock.core.errors import NotPermitted, UsageWrong
-from interlock.core.fact import Fact, Known
 from interlock.core.ids import Instant
 from interlock.core.outcome import Outcome
-from interlock.door.cli.actions import row_data
 from interlock.door.cli.carry import carry_on
-from interlock.door.cli.outcomes import data_of, requirement_data, requirement_line, text_of
-from interlock.door.cli.payloads import arguments_of, opened, opened_bytes, shown
+from interlock.door.cli.outcomes import requirement_line, text_of
+from interlock.door.cli.payloads import shown
 from interlock.door.cli.person import operator, voter
 from interlock.door.cli.reading import arguments_text
 from interlock.door.cli.render import Time, block, clean, since, table
 from interlock.door.cli.render import listed as in_words
 from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import Session, awaited, session
+from interlock.door.told.approval import given_by, question_data, votes_on, waiting_data
+from interlock.door.told.outcome import data_of
 from interlock.gateway.consent import agree, edit, waiting
 from interlock.gateway.consent import deny as say_no
-from interlock.gateway.people import asked_before_adoption, since_adoption
-from interlock.policy.vocabulary import question_of
+from interlock.gateway.people import asked_before_adoption
 from interlock.policy.words import as_text
-from interlock.ports import ActionRow, Needs, Rows, Wanted
+from interlock.ports import ActionRow, Wanted
 
 _SEEN_SHOWN = 16
 """How much of the hash of what was shown is printed and asked for: 64 bits, as an answer to one question."""
@@ -36,14 +34,14 @@ async def listed(typed: Typed) -> int:
     """List what waits, the newest first."""
     with session(typed) as here:
         rows = await here.store.actions(Wanted(states=frozenset({ActionState.PARKED}), limit=1_000))
-        votes = await _votes(here, *rows)
+        votes = await votes_on(here, *rows)
         lines: list[list[object]] = []
         for row in rows:
-            wants = [requirement_line(each, _given(votes, row, each.rule)) for each in row.requirements]
+            wants = [requirement_line(each, given_by(votes, row, each.rule)) for each in row.requirements]
             who = f"{row.action.caller.agent} for {row.action.caller.principal}"
             expires = "expired" if votes.now >= row.expires_at else since(row.expires_at, votes.now)
             lines.append([row.action.id, row.action.tool, who, expires, "; ".join(wants)])
-        data = [_data(votes, row) for row in rows]
+        data = [waiting_data(votes, row) for row in rows]
     text = table(["ID", "TOOL", "AGENT FOR", "EXPIRES", "WAITS FOR"], lines, typed.screen.broad)
     typed.screen.show(data, text if rows else "nothing waits for a person")
     return 0
@@ -54,7 +52,7 @@ async def show(typed: Typed) -> int:
     """Show what a yes would be about."""
     with session(typed) as here:
         row = await waiting(here.store, (await here.action(typed.given.id)).action.id)
-        data = {**_data(await _votes(here, row), row), **await _question(here, row)}
+        data = {**waiting_data(await votes_on(here, row), row), **await question_data(here, row)}
         typed.screen.show(data, await _text(here, row))
     return 0
 
@@ -146,10 +144,10 @@ async def _seen(here: Session, row: ActionRow) -> str:
 
 
 async def _text(here: Session, row: ActionRow) -> str:
-    typed, votes = here.typed, await _votes(here, row)
-    question, room = await _question(here, row), typed.screen.width - 12
+    typed, votes = here.typed, await votes_on(here, row)
+    question, room = await question_data(here, row), typed.screen.width - 12
     facts = [f"{name}: {_fact_words(fact)}" for name, fact in question["facts"].items()]
-    wants = [requirement_line(each, _given(votes, row, each.rule)) for each in row.requirements]
+    wants = [requirement_line(each, given_by(votes, row, each.rule)) for each in row.requirements]
     caller = row.action.caller
     pairs = [
         ("action", row.action.id),
@@ -169,50 +167,10 @@ async def _text(here: Session, row: ActionRow) -> str:
     return block(pairs, typed.screen.width)
 
 
-async def _question(here: Session, row: ActionRow) -> dict[str, Any]:
-    """Return what is shown: the arguments as they stand, the facts as they were decided on, the preview."""
-    kept = await opened_bytes(here, row.question)
-    facts: Mapping[str, Fact] = question_of(kept).facts if isinstance(kept, bytes) else {}
-    return {
-        "arguments": await arguments_of(here, row.action.arguments),
-        "preview": await opened(here, row.preview),
-        "facts": {name: _fact_data(fact) for name, fact in sorted(facts.items())},
-    }
-
-
-async def _votes(here: Session, *rows: ActionRow) -> Rows:
-    """Read, for all of them at once, who has said what, with the door and the time."""
-    return await here.store.read(Needs(grants=frozenset(row.action.id for row in rows)))
-
-
-def _data(votes: Rows, row: ActionRow) -> dict[str, Any]:
-    return {
-        **row_data(row),
-        "requirements": [requirement_data(each, _given(votes, row, each.rule)) for each in row.requirements],
-        "expires_at": Time(row.expires_at),
-        "expired": votes.now >= row.expires_at,
-        "seen": row.seen,
-        "edited_by": sorted(row.authors),
-        "may_have_been_done": asked_before_adoption(votes.door, row),
-    }
-
-
-def _given(votes: Rows, row: ActionRow, rule: str) -> list[str]:
-    """Name who has said yes to one rule, as the action stands now."""
-    given = since_adoption(votes.door, votes.grants[row.action.id])
-    return sorted({v.person for v in given if rule in v.rules and (v.digest, v.seen) == (row.action.digest, row.seen)})
-
-
 def _expiry(row: ActionRow, now: Instant) -> str:
     if now >= row.expires_at:
         return f"expired {since(row.expires_at, now)}"
     return f"{Time(row.expires_at).short()} ({since(row.expires_at, now)})"
-
-
-def _fact_data(fact: Fact) -> dict[str, Any]:
-    if isinstance(fact, Known):
-        return {"known": True, "value": fact.value, "as_of": Time(fact.as_of)}
-    return {"known": False, "why": fact.why}
 
 
 def _fact_words(fact: dict[str, Any]) -> str:

@@ -10,7 +10,8 @@ from interlock.door.cli.reading import span_of
 from interlock.door.cli.render import Time, block, clean, since, table
 from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import Session, awaited, place_meant, session
-from interlock.door.cli.switches import glass_data, scope_of
+from interlock.door.cli.switches import scope_of
+from interlock.door.told.switch import glass_data
 from interlock.gateway import fresh
 from interlock.gateway.doors import accept_clock, break_glass, set_mode
 

@@ -5,12 +5,13 @@ from typing import Any
 
 from interlock.core.ids import Instant
 from interlock.door.cli.actions import remark, undo_words
+from interlock.door.cli.anchored import last_anchor
 from interlock.door.cli.payloads import shown
 from interlock.door.cli.policies import why_text
 from interlock.door.cli.render import block, clean, since, table, wrapped
 from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import awaited, session
-from interlock.door.cli.story import Data, story_of
+from interlock.door.told.story import Data, story_of
 from interlock.policy.words import as_text
 from interlock.ports import ActionRow
 
@@ -26,6 +27,10 @@ async def explain(typed: Typed) -> int:
     with session(typed) as here:
         row = await here.action(typed.given.id)
         story, now = await story_of(here, row), (await here.rows()).now
+        if story["receipt"] is not None:
+            last, index = await last_anchor(here.store, typed.settings.keys), story["receipt"]["index"]
+            anchored = last.standing is not None and index < last.standing.size
+            story["receipt"] |= {"last_anchor": last, "anchored": anchored}
     typed.screen.show(story, _text(story, row, now, typed.screen.width))
     return 0
 

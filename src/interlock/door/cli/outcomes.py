@@ -1,7 +1,7 @@
 """How a call ended, as text, as data, and as an exit code."""
 
 from collections.abc import Sequence
-from typing import Any, assert_never
+from typing import assert_never
 
 from interlock.core.decision import Requirement
 from interlock.core.outcome import Done, Failed, Outcome, Parked, Receipt, Refused, Suggested, Uncertain
@@ -9,14 +9,10 @@ from interlock.core.value import replace
 from interlock.door.cli.advice import advised
 from interlock.door.cli.render import Time, block, clean, json_text, listed, usd
 from interlock.door.cli.screen import Typed
+from interlock.door.told.outcome import data_of, name_of
 
 CODES: dict[type[Outcome], int] = {Done: 0, Parked: 3, Suggested: 4, Refused: 5, Failed: 6, Uncertain: 7}
 """The exit code of each outcome. 1 is kept for a command that could not be carried out."""
-
-
-def name_of(outcome: Outcome) -> str:
-    """Name an outcome in one word."""
-    return type(outcome).__name__.lower()
 
 
 def tell(typed: Typed, outcome: Outcome) -> int:
@@ -25,39 +21,6 @@ def tell(typed: Typed, outcome: Outcome) -> int:
         outcome = replace(outcome, fix=advised(typed, outcome.fix))
     typed.screen.show(data_of(outcome), text_of(outcome, typed.screen.width))
     return CODES[type(outcome)]
-
-
-def data_of(outcome: Outcome) -> dict[str, Any]:
-    """Return an outcome as data."""
-    head: dict[str, Any] = {"outcome": name_of(outcome), "action": outcome.action, "recalled": outcome.recalled}
-    receipt = outcome.receipt
-    seal = {"leaf": receipt.leaf, "index": receipt.index, "head": receipt.head} if receipt else None
-    return {**head, **_own(outcome), "receipt": seal}
-
-
-def _own(outcome: Outcome) -> dict[str, Any]:
-    match outcome:
-        case Done():
-            return {
-                "result": outcome.result,
-                "cost_usd": usd(outcome.cost.micros),
-                "check": outcome.check,
-                "overrun": outcome.overrun,
-            }
-        case Parked():
-            wants = [requirement_data(each) for each in outcome.requirements]
-            return {"requirements": wants, "expires_at": Time(outcome.expires_at)}
-        case Suggested():
-            return {"preview": outcome.preview, "draft": outcome.draft}
-        case Refused():
-            wrong = [{"path": each.path, "kind": each.kind} for each in outcome.wrong]
-            return {"reason": outcome.reason.value, "why": outcome.why, "fix": outcome.fix, "wrong": wrong}
-        case Failed():
-            return {"why": outcome.why, "said": outcome.said or None}
-        case Uncertain():
-            return {}
-        case _:
-            assert_never(outcome)
 
 
 def text_of(outcome: Outcome, width: int) -> str:
@@ -116,15 +79,3 @@ def requirement_line(requirement: Requirement, given: Sequence[str] = ()) -> str
     roles = (" and " if requirement.each else " or ").join(sorted(requirement.approvers)) or "nobody"
     said = f"; yes from {listed(given)}" if given else ""
     return f"{people} of {roles} (rule `{requirement.rule}`){', with step-up' if requirement.step_up else ''}{said}"
-
-
-def requirement_data(requirement: Requirement, given: Sequence[str] = ()) -> dict[str, Any]:
-    """Return a requirement as data."""
-    return {
-        "rule": requirement.rule,
-        "approvers": sorted(requirement.approvers),
-        "quorum": requirement.quorum,
-        "each": requirement.each,
-        "step_up": requirement.step_up,
-        "given_by": sorted(given),
-    }

@@ -17,11 +17,11 @@ from interlock.core.fact import Known
 from interlock.core.ids import Environment, ToolName
 from interlock.core.value import replace
 from interlock.door.cli.doors import mode_of
-from interlock.door.cli.payloads import Missing, opened_bytes
 from interlock.door.cli.reading import InputWrong, arguments_text, json_of
 from interlock.door.cli.render import clean, table, wrapped
 from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import awaited, find_tools_here, session
+from interlock.door.told.payloads import Missing, opened_bytes
 from interlock.gateway.described import described
 from interlock.gateway.force import compiled
 from interlock.policy.cases import Case, differences, question_for, verdict_of

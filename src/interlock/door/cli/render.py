@@ -5,69 +5,19 @@ What agents wrote may hold anything: control characters never reach a terminal, 
 
 import json
 import textwrap
-import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from interlock.core.ids import Instant
-from interlock.core.unit import Unit
 from interlock.core.wording import count as count
-from interlock.door.moment import iso
+from interlock.door.told.measures import Amount as Amount
+from interlock.door.told.measures import Time as Time
+from interlock.door.told.measures import usd as usd
 
 _GAP = "  "
 _FOLDED = "    "
 _GOES_ON = " \\"
 _NARROWEST = 20
 _A_MOMENT = 1_000_000
-_IN_MILLIONTHS = (Unit.USD, Unit.USD_OF_ARGS, Unit.SECONDS)
-
-
-@dataclass(frozen=True, slots=True)
-class Time:
-    """A moment: in the local zone for people, in UTC for programs."""
-
-    at: Instant
-
-    def __str__(self) -> str:
-        seconds, micros = divmod(self.at, 1_000_000)
-        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds)) + f".{micros // 1000:03} {self.zone()}"
-
-    def short(self) -> str:
-        """Say it to the second."""
-        seconds = self.at // 1_000_000
-        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds)) + f" {self.zone()}"
-
-    def zone(self) -> str:
-        offset = time.localtime(self.at // 1_000_000).tm_gmtoff
-        sign = "-" if offset < 0 else "+"
-        return f"{sign}{abs(offset) // 3600:02}:{abs(offset) % 3600 // 60:02}"
-
-    def as_json(self) -> str:
-        return iso(self.at)
-
-
-@dataclass(frozen=True, slots=True)
-class Amount:
-    """So much of a unit: with its name for people, as an exact decimal for programs."""
-
-    unit: Unit
-    count: int
-
-    def __str__(self) -> str:
-        return self.unit.show(self.count) if self.count >= 0 else f"-{self.unit.show(-self.count)}"
-
-    def as_json(self) -> str:
-        if self.unit not in _IN_MILLIONTHS:
-            return str(self.count)
-        whole, rest = divmod(abs(self.count), 1_000_000)
-        sign = "-" if self.count < 0 else ""
-        return f"{sign}{whole}.{rest:06}".rstrip("0").rstrip(".")
-
-
-def usd(micros: int) -> Amount:
-    """Count micro-dollars."""
-    return Amount(Unit.USD, micros)
 
 
 def span(micros: int) -> str:

@@ -6,13 +6,13 @@ import re
 import shutil
 import sys
 from argparse import Namespace
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
 from interlock.config import Settings
 from interlock.core.errors import InterlockError
 from interlock.door.cli.render import clean, wrapped
+from interlock.door.told.measures import plain as plain
 
 if TYPE_CHECKING:
     from interlock.ports import Clock
@@ -107,10 +107,3 @@ class Typed:
 
 def _as_json(data: Any) -> str:  # noqa: ANN401  whatever a command found
     return json.dumps(data, indent=2, default=plain, ensure_ascii=True)
-
-
-def plain(value: Any) -> Any:  # noqa: ANN401  whatever a command found
-    """Turn what is no JSON into JSON: times and amounts know how, the rest is a bug."""
-    as_json: Callable[[], Any] | None = getattr(value, "as_json", None)
-    assert as_json is not None, f"{type(value)} has no form in JSON"
-    return as_json()

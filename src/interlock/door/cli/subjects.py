@@ -7,12 +7,12 @@ from typing import Any
 
 from interlock.core.errors import NotPermitted, UsageWrong
 from interlock.core.ids import Instant, SubjectId
-from interlock.door.cli.payloads import arguments_of, member, opened
 from interlock.door.cli.person import operator
 from interlock.door.cli.reading import InputWrong, code_of
 from interlock.door.cli.render import Time, block, count
 from interlock.door.cli.screen import Typed, plain
 from interlock.door.cli.session import Session, awaited, session
+from interlock.door.told.payloads import arguments_of, member, opened
 from interlock.gateway.erase import About, about, erase, hold_for_law, named, release
 from interlock.gateway.expire import Ends, ends_of
 from interlock.owned import write_new

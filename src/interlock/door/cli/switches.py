@@ -4,7 +4,6 @@ import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from interlock.contract.problem import nearest
 from interlock.core.action import ActionState
@@ -18,6 +17,7 @@ from interlock.door.cli.reading import name_of
 from interlock.door.cli.render import Time, block, clean, since, table
 from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import NameAmbiguous, Session, awaited, meant, session
+from interlock.door.told.switch import action_data, glass_data, switch_data
 from interlock.gateway import fresh
 from interlock.gateway.doors import resume_switch, stop_file_removed, throw
 from interlock.ports import ActionRow, Wanted
@@ -149,35 +149,6 @@ def flying_text(flying: Sequence[ActionRow], now: Instant, width: int) -> str:
     rows = [[r.action.id, r.action.tool, r.action.caller.agent, since(r.started_at, now)] for r in flying]
     more = f" (the newest {_IN_FLIGHT_MAX})" if len(flying) == _IN_FLIGHT_MAX else ""
     return f"in flight{more}, and followed until it ends:\n" + table(["ID", "TOOL", "AGENT", "SINCE"], rows, width)
-
-
-def action_data(row: ActionRow) -> dict[str, Any]:
-    """Return an action in flight as data."""
-    caller = row.action.caller
-    return {"id": row.action.id, "tool": row.action.tool, "agent": caller.agent, "since": Time(row.started_at)}
-
-
-def switch_data(switch: Switch) -> dict[str, Any]:
-    """Return a switch as data."""
-    return {
-        "id": switch.id,
-        "kind": switch.kind.value,
-        "scope": str(switch.scope),
-        "by": switch.by,
-        "at": Time(switch.at),
-        "undo_too": switch.undo_too,
-    }
-
-
-def glass_data(glass: BreakGlass) -> dict[str, Any]:
-    """Return broken glass as data."""
-    return {
-        "id": glass.id,
-        "scope": str(glass.scope),
-        "by": glass.by,
-        "at": Time(glass.at),
-        "until": Time(glass.until),
-    }
 
 
 async def _throw(here: Session, kind: SwitchKind) -> int:

@@ -6,11 +6,12 @@ from typing import Any
 from interlock.core.errors import NotPermitted, Occupied, UsageWrong
 from interlock.core.ids import RunId
 from interlock.core.outcome import Done, Outcome
-from interlock.door.cli.outcomes import CODES, data_of, tell, text_of
+from interlock.door.cli.outcomes import CODES, tell, text_of
 from interlock.door.cli.person import operator
 from interlock.door.cli.render import Time, clean, table
 from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import Session, awaited, performing, session
+from interlock.door.told.outcome import data_of
 from interlock.gateway import reverse
 from interlock.gateway.reverse import Reversal
 

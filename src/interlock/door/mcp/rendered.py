@@ -13,6 +13,7 @@ from interlock.contract.ir import Tool
 from interlock.core.canonical import Json, JsonObject
 from interlock.core.outcome import Done, Failed, Outcome, Parked, Refused, Suggested, Uncertain
 from interlock.door.moment import iso
+from interlock.door.told.outcome import name_of, said_to_agents, waits_for
 
 OUTCOME = "interlock/outcome"
 _BLOCKS = frozenset({"text", "image", "audio", "resource", "resource_link"})
@@ -29,7 +30,7 @@ NOT_DONE: JsonObject = {
 def tool_result(outcome: Outcome, tool: Tool | None) -> dict[str, Any]:
     """Write an outcome as `CallToolResult`."""
     known = _result(outcome) if isinstance(outcome, Done) else _no_result(outcome)
-    about: dict[str, Any] = {"outcome": type(outcome).__name__.lower(), "action": outcome.action}
+    about: dict[str, Any] = {"outcome": name_of(outcome), "action": outcome.action}
     if outcome.recalled:
         about["recalled"] = True
     if isinstance(outcome, Done) and outcome.check == "failed":
@@ -63,37 +64,12 @@ def _blocks(result: Json) -> list[Any] | None:
 
 
 def _no_result(outcome: Parked | Suggested | Refused | Failed | Uncertain) -> dict[str, Any]:
-    said = {"outcome": type(outcome).__name__.lower(), "action": outcome.action, **_said(outcome)}
+    said = {"outcome": name_of(outcome), "action": outcome.action, **said_to_agents(outcome)}
     return {
         "content": [_text(_words(outcome))],
         "structuredContent": said,
         "isError": isinstance(outcome, Refused | Failed | Uncertain),
     }
-
-
-def _said(outcome: Parked | Suggested | Refused | Failed | Uncertain) -> dict[str, Any]:
-    match outcome:
-        case Parked():
-            return {"waits_for": waits_for(outcome), "until": iso(outcome.expires_at)}
-        case Suggested():
-            return {"preview": outcome.preview, "draft": outcome.draft}
-        case Refused():
-            wrong = [{"path": each.path, "kind": each.kind} for each in outcome.wrong]
-            return {"reason": outcome.reason.value, **({"wrong": wrong} if wrong else {})}
-        case Failed():
-            return {"said": outcome.said} if outcome.said else {}
-        case Uncertain():
-            return {}
-        case _:
-            assert_never(outcome)
-
-
-def waits_for(parked: Parked) -> list[dict[str, Any]]:
-    """Say whose consent a call waits for, by role."""
-    return [
-        {"roles": sorted(each.approvers), "people": len(each.approvers) if each.each else each.quorum}
-        for each in parked.requirements
-    ]
 
 
 def _words(outcome: Parked | Suggested | Refused | Failed | Uncertain) -> str:

@@ -9,13 +9,12 @@ from interlock.core.charge import Unit
 from interlock.core.errors import InterlockError
 from interlock.core.fact import Known
 from interlock.core.ids import BudgetId, PersonId
-from interlock.door.cli.actions import row_data
-from interlock.door.cli.anchored import last_anchor
-from interlock.door.cli.budgets import unit_of
-from interlock.door.cli.outcomes import requirement_data
-from interlock.door.cli.payloads import Missing, arguments_of, member, opened, opened_bytes
-from interlock.door.cli.render import Amount, Time
-from interlock.door.cli.session import Session
+from interlock.door.told.action import row_data
+from interlock.door.told.budget import unit_of
+from interlock.door.told.here import Here
+from interlock.door.told.measures import Amount, Time
+from interlock.door.told.outcome import requirement_data
+from interlock.door.told.payloads import Missing, arguments_of, member, opened, opened_bytes
 from interlock.gateway.force import compiled
 from interlock.ledger.pruned import is_pruned, leaf_of
 from interlock.policy.cases import verdict_of
@@ -27,7 +26,7 @@ from interlock.ports import ActionRow, Needs
 Data = dict[str, Any]
 
 
-async def story_of(here: Session, row: ActionRow) -> Data:
+async def story_of(here: Here, row: ActionRow) -> Data:
     """Put together all that is known of an action."""
     written = await here.store.entries_of(row.action.id)
     entries = [(index, json.loads(line)) for index, line in written if not is_pruned(line)]
@@ -54,10 +53,10 @@ async def story_of(here: Session, row: ActionRow) -> Data:
     }
 
 
-async def _under(here: Session, row: ActionRow, entries: Sequence[tuple[int, Mapping[str, Any]]]) -> Data:
+async def _under(here: Here, row: ActionRow, entries: Sequence[tuple[int, Mapping[str, Any]]]) -> Data:
     """Say what it was judged under: the contract, and the numbers of the doors at each step."""
     caller = row.action.caller
-    published = (await here.rows()).door.of(caller.workflow, caller.environment)
+    published = (await here.store.read(Needs())).door.of(caller.workflow, caller.environment)
     return {
         "contract": row.contract or None,
         "in_force": published is not None and published.contract == row.contract,
@@ -85,7 +84,7 @@ def _step(index: int, entry: Mapping[str, Any]) -> Data:
     }
 
 
-async def _decision(here: Session, row: ActionRow) -> Data | None:
+async def _decision(here: Here, row: ActionRow) -> Data | None:
     """Judge the recorded question again, by the contract that decided, and say why it comes out as it does."""
     kept = await opened_bytes(here, row.question)
     if kept is None or isinstance(kept, Missing):
@@ -117,7 +116,7 @@ def _facts(question: Question) -> Data:
     }
 
 
-async def _consent(here: Session, row: ActionRow, entries: Sequence[tuple[int, Mapping[str, Any]]]) -> Data:
+async def _consent(here: Here, row: ActionRow, entries: Sequence[tuple[int, Mapping[str, Any]]]) -> Data:
     """List whose consent is wanted, who gave it and how they are known, and who refused or edited."""
     votes = (await here.store.read(Needs(grants=frozenset({row.action.id})))).grants[row.action.id]
     said = [
@@ -176,27 +175,20 @@ def _budgets(row: ActionRow, entries: Sequence[tuple[int, Mapping[str, Any]]]) -
     return found
 
 
-async def _undo(here: Session, row: ActionRow) -> Data:
+async def _undo(here: Here, row: ActionRow) -> Data:
     kept = await opened(here, row.undo)
     return {
         "tool": member(kept, "tool"),
         "arguments": member(kept, "arguments"),
         "until": Time(row.undo_until) if row.undo_until else None,
-        "over": bool(row.undo_until) and (await here.rows()).now >= row.undo_until,
+        "over": bool(row.undo_until) and (await here.store.read(Needs())).now >= row.undo_until,
         "undone_by": row.undone_by,
     }
 
 
-async def _receipt(here: Session, written: Sequence[tuple[int, bytes]]) -> Data | None:
+async def _receipt(here: Here, written: Sequence[tuple[int, bytes]]) -> Data | None:
     """Return what holds the ledger to its word about the last entry: its leaf, its index, the head as it is now."""
     if not written:
         return None
     index, line = written[-1]
-    last = await last_anchor(here.store, here.typed.settings.keys)
-    return {
-        "index": index,
-        "leaf": leaf_of(line).hex(),
-        "head": await here.store.signed_head(),
-        "last_anchor": last,
-        "anchored": last.standing is not None and index < last.standing.size,
-    }
+    return {"index": index, "leaf": leaf_of(line).hex(), "head": await here.store.signed_head()}
