@@ -8,11 +8,13 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from interlock.core.ids import Instant
+from interlock.core.action import Caller
+from interlock.core.ids import AgentId, Environment, Instant, PrincipalId, TenantId, WorkflowId
 from interlock.door.asgi import Scope, header
 from interlock.door.rates import Rates
 from interlock.gateway.call import Gateway
-from interlock.identity.bearer import Bearer, NotKnown, Wrong, bearer_of, tenant_of
+from interlock.gateway.force import Force
+from interlock.identity.bearer import Bearer, NotKnown, Wrong, bearer_of, caller_of, tenant_of
 from interlock.ports import Needs
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]", "::1"})
@@ -68,6 +70,32 @@ class Entrance:
         if isinstance(found, NotKnown) and not fresh:
             return await self.bearer(scope, fresh=True)  # it may have been issued since
         return found if isinstance(found, NotKnown) else self._within_rate(found, now)
+
+    async def caller(
+        self, bearer: Bearer, *, agent: AgentId | None, principal: PrincipalId | None, unnamed: AgentId
+    ) -> Caller | NotKnown:
+        """Say as whom a bearer proposes.
+
+        Args:
+            bearer: whoever shows the token.
+            agent: the agent that they name, if any. One that the contract has alone need not be named.
+            principal: on whose behalf.
+            unnamed: who asks where neither the token nor the contract names an agent.
+        """
+        agents: tuple[AgentId, ...] = ()
+        if agent is None and len(bearer.agents) != 1 and bearer.workflow is not None and bearer.environment is not None:
+            force = await self._force(bearer.tenant, bearer.workflow, bearer.environment)
+            agents = (tuple(force.contract.agents) or (unnamed,)) if force is not None else ()
+        return caller_of(bearer, agents=agents, agent=agent, principal=principal)
+
+    async def _force(self, tenant: TenantId, workflow: WorkflowId, environment: Environment) -> Force | None:
+        """Find the contract of a workflow by the door that was read last: a call is judged by that of its moment."""
+        nobody = Caller(
+            tenant=tenant, workflow=workflow, environment=environment, agent=AgentId(""), principal=PrincipalId("")
+        )
+        store = self.gateway.store.for_tenant(tenant)
+        door = self.gateway.doors.get(tenant) or (await store.read(Needs())).door
+        return await self.gateway.forces.of(store, door, nobody)
 
     def _within_rate(self, bearer: Bearer, now: Instant) -> Bearer | TooOften:
         wait = self.rates.take(bearer.known_by, bearer.rate, self.gateway.clock.boot())

@@ -12,8 +12,8 @@ from msgspec import Struct
 
 from interlock.core.canonical import JsonObject
 from interlock.core.ids import Instant, RunId, TenantId
-from interlock.door.mcp.sealed import opened, sealed
 from interlock.door.mcp.wire import INVALID_PARAMS, VERSION_UNSUPPORTED, WireError
+from interlock.door.sealed import opened, sealed
 from interlock.ports import Secrets
 
 HANDSHAKE_VERSIONS = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")

@@ -17,8 +17,8 @@ from msgspec import Struct
 
 from interlock.core.action import Caller
 from interlock.door.mcp.line import Waiting
-from interlock.door.mcp.sealed import opened, sealed
 from interlock.door.mcp.wire import INVALID_PARAMS, WireError
+from interlock.door.sealed import opened, sealed
 from interlock.ports import Secrets
 
 _KEPT_SECONDS = 60.0  # after its end; the same call is answered from the record later, too

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from interlock.core.action import Caller
 from interlock.core.canonical import JsonObject
-from interlock.core.ids import AgentId, Environment, PrincipalId, RunId, TenantId, ToolName, WorkflowId
+from interlock.core.ids import AgentId, PrincipalId, RunId, ToolName
 from interlock.door.asgi import Receive, Scope, Send, TooLarge, answer, body_of, header
 from interlock.door.entrance import Entrance, TooOften
 from interlock.door.mcp import wire
@@ -43,7 +43,7 @@ from interlock.door.mcp.wire import (
 )
 from interlock.gateway import fresh
 from interlock.gateway.call import Gateway
-from interlock.identity.bearer import Bearer, NotKnown, Wrong, caller_of
+from interlock.identity.bearer import Bearer, NotKnown, Wrong
 
 _STATUS = {
     wire.PARSE_ERROR: 400,
@@ -96,18 +96,11 @@ class Endpoint:
 
     async def _caller(self, scope: Scope, bearer: Bearer) -> Caller | NotKnown:
         agent, behalf = header(scope, b"interlock-agent"), header(scope, b"interlock-for")
-        agents: tuple[AgentId, ...] = ()
-        if agent is None and len(bearer.agents) != 1 and bearer.workflow is not None and bearer.environment is not None:
-            # The contract may have one agent alone, which need not be named.
-            force = await self.talk.front.force(
-                _anybody(bearer.tenant, bearer.workflow, bearer.environment), fresh=False
-            )
-            agents = (tuple(force.contract.agents) or (_UNNAMED,)) if force is not None else ()
-        return caller_of(
+        return await self.entrance.caller(
             bearer,
-            agents=agents,
             agent=AgentId(agent) if agent is not None else None,
             principal=PrincipalId(behalf) if behalf is not None else None,
+            unnamed=_UNNAMED,
         )
 
     async def _posted(self, scope: Scope, receive: Receive, send: Send, caller: Caller) -> None:
@@ -231,12 +224,6 @@ class Endpoint:
 
 
 _NO_SESSION = {400: "begin with `initialize`, and send `Mcp-Session-Id` from then on", 404: "there is no such session"}
-
-
-def _anybody(tenant: TenantId, workflow: WorkflowId, environment: Environment) -> Caller:
-    """Stand in a workflow as nobody in particular, to find its contract."""
-    agent, principal = AgentId(""), PrincipalId("")
-    return Caller(tenant=tenant, workflow=workflow, environment=environment, agent=agent, principal=principal)
 
 
 def _who(caller: Caller) -> str:
