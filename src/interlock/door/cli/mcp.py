@@ -1,13 +1,18 @@
 """`mcp`: be the MCP server of a client that starts this program, and speak over standard input and output."""
 
 import asyncio
+import os
 from contextlib import suppress
+from urllib.parse import urlsplit
 
+from interlock.core.errors import UsageWrong
 from interlock.core.ids import AgentId, RunId
 from interlock.door.attended import finish, look_after
 from interlock.door.cli.caller import caller_of
 from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import awaited, performing
+from interlock.door.entrance import LOOPBACK_NAMES
+from interlock.door.mcp.bridge import Bridge, client_session
 from interlock.door.mcp.stdio import Stdio, lines_of, opened
 from interlock.door.mcp.talk import Talk
 from interlock.gateway import fresh
@@ -18,6 +23,8 @@ _FINISH_SECONDS = 10.0
 @awaited
 async def over_stdio(typed: Typed) -> int:
     """Serve one client until it closes its end."""
+    if typed.given.url is not None:
+        return await _bridged(typed.given.url)
     with performing(typed) as here:
         caller = await caller_of(here, unnamed=AgentId("mcp"))
         run = RunId(f"mcp-{fresh.run_id(here.gateway.clock.now())}")
@@ -33,3 +40,25 @@ async def over_stdio(typed: Typed) -> int:
             with suppress(asyncio.CancelledError):
                 await looking
     return 0
+
+
+async def _bridged(url: str) -> int:
+    """Pass everything on to an interlock that serves elsewhere."""
+    token = os.environ.get("INTERLOCK_TOKEN")
+    if not token:
+        raise UsageWrong(
+            "there is no token to come in with", fix="set INTERLOCK_TOKEN; `interlock token new` makes one"
+        )
+    if not _is_safe(url):
+        raise UsageWrong(
+            "a token would go over the wire in the open", fix="name an `https://` address, or one on loopback"
+        )
+    reader, writer = await opened()
+    async with client_session() as http:
+        await Bridge(url=url, token=token, http=http, writer=writer).serve(lines_of(reader))
+    return 0
+
+
+def _is_safe(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme == "https" or parts.scheme == "http" and parts.hostname in LOOPBACK_NAMES

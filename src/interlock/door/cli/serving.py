@@ -2,9 +2,10 @@
 
 import asyncio
 import os
+import signal
 import socket
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from ipaddress import ip_address
 
@@ -57,7 +58,9 @@ async def _serve(typed: Typed, gateway: Gateway) -> int:
         ssl_certfile=given.cert,
         ssl_keyfile=given.private_key,
     )
-    server = uvicorn.Server(config)
+    server = _Server(config)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, server.handle_exit, number, None)
     listening = _listening(given.host, given.port)
     scheme, port = "https" if given.cert is not None else "http", listening.getsockname()[1]
     where = f"{scheme}://{given.host if ':' not in given.host else f'[{given.host}]'}:{port}"
@@ -69,6 +72,14 @@ async def _serve(typed: Typed, gateway: Gateway) -> int:
         typed.screen.note(f"note: nobody can come in yet: {hint}")
     await server.serve([listening])
     return 0
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to us: raised anew at its end, they would kill this process before the store is closed."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -38,7 +38,13 @@ WAYS_IN: tuple[Command, ...] = (
             *_PLACE,
             arg("--agent", metavar="A", help="the agent that asks; default: the only one of the contract, or `mcp`"),
             arg("--for", dest="principal", metavar="P", help="on whose behalf; default: your user name"),
+            arg(
+                "--url",
+                metavar="URL",
+                help="pass everything on to an interlock that serves there, with INTERLOCK_TOKEN",
+            ),
         ),
-        more="It has the right to perform on the store until the client closes its end.",
+        more="It has the right to perform on the store until the client closes its end. Where several clients run at "
+        "once, let one `interlock serve` perform, and start each with `--url http://127.0.0.1:7400/mcp`.",
     ),
 )

@@ -1,6 +1,6 @@
 """What an agent is shown: the tools that its contract lets it call, under the names of the contract."""
 
-from typing import Any, cast
+from typing import Any
 
 from interlock.contract.ir import Tool
 from interlock.core.effect import EffectClass
@@ -30,7 +30,7 @@ def tools_page(force: Force | None, cursor: str | None) -> dict[str, Any]:
 
 def shown(tool: Tool) -> dict[str, Any]:
     """Write a tool as agents see it. Hints come from the contract, never from an upstream server."""
-    takes = without_headers({"type": "object", **(tool.schema or {})})
+    takes = {"type": "object", **(tool.schema or {})}
     said: dict[str, Any] = {"name": tool.name, "description": tool.description or tool.name, "inputSchema": takes}
     output = tool.result_schema
     # What is not carried out has another shape, and clients check what they get against what was announced.
@@ -45,13 +45,3 @@ def shown(tool: Tool) -> dict[str, Any]:
         "openWorldHint": tool.outside,
     }
     return said
-
-
-def without_headers(schema: Any) -> Any:  # noqa: ANN401  a JSON Schema, or a part of one
-    """Leave out the wish that clients mirror an argument in a header, where proxies would log it."""
-    if isinstance(schema, list):
-        return [without_headers(each) for each in cast("list[Any]", schema)]
-    if not isinstance(schema, dict):
-        return schema
-    known = cast("dict[str, Any]", schema)
-    return {name: without_headers(value) for name, value in known.items() if name != "x-mcp-header"}

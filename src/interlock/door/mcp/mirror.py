@@ -9,7 +9,7 @@ from typing import Any, cast
 from interlock.core.canonical import JsonObject
 from interlock.door.asgi import Scope, header, sent_twice
 from interlock.door.mcp.client import VERSION_KEY, stateless
-from interlock.door.mcp.wire import HEADER_MISMATCH, Message, Params, WireError, params_of
+from interlock.door.mcp.wire import HEADER_MISMATCH, Message, Params, WireError, header_text, params_of
 
 NAMED = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
 """Which parameter of a method is mirrored in `Mcp-Name`."""
@@ -68,6 +68,12 @@ def mirrored_arguments(scope: Scope, message: Message, schema: JsonObject) -> No
         there = any(each == said for each, _ in scope["headers"])
         if there != (argument is not None) or there and _plain(header(scope, said)) != argument:
             raise WireError(HEADER_MISMATCH, f"`Mcp-Param-{name}` is not the argument `{'.'.join(path)}` of the body")
+
+
+def argument_headers(schema: object, arguments: object) -> dict[str, str]:
+    """Mirror the arguments of a call that its tool wants mirrored, as a client does."""
+    said = {name: _written(_at(arguments, path)) for path, name in _wanted(schema, ())}
+    return {f"Mcp-Param-{name}": header_text(value) for name, value in said.items() if value is not None}
 
 
 def _wanted(schema: object, path: tuple[str, ...]) -> Generator[tuple[tuple[str, ...], str]]:

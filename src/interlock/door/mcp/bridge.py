@@ -1,0 +1,141 @@
+"""A client over standard input and output, passed on to an interlock that serves: several clients, one that performs.
+
+It knows no contract and decides nothing: each message goes on as it came, with the token, and so does each answer.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import aiohttp
+import msgspec
+
+from interlock.door.mcp import wire
+from interlock.door.mcp.client import VERSION_KEY
+from interlock.door.mcp.mirror import NAMED, argument_headers
+from interlock.door.mcp.stdio import REQUESTS_MAX
+from interlock.door.mcp.wire import INTERNAL_ERROR, Message, RequestId, WireError
+
+_ANSWER_SECONDS = 300  # longer than any call may take, the wait for an answer of the client included
+_LINE_BYTES_MAX = 8 * 1024 * 1024  # a result, its text and its structure
+
+
+@dataclass(slots=True, kw_only=True)
+class Bridge:
+    """One client, and the session that it has on the other side."""
+
+    url: str
+    token: str
+    http: aiohttp.ClientSession
+    writer: asyncio.StreamWriter
+    session: str | None = None
+    schemas: dict[str, Any] = field(default_factory=dict[str, Any])
+    """What each tool takes, as it was listed last: some arguments are repeated in headers."""
+    under_way: "set[asyncio.Task[None]]" = field(default_factory=set["asyncio.Task[None]"])
+    room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(REQUESTS_MAX))
+
+    async def serve(self, lines: AsyncIterator[bytes | None]) -> None:
+        """Pass on what comes until the client closes its end, then end the session."""
+        async for line in lines:
+            if line is None or not line.strip():
+                continue
+            try:
+                message = wire.read(line)
+            except WireError as wrong:
+                self._say(wire.error(wire.id_of(line), wrong))
+                continue
+            await self.room.acquire()
+            task = asyncio.create_task(self._passed_on(line.strip(), message))
+            self.under_way.add(task)
+            task.add_done_callback(self._ended)
+            if message.method == "initialize":
+                await asyncio.wait({task})  # what follows needs its session
+        await asyncio.gather(*self.under_way, return_exceptions=True)
+        if self.session is not None:
+            async with self.http.delete(self.url, headers=self._headers({})):
+                pass
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self.under_way.discard(task)
+        self.room.release()
+
+    async def _passed_on(self, raw: bytes, message: Message) -> None:
+        id = message.id if isinstance(message.id, str | int) and message.is_request else None
+        try:
+            async with self.http.post(self.url, data=raw, headers=self._headers(self._mirrors(message))) as answer:
+                self.session = answer.headers.get("mcp-session-id", self.session)
+                if answer.content_type == "text/event-stream":
+                    async for line in answer.content:
+                        if line.startswith(b"data:"):
+                            self._heard(message, line.removeprefix(b"data:").strip())
+                            await self.writer.drain()
+                elif id is not None:
+                    self._heard(message, _with_id(await answer.read(), id))
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            if id is not None:
+                why = f"{type(error).__name__}: the interlock at this address does not answer"
+                self._say(wire.error(id, WireError(INTERNAL_ERROR, why)))
+        await self.writer.drain()
+
+    def _headers(self, more: Mapping[str, str]) -> dict[str, str]:
+        session = {"mcp-session-id": self.session} if self.session is not None else {}
+        return {
+            "authorization": f"Bearer {self.token}",
+            "content-type": "application/json",
+            "accept": "application/json, text/event-stream",
+            **session,
+            **more,
+        }
+
+    def _heard(self, asked: Message, said: bytes) -> None:
+        if asked.method == "tools/list":
+            for tool in _at(_read(said), "result", "tools") or ():
+                name = _at(tool, "name")
+                if isinstance(name, str):
+                    self.schemas[name] = _at(tool, "inputSchema")
+        self._say(said)
+
+    def _say(self, message: bytes) -> None:
+        self.writer.write(message + b"\n")
+
+    def _mirrors(self, message: Message) -> dict[str, str]:
+        """Mirror a stateless request in headers, as its transport wants it."""
+        params = _read(bytes(message.params)) if isinstance(message.params, msgspec.Raw) else None
+        version = _at(params, "_meta", VERSION_KEY)
+        if not message.is_request or not isinstance(version, str):
+            return {}
+        method = cast("str", message.method)
+        named = _at(params, NAMED.get(method, ""))
+        mirrored = {"mcp-name": wire.header_text(named)} if isinstance(named, str) else {}
+        if method == "tools/call":
+            mirrored |= argument_headers(self.schemas.get(str(named)), _at(params, "arguments"))
+        return {"mcp-protocol-version": wire.header_text(version), "mcp-method": wire.header_text(method), **mirrored}
+
+
+def _read(text: bytes) -> Any:  # noqa: ANN401  any JSON value
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _at(value: Any, *names: str) -> Any:  # noqa: ANN401  a part of any JSON value
+    for name in names:
+        value = cast("Mapping[str, Any]", value).get(name) if isinstance(value, Mapping) else None
+    return value
+
+
+def _with_id(answer: bytes, id: RequestId) -> bytes:
+    """Give an error that was about the request as a whole the id of the request, so that its client hears of it."""
+    said = _read(answer)
+    if not isinstance(said, dict):
+        return wire.error(id, WireError(INTERNAL_ERROR, "the other side did not answer in JSON"))
+    known = cast("dict[str, Any]", said)
+    return msgspec.json.encode({**known, "id": id} if known.get("id") is None else known)
+
+
+def client_session() -> aiohttp.ClientSession:
+    """Open connections to the other side. Nothing of the environment is asked for a proxy."""
+    waits = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=_ANSWER_SECONDS)
+    return aiohttp.ClientSession(timeout=waits, trust_env=False, read_bufsize=_LINE_BYTES_MAX)

@@ -1,0 +1,181 @@
+"""MCP over standard input and output: the real command, started as a client starts it."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
+TOOLS = '''
+def find(order: str) -> dict[str, str]:
+    """Find an order."""
+    print("a tool that prints")
+    return {"order": order, "state": "open"}
+
+
+def refund(order: str, amount_usd: int) -> str:
+    """Give money back."""
+    return f"{amount_usd} for {order}"
+'''
+CONTRACT = """
+interlock: 1
+workflow: shop
+tenant: default
+environments: { dev: { mode: act } }
+agents: { bot: {} }
+tools:
+  find: { from: "python:shop_tools:find", effect: read, tier: green, price: 0 }
+  refund: { from: "python:shop_tools:refund", effect: opaque, tier: yellow, price: 0 }
+permissions: { allowed_tools: [find, refund] }
+approvals: { yellow: { approvers: [lead] }, people: { lead: [ann] } }
+"""
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    (tmp_path / "shop_tools.py").write_text(TOOLS, encoding="utf-8")
+    (tmp_path / "contract.yaml").write_text(CONTRACT, encoding="utf-8")
+    run(tmp_path, "contract", "publish", "contract.yaml", "--env", "dev")
+    return tmp_path
+
+
+def environment() -> dict[str, str]:
+    return {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "src")}
+
+
+def run(folder: Path, *words: str, **more: str) -> str:
+    line = [sys.executable, "-m", "interlock", *words]
+    done = subprocess.run(line, cwd=folder, env={**environment(), **more}, capture_output=True, text=True, timeout=60)
+    assert done.returncode in (0, 3), done.stderr
+    return done.stdout
+
+
+@contextmanager
+def started(folder: Path, *words: str, **more: str) -> Generator["Peer"]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "interlock", *words],
+        cwd=folder,
+        env={**environment(), **more},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        yield Peer(process, process.stdin, process.stdout)
+    finally:
+        process.stdin.close()
+        assert process.wait(30) == 0, process.stderr.read() if process.stderr else b""
+        process.stdout.close()
+        if process.stderr is not None:
+            process.stderr.close()
+
+
+class Peer:
+    def __init__(self, process: "subprocess.Popen[bytes]", to: IO[bytes], back: IO[bytes]) -> None:
+        self.process, self.to, self.back = process, to, back
+
+    def say(self, message: Any) -> None:
+        self.to.write((message if isinstance(message, bytes) else json.dumps(message).encode()) + b"\n")
+        self.to.flush()
+
+    def ask(self, method: str, id: int | str = 1, **params: Any) -> Any:
+        self.say({"jsonrpc": "2.0", "id": id, "method": method, "params": params})
+        return json.loads(self.back.readline())
+
+    def begin(self) -> Any:
+        about: dict[str, Any] = {
+            "protocolVersion": "2025-11-25",
+            "capabilities": {},
+            "clientInfo": {"name": "t", "version": "1"},
+        }
+        answer = self.ask("initialize", **about)
+        self.say({"jsonrpc": "2.0", "method": "notifications/initialized"})
+        return answer["result"]
+
+
+def test_a_client_calls_the_tools_of_the_contract_over_a_pipe(shop: Path) -> None:
+    with started(shop, "mcp") as peer:
+        assert peer.ask("tools/list")["error"]["code"] == -32600, "it begins with initialize"
+        assert peer.begin()["protocolVersion"] == "2025-11-25"
+        assert [tool["name"] for tool in peer.ask("tools/list")["result"]["tools"]] == ["find", "refund"]
+        found = peer.ask("tools/call", name="find", arguments={"order": "O-1"})["result"]
+        assert found["structuredContent"] == {"order": "O-1", "state": "open"}, "what a tool prints goes elsewhere"
+        peer.say(b"no json")
+        assert json.loads(peer.back.readline())["error"]["code"] == -32700
+        peer.say(b" " * 2_000_000)
+        assert json.loads(peer.back.readline())["error"]["code"] == -32600
+        assert peer.ask("ping", id="x") == {"jsonrpc": "2.0", "id": "x", "result": {}}
+
+
+def test_a_yes_from_another_process_carries_on_what_waits_here(shop: Path) -> None:
+    with started(shop, "mcp", "--for", "sam") as peer:
+        peer.begin()
+        call: dict[str, Any] = {"name": "refund", "arguments": {"order": "O-1", "amount_usd": 5}}
+        parked = peer.ask("tools/call", **call)["result"]["structuredContent"]
+        assert parked["outcome"] == "parked"
+        key = run(shop, "keys", "new", "ann")
+        assert key
+        fingerprint = next(word for word in key.split() if word.startswith("key:"))
+        contract = CONTRACT.replace("people: { lead: [ann] }", f'people: {{ lead: ["{fingerprint}"] }}')
+        (shop / "contract.yaml").write_text(contract, encoding="utf-8")
+        run(shop, "contract", "publish", "contract.yaml", "--env", "dev")
+        seen = json.loads(run(shop, "--json", "approvals", "show", parked["action"]))["seen"]
+        run(shop, "approvals", "approve", parked["action"], "--seen", seen, "--sign-with", "ann.pem")
+        deadline = time.monotonic() + 20
+        while True:
+            result = peer.ask("tools/call", **call)["result"]
+            if result["_meta"]["interlock/outcome"]["outcome"] == "done" or time.monotonic() > deadline:
+                break
+        assert result["content"] == [{"type": "text", "text": "5 for O-1"}]
+        assert result["_meta"]["interlock/outcome"]["action"] == parked["action"]
+
+
+def test_several_clients_go_through_one_that_serves(shop: Path) -> None:
+    token = run(shop, "token", "new", "bot", "--workflow", "shop", "--env", "dev", "--expires", "1d", "--for", "sam")
+    line = [sys.executable, "-m", "interlock", "serve", "--port", "0", "--json"]
+    serving = subprocess.Popen(line, cwd=shop, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert serving.stdout is not None
+    try:
+        url = json.loads(_whole(serving.stdout))["mcp"]
+        with (
+            started(shop, "mcp", "--url", url, INTERLOCK_TOKEN=token.strip()) as one,
+            started(shop, "mcp", "--url", url, INTERLOCK_TOKEN=token.strip()) as other,
+        ):
+            for peer in (one, other):
+                peer.begin()
+                found = peer.ask("tools/call", name="find", arguments={"order": "O-1"})["result"]
+                assert found["structuredContent"]["order"] == "O-1"
+            envelope: dict[str, Any] = {
+                "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+                "io.modelcontextprotocol/clientCapabilities": {},
+            }
+            found = one.ask("tools/call", name="find", arguments={"order": "O-2"}, _meta=envelope)["result"]
+            assert found["structuredContent"]["order"] == "O-2"
+    finally:
+        serving.terminate()
+        _, said = serving.communicate(timeout=60)
+    assert serving.returncode == 0, said
+    assert token.strip().encode() not in said
+
+
+def _whole(lines: IO[bytes]) -> bytes:
+    """Read JSON that was printed on several lines."""
+    text = b""
+    while True:
+        text += lines.readline()
+        try:
+            json.loads(text)
+        except ValueError:
+            continue
+        return text
