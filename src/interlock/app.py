@@ -22,6 +22,7 @@ from interlock.ledger.anchor import Anchor
 from interlock.ledger.tree import Head
 from interlock.ports import Change, Clock, Observer, Performers, Store
 from interlock.secret import key_backup
+from interlock.secret.installed import broker_of
 from interlock.secret.keyring import Keyring, load_seed
 from interlock.secret.keys import Keys, SqliteKeys, TakenIn
 from interlock.store import backup, migrate
@@ -35,8 +36,9 @@ from interlock.store.migrate import Changeable, Plan
 from interlock.store.restore import Restored, restore
 from interlock.store.sqlite import SqliteDatabase, lock_for_performing, open_sqlite
 from interlock.tool.every import EveryTool, Kind
-from interlock.tool.manifest import Asking, Manifest, manifest_of
+from interlock.tool.manifest import Asking, Manifest, function_manifest
 from interlock.tool.python import PythonTools
+from interlock.tool.with_secret import ToolsWithSecrets
 
 
 class SystemClock:
@@ -206,7 +208,7 @@ def _openapi(asking: Asking) -> Manifest:
 
 _DESCRIBE: Mapping[str, Callable[[Asking], Manifest]] = {
     "openapi": _openapi,
-    "python": lambda asking: manifest_of(asking.source),
+    "python": function_manifest,
 }
 KINDS = frozenset(_DESCRIBE)
 """How the sources begin that this version can carry out."""
@@ -366,7 +368,7 @@ def beside(where: str, keys: Path, *, clock: Clock | None = None) -> Generator[G
     try:
         opened = open_store(where, keys, clock=clock)
         try:
-            yield gateway_on(opened, tools)
+            yield gateway_on(opened, ToolsWithSecrets(tools, broker_of(keys, opened.clock)))
         finally:
             opened.close()
     finally:

@@ -252,7 +252,6 @@ fallback: { on_loop: human_handoff, on_timeout: human_handoff }
         "budgets.per_run.tokens",
         "fallback.on_loop",
         "tools.on_repeat",
-        "tools.secret",
         "unsafe_durability",
     }
     assert loaded(HEAD + "unsafe_durability: false\n").unenforced == ()

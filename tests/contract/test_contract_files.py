@@ -92,7 +92,6 @@ def test_the_full_contract_says_what_this_version_does_not_enforce() -> None:
             "26: knowledge -> knowledge",
             "30: providers -> model routing",
             "35: models -> model routing",
-            "70: tools.secret -> the secret broker",
             "90: tools.args.domains -> trust",
             "91: tools.args.templates -> trust",
             "118: escalate_when -> runs",
@@ -124,7 +123,6 @@ def test_what_protects_and_is_not_enforced_holds_mode_act_back() -> None:
             "rollout",
             "tools.args.domains",
             "tools.args.templates",
-            "tools.secret",
             "trust",
         ]
     )

@@ -124,6 +124,7 @@ class Tool:
     outside: bool = False
     """Whether a call leaves for a host that outsiders can reach."""
     secret: str = ""
+    """The credential that it gets; it belongs to this workflow, in each environment another one."""
     idempotency_header: str = ""
     arguments: Mapping[str, Argument] = field(default_factory=dict[str, Argument])
     labels: tuple[Label, ...] = ()

@@ -1,6 +1,6 @@
 """What a contract may say, and what its owner should know all the same."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
 from interlock.contract.expr import ExpressionInvalid, parse
@@ -26,6 +26,7 @@ def lint(contract: Contract) -> tuple[Assumption, ...]:
         *(warning for tool in tools if tool.name in allowed for warning in _of_allowed(tool, asking)),
         *(warning for tool in tools if tool.name in allowed for warning in _of_limits(tool, contract.budgets)),
         *_of_consent(contract),
+        *_of_secrets(tools),
     )
 
 
@@ -137,6 +138,17 @@ def _of_people(contract: Contract, consents: Mapping[str, Consent]) -> Iterator[
         if consent.step_up and len(signing) < min(consent.quorum, len(able)):
             text = f"`{tier}` wants signatures (`step_up`), and too few of those who could agree have a key"
             yield _at(contract, f"{text}: name theirs under `approvals.keys`")
+
+
+def _of_secrets(tools: Sequence[Tool]) -> Iterator[Assumption]:
+    """Name the secrets that let a tool that only looks do what another one does."""
+    for secret in sorted({tool.secret for tool in tools if tool.secret}):
+        sharing = [tool for tool in tools if tool.secret == secret]
+        writes = [f"`{tool.name}`" for tool in sharing if tool.effect is not EffectClass.READ]
+        for tool in sharing if writes else ():
+            if tool.effect is EffectClass.READ:
+                text = f"reads with the secret `{secret}`, with which {' and '.join(writes)} can write"
+                yield _of(tool, f"{text}: give it one that can only read")
 
 
 def _at(contract: Contract, text: str) -> Assumption:

@@ -45,7 +45,6 @@ _WAITING = (
     Waiting(("knowledge",), "knowledge"),
     Waiting(("providers",), "model routing", protects=True),
     Waiting(("models",), "model routing"),
-    Waiting(("tools", "*", "secret"), "the secret broker", protects=True, typed=True),
     Waiting(("tools", "*", "on_repeat"), "runs", typed=True),
     Waiting(("tools", "*", "args", "*", "domains"), "trust", protects=True, typed=True),
     Waiting(("tools", "*", "args", "*", "templates"), "trust", protects=True, typed=True),

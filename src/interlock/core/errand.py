@@ -7,6 +7,7 @@ from msgspec import Struct, field
 
 from interlock.core.action import Action
 from interlock.core.canonical import Json, JsonObject, Unreadable
+from interlock.core.secret import Secret
 
 
 class Terms(Struct, frozen=True, kw_only=True):
@@ -92,6 +93,8 @@ class Errand(Struct, frozen=True, kw_only=True):
     """To be called, from any thread, with what comes back after the waiting was cancelled."""
     line: Line | None = None
     """The way back to whoever asked, where there is one."""
+    secret: Secret | None = None
+    """The credential that the contract gives the tool; nothing where it names none."""
 
 
 class Performed(Struct, frozen=True, kw_only=True):

@@ -7,6 +7,9 @@ InterlockError
 ├── LedgerBroken         the entries do not lead to a head that was seen; stop and look
 ├── NotPermitted         the person who asks may not do that
 ├── PayloadErased        the key of this payload was destroyed
+├── SecretError          a credential cannot be handed over, so nothing was sent
+│   ├── SecretUnknown    there is none of that name for this workflow in this environment
+│   └── SecretUnreachable  where it is kept does not answer, or not as it should
 ├── StoreError           the store did not do what it was told
 │   ├── StoreBusy        another process holds what we need; nothing was written
 │   │   └── Occupied     another process performs on this file; it alone starts effects
@@ -53,6 +56,18 @@ class NotPermitted(InterlockError):
 
 class PayloadErased(InterlockError):
     """The bytes are there and nobody can read them any more."""
+
+
+class SecretError(InterlockError):
+    """A credential cannot be handed over. What needs it is not begun."""
+
+
+class SecretUnknown(SecretError):
+    """Nobody has set a secret of this name for this workflow in this environment."""
+
+
+class SecretUnreachable(SecretError):
+    """Where the secret is kept does not answer, or answers something that is no secret."""
 
 
 class StoreError(InterlockError):

@@ -61,4 +61,10 @@ TOKEN_CHARS_MAX = 256  # the longest name of a tenant, and the rest of a token
 STORE_CHECKED_BYTES_MAX = 256 * 1024 * 1024  # a look at a whole file of this size takes a second or two
 
 assert BATCH_PAUSE_SECONDS < BUSY_SECONDS_MAX, "whoever waits must meet a pause"
+SECRET_CHARS_MIN = 8  # a shorter text is met by chance in what tools answer, and could not be kept out of it
+SECRET_BYTES_MAX = 64 * 1024  # the longest that the stores of secrets take; a private key has 3 kB
+SECRETS_FILE_BYTES_MAX = 16 * 1024 * 1024  # some ten thousand of them; it is read as a whole
+SECRET_SECONDS_MAX = 10  # for a secret or an access token to come; its tool waits meanwhile, and nothing was sent
+SECRET_FETCHES_MAX = 8  # at once, each in a thread; more than that hang, and another one would hang too
+SECRET_KEPT_SECONDS = 5  # how long one from elsewhere is remembered: a rotation is seen by then
 PROVE_SECONDS_MAX = 600  # a look that takes longer is not waited for in a pipeline

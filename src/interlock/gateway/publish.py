@@ -10,10 +10,10 @@ from interlock.contract.bundle import decode
 from interlock.contract.ir import Contract, Tool, Unenforced
 from interlock.core.action import ActionState
 from interlock.core.effect import Mode
-from interlock.core.errors import ContractInvalid
-from interlock.core.ids import ContractHash, Environment, ToolName
+from interlock.core.errors import ContractInvalid, SecretUnreachable
+from interlock.core.ids import ContractHash, Environment, TenantId, ToolName, WorkflowId
 from interlock.gateway.doors import Operator, publish
-from interlock.gateway.publishable import Describe, publishable
+from interlock.gateway.publishable import Describe, Look, publishable
 from interlock.ports import Needs, TenantStore, Wanted
 
 
@@ -35,8 +35,24 @@ class Publication:
     """What is in the contract and not enforced, accepted or not."""
 
 
+def no_secrets(tenant: TenantId, workflow: WorkflowId, environment: Environment, name: str) -> None:
+    """Find no secret, whoever asks.
+
+    Raises:
+        SecretUnreachable: always.
+    """
+    raise SecretUnreachable("nobody here can look", fix="publish it with `interlock contract publish`")
+
+
 async def publish_contract(
-    store: TenantStore, contract: Contract, environment: Environment, by: Operator, *, folder: Path, describe: Describe
+    store: TenantStore,
+    contract: Contract,
+    environment: Environment,
+    by: Operator,
+    *,
+    folder: Path,
+    describe: Describe,
+    look: Look = no_secrets,
 ) -> Publication:
     """Hold a contract against the world and put it in force in one environment, from the next start on.
 
@@ -47,12 +63,13 @@ async def publish_contract(
         by: who answers for it.
         folder: what the paths in it start from.
         describe: finds out about sources; `app.describe` knows those of this version.
+        look: sees whether the secrets that it names are there. Without it, it may name none.
 
     Raises:
         ContractProblems: it cannot be honoured. Nothing was changed.
         StoreError: the store did not do what it was told.
     """
-    resolved = await asyncio.to_thread(publishable, contract, environment, folder=folder, describe=describe)
+    resolved = await asyncio.to_thread(publishable, contract, environment, folder=folder, describe=describe, look=look)
     found = (await store.read(Needs())).door.of(contract.workflow, environment)
     known = await _tools(store, found.contract) if found is not None else dict[ToolName, Tool]()
     lost = await _undo_lost(store, resolved, environment)

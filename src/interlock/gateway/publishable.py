@@ -19,8 +19,8 @@ from interlock.contract.tools import LEFT_TO_SOURCE
 from interlock.contract.unenforced import relied_on
 from interlock.core.canonical import JsonObject
 from interlock.core.effect import EffectClass
-from interlock.core.errors import ContractInvalid, InterlockError
-from interlock.core.ids import AgentId, Environment, ToolName
+from interlock.core.errors import ContractInvalid, InterlockError, SecretError
+from interlock.core.ids import AgentId, Environment, TenantId, ToolName, WorkflowId
 from interlock.core.limits import POLICY_FILE_BYTES_MAX
 from interlock.core.value import replace
 from interlock.gateway.force import compiled
@@ -35,8 +35,17 @@ Raises:
     ContractInvalid: it is not there, or this version cannot carry it out.
 """
 
+Look = Callable[[TenantId, WorkflowId, Environment, str], None]
+"""Sees whether a secret is there.
 
-def publishable(contract: Contract, environment: Environment, *, folder: Path, describe: Describe) -> Contract:
+Raises:
+    SecretError: it is not, or nobody can tell.
+"""
+
+
+def publishable(
+    contract: Contract, environment: Environment, *, folder: Path, describe: Describe, look: Look | None = None
+) -> Contract:
     """Return the contract as it can be put in force: every tool with schema and pin, policy files and keys as text.
 
     It imports modules and compiles policies, so it takes a while.
@@ -46,6 +55,7 @@ def publishable(contract: Contract, environment: Environment, *, folder: Path, d
         environment: where it is to be in force. All but `staging`, `dev`, `demo` and `test` count as production.
         folder: what the paths in it start from.
         describe: finds out about sources.
+        look: sees whether the secrets that it names are there. Without it nobody does.
 
     Raises:
         ContractProblems: it cannot be honoured; every problem says where, what and how to correct it.
@@ -59,6 +69,8 @@ def publishable(contract: Contract, environment: Environment, *, folder: Path, d
     )
     resolved = replace(resolved, assumptions=(*still_assumed(resolved), *found.notes))
     found.held_back(environment)
+    if look is not None:
+        found.secrets(environment, look)
     if not found.problems:
         found.fits_together(resolved)
     if not found.problems:
@@ -179,6 +191,15 @@ class _Publishable:
             what = f"mode `act` in `{environment}` relies on `{section.section}`, which is not enforced"
             fix = f"use mode `ask`, or accept it: `accept_unenforced: [{section.section}]`"
             self.wrong(section.place, what, fix)
+
+    def secrets(self, environment: Environment, look: Look) -> None:
+        """See whether each secret is there that this workflow needs in this environment."""
+        for name in sorted({tool.secret for tool in self.contract.tools.values() if tool.secret}):
+            tool = next(tool for tool in self.contract.tools.values() if tool.secret == name)
+            try:
+                look(self.contract.tenant, self.contract.workflow, environment, name)
+            except SecretError as error:
+                self.wrong(tool.place, f"`{tool.name}` needs the secret `{name}`: {error}", error.fix)
 
     def fits_together(self, resolved: Contract) -> None:
         """Hold the names that the contract uses against the schemas that the tools turned out to have."""

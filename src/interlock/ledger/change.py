@@ -97,6 +97,11 @@ def not_undone(action: ActionId) -> Detail:
     return {"action": action, "to": "not done"}
 
 
+def secret(workflow: WorkflowId, environment: Environment, name: str, to: str) -> Detail:
+    """Say which secret of whom was `set`, `changed` or `removed`. What it is stands nowhere."""
+    return {"workflow": workflow, "environment": environment, "secret": name, "to": to}
+
+
 def accepted(clock: Instant) -> Detail:
     """Say up to when the clock was vouched for."""
     return {"accepted": clock}

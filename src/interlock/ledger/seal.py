@@ -46,6 +46,7 @@ class Kind(Enum):
     RESTORED = "restored"  # what stands before it came out of a backup
     ADOPTED = "adopted"  # a person took on a ledger that may lack its last entries
     PRUNED = "pruned"  # entries about what has ended long ago are taken out, and their hashes stay
+    SECRET = "secret"  # noqa: S105  a person set or removed one: its name, and nothing of what it is
     ROTATED = "rotated"  # another generation of the signing key signs from here on
     CREDENTIAL = "credential"  # a token was issued, or revoked
     ISSUER = "issuer"  # somebody may vouch for people from here on, or no more

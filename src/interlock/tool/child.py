@@ -88,7 +88,8 @@ class Child:
                 if answers.readline(len(READY)) != READY:
                     raise UpstreamFailed(f"the process of `{self.name}` did not start", fix=f"import `{self.source}`")
                 errand.check_lease()
-                ours.sendall(msgspec.json.encode((errand.key, errand.arguments.decode())) + b"\n")
+                secret = errand.secret.reveal() if errand.secret is not None else None
+                ours.sendall(msgspec.json.encode((errand.key, errand.arguments.decode(), secret)) + b"\n")
                 return self._heard(answers.readline(RESULT_BYTES_MAX + 1))
         except OSError as error:
             raise UpstreamSilent(f"the process of `{self.name}` broke off", fix="look at what it did") from error

@@ -15,10 +15,13 @@ import msgspec
 from interlock.core.canonical import Json
 from interlock.core.errors import ContractInvalid, UpstreamError, UpstreamFailed, UpstreamSilent
 from interlock.core.limits import SAID_CHARS_MAX
+from interlock.core.secret import Secret
 
 PREFIX = "python:"
 KEY_PARAMETER = "idempotency_key"
 """The parameter that is no argument: it gets the key by which the other side recognises a repetition."""
+SECRET_PARAMETER = "secret"  # noqa: S105  a name
+"""Another one: it gets the text of the secret that the contract gives the tool."""
 
 _UNNAMED = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD, inspect.Parameter.POSITIONAL_ONLY)
 
@@ -30,6 +33,7 @@ class Function:
     call: Callable[..., Any]
     arguments: type[msgspec.Struct]
     takes_key: bool
+    takes_secret: bool
 
     @property
     def name(self) -> str:
@@ -39,8 +43,8 @@ class Function:
     def is_async(self) -> bool:
         return inspect.iscoroutinefunction(self.call)
 
-    def named(self, arguments: bytes, key: str) -> dict[str, Any]:
-        """Turn canonical arguments into what the function's parameters want.
+    def named(self, arguments: bytes, key: str, secret: Secret | None = None) -> dict[str, Any]:
+        """Turn canonical arguments, the key and the secret into what the function's parameters want.
 
         Raises:
             UpstreamFailed: they do not fit its types, so it was not called.
@@ -53,7 +57,28 @@ class Function:
                 fix="publish the contract again, so that its schema is that of the function",
             ) from error
         named = {name: getattr(values, name) for name in self.arguments.__struct_fields__}
-        return {**named, KEY_PARAMETER: key} if self.takes_key else named
+        if self.takes_key:
+            named[KEY_PARAMETER] = key
+        if self.takes_secret:
+            if secret is None:
+                raise UpstreamFailed(f"`{self.name}` takes a secret and got none, so it was not called", fix=_NAME_ONE)
+            named[SECRET_PARAMETER] = secret.reveal()
+        return named
+
+    def check_secret(self, name: str) -> None:
+        """See to it that a contract names a secret for it if, and only if, it takes one.
+
+        Raises:
+            ContractInvalid: it takes one and gets none, or gets one and takes none.
+        """
+        if self.takes_secret and not name:
+            raise ContractInvalid(f"`{self.name}` takes a secret, and the contract names none", fix=_NAME_ONE)
+        if name and not self.takes_secret:
+            what = f"the contract gives `{self.name}` the secret `{name}`, and the function takes none"
+            raise ContractInvalid(what, fix="add a parameter `secret: str` to it, or remove `secret` from the tool")
+
+
+_NAME_ONE = "name one in the contract: `secret: NAME` of the tool"
 
 
 def function_of(source: str) -> Function:
@@ -74,7 +99,12 @@ def function_of(source: str) -> Function:
         raise ContractInvalid(f"`{source}` is not a function", fix="name a function with annotated parameters")
     call = cast("Callable[..., Any]", found)
     parameters = _parameters(call)
-    return Function(call=call, arguments=_arguments_of(call, parameters), takes_key=KEY_PARAMETER in parameters)
+    return Function(
+        call=call,
+        arguments=_arguments_of(call, parameters),
+        takes_key=KEY_PARAMETER in parameters,
+        takes_secret=SECRET_PARAMETER in parameters,
+    )
 
 
 def _parameters(call: Callable[..., Any]) -> dict[str, inspect.Parameter]:
@@ -88,7 +118,7 @@ def _parameters(call: Callable[..., Any]) -> dict[str, inspect.Parameter]:
 def _arguments_of(call: Callable[..., Any], parameters: dict[str, inspect.Parameter]) -> type[msgspec.Struct]:
     fields: list[tuple[str, Any] | tuple[str, Any, Any]] = []
     for name, parameter in parameters.items():
-        if name == KEY_PARAMETER:
+        if name in (KEY_PARAMETER, SECRET_PARAMETER):
             continue
         if parameter.annotation is parameter.empty or parameter.kind in _UNNAMED:
             message = f"parameter `{name}` of `{call.__name__}` has no name or no type"

@@ -17,6 +17,7 @@ import msgspec
 from interlock.core.canonical import canonical
 from interlock.core.errors import InterlockError, UpstreamFailed
 from interlock.core.limits import ISOLATED_MEMORY_BYTES_MAX, PERFORM_SECONDS_MAX, RESULT_BYTES_MAX, SAID_CHARS_MAX
+from interlock.core.secret import Secret
 from interlock.tool.function import Function, broken, function_of, plain
 
 READY = b"ready\n"
@@ -47,9 +48,10 @@ def main(source: str) -> None:
     function = function_of(source)
     answers.write(READY)
     answers.flush()
-    key, arguments = msgspec.json.decode(questions.readline(), type=tuple[str, str])
+    key, arguments, text = msgspec.json.decode(questions.readline(), type=tuple[str, str, str | None])
+    secret = Secret("", text) if text is not None else None
     Thread(target=end_with, args=(questions,), daemon=True).start()
-    answers.write(line(carry(function, arguments.encode(), key)))
+    answers.write(line(carry(function, arguments.encode(), key, secret)))
     answers.flush()
     os._exit(0)
 
@@ -75,10 +77,10 @@ def end_with(questions: BinaryIO) -> None:
     os.killpg(0, signal.SIGKILL)
 
 
-def carry(function: Function, arguments: bytes, key: str) -> Said:
+def carry(function: Function, arguments: bytes, key: str, secret: Secret | None = None) -> Said:
     """Call the function and say how it ended."""
     try:
-        named = function.named(arguments, key)
+        named = function.named(arguments, key, secret)
         result = _run(function.call(**named)) if function.is_async else function.call(**named)
     except UpstreamFailed as failed:
         return Said(ended="failed", said=_valid(str(failed))[:SAID_CHARS_MAX])

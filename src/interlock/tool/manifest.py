@@ -92,6 +92,17 @@ def manifest_of(source: str) -> Manifest:
     return described(source, function_of(source))
 
 
+def function_manifest(asking: Asking) -> Manifest:
+    """Find out the same of the function that a tool of a contract names, and whether it takes what it is given.
+
+    Raises:
+        ContractInvalid: it cannot be imported or described, or it takes a secret and gets none, or the reverse.
+    """
+    function = function_of(asking.source)
+    function.check_secret(asking.tool.secret)
+    return described(asking.source, function)
+
+
 def described(source: str, function: Function) -> Manifest:
     """Describe a function.
 

@@ -51,7 +51,7 @@ class OpenApiTool:
 
     async def _perform(self, errand: Errand) -> Performed:
         arguments: Mapping[str, Json] = json.loads(errand.arguments)
-        secret = None
+        secret = errand.secret.reveal() if errand.secret is not None else None
         made = request(self.plan, arguments, secret)
         headers = {**made.headers, **self._key(errand)}
         question = Question(

@@ -48,7 +48,7 @@ class PythonTool:
             raise
 
     def _begin(self, errand: Errand) -> "Future[Performed]":
-        named = self.function.named(errand.arguments, errand.key)
+        named = self.function.named(errand.arguments, errand.key, errand.secret)
 
         def run() -> Performed:
             errand.check_lease()
@@ -112,6 +112,7 @@ class PythonTools:
                 f"`{source}` is another function than the one that was published",
                 fix="look at what changed, then publish it again: `interlock contract publish FILE --env ENV`",
             )
+        self._functions[source][0].check_secret(terms.secret)
         performer, slots = self._found[name]
         # A contract that was published again may say another number; what is under way still counts.
         slots.most = terms.slots

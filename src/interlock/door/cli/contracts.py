@@ -26,6 +26,7 @@ from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import Session, awaited, find_tools_here, session
 from interlock.gateway.publish import publish_contract
 from interlock.gateway.publishable import publishable
+from interlock.secret.installed import broker_of
 
 
 def checked(typed: Typed) -> int:
@@ -155,14 +156,17 @@ async def publish(typed: Typed) -> int:
         raise InputWrong(f"the contract has no environment `{environment}`", fix=nearest(environment, contract.modes))
     typed = replace(typed, settings=_of_its_tenant(typed, contract))
     settings = typed.settings
+    look = broker_of(settings.keys, typed.clock or app.SystemClock()).look
     new = settings.file is not None and not settings.file.exists()
     if new:
         # A contract that cannot be published leaves no empty store behind, where a path was mistyped least of all.
         find_tools_here()
-        publishable(contract, environment, folder=file.parent, describe=app.describe)
+        publishable(contract, environment, folder=file.parent, describe=app.describe, look=look)
     with session(typed, may_make=True) as here:
         by = operator(typed, here.gateway.process)
-        done = await publish_contract(here.store, contract, environment, by, folder=file.parent, describe=app.describe)
+        done = await publish_contract(
+            here.store, contract, environment, by, folder=file.parent, describe=app.describe, look=look
+        )
         epoch = (await here.rows()).door.epoch
     named = [("new tools", done.new), ("changed tools", done.changed), ("gone tools", done.gone)]
     pairs: list[tuple[str, object]] = [

@@ -10,6 +10,7 @@ from interlock import app
 from interlock.config import Settings
 from interlock.door.cli.doctor_check import Checked, ok, warning, wrong
 from interlock.door.cli.doctor_machine import nearest
+from interlock.secret.installed import sealed_file
 
 _BEGIN = "begin with `interlock contract init`; publishing what it writes makes the store"
 _SEED_BYTES = 32
@@ -100,7 +101,8 @@ def keys(settings: Settings, *, new: bool = False) -> Iterator[Checked]:
         yield wrong("keys", f"`{seed}` is not a master seed", "restore it from a copy")
     if folder.stat().st_mode & _OTHERS:
         yield warning("keys", f"others can look into `{folder}`", f"run `chmod 700 {folder}`")
-    files = [seed, *([folder / "keys.db"] if settings.file else [])]
+    sealed = sealed_file(folder).path
+    files = [seed, *([folder / "keys.db"] if settings.file else []), *([sealed] if sealed.exists() else [])]
     for path in files:
         yield from _own(path)
     yield ok("keys", f"in `{folder}`, whole, and nobody else's")

@@ -6,6 +6,7 @@ from interlock.door.cli.table_first import FIRST, LAST
 from interlock.door.cli.table_ledger import KEPT_OUTSIDE
 from interlock.door.cli.table_policy import OVER_HISTORY
 from interlock.door.cli.table_record import RECORD
+from interlock.door.cli.table_secret import SECRETS
 from interlock.door.cli.table_ways import WAYS_IN
 
 GROUPS = {
@@ -18,6 +19,7 @@ GROUPS = {
     "data": "what is kept of whom",
     "contract": "what a workflow may do",
     "policy": "why a call goes on or does not, and what a change would do",
+    "secret": "credentials of tools",
     "clock": "the time of the store",
     "keys": "keys that people sign with",
     "mcp": "agents that speak the Model Context Protocol",
@@ -306,6 +308,7 @@ COMMANDS: tuple[Command, ...] = (
         more="exit codes: 0 if all came out as expected, 1 if not",
     ),
     *OVER_HISTORY,
+    *SECRETS,
     Command(
         name="explain",
         says="the whole story of an action on one screen",

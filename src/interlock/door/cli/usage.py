@@ -49,6 +49,10 @@ def unexpected(word: str, command: Command | None = None) -> UsageWrong:
     if near and word.startswith("-"):
         return UsageWrong(f"`{word}` is not expected here", fix=f"did you mean `{near}`?")
     whole = f"{_NAME} {command.name}" if command else _NAME
+    if command is not None and command.name == "secret set":
+        # It may be the secret, and what goes to standard error is often kept.
+        fix = "type the secret when it is asked for, or hand it over on standard input: `... < FILE`"
+        return UsageWrong("a word too many stands in the line", fix=fix)
     return UsageWrong(f"`{word}` is not expected here", fix=f"look at `{whole} --help`")
 
 

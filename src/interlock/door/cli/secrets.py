@@ -1,0 +1,184 @@
+"""`secret`: set, list, remove, check. A value comes from standard input or is typed unseen; none is ever printed."""
+
+import sys
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from getpass import getpass
+
+from interlock.app import SystemClock
+from interlock.contract.node import text as text_node
+from interlock.contract.scalar import NAME, Wrong
+from interlock.core.errors import InterlockError, NotPermitted, SecretError, UsageWrong
+from interlock.core.ids import Environment, WorkflowId
+from interlock.core.limits import SECRET_BYTES_MAX
+from interlock.core.wording import closest
+from interlock.door.cli.person import operator
+from interlock.door.cli.reading import InputWrong
+from interlock.door.cli.render import Time, block, table
+from interlock.door.cli.screen import Typed
+from interlock.door.cli.session import Session, awaited, be_there, session
+from interlock.gateway.fresh import process_id
+from interlock.gateway.secrets import Named, secret_changed, secrets_in_force
+from interlock.policy.rule import Place
+from interlock.secret.installed import broker_of, sealed_file
+from interlock.secret.kept import SecretId, Value, text_of
+from interlock.secret.sealed_file import Line
+
+
+@awaited
+async def put(typed: Typed) -> int:
+    """Keep a secret in the encrypted file, in place of the one of that name."""
+    id = _id(typed)
+    _in_the_file(typed, id)
+    with _beside_the_store(typed) as here:
+        by = operator(typed, here.gateway.process if here is not None else process_id())
+        value = _value(typed, id)
+        changed = sealed_file(typed.settings.keys).put(id, value, (typed.clock or SystemClock()).now())
+        what = "changed" if changed else "set"
+        entered = await _entered(here, typed, id, what)
+    pairs: list[tuple[str, object]] = [
+        (what, id.name),
+        ("for", id.place),
+        ("by", f"{by.person} ({by.known_by})"),
+        ("used", "from the next call on"),
+    ]
+    data = {**_data(id), "to": what, "by": by.person, "known_by": by.known_by, "entered": entered}
+    typed.screen.show(data, block(pairs, typed.screen.width))
+    return 0
+
+
+@awaited
+async def removed(typed: Typed) -> int:
+    """Take a secret out of the encrypted file."""
+    id = _id(typed)
+    _in_the_file(typed, id)
+    with _beside_the_store(typed) as here:
+        operator(typed, here.gateway.process if here is not None else process_id())
+        kept = sealed_file(typed.settings.keys)
+        if not kept.remove(id):
+            near = closest(id.name, {line.id.name for line in kept.lines(id.tenant)})
+            fix = f"did you mean `{near}`?" if near else "list them: `interlock secret list`"
+            raise InterlockError(f"{id.place} has no secret `{id.name}`", fix=fix)
+        entered = await _entered(here, typed, id, "removed")
+    data = {**_data(id), "to": "removed", "entered": entered}
+    typed.screen.show(data, f"removed `{id.name}` of {id.place}: a tool that needs it fails from the next call on")
+    return 0
+
+
+def listed(typed: Typed) -> int:
+    """List the names in the encrypted file: whose, since when, when last changed."""
+    settings = typed.settings
+    lines = sealed_file(settings.keys).lines(settings.tenant)
+    data = [{**_data(line.id), "kind": line.kind, **_times(line)} for line in lines]
+    rows = [
+        [line.id.name, line.id.workflow, line.id.environment, line.kind, *(at.short() for at in _times(line).values())]
+        for line in lines
+    ]
+    heads = ["SECRET", "WORKFLOW", "ENVIRONMENT", "KIND", "SINCE", "LAST CHANGED"]
+    text = table(heads, rows, typed.screen.broad) if rows else f"no secret of the tenant `{settings.tenant}` is kept"
+    typed.screen.show(data, text)
+    return 0
+
+
+@awaited
+async def checked(typed: Typed) -> int:
+    """Say of each secret that a contract in force names whether it is there."""
+    broker = broker_of(typed.settings.keys, typed.clock or SystemClock())
+    with session(typed) as here:
+        named = await secrets_in_force(here.store)
+        found: list[tuple[Named, str, SecretError | None]] = []
+        for each in named:
+            wrong = None
+            try:
+                await broker.secret(here.store.tenant, each.workflow, each.environment, each.name)
+            except SecretError as error:
+                wrong = error
+            found.append((each, broker.source(each.environment).name, wrong))
+    data = [
+        {
+            "secret": each.name,
+            "workflow": each.workflow,
+            "environment": each.environment,
+            "tools": list(each.tools),
+            "kept_in": where,
+            "ok": wrong is None,
+            "why": str(wrong or ""),
+            "fix": wrong.fix if wrong is not None else "",
+        }
+        for each, where, wrong in found
+    ]
+    rows = [
+        [each.name, each.workflow, each.environment, ", ".join(each.tools), where, "no" if wrong else "yes"]
+        for each, where, wrong in found
+    ]
+    heads = ["SECRET", "WORKFLOW", "ENVIRONMENT", "TOOLS", "KEPT IN", "THERE"]
+    text = table(heads, rows, typed.screen.broad) if rows else "no contract in force names a secret"
+    typed.screen.show(data, text)
+    for _, _, wrong in found:
+        if wrong is not None:
+            typed.screen.note(f"{wrong}\nfix: {wrong.fix}")
+    return 1 if any(wrong for _, _, wrong in found) else 0
+
+
+def _id(typed: Typed) -> SecretId:
+    given = typed.given
+    return SecretId(
+        tenant=typed.settings.tenant,
+        workflow=WorkflowId(_name(given.workflow)),
+        environment=Environment(_name(given.env)),
+        name=_name(given.name),
+    )
+
+
+def _name(text: str) -> str:
+    read = NAME.read(text_node(text, Place(file="command line")))
+    if isinstance(read, Wrong):
+        raise UsageWrong(read.what, fix=read.fix)
+    return read
+
+
+def _in_the_file(typed: Typed, id: SecretId) -> None:
+    source = broker_of(typed.settings.keys, typed.clock or SystemClock()).source(id.environment)
+    if source.name != sealed_file(typed.settings.keys).name:
+        fix = "change it there, or let the environment keep its secrets in the file: `secrets.yaml`"
+        raise NotPermitted(f"`{id.environment}` keeps its secrets in {source.name}", fix=fix)
+
+
+def _value(typed: Typed, id: SecretId) -> Value:
+    if sys.stdin.isatty():
+        text = getpass(f"{id.name} of {id.place}: ", stream=typed.screen.err)
+        if getpass("once more: ", stream=typed.screen.err) != text:
+            raise UsageWrong("the two are not the same", fix="type it again")
+        return text_of(text)
+    read = sys.stdin.buffer.read(SECRET_BYTES_MAX + 3)
+    try:
+        # A line that a program wrote ends with one sign that is no part of it.
+        return text_of(read.decode().removesuffix("\n").removesuffix("\r"))
+    except UnicodeDecodeError:
+        raise InputWrong("what came in is not UTF-8 text", fix="set a text; encode bytes as the tool wants") from None
+
+
+def _beside_the_store(typed: Typed) -> "AbstractContextManager[Session | None]":
+    """Open the store, to write into its ledger; nothing where there is none yet."""
+    settings = typed.settings
+    be_there(typed, may_make=True)
+    if settings.file is not None and not settings.file.is_file():
+        return nullcontext(None)
+    return session(typed, may_make=True)
+
+
+async def _entered(here: Session | None, typed: Typed, id: SecretId, to: str) -> bool:
+    if here is None:
+        typed.screen.note("note: there is no store yet, so no ledger has an entry of it")
+        return False
+    by = operator(typed, here.gateway.process)
+    await secret_changed(here.store, id.workflow, id.environment, id.name, to, by)
+    return True
+
+
+def _data(id: SecretId) -> dict[str, str]:
+    return {"secret": id.name, "workflow": id.workflow, "environment": id.environment}
+
+
+def _times(line: Line) -> Mapping[str, Time]:
+    return {"since": Time(line.since), "changed": Time(line.changed)}

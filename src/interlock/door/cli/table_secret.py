@@ -1,0 +1,38 @@
+"""The commands about secrets, as a part of the table."""
+
+from interlock.door.cli.command import WHO, Command, arg
+
+_WHOSE = (
+    arg("name", metavar="NAME", help="as the contract names it: `secret: NAME` of a tool"),
+    arg("--workflow", required=True, metavar="W", help="the workflow that it belongs to"),
+    arg("--env", required=True, metavar="E", help="the environment that it belongs to"),
+)
+
+SECRETS: tuple[Command, ...] = (
+    Command(
+        name="secret set",
+        says="keep a secret in the encrypted file; its text comes from standard input or is typed unseen",
+        run="secrets:put",
+        example="billing-write --workflow support-refunds --env prod",
+        takes=(*_WHOSE, *WHO),
+        more="One that is there is changed, from the next call on. The ledger gets its name, and nothing of its text.",
+    ),
+    Command(
+        name="secret list",
+        says="list the secrets in the encrypted file: whose, since when, when last changed; never what they are",
+        run="secrets:listed",
+    ),
+    Command(
+        name="secret remove",
+        says="take a secret out of the encrypted file",
+        run="secrets:removed",
+        example="billing-write --workflow support-refunds --env prod",
+        takes=(*_WHOSE, *WHO),
+    ),
+    Command(
+        name="secret check",
+        says="say of each secret that a contract in force names whether it is there",
+        run="secrets:checked",
+        more="exit codes: 0 if every one is there, 1 if one is not, or cannot be reached",
+    ),
+)

@@ -1,0 +1,128 @@
+"""What is kept under the name of a secret, and whose it is, wherever it is kept."""
+
+from typing import Protocol
+
+import msgspec
+
+from interlock.core.errors import SecretUnknown, SecretUnreachable, UsageWrong
+from interlock.core.ids import Environment, TenantId, WorkflowId
+from interlock.core.limits import SECRET_BYTES_MAX, SECRET_CHARS_MIN
+
+
+class SecretId(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole name of a secret. There is no way to ask for one without saying whose it is."""
+
+    tenant: TenantId
+    workflow: WorkflowId
+    environment: Environment
+    name: str
+
+    @property
+    def place(self) -> str:
+        return f"{self.workflow} in {self.environment}"
+
+    def unknown(self, where: str, fix: str = "") -> SecretUnknown:
+        """Say that there is none of this name."""
+        how = f"set it: `interlock secret set {self.name} --workflow {self.workflow} --env {self.environment}`"
+        return SecretUnknown(f"{self.place} has no secret `{self.name}` in {where}", fix=fix or how)
+
+    def unreachable(self, why: str, fix: str) -> SecretUnreachable:
+        """Say that it cannot be had now."""
+        return SecretUnreachable(f"the secret `{self.name}` of {self.place} {why}", fix=fix)
+
+
+class Text(msgspec.Struct, frozen=True, kw_only=True, tag="text"):
+    """A secret that is sent as it is kept."""
+
+    text: str
+
+    def __repr__(self) -> str:
+        return "<a text>"
+
+
+class OAuth(msgspec.Struct, frozen=True, kw_only=True, tag="oauth"):
+    """What access tokens are fetched with (RFC 6749): a client's credentials, or a token to refresh them."""
+
+    token_url: str
+    client_id: str
+    client_secret: str = ""
+    refresh_token: str = ""
+    scope: str = ""
+    audience: str = ""
+
+    def __repr__(self) -> str:
+        return "<what access tokens are fetched with>"
+
+
+Value = Text | OAuth
+
+
+class Source(Protocol):
+    """Where secrets are kept. It may block; nobody calls it from a loop unless `local`."""
+
+    local: bool
+    """Whether looking takes no longer than reading a small file."""
+    name: str
+    """As people know it."""
+
+    def find(self, id: SecretId) -> Value:
+        """Return what is kept now.
+
+        Raises:
+            SecretUnknown: nothing is.
+            SecretUnreachable: it cannot be read.
+        """
+        ...
+
+
+def text_of(text: str) -> Text:
+    """Take a text as a secret, if it can be one.
+
+    Raises:
+        UsageWrong: it is too short to be kept out of what comes back, or too long, or no text.
+    """
+    if len(text) < SECRET_CHARS_MIN:
+        what = f"a secret has at least {SECRET_CHARS_MIN} characters: a shorter one cannot be told from other text"
+        raise UsageWrong(what, fix="have a longer one issued")
+    if len(text.encode(errors="replace")) > SECRET_BYTES_MAX or "\0" in text:
+        raise UsageWrong(f"a secret is a text of at most {SECRET_BYTES_MAX:,} bytes", fix="set the text itself")
+    return Text(text=text)
+
+
+def oauth_of(text: str | bytes) -> OAuth:
+    """Read what access tokens are fetched with, as JSON.
+
+    Raises:
+        UsageWrong: a member is missing, unknown, or of another type. What it says is not repeated.
+    """
+    try:
+        read = msgspec.json.decode(text, type=_Plain)
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        read = None
+    if read is None or not read.client_id or not (read.client_secret or read.refresh_token):
+        raise UsageWrong(
+            "this is not what access tokens are fetched with",
+            fix='write `{"token_url": "https://...", "client_id": "...", "client_secret": "..."}`; '
+            "`refresh_token`, `scope` and `audience` may stand there too",
+        )
+    if any(0 < len(each) < SECRET_CHARS_MIN for each in (read.client_secret, read.refresh_token)):
+        text_of("")
+    return OAuth(**{name: getattr(read, name) for name in OAuth.__struct_fields__})
+
+
+class _Plain(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    token_url: str
+    client_id: str
+    client_secret: str = ""
+    refresh_token: str = ""
+    scope: str = ""
+    audience: str = ""
+
+
+def hidden_of(value: Value) -> tuple[str, ...]:
+    """Return all of a value that must not be shown."""
+    match value:
+        case Text():
+            return (value.text,)
+        case OAuth():
+            return tuple(each for each in (value.client_secret, value.refresh_token) if each)

@@ -1,0 +1,153 @@
+"""A tool that gets a secret: it is fetched as the tool is about to be carried out, and taken out of what comes back.
+
+Whoever carries tools out finds the secret in the errand, and need not know where it comes from. What such a tool
+answers, or says of its failure, has lost the secret before anything of it is written down or told.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+from interlock.core.canonical import Json, JsonObject, Unreadable
+from interlock.core.errand import Errand, Line, Performed, Question, Terms
+from interlock.core.errors import SecretError, UpstreamError, UpstreamFailed, UpstreamSilent
+from interlock.core.ids import Environment, TenantId, WorkflowId
+from interlock.core.limits import SAID_CHARS_MAX
+from interlock.core.secret import Secret
+from interlock.core.value import replace
+from interlock.ports import Performer, Performers
+from interlock.redact.scrub import Scrubber, scrubber
+
+
+class Broker(Protocol):
+    """Hands out secrets. Each belongs to one workflow of one tenant in one environment."""
+
+    async def secret(self, tenant: TenantId, workflow: WorkflowId, environment: Environment, name: str) -> Secret:
+        """Fetch a secret as it is now.
+
+        Raises:
+            SecretUnknown: this workflow has none of that name in this environment.
+            SecretUnreachable: where it is kept does not answer, or not as it should.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ToolsWithSecrets:
+    """Finds tools, each with the secret that its contract gives it."""
+
+    tools: Performers
+    broker: Broker
+
+    def find(self, source: str, terms: Terms) -> Performer | None:
+        """Return what carries out this source, with its secret if it has one.
+
+        Raises:
+            ContractInvalid: it is not there, or not what was published.
+        """
+        found = self.tools.find(source, terms)
+        return found if found is None or not terms.secret else ToolWithSecret(found, self.broker, terms.secret)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolWithSecret:
+    """Carries out a tool with a secret."""
+
+    tool: Performer
+    broker: Broker
+    name: str
+
+    def free(self) -> bool:
+        return self.tool.free()
+
+    async def perform(self, errand: Errand) -> Performed:
+        """Fetch the secret, have it done, and take the secret out of what comes back, now or late.
+
+        Raises:
+            UpstreamFailed: the secret cannot be had, so nothing was sent; or the effect did not happen.
+            UpstreamSilent: nobody knows whether the effect happened.
+        """
+        secret = await self._fetched(errand)
+        scrub = scrubber(self.name, secret.hidden)
+
+        def late(came: Performed | Exception) -> None:
+            errand.late(_without(scrub, came) if isinstance(came, Performed) else _said_without(scrub, came))
+
+        try:
+            line: Line | None = LineWithout(errand.line, scrub) if errand.line is not None else None
+            performed = await self.tool.perform(replace(errand, secret=secret, late=late, line=line))
+        except Exception as error:  # noqa: BLE001  whatever it raised, the secret may be in it
+            # Nothing of what it was raised from goes along: it may show the secret to whoever prints it.
+            raise _said_without(scrub, error) from None
+        return _without(scrub, performed)
+
+    async def _fetched(self, errand: Errand) -> Secret:
+        caller = errand.action.caller
+        try:
+            return await self.broker.secret(caller.tenant, caller.workflow, caller.environment, self.name)
+        except SecretError as error:
+            raise UpstreamFailed(f"{error}, so nothing was sent", fix=error.fix) from error
+        except asyncio.CancelledError as error:
+            what = f"the secret `{self.name}` did not come in time, so nothing was sent"
+            raise UpstreamFailed(what, fix="look where it is kept: `interlock secret check`") from error
+
+
+@dataclass(frozen=True, slots=True)
+class LineWithout:
+    """The way back to whoever asked, on which the secret does not go."""
+
+    line: Line
+    scrub: Scrubber
+
+    def can(self, server: str) -> frozenset[str]:
+        return self.line.can(server)
+
+    def hears(self) -> tuple[bool, str | None]:
+        return self.line.hears()
+
+    def lacks(self, capability: str) -> None:
+        self.line.lacks(capability)
+
+    async def ask(self, questions: Mapping[str, Question]) -> Mapping[str, Json]:
+        """Have questions answered that have lost the secret.
+
+        Raises:
+            UpstreamFailed: one of them was refused, or is not answered.
+        """
+        return await self.line.ask({name: self._question(each) for name, each in questions.items()})
+
+    async def relay(self, question: Question) -> Json:
+        """Put a question that has lost the secret.
+
+        Raises:
+            UpstreamFailed: it is not answered.
+        """
+        return await self.line.relay(self._question(question))
+
+    def tell(self, method: str, params: JsonObject) -> None:
+        self.line.tell(method, self._params(params))
+
+    def _question(self, question: Question) -> Question:
+        return replace(question, params=self._params(question.params))
+
+    def _params(self, params: JsonObject) -> JsonObject:
+        return cast("JsonObject", self.scrub.json(dict(params)))
+
+
+def _without(scrub: Scrubber, performed: Performed) -> Performed:
+    if isinstance(performed.result, Unreadable):
+        return performed
+    try:
+        return replace(performed, result=scrub.json(performed.result))
+    except (RecursionError, TypeError, AttributeError):
+        # It has happened. What cannot be looked through is told as unreadable.
+        return replace(performed, result=Unreadable())
+
+
+def _said_without(scrub: Scrubber, error: Exception) -> UpstreamError:
+    if not isinstance(error, UpstreamError):
+        return UpstreamSilent(scrub.text(f"the tool raised {type(error).__name__}"), fix="look at what it did")
+    message, fix = scrub.text(str(error)), scrub.text(error.fix)
+    said = scrub.text(error.said, cut=len(error.said) >= SAID_CHARS_MAX)
+    return (UpstreamFailed if isinstance(error, UpstreamFailed) else UpstreamSilent)(message, fix=fix, said=said)

@@ -1,0 +1,90 @@
+"""Secrets are taken out of what comes back, however they are spelled there, and nothing else is."""
+
+import json
+import re
+import string
+from base64 import b64encode
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from inline_snapshot import snapshot
+
+from interlock.redact.scrub import Scrubber
+from spelled import SPELLED
+
+CANARY = "sk_live_C4narY/51+x="
+MARK = "[secret pay]"
+
+secret_texts = st.text(
+    st.sampled_from(string.ascii_letters + string.digits + '!"%&/+=_-.: éß語'), min_size=8, max_size=40
+)
+any_text = st.text(max_size=40)
+
+
+def scrub(secret: str = CANARY) -> Scrubber:
+    return Scrubber("pay", (secret,))
+
+
+@pytest.mark.promise("secret")
+@pytest.mark.parametrize("how", SPELLED)
+def test_a_secret_is_taken_out_however_it_is_spelled(how: str) -> None:
+    spelled = SPELLED[how](CANARY)
+    left = scrub().text(f"before <{spelled}> after")
+    assert MARK in left
+    assert left.startswith("before <")
+    assert left.endswith("> after")
+    assert spelled not in left
+    assert not any(core in left.lower() for core in ("c4nary", "yran4c", b"C4narY".hex()))
+
+
+@pytest.mark.promise("secret")
+@given(secret_texts, any_text, any_text, st.sampled_from(sorted(SPELLED)))
+def test_no_text_around_it_hides_a_secret(secret: str, before: str, after: str, how: str) -> None:
+    assume(len(re.sub(r"[\s:\-_.]", "", secret)) >= 8)
+    assume(not re.search(r"[é-￿]", secret) or not how.startswith(("swapped", "upper", "reversed and", "json, each")))
+    spelled = SPELLED[how](secret)
+    left = scrub(secret).text(f"{before}{spelled}{after}")
+    assume(secret.lower() not in MARK.lower())
+    assert MARK in left
+    assert spelled not in left.replace(MARK, "\0")
+
+
+@given(any_text)
+def test_what_holds_no_secret_is_left_as_it_is(text: str) -> None:
+    assert scrub().text(text) == text
+    assert scrub().json({"a": [text, 7, None, True, 1.5]}) == {"a": [text, 7, None, True, 1.5]}
+
+
+def test_a_secret_is_taken_out_of_values_names_and_numbers() -> None:
+    found = Scrubber("pin", ("4417123456789113",)).json(
+        {"n": 4417123456789113, "4417123456789113": [{"deep": ["x4417123456789113", 1]}], "left": 4417}
+    )
+    assert found == snapshot({"n": "[secret pin]", "[secret pin]": [{"deep": ["x[secret pin]", 1]}], "left": 4417})
+
+
+def test_what_a_limit_cut_off_is_taken_out_as_well() -> None:
+    text = "the bank says: no to " + CANARY[:9]
+    assert scrub().text(text, cut=True) == "the bank says: no to " + MARK
+    assert scrub().text(text) == text
+    assert scrub().text("nothing of it", cut=True) == "nothing of it"
+
+
+def test_each_line_of_a_key_and_each_text_of_an_object_is_a_secret_itself() -> None:
+    key = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkq\nhkiG9w0BAQEFAASC\n-----END PRIVATE KEY-----"
+    assert scrub(key).text("it begins with MIIEvQIBADANBgkq") == "it begins with " + MARK
+    assert scrub(key).text(key.replace("\n", "")) == f"-----{MARK}-----"
+    assert scrub(key).text("-----BEGIN PRIVATE KEY-----") == "-----BEGIN PRIVATE KEY-----"
+    both = json.dumps({"user": "billing-user", "password": "hunter2hunter2", "port": 5432})
+    assert scrub(both).text("postgres://billing-user:hunter2hunter2@db:5432") == f"postgres://{MARK}:{MARK}@db:5432"
+
+
+def test_two_that_lie_over_each_other_leave_nothing_between() -> None:
+    left = Scrubber("pay", ("abcdefgh1234", "gh1234xyzzy!")).text("<abcdefgh1234xyzzy!>")
+    assert left == f"<{MARK}>"
+
+
+def test_a_user_and_a_password_in_one_header_are_met_inside() -> None:
+    header = b64encode(f"user:{CANARY}".encode()).decode()
+    assert scrub().text(f"Authorization: Basic {header}").startswith("Authorization: Basic dXNlcj")
+    assert MARK in scrub().text(header)
