@@ -121,6 +121,8 @@ class RunRow(Struct, frozen=True, kw_only=True):
     id: RunId
     calls: int = 0
     recent: tuple[Digest, ...] = ()
+    owner: str = ""
+    """Who made its first call, for whom; a run goes on for nobody else. See `gateway.keyed.run_owner`."""
 
 
 class Payload(Struct, frozen=True, kw_only=True):

@@ -7,11 +7,11 @@ from msgspec import Struct
 
 from interlock.approval.grant import opening
 from interlock.budget.hold import Shortfall, hold, settle
-from interlock.core.action import Action, ActionState, step
+from interlock.core.action import Action, ActionState, Caller, step
 from interlock.core.charge import Charge, Unit
 from interlock.core.decision import Allow, Ask, Deny, Suggest
 from interlock.core.errors import InterlockError, StoreBusy
-from interlock.core.ids import ActionId, Instant, Micros, PayloadId, ProcessId
+from interlock.core.ids import ActionId, Instant, Micros, PayloadId, ProcessId, RunId
 from interlock.core.limits import DECIDE_TRIES_MAX
 from interlock.core.money import Money
 from interlock.core.outcome import Parked, Refused, Suggested
@@ -23,10 +23,11 @@ from interlock.gateway.charges import REASON, call_charges, charges, lease_micro
 from interlock.gateway.claims import Names, holder
 from interlock.gateway.entry import entry_of
 from interlock.gateway.judge import Judged
+from interlock.gateway.keyed import run_owner
 from interlock.gateway.people import asked_before_adoption, counting_today, since_adoption
 from interlock.gateway.write_begin import Writing, looping
 from interlock.ledger.seal import Kind
-from interlock.ports import ActionRow, Changes, Halt, Needs, Rows
+from interlock.ports import ActionRow, Changes, Halt, Needs, Rows, RunRow
 
 
 class Started(Struct, frozen=True, kw_only=True):
@@ -57,6 +58,13 @@ def needs_of(asked: Asked, names: Names, now: Instant) -> Needs:
         claims=names.all(),
         runs=frozenset() if asked.action.own_run else frozenset({asked.action.run}),
     )
+
+
+def needs_to_refuse(action: Action, counts: Sequence[Charge]) -> Needs:
+    """Name the rows that a refusal reads or writes which no rule had to make."""
+    runs = frozenset[RunId]() if action.own_run else frozenset({action.run})
+    budgets = frozenset(charge.budget for charge in counts)
+    return Needs(actions=frozenset({action.id}), budgets=budgets, runs=runs)
 
 
 def begin(rows: Rows, *, writing: Writing) -> tuple[Changes, Begun]:
@@ -126,7 +134,7 @@ def _elsewhere(asked: Asked, row: ActionRow) -> bool:
 
 
 def _stale(rows: Rows, asked: Asked, judged: Judged, taken: tuple[Charge, ...] | None) -> bool:
-    if rows.door.epoch != judged.epoch:
+    if rows.door.epoch != judged.epoch or not_theirs(rows, asked) is not None:
         return True
     if rows.now >= judged.good_until:
         return True  # what let it act in spite of a mode or a switch has ended
@@ -203,6 +211,20 @@ def _taken(asked: Asked, row: ActionRow, now: Instant) -> tuple[Charge, ...] | N
         # It was counted as a call of its run when it was asked for.
         return tuple(charge for charge in taken if charge.unit is not Unit.TOOL_CALLS)
     return taken
+
+
+def not_theirs(rows: Rows, asked: Asked) -> Refused | None:
+    """Say no to an agent that names a run which another one began, or for somebody else."""
+    if asked.action.by is not None or not foreign(rows.runs.get(asked.action.run), asked.action.caller):
+        return None
+    why = f"the run `{asked.action.run}` belongs to another agent, or is for somebody else"
+    fix = "name a run of your own, or none"
+    return Refused(action=asked.action.id, reason=Reason.TOOL_NOT_ALLOWED, why=why, fix=fix)
+
+
+def foreign(run: RunRow | None, caller: Caller) -> bool:
+    """Whether a run is known, and somebody else's."""
+    return run is not None and run.owner not in ("", run_owner(caller))
 
 
 def not_let_in(rows: Rows, asked: Asked) -> Refused | None:
@@ -326,7 +348,8 @@ def turned_away(
         return Changes(), Stale()  # it has ended, or a person has edited it meanwhile
     if known is not None and refused.reason in PASSING:
         return Changes(), refused
-    counts = [charge for charge in counts if known is None and charge.budget in rows.budgets]
+    mine = known is None and not foreign(rows.runs.get(action.run), action.caller)
+    counts = [charge for charge in counts if mine and charge.budget in rows.budgets]
     held = hold(rows.budgets, counts)
     if isinstance(held, Shortfall):
         reason, why, fix = lacks(held)

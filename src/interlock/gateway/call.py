@@ -42,7 +42,9 @@ from interlock.gateway.begin import (
     expired,
     lease_ends,
     needs_of,
+    needs_to_refuse,
     not_let_in,
+    not_theirs,
     turned_away,
     would_refuse,
 )
@@ -144,9 +146,8 @@ class Gateway:
         if isinstance(arguments, Refused):
             action = unreadable(caller, proposal, drawn, tool)
             return await self.turn_away(store, action, arguments, force=force, gathered=paid) if sure else Stale()
-        return await self.carry(
-            store, put_together(caller, proposal, drawn, tool, arguments, force, self.secrets), paid=paid
-        )
+        asked = put_together(caller, proposal, drawn, tool, arguments, force, self.secrets)
+        return await self.carry(store, asked, paid=paid)
 
     async def carry(self, store: TenantStore, asked: Asked, *, paid: int = 0) -> Outcome | Stale:
         """Carry an action that has its canonical form, or say that the world moved meanwhile.
@@ -163,7 +164,7 @@ class Gateway:
         seen = await store.read(needs)
         if seen.door.of(asked.action.caller.workflow, asked.action.caller.environment) != asked.force.published:
             return Stale(paid=paid)  # another contract or mode is in force by now
-        shut = not_let_in(seen, asked)
+        shut = not_let_in(seen, asked) or not_theirs(seen, asked)
         if shut is not None:  # what is recorded is nothing to tell them either
             return await self.turn_away(store, asked.action, shut, force=asked.force, gathered=paid)
         known = recall(seen, asked)  # (3)
@@ -370,8 +371,7 @@ class Gateway:
             gathered=gathered,
             epoch=epoch,
         )
-        needs = Needs(actions=frozenset({action.id}), budgets=frozenset(charge.budget for charge in counts))
-        written = await store.write(needs, change)
+        written = await store.write(needs_to_refuse(action, counts), change)
         if isinstance(written.answer, Stale):
             return Stale(paid=gathered)
         return replace(written.answer, receipt=written.receipt)

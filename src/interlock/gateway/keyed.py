@@ -1,6 +1,7 @@
 """What makes two calls the same call, and what a person's yes is about: MACs over who asks, for whom, and what."""
 
 from collections.abc import Mapping
+from hashlib import sha256
 
 from interlock.core.action import Caller
 from interlock.core.canonical import Json, canonical, line_bytes
@@ -18,6 +19,12 @@ def key_of(caller: Caller, what: Mapping[str, Json], secrets: Secrets) -> Key:
     place = {"tenant": caller.tenant, "workflow": caller.workflow, "environment": caller.environment}
     who = {**place, "agent": caller.agent, "for": caller.principal}
     return Key(secrets.mac(caller.tenant, b"key\0" + canonical({**who, **what})).hex())
+
+
+def run_owner(caller: Caller) -> str:
+    """Name who may go on with a run: the agent that began it, for the same principal, whatever it is known by."""
+    who = (caller.workflow, caller.environment, caller.agent, caller.principal)
+    return sha256("\0".join(who).encode()).hexdigest()[:32]
 
 
 def digest(caller: Caller, tool: ToolName, arguments: bytes, secrets: Secrets) -> Digest:

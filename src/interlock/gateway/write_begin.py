@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from interlock.approval.grant import Grant, consume
 from interlock.budget.hold import Balance, Shortfall, hold, settle
-from interlock.core.action import ActionState, step
+from interlock.core.action import Action, ActionState, step
 from interlock.core.canonical import Json
 from interlock.core.charge import Charge, Unit
 from interlock.core.decision import Ask, Suggest
@@ -21,6 +21,7 @@ from interlock.gateway.claims import Names, taken
 from interlock.gateway.entry import entry_of
 from interlock.gateway.handoff import Handoff
 from interlock.gateway.judge import Judged
+from interlock.gateway.keyed import run_owner
 from interlock.ledger.seal import ActionEntry, Kind, Used
 from interlock.ports import ActionRow, Changes, Notice, Payload, Rows, RunRow
 
@@ -190,15 +191,16 @@ class Writing(Struct, frozen=True, kw_only=True):
 
     def _run(self, rows: Rows) -> tuple[RunRow, ...]:
         return tuple(
-            called(rows.runs[id] or RunRow(id=id), self.asked.action.digest)
+            called(rows.runs[id] or RunRow(id=id), self.asked.action)
             for id in rows.runs
             if rows.actions[self.asked.action.id] is None
         )
 
 
-def called(run: RunRow, digest: Digest) -> RunRow:
-    """Remember one more call of a run."""
-    return replace(run, calls=run.calls + 1, recent=(*run.recent, digest)[-_RECENT_MAX:])
+def called(run: RunRow, action: Action) -> RunRow:
+    """Remember one more call of a run, and whose run it is."""
+    recent = (*run.recent, action.digest)[-_RECENT_MAX:]
+    return replace(run, calls=run.calls + 1, recent=recent, owner=run.owner or run_owner(action.caller))
 
 
 def _reminders(asked: Asked, row: ActionRow, now: Instant) -> tuple[Notice, ...]:
