@@ -79,7 +79,8 @@ class Over:
         async def receive() -> Any:
             if sent:
                 return sent.pop(0)
-            await asyncio.Event().wait()
+            await more.get("leaves", asyncio.Event()).wait()
+            return {"type": "http.disconnect"}
 
         async def send(message: Any) -> None:
             if message["type"] == "http.response.start":

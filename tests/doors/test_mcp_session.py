@@ -29,7 +29,7 @@ async def test_a_client_agrees_on_a_version_and_gets_a_session(world: World) -> 
     over = await Over.to(world)
     heard = await over.begin()
     assert heard.result["protocolVersion"] == "2025-11-25"
-    assert heard.result["capabilities"] == {"tools": {}}
+    assert heard.result["capabilities"] == {"tools": {"listChanged": True}}
     assert (await over.begin("2099-01-01")).result["protocolVersion"] == "2025-11-25"
     assert (await over.begin("2025-03-26")).result["protocolVersion"] == "2025-03-26"
     assert (await over.post({"jsonrpc": "2.0", "method": "notifications/initialized"})).status == 202
@@ -278,9 +278,9 @@ async def test_a_version_that_is_not_spoken_is_refused(world: World) -> None:
 async def test_other_methods_of_http_are_refused(world: World) -> None:
     await world.publish()
     over = await Over.to(world)
-    for method in ("GET", "PUT", "PATCH"):
+    for method in ("PUT", "PATCH"):
         heard = await over.http(method, "/mcp")
-        assert (heard.status, heard.headers["allow"]) == (405, "POST, DELETE")
+        assert (heard.status, heard.headers["allow"]) == (405, "GET, POST, DELETE")
 
 
 @pytest.mark.parametrize("result", [None, 3, "plain", [1, 2], {"a": [1]}, [{"type": "text", "text": "block"}], True])

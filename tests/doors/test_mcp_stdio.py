@@ -84,6 +84,8 @@ def started(folder: Path, *words: str, **more: str) -> Generator["Peer"]:
 class Peer:
     def __init__(self, process: "subprocess.Popen[bytes]", to: IO[bytes], back: IO[bytes]) -> None:
         self.process, self.to, self.back = process, to, back
+        self.told: list[str] = []
+        """What it was told without asking."""
 
     def say(self, message: Any) -> None:
         self.to.write((message if isinstance(message, bytes) else json.dumps(message).encode()) + b"\n")
@@ -91,7 +93,9 @@ class Peer:
 
     def ask(self, method: str, id: int | str = 1, **params: Any) -> Any:
         self.say({"jsonrpc": "2.0", "id": id, "method": method, "params": params})
-        return json.loads(self.back.readline())
+        while "id" not in (message := json.loads(self.back.readline())):
+            self.told.append(message["method"])
+        return message
 
     def begin(self) -> Any:
         about: dict[str, Any] = {
@@ -162,6 +166,12 @@ def test_several_clients_go_through_one_that_serves(shop: Path) -> None:
             }
             found = one.ask("tools/call", name="find", arguments={"order": "O-2"}, _meta=envelope)["result"]
             assert found["structuredContent"]["order"] == "O-2"
+            listen = {"_meta": envelope, "notifications": {"toolsListChanged": True}}
+            one.say({"jsonrpc": "2.0", "id": 9, "method": "subscriptions/listen", "params": listen})
+            assert json.loads(one.back.readline())["method"] == "notifications/subscriptions/acknowledged"
+            (shop / "contract.yaml").write_text(CONTRACT + "owner: somebody else\n", encoding="utf-8")
+            run(shop, "contract", "publish", "contract.yaml", "--env", "dev")
+            assert json.loads(other.back.readline())["method"] == "notifications/tools/list_changed"
     finally:
         serving.terminate()
         _, said = serving.communicate(timeout=60)

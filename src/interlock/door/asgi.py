@@ -1,13 +1,16 @@
 """ASGI, as far as a door needs it: headers, a body that is bounded, and answers. See https://asgi.readthedocs.io."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
-from typing import Any
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, MutableMapping
+from typing import Any, TypeVar
 
 import msgspec
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+Answered = TypeVar("Answered")
 
 JSON = b"application/json"
 PROBLEM = b"application/problem+json"
@@ -66,6 +69,23 @@ async def body_of(receive: Receive, *, most: int) -> bytes:
         if not message.get("more_body"):
             return b"".join(parts)
         message = await receive()
+
+
+async def while_here(receive: Receive, work: Coroutine[Any, Any, Answered]) -> Answered | None:
+    """Do something for as long as the client stays; return nothing if it left before that was done."""
+    doing, leaving = asyncio.create_task(work), asyncio.create_task(_left(receive))
+    try:
+        await asyncio.wait({doing, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        return doing.result() if doing.done() else None
+    finally:
+        for task in (doing, leaving):
+            task.cancel()
+        await asyncio.gather(doing, leaving, return_exceptions=True)
+
+
+async def _left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 async def answer(

@@ -27,6 +27,7 @@ from interlock.core.decision import Allow, Ask, Deny, Suggest
 from interlock.core.door import Door
 from interlock.core.errors import InterlockError, StoreClosed, StoreError, StoreUnsure
 from interlock.core.fact import Known
+from interlock.core.hint import Hints
 from interlock.core.ids import ActionId, Instant, Micros, ProcessId, TenantId
 from interlock.core.limits import DECIDE_TRIES_MAX, LEASE_MARGIN_SECONDS
 from interlock.core.outcome import Outcome, Refused, Uncertain
@@ -94,12 +95,11 @@ class Gateway:
     forces: Forces
     facts: Facts
     under_way: dict[ActionId, Task]
-    doors: dict[TenantId, Door] = field(default_factory=dict[TenantId, Door])
-    """The door of each tenant as it was read last."""
+    doors: dict[TenantId, Door] = field(default_factory=dict[TenantId, Door])  # each as it was read last
+    hints: Hints = field(default_factory=Hints)
     looked_for_due: dict[TenantId, Instant] = field(default_factory=dict[TenantId, Instant])
-    """When each tenant was last looked at for what is older than its days."""
     looked_to_prune: dict[TenantId, Instant] = field(default_factory=dict[TenantId, Instant])
-    """When each tenant was last looked at for what may be pruned."""
+    """When each tenant was last looked at for what is older than its days, and for what may be pruned."""
     settling: set[asyncio.Task[object]] = field(default_factory=set[asyncio.Task[object]])
     """Ends that came after they were given up, while they are written down."""
 

@@ -44,8 +44,9 @@ async def _serve(typed: Typed, gateway: Gateway) -> int:
     await _may_be_open(gateway, given.host, tls=given.cert is not None or given.behind_tls)
     names = LOOPBACK_NAMES | {given.host} | set(given.name or ())
     to_standard_error()
+    served = server_of(gateway, frozenset(names))
     config = uvicorn.Config(
-        server_of(gateway, frozenset(names)),
+        served,
         http="auto",
         ws="none",
         lifespan="on",
@@ -59,8 +60,13 @@ async def _serve(typed: Typed, gateway: Gateway) -> int:
         ssl_keyfile=given.private_key,
     )
     server = _Server(config)
+
+    def told_to_stop(number: int) -> None:
+        served.stop.set()  # whoever listens would not leave by themselves
+        server.handle_exit(number, None)
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, server.handle_exit, number, None)
+        asyncio.get_running_loop().add_signal_handler(number, told_to_stop, number)
     listening = _listening(given.host, given.port)
     scheme, port = "https" if given.cert is not None else "http", listening.getsockname()[1]
     where = f"{scheme}://{given.host if ':' not in given.host else f'[{given.host}]'}:{port}"

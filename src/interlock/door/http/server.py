@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import msgspec
 
@@ -24,7 +24,8 @@ class Server:
     gateway: Gateway
     entrance: Entrance
     mcp: Endpoint
-    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    stop: asyncio.Event
+    """Set when it is about to end: it is not ready any more, and whoever listens is let go."""
     _looking: "asyncio.Task[None] | None" = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -73,4 +74,5 @@ class Server:
 def server_of(gateway: Gateway, names: frozenset[str]) -> Server:
     """Make a server that is reached by these names."""
     entrance = Entrance(gateway=gateway, names=names)
-    return Server(gateway=gateway, entrance=entrance, mcp=Endpoint.of(gateway, entrance))
+    endpoint = Endpoint.of(gateway, entrance)
+    return Server(gateway=gateway, entrance=entrance, mcp=endpoint, stop=endpoint.talk.listening.stop)

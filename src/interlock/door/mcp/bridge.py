@@ -5,6 +5,7 @@ It knows no contract and decides nothing: each message goes on as it came, with 
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -13,6 +14,7 @@ import msgspec
 
 from interlock.door.mcp import wire
 from interlock.door.mcp.client import VERSION_KEY
+from interlock.door.mcp.listening import LISTEN
 from interlock.door.mcp.mirror import NAMED, argument_headers
 from interlock.door.mcp.stdio import REQUESTS_MAX
 from interlock.door.mcp.wire import INTERNAL_ERROR, Message, RequestId, WireError
@@ -33,6 +35,10 @@ class Bridge:
     schemas: dict[str, Any] = field(default_factory=dict[str, Any])
     """What each tool takes, as it was listed last: some arguments are repeated in headers."""
     under_way: "set[asyncio.Task[None]]" = field(default_factory=set["asyncio.Task[None]"])
+    listens: "dict[RequestId | None, asyncio.Task[None]]" = field(
+        default_factory=dict["RequestId | None", "asyncio.Task[None]"]
+    )
+    """What has no end by itself: requests to listen by their ids, and the stream of the session."""
     room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(REQUESTS_MAX))
 
     async def serve(self, lines: AsyncIterator[bytes | None]) -> None:
@@ -51,6 +57,10 @@ class Bridge:
             task.add_done_callback(self._ended)
             if message.method == "initialize":
                 await asyncio.wait({task})  # what follows needs its session
+            self._listen(message, task)
+        for task in self.listens.values():
+            task.cancel()
+        await asyncio.gather(*self.listens.values(), return_exceptions=True)
         await asyncio.gather(*self.under_way, return_exceptions=True)
         if self.session is not None:
             async with self.http.delete(self.url, headers=self._headers({})):
@@ -59,6 +69,27 @@ class Bridge:
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self.under_way.discard(task)
         self.room.release()
+
+    def _listen(self, message: Message, task: "asyncio.Task[None]") -> None:
+        """Keep what listens apart, so that it can be ended: by its client, or with it."""
+        if message.method == LISTEN and message.is_request:
+            self.listens[cast("RequestId", message.id)] = task
+        elif message.method == "notifications/initialized" and self.session is not None and None not in self.listens:
+            self.listens[None] = asyncio.create_task(self._told())
+        elif message.method == "notifications/cancelled" and isinstance(message.params, msgspec.Raw):
+            ended = self.listens.pop(_at(_read(bytes(message.params)), "requestId"), None)
+            if ended is not None:
+                ended.cancel()
+
+    async def _told(self) -> None:
+        """Pass on what a session is told without asking. It is a hint, so nothing is lost with it."""
+        with suppress(aiohttp.ClientError, TimeoutError, ValueError):
+            async with self.http.get(self.url, headers=self._headers({"accept": "text/event-stream"})) as answer:
+                if answer.content_type == "text/event-stream":
+                    async for line in answer.content:
+                        if line.startswith(b"data:"):
+                            self._say(line.removeprefix(b"data:").strip())
+                            await self.writer.drain()
 
     async def _passed_on(self, raw: bytes, message: Message) -> None:
         id = message.id if isinstance(message.id, str | int) and message.is_request else None

@@ -41,6 +41,7 @@ INSTRUCTIONS = (
     "A refusal is final unless its reason has gone: do not rephrase and try again."
 )
 LISTED_MILLISECONDS = 5_000  # how long a client may keep a list: a contract rarely changes, and a call is judged anew
+_TOLD = {"listChanged": True}
 _SERVER_KEY = "io.modelcontextprotocol/serverInfo"
 
 
@@ -137,11 +138,11 @@ class Front:
 
     async def _described(self, exchange: Exchange) -> dict[str, Any]:
         behind = Behind.of(await self.force(exchange.caller))
-        can: dict[str, Any] = {"tools": {}}
+        can: dict[str, Any] = {"tools": _TOLD}
         if behind.resources:
-            can["resources"] = {}
+            can["resources"] = {**_TOLD, "subscribe": True}
         if behind.prompts:
-            can |= {"prompts": {}, "completions": {}}
+            can |= {"prompts": _TOLD, "completions": {}}
         if behind.servers and exchange.client.era == "handshake":
             can["logging"] = {}
         return {"capabilities": can, "instructions": INSTRUCTIONS}
@@ -232,6 +233,8 @@ METHODS: Mapping[str, Method] = {
     "resources/list": Method(does=Front.behind, listed=True),
     "resources/templates/list": Method(does=Front.behind, listed=True),
     "resources/read": Method(does=Front.behind, listed=True, asks=True),
+    "resources/subscribe": Method(does=Front.behind, eras=("handshake",)),
+    "resources/unsubscribe": Method(does=Front.behind, eras=("handshake",)),
     "prompts/list": Method(does=Front.behind, listed=True),
     "prompts/get": Method(does=Front.behind, asks=True),
     "completion/complete": Method(does=Front.behind),

@@ -58,6 +58,19 @@ class Reply:
         self._wake.set()
         await self._writer
 
+    def open(self) -> None:
+        """Begin a stream that has no answer at its end, only messages until it is closed."""
+        self._begin()
+
+    async def close(self) -> None:
+        """End it without an answer."""
+        self._ended = True
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._writer is not None:
+            self._wake.set()
+            await self._writer
+
     def _begin(self) -> None:
         if self._writer is None and not self._ended:
             self._writer = asyncio.create_task(self._write())

@@ -13,10 +13,11 @@ from interlock.core.ids import RunId
 from interlock.door.mcp import wire
 from interlock.door.mcp.client import VERSION_KEY, Client, capabilities, negotiated
 from interlock.door.mcp.front import Initialize
-from interlock.door.mcp.talk import LEVEL_UNSAID, Talk, meta_of
+from interlock.door.mcp.talk import LEVEL_UNSAID, Talk, here, meta_of
 from interlock.door.mcp.wire import INVALID_REQUEST, Message, Params, RequestId, WireError, params_of
 
 _SESSION = ""  # there is one
+_UNREAD_BYTES_MAX = 4 * 1024 * 1024  # of a client that does not read
 REQUESTS_MAX = 64  # under way at once; a client that sends more waits until one has ended
 
 
@@ -30,6 +31,8 @@ class Stdio:
     writer: asyncio.StreamWriter
     client: Client | None = None
     level: str = LEVEL_UNSAID
+    listens: "asyncio.Task[None] | None" = None
+    """Tells a client that began with a handshake what changes."""
     under_way: dict[RequestId, asyncio.Task[None]] = field(default_factory=dict[RequestId, "asyncio.Task[None]"])
     room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(REQUESTS_MAX))
 
@@ -41,9 +44,10 @@ class Stdio:
             elif line.strip():
                 await self._hear(line)
             await self.writer.drain()
-        for task in self.under_way.values():
+        left = [*self.under_way.values(), *([self.listens] if self.listens is not None else [])]
+        for task in left:
             task.cancel()
-        await asyncio.gather(*self.under_way.values(), return_exceptions=True)
+        await asyncio.gather(*left, return_exceptions=True)
 
     async def _hear(self, line: bytes) -> None:
         try:
@@ -69,6 +73,9 @@ class Stdio:
         self.room.release()
 
     def _notified(self, message: Message) -> None:
+        if message.method == "notifications/initialized" and self.listens is None:
+            listening = self.talk.listening.in_session(self.caller, _SESSION, self, here, asyncio.Event())
+            self.listens = asyncio.create_task(listening)
         if message.method != "notifications/cancelled":
             return
         with suppress(WireError):
@@ -86,7 +93,7 @@ class Stdio:
 
     async def _found(self, message: Message) -> dict[str, Any]:
         if VERSION_KEY in meta_of(message) or message.method == "server/discover":
-            return await self.talk.stateless(self.caller, message, self._send)
+            return await self.talk.stateless(self.caller, message, self.push)
         if message.method == "initialize":
             asked = params_of(message, Initialize)
             can = capabilities(asked.capabilities)
@@ -98,7 +105,7 @@ class Stdio:
             self.caller,
             client,
             message,
-            self._send,
+            self.push,
             session=_SESSION,
             level=self.level,
             keep_level=self._keep_level,
@@ -107,9 +114,18 @@ class Stdio:
     def _keep_level(self, level: str) -> None:
         self.level = level
 
-    def _send(self, message: bytes) -> bool:
+    def open(self) -> None:
+        """Nothing: the pipe is open."""
+
+    def push(self, message: bytes) -> bool:
+        """Send a message. A client that does not read loses what it is told in the meantime, never its answers."""
+        if self.writer.is_closing() or self.writer.transport.get_write_buffer_size() > _UNREAD_BYTES_MAX:
+            return False
+        self._send(message)
+        return True
+
+    def _send(self, message: bytes) -> None:
         self.writer.write(message + b"\n")
-        return not self.writer.is_closing()
 
 
 class Cancelled(Params, frozen=True, kw_only=True, rename="camel"):

@@ -5,6 +5,7 @@ A session is in its id, so that any process of several answers it; policy reads 
 must agree.
 """
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from typing import Any, cast
 from interlock.core.action import Caller
 from interlock.core.canonical import JsonObject
 from interlock.core.ids import AgentId, PrincipalId, RunId, ToolName
-from interlock.door.asgi import Receive, Scope, Send, TooLarge, answer, body_of, header
+from interlock.door.asgi import Receive, Scope, Send, TooLarge, answer, body_of, header, while_here
 from interlock.door.entrance import Entrance, TooOften
 from interlock.door.mcp import wire
 from interlock.door.mcp.client import (
@@ -29,6 +30,7 @@ from interlock.door.mcp.client import (
     unsupported,
 )
 from interlock.door.mcp.front import Initialize
+from interlock.door.mcp.listening import LISTEN, Still
 from interlock.door.mcp.mirror import Called, mirrored, mirrored_arguments
 from interlock.door.mcp.reply import Reply
 from interlock.door.mcp.talk import LEVEL_UNSAID, Talk, meta_of
@@ -69,6 +71,8 @@ class Endpoint:
     ended: OrderedDict[str, None] = field(default_factory=OrderedDict[str, None])
     levels: OrderedDict[str, str] = field(default_factory=OrderedDict[str, str])
     """From which level on a session wants log messages, where it said so to this process."""
+    streams: dict[str, asyncio.Event] = field(default_factory=dict[str, asyncio.Event])
+    """What ends the stream on which a session listens to this process."""
 
     @classmethod
     def of(cls, gateway: Gateway, entrance: Entrance) -> "Endpoint":
@@ -90,9 +94,11 @@ class Endpoint:
             return await _not_let_in(send, caller)
         if scope["method"] == "POST":
             return await self._posted(scope, receive, send, caller)
+        if scope["method"] == "GET":
+            return await self._listened(scope, receive, send, caller)
         if scope["method"] == "DELETE":
             return await self._end_session(scope, send, caller)
-        return await _refuse(send, 405, "messages come by POST", ((b"allow", b"POST, DELETE"),))
+        return await _refuse(send, 405, "messages come by POST", ((b"allow", b"GET, POST, DELETE"),))
 
     async def _caller(self, scope: Scope, bearer: Bearer) -> Caller | NotKnown:
         agent, behalf = header(scope, b"interlock-agent"), header(scope, b"interlock-for")
@@ -115,11 +121,11 @@ class Endpoint:
             return await answer(send, 400, wire.error(wire.id_of(raw), wrong))
         said = header(scope, b"mcp-protocol-version")
         if said in STATELESS_VERSIONS or VERSION_KEY in meta or message.method == "server/discover":
-            return await self._stateless(scope, send, caller, message, meta)
+            return await self._stateless(scope, receive, send, caller, message, meta)
         return await self._in_session(scope, send, caller, message, said)
 
     async def _stateless(
-        self, scope: Scope, send: Send, caller: Caller, message: Message, meta: Mapping[str, Any]
+        self, scope: Scope, receive: Receive, send: Send, caller: Caller, message: Message, meta: Mapping[str, Any]
     ) -> None:
         said = header(scope, b"mcp-protocol-version") or ""
         if message.is_notification:
@@ -132,10 +138,22 @@ class Endpoint:
         try:
             mirrored(scope, message, meta)
             mirrored_arguments(scope, message, await self._schema_of(caller, message))
-            found = await self.talk.stateless(caller, message, reply.push)
+            answering = self.talk.stateless(caller, message, reply.push, self._still(scope))
+            # Whoever listens has to be missed; any other call goes on without its client, and ends by itself.
+            found = await (while_here(receive, answering) if message.method == LISTEN else answering)
         except WireError as wrong:
             return await reply.finish(_STATUS.get(wrong.code, 200), wire.error(id, wrong))
+        if found is None:
+            return await reply.close()
         return await reply.finish(200, wire.result(id, found))
+
+    def _still(self, scope: Scope) -> Still:
+        """Say, whenever it is asked, whether the token of a request is still one that is let in."""
+
+        async def still() -> bool:
+            return not isinstance(await self.entrance.bearer(scope, fresh=True), NotKnown)
+
+        return still
 
     async def _schema_of(self, caller: Caller, message: Message) -> JsonObject:
         """Return the schema of the tool that is called; an empty one where there is none."""
@@ -213,11 +231,42 @@ class Endpoint:
         session = session_of(gateway.secrets, caller.tenant, said, of=_who(caller), now=gateway.clock.now())
         return 404 if session is None or said in self.ended else session
 
+    async def _listened(self, scope: Scope, receive: Receive, send: Send, caller: Caller) -> None:
+        """Tell the client of a session what changes, for as long as it stays. The last stream that it opens counts."""
+        session = self._session(scope, caller)
+        if isinstance(session, int):
+            return await _refuse(send, session, _NO_SESSION[session])
+        if "text/event-stream" not in (header(scope, b"accept") or ""):
+            return await _refuse(send, 406, "what is heard here is a stream: accept `text/event-stream`")
+        id, reply, over = cast("str", header(scope, b"mcp-session-id")), Reply(send=send, streams=True), asyncio.Event()
+        before = self.streams.get(id)
+        if before is not None:
+            before.set()
+        self.streams[id] = over
+        known = self._still(scope)
+
+        async def still() -> bool:
+            return not isinstance(self._session(scope, caller), int) and await known()
+
+        try:
+            listening = self.talk.listening.in_session(caller, id, reply, still, over)
+            await while_here(receive, listening)
+        except WireError as wrong:
+            return await _refuse(send, 429, wrong.message)
+        finally:
+            if self.streams.get(id) is over:
+                del self.streams[id]
+        return await reply.close()
+
     async def _end_session(self, scope: Scope, send: Send, caller: Caller) -> None:
         session = self._session(scope, caller)
         if isinstance(session, int):
             return await _refuse(send, session, _NO_SESSION[session])
-        self.ended[cast("str", header(scope, b"mcp-session-id"))] = None
+        id = cast("str", header(scope, b"mcp-session-id"))
+        self.ended[id] = None
+        if id in self.streams:
+            self.streams[id].set()
+        self.talk.listening.watched.pop(id, None)
         if len(self.ended) > _ENDED_MAX:
             self.ended.popitem(last=False)
         return await answer(send, 204)

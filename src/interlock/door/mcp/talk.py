@@ -11,6 +11,7 @@ from interlock.core.action import Caller
 from interlock.door.mcp.client import Client, stateless
 from interlock.door.mcp.front import METHODS, Exchange, Front
 from interlock.door.mcp.line import LEVELS, Answers, Asking, InSession, Waiting
+from interlock.door.mcp.listening import LISTEN, Listening, Still
 from interlock.door.mcp.rounds import Rounds, UnderWay
 from interlock.door.mcp.wire import Message, Params, params_of
 from interlock.gateway.call import Gateway
@@ -21,6 +22,17 @@ LEVEL_UNSAID = "info"
 
 Push = Callable[[bytes], bool]
 """Sends a message before the answer; says whether that can still be done."""
+
+
+async def here() -> bool:
+    """Say yes: whoever is at the other end of a pipe stays who it is."""
+    return True
+
+
+class Watched(Params, frozen=True, kw_only=True):
+    """The parameters of `resources/subscribe` and `resources/unsubscribe`."""
+
+    uri: str
 
 
 class Round(Params, frozen=True, kw_only=True):
@@ -43,21 +55,27 @@ class Talk:
 
     front: Front
     rounds: Rounds
+    listening: Listening
     answers: Answers = field(default_factory=Answers)
 
     @classmethod
     def of(cls, gateway: Gateway) -> "Talk":
         """Begin with nothing asked."""
-        return cls(front=Front(gateway=gateway), rounds=Rounds(secrets=gateway.secrets))
+        front = Front(gateway=gateway)
+        return cls(front=front, rounds=Rounds(secrets=gateway.secrets), listening=Listening(front=front))
 
-    async def stateless(self, caller: Caller, message: Message, push: Push) -> dict[str, Any]:
+    async def stateless(self, caller: Caller, message: Message, push: Push, still: Still = here) -> dict[str, Any]:
         """Answer a stateless request, or say what has to be known before.
+
+        `still` says whether whoever asks may still be here, in the middle of what has no end by itself.
 
         Raises:
             WireError: what the protocol has an error for.
         """
         meta = meta_of(message)
         client, method = stateless(meta), cast("str", message.method)
+        if method == LISTEN:
+            return {"resultType": "complete", **await self.listening.stateless(caller, message, push, still)}
         known = METHODS.get(method)
         if known is None or not known.asks:
             return await self.front.answer(Exchange(caller=caller, client=client, message=message))
@@ -94,7 +112,12 @@ class Talk:
             asking = await self._asking(caller, client, meta_of(message), push, level=level)
             line = InSession(asking=asking, session=session, answers=self.answers)
             exchange = Exchange(caller=caller, client=client, message=message, asking=asking, line=line)
-        return await self.front.answer(exchange)
+        found = await self.front.answer(exchange)
+        if message.method == "resources/subscribe":
+            self.listening.watch(session, params_of(message, Watched).uri)
+        elif message.method == "resources/unsubscribe":
+            self.listening.unwatch(session, params_of(message, Watched).uri)
+        return found
 
     async def _asking(
         self, caller: Caller, client: Client, meta: Mapping[str, Any], push: Push, *, level: object

@@ -26,6 +26,12 @@ _SOURCE = re.compile(r"mcp:(?P<server>[^/]+)/(?P<kind>resources|prompts)/\*")
 _LISTS = {"resources/list": "resources", "resources/templates/list": "resourceTemplates", "prompts/list": "prompts"}
 
 
+def servers_of(force: Force | None) -> frozenset[str]:
+    """Name the upstream servers that a contract uses."""
+    sources = (tool.source for tool in force.contract.tools.values()) if force is not None else ()
+    return frozenset(source.removeprefix("mcp:").partition("/")[0] for source in sources if source.startswith("mcp:"))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Behind:
     """What a contract lets an agent see of upstream servers beside their tools."""
