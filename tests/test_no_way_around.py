@@ -79,7 +79,7 @@ async def test_no_method_of_mcp_carries_out_what_policy_denies(world: World, met
         "level": "debug",
         "cursor": None,
     }
-    for name in ("t0", "t3", MAIL):
+    for name in ("t0", "t3", str(MAIL)):
         await over.ask(method, **{**everything, "name": name, "protocolVersion": "2025-11-25", "capabilities": {}})
         await over.ask_stateless(method, **{**everything, "name": name})
     assert world.tool.performed == []
