@@ -167,6 +167,8 @@ class Wanted(Struct, frozen=True, kw_only=True):
     states: frozenset[ActionState] = frozenset()
     run: RunId | None = None
     lease_before: Instant | None = None
+    before: tuple[Instant, ActionId] | None = None
+    """Where the page before ended: when its last action changed, and its id."""
     undo_of: ActionId | None = None
     sound: bool = False
     """Whether a row that was edited is left out. Otherwise there is no list at all."""

@@ -72,7 +72,14 @@ class Entrance:
         return found if isinstance(found, NotKnown) else self._within_rate(found, now)
 
     async def caller(
-        self, bearer: Bearer, *, agent: AgentId | None, principal: PrincipalId | None, unnamed: AgentId
+        self,
+        bearer: Bearer,
+        *,
+        agent: AgentId | None,
+        principal: PrincipalId | None,
+        unnamed: AgentId,
+        workflow: WorkflowId | None = None,
+        environment: Environment | None = None,
     ) -> Caller | NotKnown:
         """Say as whom a bearer proposes.
 
@@ -81,12 +88,16 @@ class Entrance:
             agent: the agent that they name, if any. One that the contract has alone need not be named.
             principal: on whose behalf.
             unnamed: who asks where neither the token nor the contract names an agent.
+            workflow: the workflow that they name, if any.
+            environment: the environment that they name, if any.
         """
         agents: tuple[AgentId, ...] = ()
         if agent is None and len(bearer.agents) != 1 and bearer.workflow is not None and bearer.environment is not None:
             force = await self._force(bearer.tenant, bearer.workflow, bearer.environment)
             agents = (tuple(force.contract.agents) or (unnamed,)) if force is not None else ()
-        return caller_of(bearer, agents=agents, agent=agent, principal=principal)
+        return caller_of(
+            bearer, agents=agents, agent=agent, principal=principal, workflow=workflow, environment=environment
+        )
 
     async def _force(self, tenant: TenantId, workflow: WorkflowId, environment: Environment) -> Force | None:
         """Find the contract of a workflow by the door that was read last: a call is judged by that of its moment."""

@@ -89,7 +89,7 @@ _MALFORMED = NotKnown(
     fix="send all of it as it was printed: `Authorization: Bearer ilk_...`",
 )
 _UNKNOWN = NotKnown(wrong=Wrong.UNKNOWN, why="this token is not known here", fix=_ANOTHER)
-_FOREIGN = NotKnown(
+FOREIGN = NotKnown(
     wrong=Wrong.FOREIGN, why="this token is of another tenant", fix="name the tenant that it was issued for, or none"
 )
 
@@ -113,7 +113,7 @@ def bearer_of(door: Door, now: Instant, text: str, *, tenant: TenantId | None = 
     if presented is None:
         return _MALFORMED
     if tenant is not None and presented.tenant != tenant:
-        return _FOREIGN
+        return FOREIGN
     known = door.credentials.get(presented.id)
     # Whoever lacks the secret hears the same of every id, whether or not there is such a token.
     if not hmac.compare_digest(known.hash if known is not None else _NO_HASH, presented.hash) or known is None:

@@ -52,6 +52,9 @@ def actions(stored: Stored, wanted: Wanted) -> tuple[ActionRow, ...]:
         if value is not None:
             conditions.append(f"{column} = :{column}")
             params[column] = value
+    if wanted.before is not None:
+        conditions.append("(changed_at, id) < (:before_at, :before_id)")
+        params["before_at"], params["before_id"] = wanted.before
     if wanted.lease_before is not None:
         # Of what nobody looks after any more, whoever waits longest is first.
         conditions.append("lease_until < :lease_before")

@@ -10,6 +10,9 @@ from interlock.core.errors import InterlockError
 from interlock.door.asgi import PROBLEM, TEXT, Receive, Scope, Send, answer, problem
 from interlock.door.attended import finish, look_after
 from interlock.door.entrance import Entrance
+from interlock.door.http.api import Api
+from interlock.door.http.routes import ROUTES
+from interlock.door.http.watch import Watches
 from interlock.door.mcp.streamable import Endpoint
 from interlock.gateway.call import Gateway
 
@@ -24,6 +27,7 @@ class Server:
     gateway: Gateway
     entrance: Entrance
     mcp: Endpoint
+    api: Api
     stop: asyncio.Event
     """Set when it is about to end: it is not ready any more, and whoever listens is let go."""
     _looking: "asyncio.Task[None] | None" = None
@@ -38,6 +42,8 @@ class Server:
         try:
             if path == "/mcp":
                 return await self.mcp(scope, receive, send)
+            if path.startswith("/v1/"):
+                return await self.api(scope, receive, send)
             if path == "/healthz":
                 return await answer(send, 200, b"ok\n", TEXT)
             if path == "/readyz":
@@ -46,7 +52,7 @@ class Server:
             _LOG.warning("a request could not be answered: %s", type(down).__name__)
             said = problem(503, "this cannot be answered now", "try again in a moment")
             return await answer(send, 503, said, PROBLEM, ((b"retry-after", b"1"),))
-        return await answer(send, 404, problem(404, "there is nothing here", "look at `/v1`"), PROBLEM)
+        return await answer(send, 404, problem(404, "there is nothing here", "look at `/v1/openapi.json`"), PROBLEM)
 
     async def _ready(self, send: Send) -> None:
         """Say whether calls would be carried out: the store answers, and this process is not about to end."""
@@ -73,6 +79,12 @@ class Server:
 
 def server_of(gateway: Gateway, names: frozenset[str]) -> Server:
     """Make a server that is reached by these names."""
-    entrance = Entrance(gateway=gateway, names=names)
-    endpoint = Endpoint.of(gateway, entrance)
-    return Server(gateway=gateway, entrance=entrance, mcp=endpoint, stop=endpoint.talk.listening.stop)
+    return server_behind(Entrance(gateway=gateway, names=names))
+
+
+def server_behind(entrance: Entrance) -> Server:
+    """Make a server behind an entrance."""
+    gateway, endpoint = entrance.gateway, Endpoint.of(entrance.gateway, entrance)
+    stop = endpoint.talk.listening.stop
+    api = Api.of(gateway, entrance, Watches(store=gateway.store, stop=stop), ROUTES)
+    return Server(gateway=gateway, entrance=entrance, mcp=endpoint, api=api, stop=stop)

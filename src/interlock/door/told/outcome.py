@@ -59,6 +59,23 @@ def requirement_data(requirement: Requirement, given: Sequence[str] = ()) -> dic
     }
 
 
+def to_agents(outcome: Outcome) -> dict[str, Any]:
+    """Return what an agent may know of how its call ended."""
+    data: dict[str, Any] = {"outcome": name_of(outcome), "action": outcome.action, "recalled": outcome.recalled}
+    if isinstance(outcome, Done):
+        data |= {"result": outcome.result, **({"check": "failed"} if outcome.check == "failed" else {})}
+    else:
+        data |= said_to_agents(outcome)
+    seal = outcome.receipt
+    return data if seal is None else {**data, "receipt": {"leaf": seal.leaf, "index": seal.index, "head": seal.head}}
+
+
+def to_people(outcome: Outcome) -> dict[str, Any]:
+    """Return the same and all that operators know beside it."""
+    more = {name: value for name, value in data_of(outcome).items() if value is not None or name == "result"}
+    return {**to_agents(outcome), **more}
+
+
 def said_to_agents(outcome: Parked | Suggested | Refused | Failed | Uncertain) -> dict[str, Any]:
     """Return what an agent may know of a call that was not carried out: a reason, never a rule or a limit."""
     match outcome:

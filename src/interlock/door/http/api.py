@@ -1,0 +1,252 @@
+"""The HTTP API: finds the line of the table that a request is for, and holds who asks and what they say against it."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from interlock.core.errors import ActionUnknown, InterlockError, StoreError
+from interlock.door.asgi import (
+    JSON,
+    PING,
+    PROBLEM,
+    Left,
+    Receive,
+    Scope,
+    Send,
+    TooLarge,
+    answer,
+    begin_events,
+    body_of,
+    end,
+    header,
+    send_event,
+    send_part,
+    sent_twice,
+)
+from interlock.door.entrance import Entrance, TooOften
+from interlock.door.http.openapi import document
+from interlock.door.http.problem import Problem, later, nothing_there
+from interlock.door.http.reading import body_as, pairs_of, query_as
+from interlock.door.http.route import Answer, Events, Route, Text, role_names
+from interlock.door.http.visit import Visit
+from interlock.door.http.watch import Watches
+from interlock.door.told.measures import plain
+from interlock.gateway.call import Gateway
+from interlock.identity.bearer import FOREIGN, Bearer, NotKnown, Wrong
+
+BODY_BYTES_MAX = 512 * 1024  # twice what arguments may have, for the envelope and its escapes
+_ONCE = (b"authorization", b"content-type", b"idempotency-key", b"interlock-tenant", b"last-event-id", b"host")
+_LOG = logging.getLogger("interlock.serve")
+_ENCODE = msgspec.json.Encoder(enc_hook=plain).encode
+_GUARDS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Api:
+    """Everything below `/v1`."""
+
+    gateway: Gateway
+    entrance: Entrance
+    watches: Watches
+    tree: "Tree"
+    document: Callable[[], msgspec.Raw]
+
+    @classmethod
+    def of(cls, gateway: Gateway, entrance: Entrance, watches: Watches, routes: Sequence[Route]) -> "Api":
+        """Put a table before a gateway."""
+        described = cache(lambda: msgspec.Raw(msgspec.json.encode(document(routes))))
+        return cls(gateway=gateway, entrance=entrance, watches=watches, tree=Tree.of(routes), document=described)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        sent = _Sent(send)
+        try:
+            await self._answered(scope, receive, sent)
+        except Problem as wrong:
+            await answer(sent, wrong.status, wrong.body(), PROBLEM, wrong.headers)
+        except Left:
+            return
+        except InterlockError as error:
+            if sent.begun:
+                raise  # it ends in the middle, as whoever reads it must see
+            wrong = _world(error)
+            if wrong.status >= 500:
+                _LOG.warning("a request could not be answered: %s", type(error).__name__)
+            await answer(sent, wrong.status, wrong.body(), PROBLEM, wrong.headers)
+
+    async def _answered(self, scope: Scope, receive: Receive, send: "_Sent") -> None:
+        if not self.entrance.from_here(scope):
+            fix = "name it as it is served: `interlock serve --name NAME`"
+            raise Problem("not-from-here", "this server is not reached by that name, or from that page", fix=fix)
+        twice = sent_twice(scope, _ONCE)
+        if twice is not None:
+            wrong = [{"path": f"$header.{twice}", "kind": "duplicate"}]
+            raise Problem("invalid", f"the header `{twice}` is there twice", fix="send it once", more={"wrong": wrong})
+        route, path = self.tree.find(scope["method"], scope["path"])
+        bearer = None if route.needs.anybody else await self._let_in(scope, route)
+        visit: Visit[Any, Any] = Visit(
+            gateway=self.gateway,
+            entrance=self.entrance,
+            watches=self.watches,
+            known=bearer,
+            roles=route.needs.roles,
+            scope=scope,
+            path=path,
+            query=_query(scope, bearer, route),
+            body=await _body(scope, receive, route),
+            document=self.document,
+        )
+        found = await route.does(visit)
+        match found:
+            case Answer():
+                body = b"" if found.status == 204 else _ENCODE(found.data)
+                await answer(send, found.status, body, JSON, found.headers)
+            case Text():
+                await _send_text(send, found)
+            case Events():
+                await _send_events(send, found)
+
+    async def _let_in(self, scope: Scope, route: Route) -> Bearer:
+        # An action that is asked for is held against the door of its moment as it starts, anything else here.
+        bearer = await self.entrance.bearer(scope, fresh=route.name != "propose")
+        if isinstance(bearer, NotKnown):
+            raise not_let_in(bearer)
+        if isinstance(bearer, TooOften):
+            wait = (b"retry-after", str(int(bearer.seconds) + 1).encode())
+            why = "more calls a minute than this token lets in"
+            raise Problem("too-often", why, fix="wait as `Retry-After` says", headers=(wait,))
+        if not route.needs.lets_in(bearer):
+            raise Problem("not-permitted", f"this is for {route.needs.says}", fix=_ask_for(route))
+        return bearer
+
+
+@dataclass(slots=True)
+class _Sent:
+    """Sends, and remembers whether an answer has begun."""
+
+    send: Send
+    begun: bool = False
+
+    async def __call__(self, message: Any) -> None:  # noqa: ANN401  a message of ASGI
+        self.begun = True
+        await self.send(message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tree:
+    """The table, by path: those that are plain, and those that vary, by how many parts they have."""
+
+    plain: Mapping[str, Mapping[str, Route]]
+    varying: Mapping[int, Sequence[tuple[tuple[str, ...], Mapping[str, Route]]]]
+
+    @classmethod
+    def of(cls, routes: Sequence[Route]) -> "Tree":
+        """Sort a table."""
+        by_path: dict[str, dict[str, Route]] = {}
+        for route in routes:
+            by_path.setdefault(route.path, {})[route.method] = route
+        varying: dict[int, list[tuple[tuple[str, ...], Mapping[str, Route]]]] = {}
+        for path, methods in by_path.items():
+            if "{" in path:
+                parts = tuple(path.split("/"))
+                varying.setdefault(len(parts), []).append((parts, methods))
+        return cls(plain={path: each for path, each in by_path.items() if "{" not in path}, varying=varying)
+
+    def find(self, method: str, path: str) -> tuple[Route, Mapping[str, str]]:
+        """Find the route of a request, and what varies in its path.
+
+        Raises:
+            Problem: there is no such path, or it is there for other methods.
+        """
+        methods, found = self.plain.get(path), dict[str, str]()
+        if methods is None:
+            parts = path.split("/")
+            for names, each in self.varying.get(len(parts), ()):
+                if all(name == part or name.startswith("{") for name, part in zip(names, parts, strict=True)):
+                    methods = each
+                    found = {n[1:-1]: part for n, part in zip(names, parts, strict=True) if n.startswith("{")}
+                    break
+        if methods is None:
+            raise Problem("nothing-there", "no route has this path", fix="look at `/v1/openapi.json`")
+        if method not in methods:
+            allowed = ", ".join(sorted(methods))
+            more = ((b"allow", allowed.encode()),)
+            raise Problem("another-method", f"this path is there for {allowed}", fix="use one of them", headers=more)
+        return methods[method], found
+
+
+def not_let_in(why: NotKnown) -> Problem:
+    """Say why somebody is not let in."""
+    if why.wrong in (Wrong.OUT_OF_SCOPE, Wrong.FOREIGN):
+        return Problem("not-permitted", why.why, fix=why.fix)
+    challenge = (b"www-authenticate", b'Bearer realm="interlock", error="invalid_token"')
+    return Problem("not-known", why.why, fix=why.fix, headers=(challenge,))
+
+
+def _ask_for(route: Route) -> str:
+    roles = role_names(route.needs)
+    if route.needs.person:
+        return f"log in as a person who holds one of the roles {roles}"
+    if not roles:
+        return "ask for a token of an agent: `interlock token new NAME --workflow W --env E`"
+    return f"ask for a token with one of the roles {roles}: `interlock token new NAME --service --role ROLE`"
+
+
+def _query(scope: Scope, bearer: Bearer | None, route: Route) -> Any:  # noqa: ANN401  of the type of the route
+    """Read the query. A tenant that it names, or a header, can only be that of the token."""
+    pairs = pairs_of(scope.get("query_string", b""))
+    named = {value for name, value in pairs if name == "tenant"} | {header(scope, b"interlock-tenant")} - {None}
+    if bearer is not None and named - {bearer.tenant}:
+        raise not_let_in(FOREIGN)
+    return query_as([(name, value) for name, value in pairs if name != "tenant"], route.query)
+
+
+async def _body(scope: Scope, receive: Receive, route: Route) -> Any:  # noqa: ANN401  of the type of the route
+    if route.body is None:
+        return None
+    kind = (header(scope, b"content-type") or "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise Problem("another-type", "the body is not said to be JSON", fix="send `Content-Type: application/json`")
+    try:
+        raw = await body_of(receive, most=BODY_BYTES_MAX)
+    except TooLarge as error:
+        why = f"a body has at most {BODY_BYTES_MAX:,} bytes"
+        raise Problem("too-large", why, fix="send less; a file goes by reference") from error
+    return body_as(raw, route.body)
+
+
+def _world(error: InterlockError) -> Problem:
+    """Say what went wrong in the world."""
+    match error:
+        case ActionUnknown():
+            return nothing_there()
+        case StoreError():
+            return later("the store does not answer")
+        case _:
+            return Problem("not-now", str(error), fix=error.fix)
+
+
+async def _send_text(send: "_Sent", text: Text) -> None:
+    first = await anext(text.parts, b"")  # what is wrong from the beginning is a problem, and not half an answer
+    headers = [(b"content-type", text.kind), *_GUARDS]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send_part(send, first)
+    async for part in text.parts:
+        await send_part(send, part)
+    await end(send)
+
+
+async def _send_events(send: "_Sent", events: Events) -> None:
+    await begin_events(send)
+    await send_part(send, PING)
+    async for event in events.parts:
+        if event is None:
+            await send_part(send, PING)
+        else:
+            id, name, data = event
+            await send_event(send, data, event=name, id=id)
+    await end(send)

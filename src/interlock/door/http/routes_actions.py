@@ -1,0 +1,309 @@
+"""Actions: ask for one, see where it stands, say what became of it, take it back."""
+
+import asyncio
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import UnsetType
+
+from interlock.core.action import ActionState
+from interlock.core.ids import ActionId, AgentId, Environment, Instant, PrincipalId, RunId, ToolName, WorkflowId
+from interlock.door.http import shapes
+from interlock.door.http.api import not_let_in
+from interlock.door.http.pages import cursor_at, place_of
+from interlock.door.http.permissions import AGENTS, AGENTS_OR_READERS, OPERATORS, PERSON_OPERATES, STORIES
+from interlock.door.http.problem import Problem, nothing_there
+from interlock.door.http.route import Answer, Route
+from interlock.door.http.told import told
+from interlock.door.http.visit import Visit
+from interlock.door.told.action import row_data
+from interlock.door.told.outcome import to_agents, to_people
+from interlock.door.told.payloads import arguments_of
+from interlock.door.told.story import story_of
+from interlock.gateway.asked import Proposal
+from interlock.gateway.begin import expired
+from interlock.gateway.draft import start_draft
+from interlock.gateway.recall import outcome_of, row_of
+from interlock.gateway.recover import reap
+from interlock.gateway.resolve import resolve
+from interlock.gateway.reverse import undo
+from interlock.identity.bearer import NotKnown
+from interlock.ports import ActionRow, Needs, Wanted
+
+UNNAMED = AgentId("api")
+"""Who asks where neither the token nor the contract names an agent."""
+_ID = re.compile(r"[0-9A-Za-z]{1,64}")
+_OPEN = (ActionState.PARKED, ActionState.STARTED)
+_LOOKED_AT_MAX = 2_000  # rows for one page, where most belong to others
+_KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,254}[\x21-\x7e])?")
+
+
+async def propose(visit: Visit[None, shapes.Propose]) -> Answer:
+    """Carry one call from here to the ledger."""
+    said = visit.body
+    caller = await visit.entrance.caller(
+        visit.bearer,
+        agent=AgentId(said.agent) if said.agent is not None else None,
+        principal=PrincipalId(said.principal) if said.principal is not None else None,
+        unnamed=UNNAMED,
+        workflow=WorkflowId(said.workflow) if said.workflow is not None else None,
+        environment=Environment(said.environment) if said.environment is not None else None,
+    )
+    if isinstance(caller, NotKnown):
+        raise not_let_in(caller)
+    proposal = Proposal(
+        tool=ToolName(said.tool),
+        arguments=b"{}" if isinstance(said.arguments, UnsetType) else bytes(said.arguments),
+        run=RunId(said.run) if said.run is not None else None,
+        key=_key(visit.header("Idempotency-Key")),
+        occurrence=said.occurrence,
+    )
+    return told(await visit.gateway.call(caller, proposal))
+
+
+def _key(said: str | None) -> str | None:
+    """Read the key of a caller, which may stand in quotes as the draft of the header wants it."""
+    if said is None:
+        return None
+    text = said[1:-1] if len(said) > 1 and said.startswith('"') and said.endswith('"') else said
+    if not _KEY.fullmatch(text):
+        wrong = [{"path": "$header.idempotency-key", "kind": "form"}]
+        fix = "send 1 to 256 printable characters, such as a UUID, and the same ones again with a retry"
+        raise Problem("invalid", "the idempotency key is none", fix=fix, more={"wrong": wrong})
+    return text
+
+
+async def listed(visit: Visit[shapes.ListActions, None]) -> Answer:
+    """List actions, page by page."""
+    wanted, secrets, tenant = visit.query, visit.gateway.secrets, visit.bearer.tenant
+    about = (sorted(wanted.state), wanted.run)
+    after: tuple[Instant, ActionId] | None = None
+    if wanted.cursor is not None:
+        after = place_of(secrets, tenant, about, wanted.cursor, tuple[Instant, ActionId])
+    states = frozenset(ActionState(name) for name in wanted.state)
+    run = RunId(wanted.run) if wanted.run is not None else None
+    found, looked_at, more = list[ActionRow](), 0, True
+    while more and len(found) < wanted.limit and looked_at < _LOOKED_AT_MAX:
+        rows = await visit.store.actions(Wanted(states=states, run=run, before=after, limit=wanted.limit))
+        more = len(rows) == wanted.limit
+        for row in rows:
+            looked_at, after = looked_at + 1, (row.changed_at, row.action.id)
+            if visit.may_see(row.action):
+                found.append(row)
+            if len(found) == wanted.limit:
+                more = more or row is not rows[-1]
+                break
+    next = cursor_at(secrets, tenant, about, after) if more and after is not None else None
+    return Answer(data={"actions": [_shown(visit, row) for row in found], "next": next})
+
+
+async def shown(visit: Visit[shapes.GetAction, None]) -> Answer:
+    """Show where an action stands, now or as soon as it has ended."""
+    row = await seen_row(visit)
+    if visit.query.wait and row.state in _OPEN:
+        row = await _ended(visit, row, visit.query.wait)
+    outcome = await _outcome(visit, row)
+    data: dict[str, Any] = _shown(visit, row)
+    if visit.may_detail(row.action.caller.workflow):
+        data["arguments"] = await arguments_of(visit, row.action.arguments)
+        data["outcome"] = to_people(outcome) if outcome is not None else None
+    elif visit.is_agent:
+        data["outcome"] = to_agents(outcome) if outcome is not None else None
+    return Answer(data=data)
+
+
+async def _outcome(visit: Visit[Any, Any], row: ActionRow) -> Any:  # noqa: ANN401  an outcome or nothing
+    now = (await visit.store.read(Needs())).now
+    if row.state is ActionState.STARTED and now < row.lease_until:
+        return None
+    if row.state is ActionState.PARKED and now >= row.expires_at:
+        return expired(row.action.id)
+    return await outcome_of(row, visit.store, visit.gateway.secrets)
+
+
+async def _ended(visit: Visit[Any, Any], row: ActionRow, seconds: float) -> ActionRow:
+    """Wait until an action neither waits nor is under way, for so many seconds."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + seconds
+    async with visit.watches.on(visit.bearer.tenant) as watch:
+        while True:
+            row = await row_of(visit.store, row.action.id) or row
+            left = until - loop.time()
+            if row.state not in _OPEN or left <= 0 or visit.watches.stop.is_set():
+                return row
+            await watch.told_of(row.action.id, left)
+
+
+async def explained(visit: Visit[None, None]) -> Answer:
+    """Tell the whole story of an action."""
+    return Answer(data=await story_of(visit, await seen_row(visit)))
+
+
+async def resolved(visit: Visit[None, shapes.Resolve]) -> Answer:
+    """Take somebody's word for what became of an action."""
+    row, said = await seen_row(visit), visit.body
+    if row.state is ActionState.STARTED and (await visit.store.read(Needs())).now >= row.lease_until:
+        await reap(visit.store, visit.gateway.process)
+    if said.result is not None and said.verdict != "happened":
+        raise Problem("invalid", "`result` belongs to `happened`", fix="leave it out")
+    done = await resolve(
+        visit.gateway,
+        visit.store,
+        row.action.id,
+        said.verdict,
+        visit.by,
+        result=said.result,
+        may_still_happen=said.first_may_still_happen,
+    )
+    again = to_people(done.retried) if done.retried is not None else None
+    return Answer(data={"action": row.action.id, "state": done.state.value, "retried": again})
+
+
+async def undone(visit: Visit[None, shapes.Undo]) -> Answer:
+    """Reverse an effect, as an action of its own."""
+    row = await seen_row(visit)
+    changed = visit.body.even_if_changed
+    outcome = await undo(visit.gateway, visit.store, row.action.id, visit.by, even_if_changed=changed)
+    return told(outcome, people=True)
+
+
+async def started(visit: Visit[None, shapes.Nothing]) -> Answer:
+    """Start what an agent drafted, as an action of this person's own."""
+    row = await seen_row(visit)
+    return told(await start_draft(visit.gateway, visit.store, row.action.id, visit.by), people=True)
+
+
+async def run_shown(visit: Visit[None, None]) -> Answer:
+    """Show a run: how many calls it made, and its newest actions."""
+    id = RunId(visit.path["id"])
+    if not re.fullmatch(r"[A-Za-z0-9._:-]{1,64}", id):
+        raise nothing_there()
+    rows = await visit.store.actions(Wanted(run=id, limit=200))
+    mine = [row for row in rows if visit.may_see(row.action)]
+    if not mine:
+        raise nothing_there()
+    known = (await visit.store.read(Needs(runs=frozenset({id})))).runs[id]
+    calls = known.calls if known is not None else len(mine)
+    return Answer(data={"id": id, "calls": calls, "actions": [_shown(visit, row) for row in mine]})
+
+
+async def seen_row(visit: Visit[Any, Any]) -> ActionRow:
+    """Find the action that a path names, if it is one for whoever asks to see.
+
+    Raises:
+        Problem: there is none, or it is not for them: they are told the same.
+    """
+    id = ActionId(visit.path["id"])
+    row = await row_of(visit.store, id) if _ID.fullmatch(id) else None
+    if row is None or not visit.may_see(row.action):
+        raise nothing_there()
+    return row
+
+
+def _shown(visit: Visit[Any, Any], row: ActionRow) -> dict[str, Any]:
+    data = row_data(row)
+    return {name: data[name] for name in _TO_AGENTS} if visit.is_agent else data
+
+
+_TO_AGENTS = ("id", "state", "tool", "workflow", "environment", "agent", "principal", "run", "asked_at", "changed_at")
+
+_OUTCOMES: Mapping[int, Any] = {
+    200: shapes.Done,
+    202: shapes.Parked | shapes.Suggested | shapes.Uncertain,
+}
+
+ROUTES = (
+    Route(
+        method="POST",
+        path="/v1/actions",
+        name="propose",
+        needs=AGENTS,
+        says="Ask for an action. It is judged, carried out if it may be, and recorded; the answer says how it ended. "
+        "200 means that it was done, and nothing else does. 202: it waits for a person, is a suggestion, or nobody "
+        "knows how it ended. A refusal (403, 409, 422, 503) and a failure of the tool (424) are problems, with the "
+        "outcome in them.",
+        does=propose,
+        body=shapes.Propose,
+        headers={
+            "Idempotency-Key": "The same key from the same caller is the same action: it is carried out once, and "
+            "answered from the record from then on. 1 to 256 printable characters."
+        },
+        answers=_OUTCOMES,
+        problems=("refused", "failed"),
+    ),
+    Route(
+        method="GET",
+        path="/v1/actions",
+        name="list_actions",
+        needs=AGENTS_OR_READERS,
+        says="List actions, the one that changed last first: an agent its own, a role those of its workflows.",
+        does=listed,
+        query=shapes.ListActions,
+        answers={200: shapes.Actions},
+    ),
+    Route(
+        method="GET",
+        path="/v1/actions/{id}",
+        name="get_action",
+        needs=AGENTS_OR_READERS,
+        says="Show where an action stands. With `wait` the answer comes once it neither waits nor is under way.",
+        does=shown,
+        query=shapes.GetAction,
+        answers={200: shapes.Action},
+        problems=("nothing-there",),
+    ),
+    Route(
+        method="GET",
+        path="/v1/actions/{id}/explain",
+        name="explain_action",
+        needs=STORIES,
+        says="Tell the whole story of an action: who, what, by which rules, whose consent, at what cost, what changed.",
+        does=explained,
+        answers={200: shapes.Story},
+        problems=("nothing-there",),
+    ),
+    Route(
+        method="POST",
+        path="/v1/actions/{id}/resolve",
+        name="resolve_action",
+        needs=OPERATORS,
+        says="Say what became of an action whose end nobody knows.",
+        does=resolved,
+        body=shapes.Resolve,
+        answers={200: shapes.Resolved},
+        problems=("nothing-there", "not-now"),
+    ),
+    Route(
+        method="POST",
+        path="/v1/actions/{id}/undo",
+        name="undo_action",
+        needs=OPERATORS,
+        says="Reverse an effect, as an action of its own, by policy.",
+        does=undone,
+        body=shapes.Undo,
+        answers=_OUTCOMES,
+        problems=("nothing-there", "not-now", "refused", "failed"),
+    ),
+    Route(
+        method="POST",
+        path="/v1/actions/{id}/start",
+        name="start_draft",
+        needs=PERSON_OPERATES,
+        says="Start what an agent drafted, as an action of a person. It waits for the consent of others.",
+        does=started,
+        body=shapes.Nothing,
+        answers=_OUTCOMES,
+        problems=("nothing-there", "not-now", "refused", "failed"),
+    ),
+    Route(
+        method="GET",
+        path="/v1/runs/{id}",
+        name="get_run",
+        needs=AGENTS_OR_READERS,
+        says="Show a run: how many calls it made, and its newest 200 actions.",
+        does=run_shown,
+        answers={200: shapes.Run},
+        problems=("nothing-there",),
+    ),
+)

@@ -1,0 +1,87 @@
+"""One request that was let in: who asks, for which tenant, and what they said, read and checked."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from msgspec import Raw
+
+from interlock.core.action import Action
+from interlock.core.credential import ANYBODY, AccessRole
+from interlock.core.ids import PersonId, WorkflowId
+from interlock.door.asgi import Scope, header
+from interlock.door.entrance import Entrance
+from interlock.door.http.watch import Watches
+from interlock.gateway.call import Gateway
+from interlock.gateway.doors import Operator
+from interlock.identity.bearer import Bearer, BearerKind
+from interlock.ports import TenantStore
+
+Query = TypeVar("Query")
+Body = TypeVar("Body")
+
+DETAIL = frozenset({AccessRole.OPERATOR, AccessRole.APPROVER, AccessRole.AUDITOR, AccessRole.ADMIN})
+"""Who reads what agents sent and what came back, and not only that something did."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit(Generic[Query, Body]):
+    """What a route is given."""
+
+    gateway: Gateway
+    entrance: Entrance
+    watches: Watches
+    known: Bearer | None
+    roles: frozenset[AccessRole]
+    """Those that open the route."""
+    scope: Scope
+    path: Mapping[str, str]
+    query: Query
+    body: Body
+    document: Callable[[], Raw]
+    """Describes the whole API."""
+
+    @property
+    def bearer(self) -> Bearer:
+        """Whoever was let in."""
+        assert self.known is not None, "a route that looks at who asks lets nobody in who is not known"
+        return self.known
+
+    @property
+    def store(self) -> TenantStore:
+        """The part of the store that belongs to the tenant of whoever asks."""
+        return self.gateway.store.for_tenant(self.bearer.tenant)
+
+    def header(self, name: str) -> str | None:
+        return header(self.scope, name.lower().encode())
+
+    @property
+    def by(self) -> Operator:
+        """Whoever asks, as the ledger names them. Who is no person is named by how they are known."""
+        bearer = self.bearer
+        person = bearer.person if bearer.person is not None else PersonId(bearer.known_by)
+        return Operator(person=person, known_by=bearer.known_by, process=self.gateway.process)
+
+    @property
+    def is_agent(self) -> bool:
+        return self.bearer.kind is BearerKind.AGENT
+
+    def may_here(self, workflow: WorkflowId | None) -> bool:
+        """Whether whoever asks holds a role that opens this route, in a workflow or in all of the tenant."""
+        return any(self.bearer.may(role, workflow) for role in self.roles)
+
+    def may_detail(self, workflow: WorkflowId) -> bool:
+        """Whether they may read arguments and results."""
+        return any(self.bearer.may(role, workflow) for role in DETAIL)
+
+    def may_see(self, action: Action) -> bool:
+        """Whether an action is theirs to look at: for agents their own, for others those of their workflows."""
+        bearer, caller = self.bearer, action.caller
+        if not self.is_agent:
+            return self.may_here(caller.workflow)
+        return (
+            action.by is None
+            and (caller.workflow, caller.environment) == (bearer.workflow, bearer.environment)
+            and (not bearer.agents or caller.agent in bearer.agents)
+            and bearer.principal in (ANYBODY, caller.principal)
+        )

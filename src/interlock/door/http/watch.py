@@ -1,0 +1,152 @@
+"""Who waits for news of a ledger: one look at it every now and then serves all streams and long polls of a tenant."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+
+import msgspec
+
+from interlock.core.errors import InterlockError
+from interlock.core.ids import ActionId, TenantId
+from interlock.door.http.problem import later
+from interlock.ledger.pruned import is_pruned
+from interlock.ports import Needs, Store, TenantStore
+
+LOOK_SECONDS = 0.2  # between two looks; who waits for a person does not notice it
+_READ_AT_ONCE = 500
+_KEPT_MAX = 2_000  # of the newest entries, for streams that keep up; who does not reads from the store
+_LOOKERS_MAX = (
+    1_000  # streams and long polls of all tenants; each has a connection, of which a process has some thousand
+)
+
+Lines = Sequence[tuple[int, bytes]]
+
+
+class _About(msgspec.Struct, frozen=True):
+    action: str = ""
+
+
+_DECODE = msgspec.json.Decoder(_About).decode
+
+
+@dataclass(slots=True, kw_only=True)
+class Watch:
+    """The ledger of one tenant, as long as somebody waits for news of it."""
+
+    store: TenantStore
+    stop: asyncio.Event
+    size: int = -1
+    lookers: int = 0
+    _grown: asyncio.Event = field(default_factory=asyncio.Event)
+    _told: dict[ActionId, set[asyncio.Future[None]]] = field(default_factory=dict[ActionId, set[asyncio.Future[None]]])
+    _kept: deque[tuple[int, bytes]] = field(default_factory=lambda: deque(maxlen=_KEPT_MAX))
+    _task: "asyncio.Task[None] | None" = None
+
+    async def begin(self) -> None:
+        """Begin to look, at what comes from here on."""
+        size = (await self.store.read(Needs())).entries
+        if self._task is None:
+            self.size = size
+            self._task = asyncio.create_task(self._look())
+
+    def end(self) -> None:
+        """Stop looking."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def grown(self, beyond: int, seconds: float) -> bool:
+        """Wait until the ledger has an entry with the index `beyond`, or for so long, or until this process ends."""
+        if self.size <= beyond and not self.stop.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._grown.wait(), seconds)
+        return self.size > beyond
+
+    async def after(self, index: int) -> Lines:
+        """Return the next entries, from that index on."""
+        if self._kept and self._kept[0][0] <= index:
+            return [each for each in self._kept if each[0] >= index][:_READ_AT_ONCE]
+        if index >= self.size:
+            return ()
+        return list(enumerate(await self.store.entries(after=index, limit=_READ_AT_ONCE), index))
+
+    async def told_of(self, action: ActionId, seconds: float) -> bool:
+        """Wait until an entry tells of an action, or for so long, or until this process ends."""
+        news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiting = self._told.setdefault(action, set())
+        waiting.add(news)
+        try:
+            await asyncio.wait_for(news, seconds)
+        except TimeoutError:
+            return False
+        finally:
+            waiting.discard(news)
+            if not waiting and self._told.get(action) is waiting:
+                del self._told[action]
+        return not self.stop.is_set()
+
+    async def _look(self) -> None:
+        while not self.stop.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.stop.wait(), LOOK_SECONDS)
+            with suppress(InterlockError):  # a store that is away is looked at again
+                await self._read_on()
+        self._grown.set()
+        for action in list(self._told):
+            self._wake(action)
+
+    async def _read_on(self) -> None:
+        size = (await self.store.read(Needs())).entries
+        if self.size >= size:
+            return
+        while self.size < size:
+            lines = await self.store.entries(after=self.size, limit=_READ_AT_ONCE)
+            if not lines:
+                return
+            self._kept.extend(enumerate(lines, self.size))
+            self.size += len(lines)
+            for line in lines if self._told else ():
+                if not is_pruned(line):
+                    self._wake(ActionId(_DECODE(line).action))
+        grown, self._grown = self._grown, asyncio.Event()
+        grown.set()
+
+    def _wake(self, action: ActionId) -> None:
+        for news in self._told.pop(action, ()):
+            if not news.done():
+                news.set_result(None)
+
+
+@dataclass(slots=True, kw_only=True)
+class Watches:
+    """The watches of all tenants."""
+
+    store: Store
+    stop: asyncio.Event
+    _watches: dict[TenantId, Watch] = field(default_factory=dict[TenantId, Watch])
+
+    @asynccontextmanager
+    async def on(self, tenant: TenantId) -> AsyncGenerator[Watch]:
+        """Look at a ledger together with whoever else does.
+
+        Raises:
+            Problem: too many do, or this process is about to end.
+        """
+        if self.stop.is_set():
+            raise later("this process is about to end")
+        if sum(each.lookers for each in self._watches.values()) >= _LOOKERS_MAX:
+            raise later("too many wait for news here", seconds=10)
+        watch = self._watches.get(tenant)
+        if watch is None:
+            watch = self._watches[tenant] = Watch(store=self.store.for_tenant(tenant), stop=self.stop)
+        watch.lookers += 1
+        try:
+            if watch.size < 0:
+                await watch.begin()
+            yield watch
+        finally:
+            watch.lookers -= 1
+            if not watch.lookers:
+                watch.end()
+                self._watches.pop(tenant, None)
