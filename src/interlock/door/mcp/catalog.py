@@ -12,8 +12,10 @@ from interlock.gateway.force import Force
 PAGE_TOOLS = 200
 
 
-def tools_page(force: Force | None, cursor: str | None) -> dict[str, Any]:
+def tools_page(force: Force | None, cursor: str | None, *, tasks: bool) -> dict[str, Any]:
     """Return one page of `tools/list`. A cursor is the name behind which it goes on.
+
+    With `tasks`, each tool says that a call of it may be one.
 
     Raises:
         WireError: the cursor is none of ours.
@@ -24,7 +26,8 @@ def tools_page(force: Force | None, cursor: str | None) -> dict[str, Any]:
     after = [name for name in names if cursor is None or name > cursor]
     page, more = after[:PAGE_TOOLS], after[PAGE_TOOLS:]
     assert force is not None or not page, "without a contract there are no tools"
-    tools = [shown(force.contract.tools[name]) for name in page] if force is not None else []
+    more_said = {"execution": {"taskSupport": "optional"}} if tasks else {}
+    tools = [{**shown(force.contract.tools[name]), **more_said} for name in page] if force is not None else []
     return {"tools": tools, **({"nextCursor": page[-1]} if more else {})}
 
 

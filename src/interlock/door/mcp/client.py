@@ -18,6 +18,8 @@ from interlock.ports import Secrets
 
 HANDSHAKE_VERSIONS = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 STATELESS_VERSIONS = ("2026-07-28",)
+TASK_VERSIONS = ("2025-11-25",)
+"""Those in which a call may be a task; later it is an extension of its own."""
 
 VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
 CAPABILITIES_KEY = "io.modelcontextprotocol/clientCapabilities"

@@ -13,9 +13,10 @@ from interlock.core.ids import RunId, ToolName
 from interlock.core.outcome import Failed, Refused
 from interlock.core.reason import Reason
 from interlock.door.mcp.catalog import tools_page
-from interlock.door.mcp.client import STATELESS_VERSIONS, Client, negotiated
+from interlock.door.mcp.client import STATELESS_VERSIONS, TASK_VERSIONS, Client, negotiated
 from interlock.door.mcp.line import LEVELS, Asking
 from interlock.door.mcp.rendered import tool_result
+from interlock.door.mcp.tasks import Tasks
 from interlock.door.mcp.upstream import Behind, Looking
 from interlock.door.mcp.wire import (
     CAPABILITY_MISSING,
@@ -67,6 +68,14 @@ class ToolCall(Params, frozen=True, kw_only=True):
 
     name: str
     arguments: Raw | UnsetType = UNSET
+    task: dict[str, Any] | None = None
+    """Whether the client wants a handle, and comes back for the end."""
+
+
+class OfTask(Params, frozen=True, kw_only=True):
+    """The parameters of what is asked of a task."""
+
+    id: str = field(name="taskId")
 
 
 class Listing(Params, frozen=True, kw_only=True):
@@ -101,6 +110,12 @@ class Front:
     """An MCP server, made of the contracts in force."""
 
     gateway: Gateway
+    tasks: Tasks
+
+    @classmethod
+    def of(cls, gateway: Gateway) -> "Front":
+        """Make a front of a gateway."""
+        return cls(gateway=gateway, tasks=Tasks(gateway=gateway))
 
     async def answer(self, exchange: Exchange) -> dict[str, Any]:
         """Carry out one request.
@@ -145,6 +160,8 @@ class Front:
             can |= {"prompts": _TOLD, "completions": {}}
         if behind.servers and exchange.client.era == "handshake":
             can["logging"] = {}
+        if exchange.client.version in TASK_VERSIONS:
+            can["tasks"] = {"list": {}, "requests": {"tools": {"call": {}}}}
         return {"capabilities": can, "instructions": INSTRUCTIONS}
 
     async def ping(self, exchange: Exchange) -> dict[str, Any]:
@@ -162,7 +179,8 @@ class Front:
     async def list_tools(self, exchange: Exchange) -> dict[str, Any]:
         """Show the tools that the contract lets this caller call."""
         asked = params_of(exchange.message, Listing)
-        return tools_page(await self.force(exchange.caller), asked.cursor)
+        tasks = exchange.client.version in TASK_VERSIONS
+        return tools_page(await self.force(exchange.caller), asked.cursor, tasks=tasks)
 
     async def call_tool(self, exchange: Exchange) -> dict[str, Any]:
         """Carry one call from here to the ledger."""
@@ -178,7 +196,10 @@ class Front:
             occurrence=named.occurrence,
             line=exchange.line,
         )
-        outcome = await call_or_recall(self.gateway, exchange.caller, proposal, tool)
+        call = call_or_recall(self.gateway, exchange.caller, proposal, tool)
+        if asked.task is not None and exchange.client.version in TASK_VERSIONS:
+            return self.tasks.begin(exchange.caller, tool, call)
+        outcome = await call
         shown = force is not None and asked.name in open_to_agents(force)
         if isinstance(outcome, Refused) and outcome.reason is Reason.TOOL_NOT_ALLOWED and not shown:
             data = {"reason": outcome.reason.value, "action": outcome.action}
@@ -187,6 +208,18 @@ class Front:
             data = {"requiredCapabilities": {name: dict[str, str]() for name in sorted(exchange.asking.missing)}}
             raise WireError(CAPABILITY_MISSING, "the tool asks for what this client cannot do", data)
         return tool_result(outcome, tool)
+
+    async def task(self, exchange: Exchange) -> dict[str, Any]:
+        """Say where a task stands."""
+        return await self.tasks.shown(exchange.caller, params_of(exchange.message, OfTask).id)
+
+    async def task_result(self, exchange: Exchange) -> dict[str, Any]:
+        """Return what a task came to, once it has ended."""
+        return await self.tasks.result(exchange.caller, params_of(exchange.message, OfTask).id)
+
+    async def list_tasks(self, exchange: Exchange) -> dict[str, Any]:
+        """Say where the tasks of this caller stand."""
+        return await self.tasks.listed(exchange.caller)
 
     async def behind(self, exchange: Exchange) -> dict[str, Any]:
         """Ask an upstream server for a resource or a prompt, as an action of the contract."""
@@ -230,6 +263,9 @@ METHODS: Mapping[str, Method] = {
     "logging/setLevel": Method(does=Front.set_level, eras=("handshake",)),
     "tools/list": Method(does=Front.list_tools, listed=True),
     "tools/call": Method(does=Front.call_tool, asks=True),
+    "tasks/get": Method(does=Front.task, eras=("handshake",)),
+    "tasks/result": Method(does=Front.task_result, eras=("handshake",)),
+    "tasks/list": Method(does=Front.list_tasks, eras=("handshake",)),
     "resources/list": Method(does=Front.behind, listed=True),
     "resources/templates/list": Method(does=Front.behind, listed=True),
     "resources/read": Method(does=Front.behind, listed=True, asks=True),

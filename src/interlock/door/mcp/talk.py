@@ -61,7 +61,7 @@ class Talk:
     @classmethod
     def of(cls, gateway: Gateway) -> "Talk":
         """Begin with nothing asked."""
-        front = Front(gateway=gateway)
+        front = Front.of(gateway)
         return cls(front=front, rounds=Rounds(secrets=gateway.secrets), listening=Listening(front=front))
 
     async def stateless(self, caller: Caller, message: Message, push: Push, still: Still = here) -> dict[str, Any]:

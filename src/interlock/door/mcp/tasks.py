@@ -1,0 +1,134 @@
+"""Calls as tasks (2025-11-25): the client gets a handle at once, and comes back for the end, however long it takes.
+
+A task that waits for a person is `working`, and says whose consent it waits for. Handles are kept by this process; the
+actions are in the store, so a client that lost its handle makes the same call again.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from secrets import token_hex
+from typing import Any
+
+from interlock.contract.ir import Tool
+from interlock.core.action import ActionState, Caller
+from interlock.core.ids import Instant
+from interlock.core.outcome import Done, Outcome, Parked
+from interlock.door.mcp.rendered import tool_result, waits_for
+from interlock.door.mcp.wire import INVALID_PARAMS, WireError
+from interlock.door.moment import iso
+from interlock.gateway.call import Gateway
+from interlock.gateway.keyed import run_owner
+from interlock.gateway.recall import row_of
+
+RELATED = "io.modelcontextprotocol/related-task"
+_KEPT_MAX = 1_000  # the oldest is forgotten first; its action is not
+_KEPT_MICROS = 24 * 3_600 * 1_000_000
+_POLL_MILLISECONDS = 2_000  # how soon a client may ask again: people take longer
+_POLL_SECONDS = 1.0
+_WAIT_SECONDS = 300  # for an end; a client that still wants it asks again
+
+
+@dataclass(slots=True, kw_only=True)
+class Kept:
+    """A call that somebody has a handle of."""
+
+    id: str
+    caller: Caller
+    tool: Tool | None
+    since: Instant
+    call: "asyncio.Task[Outcome]"
+
+
+@dataclass(slots=True, kw_only=True)
+class Tasks:
+    """The handles that this process gave out."""
+
+    gateway: Gateway
+    _kept: OrderedDict[str, Kept] = field(default_factory=OrderedDict[str, Kept])
+
+    def begin(self, caller: Caller, tool: Tool | None, call: Coroutine[Any, Any, Outcome]) -> dict[str, Any]:
+        """Begin a call, and give a handle of it."""
+        now = self.gateway.clock.now()
+        task = Kept(id=token_hex(16), caller=caller, tool=tool, since=now, call=asyncio.create_task(call))
+        task.call.add_done_callback(_heard)
+        self._kept[task.id] = task
+        while len(self._kept) > _KEPT_MAX or now > next(iter(self._kept.values())).since + _KEPT_MICROS:
+            self._kept.popitem(last=False)
+        return {"task": self._shown(task, "working", "it is under way", now)}
+
+    async def shown(self, caller: Caller, id: str) -> dict[str, Any]:
+        """Say where a task stands."""
+        task = self._of(caller, id)
+        return await self._now(task)
+
+    async def listed(self, caller: Caller) -> dict[str, Any]:
+        """Say where all tasks of a caller stand."""
+        mine = [task for task in self._kept.values() if _same(task.caller, caller)]
+        return {"tasks": [await self._now(task) for task in mine]}
+
+    async def result(self, caller: Caller, id: str) -> dict[str, Any]:
+        """Wait for the end of a task, and return its result."""
+        task = self._of(caller, id)
+        try:
+            async with asyncio.timeout(_WAIT_SECONDS):
+                outcome = await asyncio.shield(task.call)
+                while isinstance(found := await self._after(task, outcome), Parked):
+                    await asyncio.sleep(_POLL_SECONDS)
+        except TimeoutError as late:
+            raise WireError(INVALID_PARAMS, "it has not ended yet; ask again") from late
+        result = tool_result(found, task.tool)
+        return {**result, "_meta": {**result["_meta"], RELATED: {"taskId": id}}}
+
+    def _of(self, caller: Caller, id: str) -> Kept:
+        task = self._kept.get(id)
+        if task is None or not _same(task.caller, caller):
+            raise WireError(INVALID_PARAMS, "there is no such task here; the same call tells how it ended")
+        return task
+
+    async def _now(self, task: Kept) -> dict[str, Any]:
+        now = self.gateway.clock.now()
+        if not task.call.done():
+            return self._shown(task, "working", "it is under way", now)
+        outcome = await self._after(task, task.call.result())
+        if isinstance(outcome, Parked):
+            return self._shown(task, "working", _waits(outcome), now)
+        ended = "completed" if isinstance(outcome, Done) else "failed"
+        return self._shown(task, ended, type(outcome).__name__.lower(), now)
+
+    async def _after(self, task: Kept, outcome: Outcome) -> Outcome:
+        """Return how an action stands now that waited for a person."""
+        if not isinstance(outcome, Parked):
+            return outcome
+        store = self.gateway.store.for_tenant(task.caller.tenant)
+        row = await row_of(store, outcome.action)
+        if row is None or row.state is ActionState.PARKED and self.gateway.clock.now() < row.expires_at:
+            return outcome
+        return await self.gateway.outcome_of(store, row)
+
+    def _shown(self, task: Kept, status: str, says: str, now: Instant) -> dict[str, Any]:
+        return {
+            "taskId": task.id,
+            "status": status,
+            "statusMessage": says,
+            "createdAt": iso(task.since),
+            "lastUpdatedAt": iso(now),
+            "ttl": _KEPT_MICROS // 1_000,
+            "pollInterval": _POLL_MILLISECONDS,
+        }
+
+
+def _same(one: Caller, other: Caller) -> bool:
+    return one.tenant == other.tenant and run_owner(one) == run_owner(other)
+
+
+def _heard(call: "asyncio.Task[Outcome]") -> None:
+    """Hear of how a call ended, so that one that nobody comes back for is no surprise to the loop."""
+    if not call.cancelled():
+        call.exception()
+
+
+def _waits(parked: Parked) -> str:
+    who = [f"{each['people']} of {' or '.join(each['roles'])}" for each in waits_for(parked)]
+    return f"it waits for the consent of {' and '.join(who)}, until {iso(parked.expires_at)}"

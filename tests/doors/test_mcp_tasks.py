@@ -1,0 +1,85 @@
+"""A call as a task: a handle at once, the end whenever a person has decided."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from asked_over import Over
+
+from cards import issued
+from interlock.contract.ir import Approvals
+from interlock.core.ids import ActionId, PersonId, Role
+from interlock.gateway.consent import agree, deny
+from interlock.gateway.resume import resume
+from world import ALLOW, KIM, MAIL, World, a_rule
+
+pytestmark = pytest.mark.anyio
+
+PEOPLE = Approvals(people={Role("lead"): frozenset({PersonId("kim")})})
+CALL: dict[str, Any] = {"name": MAIL, "arguments": {"to": "sam"}, "task": {"ttl": 60_000}}
+
+
+async def asking(world: World) -> Over:
+    await world.publish(ALLOW, a_rule("ask.mail", "ask"), approvals=PEOPLE)
+    over = await Over.to(world)
+    await over.begin()
+    return over
+
+
+async def waiting(over: Over, id: str) -> Any:
+    """Ask until the call itself has come back."""
+    while True:
+        found = (await over.ask("tasks/get", taskId=id)).result
+        if found["statusMessage"] != "it is under way":
+            return found
+        await asyncio.sleep(0)
+
+
+async def test_a_task_that_waits_for_a_person_ends_when_they_agree(world: World) -> None:
+    over = await asking(world)
+    task = (await over.ask("tools/call", **CALL)).result["task"]
+    assert task["status"] == "working"
+    found = await waiting(over, task["taskId"])
+    assert found["status"] == "working"
+    assert "it waits for the consent of 1 of lead" in found["statusMessage"]
+    (row,) = [e for e in await world.entries() if e.get("kind") == "parked"]
+    id = ActionId(row["action"])
+    result = asyncio.create_task(over.ask("tasks/result", taskId=task["taskId"]))
+    await agree(world.gateway, world.store, id, KIM, seen=(await world.row(id)).seen)
+    await resume(world.gateway, world.store, id)
+    said = (await result).result
+    assert said["content"] == [{"type": "text", "text": "sent"}]
+    assert said["_meta"]["io.modelcontextprotocol/related-task"] == {"taskId": task["taskId"]}
+    (listed,) = (await over.ask("tasks/list")).result["tasks"]
+    assert (listed["taskId"], listed["status"]) == (task["taskId"], "completed")
+    assert len(world.tool.performed) == 1
+
+
+async def test_a_task_whose_person_says_no_has_failed(world: World) -> None:
+    over = await asking(world)
+    task = (await over.ask("tools/call", **CALL)).result["task"]
+    await waiting(over, task["taskId"])
+    (row,) = [e for e in await world.entries() if e.get("kind") == "parked"]
+    await deny(world.gateway, world.store, ActionId(row["action"]), KIM)
+    assert (await over.ask("tasks/get", taskId=task["taskId"])).result["status"] == "failed"
+    said = (await over.ask("tasks/result", taskId=task["taskId"])).result
+    assert said["isError"] is True
+    assert said["structuredContent"]["reason"] == "approval_denied"
+
+
+async def test_a_task_is_its_callers_alone(world: World) -> None:
+    over = await asking(world)
+    task = (await over.ask("tools/call", **CALL)).result["task"]
+    eve, _ = await issued(world, principal="eve")
+    other = over.by(eve)
+    await other.begin()
+    for method in ("tasks/get", "tasks/result"):
+        assert (await other.ask(method, taskId=task["taskId"])).error["code"] == -32602
+    assert (await other.ask("tasks/list")).result == {"tasks": []}
+    assert (await over.ask("tasks/get", taskId="nonsense")).error["code"] == -32602
+
+
+async def test_older_versions_have_no_tasks(world: World) -> None:
+    over = await asking(world)
+    await over.begin("2025-06-18")
+    assert "structuredContent" in (await over.ask("tools/call", **CALL)).result
