@@ -239,7 +239,6 @@ def test_mode_act_in_prod_is_held_back_by_what_protects_and_is_not_enforced() ->
 def test_a_key_that_nothing_honours_is_named_unless_it_is_switched_off() -> None:
     said = """\
 unsafe_durability: true
-agents: { bot: { key: bot.pub } }
 budgets: { per_run: { tokens: 5, model_calls: 5, tool_calls: 5 } }
 fallback: { on_loop: human_handoff, on_timeout: human_handoff }
 """
@@ -247,7 +246,6 @@ fallback: { on_loop: human_handoff, on_timeout: human_handoff }
     named = {each.section for each in loaded(HEAD + tools(pay=with_(WRITE, more)) + said).unenforced}
 
     assert named == {
-        "agents.key",
         "budgets.per_run.model_calls",
         "budgets.per_run.tokens",
         "fallback.on_loop",

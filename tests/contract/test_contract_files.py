@@ -83,7 +83,6 @@ def test_the_full_contract_says_what_this_version_does_not_enforce() -> None:
         [
             "8: on_call -> incidents",
             "9: class -> runs",
-            "21: agents.key -> signed proposals",
             "12: environments.autonomy -> releases",
             "14: input -> runs",
             "17: outcome -> metrics",

@@ -122,6 +122,14 @@ def _validator(source: JsonObject) -> jsonschema_rs.Validator:
         raise InterlockError("the schema is not valid", fix="correct it at its source") from error
 
 
+def as_sent(raw: bytes | str) -> Mapping[str, Json] | None:
+    """Read arguments as they came, with no default filled in; nothing if they are no JSON object."""
+    try:
+        return _parse(raw)
+    except _Bad:
+        return None
+
+
 def parsed(text: bytes) -> Mapping[str, Json]:
     """Read canonical arguments again, as they were stored."""
     return cast("Mapping[str, Json]", json.loads(text))

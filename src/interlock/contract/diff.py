@@ -91,7 +91,8 @@ def _agents(pair: Pair) -> Iterator[Line]:
         elif name not in new:
             yield pair.line(Weight.TIGHTER, about, "gone")
         elif old[name] != new[name]:
-            yield pair.line(Weight.OTHER, about, f"key {old[name] or 'none'} -> {new[name] or 'none'}")
+            weight = Weight.TIGHTER if not old[name] else Weight.OTHER if new[name] else Weight.LOOSER
+            yield pair.line(weight, about, f"key {old[name] or 'none'} -> {new[name] or 'none'}")
 
 
 def _listed(agents: Mapping[AgentId, str]) -> str:

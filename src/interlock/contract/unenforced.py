@@ -36,7 +36,6 @@ _HANDED_OFF = frozenset({"on_policy_violation", "on_timeout", "on_low_confidence
 _WAITING = (
     Waiting(("on_call",), "incidents"),
     Waiting(("class",), "runs"),
-    Waiting(("agents", "*", "key"), "signed proposals", typed=True),
     Waiting(("environments", "*", "autonomy"), "releases"),
     Waiting(("input",), "runs"),
     Waiting(("outcome",), "metrics"),

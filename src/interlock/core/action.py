@@ -79,6 +79,28 @@ class Caller(Struct, frozen=True, kw_only=True):
     no digest: who is known by another token asks for the same."""
 
 
+class ProposalSignature(Struct, frozen=True, kw_only=True):
+    """A signature under a proposal, as it was presented. `ledger.proposal` says what it is about."""
+
+    at: int
+    """When it was made, in seconds since 1970, as whoever signed says."""
+    salt: str
+    """What keeps the arguments from being guessed from the signature: 32 hex digits or more, drawn for each."""
+    signature: str
+    """Ed25519, in hex."""
+
+
+class Signed(Struct, frozen=True, kw_only=True):
+    """A signature under a proposal that was held against its agent's key."""
+
+    key: str
+    """`ed25519:` and 64 hex digits."""
+    signature: str
+    at: int
+    what: str
+    """The commitment to what was signed and stands in no entry: arguments, run, key."""
+
+
 class Action(Struct, frozen=True, kw_only=True):
     """What was asked, by whom. It never changes; what becomes of it is in its row."""
 
@@ -108,3 +130,5 @@ class Action(Struct, frozen=True, kw_only=True):
     """The action that this one does again, because a person gave up finding out how it ended."""
     draft_of: ActionId | None = None
     """The suggestion that a person started."""
+    signed: Signed | None = None
+    """What its agent has signed, where it has a key."""

@@ -58,6 +58,7 @@ ROTATION_MICROS_MAX = 30 * 86_400 * 1_000_000  # a token that is replaced and go
 RIGHTS_MAX = 1_000  # roles for a while, a tenant
 RIGHT_MICROS_MAX = 31 * 86_400 * 1_000_000  # what is needed longer belongs into the groups of the issuer
 TOKEN_CHARS_MAX = 256  # the longest name of a tenant, and the rest of a token
+SIGNED_SECONDS_MAX = 300  # between the clock of who signs a proposal and ours; longer helps whoever caught one
 STORE_CHECKED_BYTES_MAX = 256 * 1024 * 1024  # a look at a whole file of this size takes a second or two
 
 assert BATCH_PAUSE_SECONDS < BUSY_SECONDS_MAX, "whoever waits must meet a pause"

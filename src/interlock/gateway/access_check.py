@@ -30,8 +30,7 @@ def shut_out(door: Door, caller: Caller, now: Instant, *, waits: bool) -> Shut |
         return f"the word of the issuer `{name}` does not count any more", "add it again: `interlock issuer add`"
     if not caller.known_by.startswith(BY_TOKEN):
         return None
-    id = CredentialId(caller.known_by.removeprefix(BY_TOKEN))
-    credential = door.credentials.get(id)
+    id, credential = caller.known_by.removeprefix(BY_TOKEN), credential_of(door, caller)
     if credential is None:
         return f"there is no token `{id}` any more", _ANOTHER
     if credential.revoked_at:
@@ -41,6 +40,24 @@ def shut_out(door: Door, caller: Caller, now: Instant, *, waits: bool) -> Shut |
     if not _is_for(credential, caller):
         return f"the token `{id}` is not for this", f"see what it is for: `interlock token show {id}`"
     return None
+
+
+def knows(door: Door, caller: Caller) -> bool:
+    """Whether a door tells of whatever a caller is known by. One that was seen before it was issued does not."""
+    return not caller.known_by.startswith(BY_TOKEN) or credential_of(door, caller) is not None
+
+
+def keys_of(door: Door, caller: Caller, of_contract: str) -> frozenset[str]:
+    """Name the keys that must have signed what a caller proposes: that of the contract, that of the token."""
+    credential = credential_of(door, caller)
+    return frozenset({of_contract, credential.key if credential is not None else ""}) - {""}
+
+
+def credential_of(door: Door, caller: Caller) -> Credential | None:
+    """Return what is kept of the token that a caller is known by; nothing if it is none, or gone."""
+    if not caller.known_by.startswith(BY_TOKEN):
+        return None
+    return door.credentials.get(CredentialId(caller.known_by.removeprefix(BY_TOKEN)))
 
 
 def _is_for(credential: Credential, caller: Caller) -> bool:

@@ -10,14 +10,13 @@ from msgspec import Struct
 from interlock.contract.arguments import Arguments, Schema, in_words
 from interlock.contract.ir import Hook, Tool
 from interlock.contract.path import Absent, lookup, parse
-from interlock.core.action import Action, Caller
+from interlock.core.action import Action, Caller, Signed
 from interlock.core.canonical import Json, line_bytes
 from interlock.core.effect import RESENDABLE, EffectClass, Tier
 from interlock.core.errand import Line
 from interlock.core.ids import (
     ActionId,
     Digest,
-    Instant,
     Key,
     PayloadId,
     PersonId,
@@ -30,72 +29,16 @@ from interlock.core.outcome import Refused, Wrong
 from interlock.core.reason import Reason
 from interlock.core.value import replace
 from interlock.core.wording import closest
-from interlock.gateway import fresh
 from interlock.gateway.force import Force
 from interlock.gateway.keyed import digest, given_key, key_of
 from interlock.gateway.lot import lot_at
+from interlock.gateway.proposal import Fresh as Fresh
+from interlock.gateway.proposal import Proposal as Proposal
+from interlock.gateway.proposal import Proved
 from interlock.ports import Payload, Secrets
 
 _KEY_CHARS_MAX = 256
 _NAME = re.compile(r"[A-Za-z0-9._:-]{1,64}")
-
-
-class Proposal(Struct, frozen=True, kw_only=True):
-    """What is asked for. Nothing that an agent says in it is believed."""
-
-    tool: ToolName
-    arguments: bytes | str
-    """JSON text as it came."""
-    run: RunId | None = None
-    """The run it belongs to; without one it gets a run of its own."""
-    key: str | None = None
-    """The caller's own idempotency key."""
-    occurrence: int = 1
-    """The how-manyeth equal call of the run this is, counted by the caller in what it replays."""
-    line: Line | None = None
-    """The way back to the caller while the call is under way. Nothing is judged by it."""
-    # What follows is never an agent's to say: a door sets it for a person whom it knows.
-    by: PersonId | None = None
-    undo_of: ActionId | None = None
-    even_if_changed: bool = False
-    """With an undo: whether the person knows that the record has changed since."""
-    retry_of: ActionId | None = None
-    draft_of: ActionId | None = None
-    authors: tuple[PersonId, ...] = ()
-    """Whoever edited what is done again, or started as a draft."""
-    askers: tuple[PersonId, ...] = ()
-    """Whoever asked for it before, or on whose behalf."""
-
-
-class Fresh(Struct, frozen=True, kw_only=True):
-    """What was drawn for a call before anything was written."""
-
-    id: ActionId
-    run: RunId
-    at: Instant
-    salt: str
-    arguments: PayloadId
-    question: PayloadId
-    preview: PayloadId
-    result: PayloadId
-    said: PayloadId
-    undo: PayloadId
-
-    @classmethod
-    def draw(cls, now: Instant) -> "Fresh":
-        arguments, question, preview, result, said, undo = fresh.payload_ids(now, 6)
-        return cls(
-            id=fresh.action_id(now),
-            run=fresh.run_id(now),
-            at=now,
-            salt=fresh.salt(),
-            arguments=arguments,
-            question=question,
-            preview=preview,
-            result=result,
-            said=said,
-            undo=undo,
-        )
 
 
 class Asked(Struct, frozen=True, kw_only=True, dict=True):
@@ -110,6 +53,8 @@ class Asked(Struct, frozen=True, kw_only=True, dict=True):
     even_if_changed: bool = False
     authors: tuple[PersonId, ...] = ()
     askers: tuple[PersonId, ...] = ()
+    signed: str = ""
+    """What its agent has signed and no entry says."""
     line: Line | None = None
 
     @cached_property
@@ -182,7 +127,8 @@ class Asked(Struct, frozen=True, kw_only=True, dict=True):
 
     def sealed_arguments(self, secrets: Secrets) -> Payload:
         """Encrypt the arguments with their salt."""
-        text = line_bytes({"salt": self.salt, "arguments": self.arguments.text.decode()})
+        kept = {"salt": self.salt, "arguments": self.arguments.text.decode()}
+        text = line_bytes({**kept, "signed": self.signed} if self.signed else kept)
         return self.sealed(secrets, self.action.arguments, text)
 
 
@@ -304,13 +250,21 @@ def _names_somebody(found: Json | Absent) -> bool:
 
 
 def put_together(
-    caller: Caller, proposal: Proposal, drawn: Fresh, tool: Tool, arguments: Arguments, force: Force, secrets: Secrets
+    caller: Caller,
+    proposal: Proposal,
+    drawn: Fresh,
+    tool: Tool,
+    arguments: Arguments,
+    force: Force,
+    secrets: Secrets,
+    proved: Proved | None = None,
 ) -> Asked:
     """Put together what the judges see."""
     run = proposal.run or drawn.run
+    signed = proved.signed if proved is not None else None
     action = Action(
         id=drawn.id,
-        key=scoped_key(caller, proposal, run, tool, arguments, drawn, secrets),
+        key=scoped_key(caller, proposal, run, tool, arguments, drawn, secrets, signed),
         digest=digest(caller, tool.name, arguments.text, secrets),
         what=commitment(drawn.salt, arguments.text),
         caller=caller,
@@ -325,6 +279,7 @@ def put_together(
         undo_of=proposal.undo_of,
         retry_of=proposal.retry_of,
         draft_of=proposal.draft_of,
+        signed=signed,
     )
     return Asked(
         action=action,
@@ -336,6 +291,7 @@ def put_together(
         even_if_changed=proposal.even_if_changed,
         authors=proposal.authors,
         askers=proposal.askers,
+        signed=proved.private if proved is not None else "",
         line=proposal.line,
     )
 
@@ -348,6 +304,7 @@ def scoped_key(
     arguments: Arguments,
     drawn: Fresh,
     secrets: Secrets,
+    signed: Signed | None = None,
 ) -> Key:
     """Say what makes two calls the same call, so that no agent can present another's key."""
     if proposal.key is not None:
@@ -355,6 +312,9 @@ def scoped_key(
     what: Mapping[str, Json]
     if tool.effect is EffectClass.READ or proposal.by is not None:
         what = {"kind": "once", "key": drawn.id}  # a read, or a person, without a key is never answered from memory
+    elif signed is not None and proposal.run is None:
+        # Whoever caught it and sends it again has no second effect.
+        what = {"kind": "signed", "tool": tool.name, "signed": signed.what}
     else:
         text = arguments.text.decode()
         what = {"kind": "derived", "run": run, "tool": tool.name, "args": text, "n": proposal.occurrence}

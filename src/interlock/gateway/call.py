@@ -1,6 +1,6 @@
 """The spine. One action goes from the door to the ledger in this file, one function a step.
 
- 1. Identify   who asks, under which contract                   `identify`
+ 1. Identify   who asks, under which contract, and whose key    `identify`, `proved`
  2. Validate   one canonical form of the arguments              `validate`
  3. Recall     what is already recorded under this key          `recall`; once it is allowed, `remembered`
  4. Gather     facts, paid for and then looked up by us         `facts.gather`; once it is judged, `preview`, `before`
@@ -22,7 +22,7 @@ from typing import Any
 
 from interlock.contract.ir import Hook
 from interlock.core.action import Action, ActionState, Caller
-from interlock.core.canonical import Json, Unreadable, canonical
+from interlock.core.canonical import Json, Unreadable
 from interlock.core.decision import Allow, Ask, Deny, Suggest
 from interlock.core.door import Door
 from interlock.core.errors import InterlockError, StoreClosed, StoreError, StoreUnsure
@@ -33,6 +33,7 @@ from interlock.core.limits import DECIDE_TRIES_MAX, LEASE_MARGIN_SECONDS
 from interlock.core.outcome import Outcome, Refused, Uncertain
 from interlock.core.value import replace
 from interlock.gateway.able import cannot_perform
+from interlock.gateway.access_check import knows
 from interlock.gateway.asked import Asked, Fresh, Proposal, identify, owner_of, put_together, unreadable, validate
 from interlock.gateway.begin import (
     Stale,
@@ -54,13 +55,14 @@ from interlock.gateway.check import Checked, checked, said_apart
 from interlock.gateway.claims import Names, names_of
 from interlock.gateway.force import Force, Forces, terms_of
 from interlock.gateway.gather import Facts, Gathered, seen_by_a_person
-from interlock.gateway.handoff import handoff_of
 from interlock.gateway.judge import Judged, judge, left_open, question_of
 from interlock.gateway.paid import Payer, Purse
 from interlock.gateway.perform import Ending, Happened, Late, NeverHappened, Unheard, perform
 from interlock.gateway.recall import outcome_of, recall, remembered, row_of
 from interlock.gateway.settle import End, end, needs_to_end, never_sent
+from interlock.gateway.signed import proved
 from interlock.gateway.write_begin import Writing
+from interlock.gateway.writing import writing_of
 from interlock.ports import (
     ActionRow,
     Answer,
@@ -113,6 +115,7 @@ class Gateway:
         try:
             # The door that was seen last is nearly always that of now. Whether it is shows before anything is decided.
             door = self.doors.get(caller.tenant)
+            door = door if door is not None and knows(door, caller) else None
             outcome = await self._call(store, caller, proposal, drawn, door, sure=False) if door else Stale()
             for _ in range(DECIDE_TRIES_MAX):
                 if not isinstance(outcome, Stale):
@@ -142,11 +145,15 @@ class Gateway:
             action = unreadable(caller, proposal, drawn, None)
             return await self.turn_away(store, action, tool, force=force, gathered=paid) if sure else Stale()
         assert force is not None, "without a contract there is no tool"
+        signed = proved(caller, proposal, force, door, drawn)
+        if isinstance(signed, Refused):
+            action = unreadable(caller, proposal, drawn, tool)
+            return await self.turn_away(store, action, signed, force=force, gathered=paid) if sure else Stale()
         arguments = validate(caller, proposal, tool, force, drawn)  # (2)
         if isinstance(arguments, Refused):
             action = unreadable(caller, proposal, drawn, tool)
             return await self.turn_away(store, action, arguments, force=force, gathered=paid) if sure else Stale()
-        asked = put_together(caller, proposal, drawn, tool, arguments, force, self.secrets)
+        asked = put_together(caller, proposal, drawn, tool, arguments, force, self.secrets, signed)
         return await self.carry(store, asked, paid=paid)
 
     async def carry(self, store: TenantStore, asked: Asked, *, paid: int = 0) -> Outcome | Stale:
@@ -191,8 +198,9 @@ class Gateway:
         if reversed_one is not None:
             names = replace(names, reversed=reversed_one.claims)
             needs = replace(needs, claims=names.all())
-        writing = self._writing(asked, judged, names, gathered, purse.spent)
-        writing = replace(writing, may_start=waits or isinstance(judged.decision, Allow))
+        may_start = waits or isinstance(judged.decision, Allow)
+        writing = writing_of(asked, judged, names, gathered, self.secrets, self.process)
+        writing = replace(writing, gathered=purse.spent, may_start=may_start)
         return await asyncio.shield(self._in_own_task(id, lambda: self._from_start_to_end(store, needs, writing)))
 
     async def _judged(self, asked: Asked, seen: Rows, names: Names, purse: Purse) -> tuple[Judged, Gathered]:
@@ -332,22 +340,6 @@ class Gateway:
         purse = Purse(store=store, asked=asked, process=self.process, seen=seen, pays="hold")
         found = await self.facts.look(asked, hook, seen.now, purse, result=result)
         return found.value if isinstance(found, Known) else None
-
-    def _writing(self, asked: Asked, judged: Judged, names: Names, gathered: Gathered, paid: int) -> Writing:
-        shown = asked.tool.preview is not None and judged.seen
-        preview = canonical(gathered.preview) if shown else b""
-        return Writing(
-            asked=asked,
-            judged=judged,
-            names=names,
-            arguments=asked.sealed_arguments(self.secrets),
-            preview=asked.sealed(self.secrets, asked.drawn.preview, preview) if shown else None,
-            shown=gathered.preview,
-            gathered=paid,
-            before=gathered.before,
-            process=self.process,
-            handoff=handoff_of(asked.force.contract),
-        )
 
     async def turn_away(
         self,

@@ -24,6 +24,7 @@ from interlock.gateway import undone
 from interlock.gateway.asked import commitment
 from interlock.gateway.remains import Remains
 from interlock.gateway.spilled import Spilled
+from interlock.ledger.proposal import commitment as signed_commitment
 from interlock.ledger.reading import EntryLine, HoldLine
 from interlock.ledger.rebuild import Account, Booked, Difference, Standing, State
 from interlock.ledger.seal import Kind
@@ -265,6 +266,8 @@ def _committed(row: ActionRow, standing: Standing, texts: Mapping[str, bytes]) -
     said = json.loads(texts[row.action.arguments])
     salt = said["salt"]
     yield "its arguments are", commitment(salt, said["arguments"].encode()), standing.what
+    if "signed" in said:
+        yield "what its agent has signed is", signed_commitment(said["signed"].encode()), standing.signed
     for id, committed in standing.questions:
         if id in texts:
             yield "what policy was asked with is", commitment(salt, texts[id]), committed

@@ -22,6 +22,7 @@ from interlock.gateway.entry import entry_of
 from interlock.gateway.handoff import Handoff
 from interlock.gateway.judge import Judged
 from interlock.gateway.keyed import run_owner
+from interlock.ledger.proposal import told
 from interlock.ledger.seal import ActionEntry, Kind, Used
 from interlock.ports import ActionRow, Changes, Notice, Payload, Rows, RunRow
 
@@ -159,9 +160,10 @@ class Writing(Struct, frozen=True, kw_only=True):
         )
 
     def _named(self, row: ActionRow, kind: Kind) -> Mapping[str, str]:
-        """Name the payloads that this decision stands on, and what a person is shown."""
+        """Name the payloads that this decision stands on, what a person is shown, and who has signed what was asked."""
         named = {"question": self.judged.question.id, "preview": self.preview.id if self.preview else ""}
         named |= {"seen": row.seen} if kind is Kind.PARKED else {}
+        named |= told(row.action.signed)
         return {name: value for name, value in named.items() if value}
 
     def _moved(self, rows: Rows, row: ActionRow, new: ActionState, **more: Any) -> ActionRow:  # noqa: ANN401  fields of a row

@@ -11,6 +11,7 @@ from interlock.ledger.consent import BY_KEY, consent_text, proves
 from interlock.ledger.export import Export
 from interlock.ledger.gap import Gap, declaring, gap_of
 from interlock.ledger.note import Verifier, over
+from interlock.ledger.proposal import problem
 from interlock.ledger.pruned import Span, declared, is_pruned, leaf_of, lengthen, undeclared
 from interlock.ledger.reading import ActionLine, EntryLine, UsedLine, read
 from interlock.ledger.rotation import Chain, Generation, beyond, rotation_of
@@ -138,6 +139,8 @@ class Audit:
         if gap is not None:
             self._gaps.append(gap)
         if isinstance(entry, ActionLine):
+            if wrong := problem(entry):
+                self._about.append(Finding(index=index, what=wrong))
             if entry.grants:
                 self._about += (Finding(index=index, what=what) for what in _consents(entry, self._given))
             if not NEXT[entry.state]:

@@ -41,6 +41,8 @@ class Standing(Struct, frozen=True, kw_only=True):
     lease_until: int = 0
     result: str = ""
     """The commitment to what came back."""
+    signed: str = ""
+    """The commitment to what its agent has signed."""
     questions: tuple[tuple[str, str], ...] = ()
     """Everything that policy was ever asked with about it: payload and commitment."""
     previews: tuple[str, ...] = ()
@@ -222,6 +224,7 @@ def _moved(before: Standing, line: ActionLine) -> Standing:
         overrun=line.overrun if moved else before.overrun,
         reason=line.reason if moved else before.reason,
         result=line.result if moved else before.result,
+        signed=line.detail.get("signed_what", before.signed),
         contract=line.contract or before.contract,
         lease_until=line.lease_until or before.lease_until,
         questions=(*before.questions, (line.detail["question"], line.facts))

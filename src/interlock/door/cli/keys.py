@@ -1,11 +1,12 @@
-"""`keys new`: a key file that a person signs approvals with."""
+"""`keys new`: a key file that a person signs approvals with, or an agent what it proposes."""
 
 from pathlib import Path
 
 from interlock.core.errors import InterlockError, UsageWrong
 from interlock.door.cli.render import block
 from interlock.door.cli.screen import Typed
-from interlock.identity.key_file import make_key
+from interlock.identity.key_file import make_key, public_text
+from interlock.owned import write_new
 
 
 def new(typed: Typed) -> int:
@@ -16,13 +17,19 @@ def new(typed: Typed) -> int:
     path = Path(typed.given.out or f"{name}.pem")
     try:
         known_by = make_key(path)
+        if typed.given.public is not None:
+            write_new(Path(typed.given.public), public_text(path))
     except FileExistsError as error:
-        raise InterlockError(f"`{path}` is there already", fix="name another file: `--out FILE`") from error
+        raise InterlockError(f"`{error.filename}` is there already", fix="name another file: `--out FILE`") from error
+    public = typed.given.public
     pairs = [
         ("key", path),
+        ("public key", public or ""),
         ("known by", known_by),
         ("in the contract", f"approvals: {{ keys: {{ {name}: ['{known_by}'] }} }}"),
         ("to sign", f"`interlock approvals approve ACTION --sign-with {path}`"),
     ]
-    typed.screen.show({"name": name, "file": str(path), "known_by": known_by}, block(pairs, typed.screen.width))
+    typed.screen.show(
+        {"name": name, "file": str(path), "public": public, "known_by": known_by}, block(pairs, typed.screen.width)
+    )
     return 0

@@ -21,7 +21,7 @@ GROUPS = {
     "policy": "why a call goes on or does not, and what a change would do",
     "secret": "credentials of tools",
     "clock": "the time of the store",
-    "keys": "keys that people sign with",
+    "keys": "keys that people and agents sign with",
     "mcp": "agents that speak the Model Context Protocol",
     "token": "what agents and services are known by",
 }
@@ -64,6 +64,7 @@ COMMANDS: tuple[Command, ...] = (
             arg("--for", dest="principal", metavar="P", help="on whose behalf; default: your user name"),
             arg("--run", dest="run_id", metavar="R", help="the run it belongs to; default: one of its own"),
             arg("--key", metavar="K", help="an idempotency key: the same call under it is answered from the record"),
+            arg("--sign-with", metavar="KEY", help="the Ed25519 key file of the agent, where it has to sign"),
         ),
         more=OUTCOMES,
     ),
@@ -333,12 +334,13 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         name="keys new",
-        says="make a key file that a person signs approvals with",
+        says="make a key file that a person signs approvals with, or an agent what it proposes",
         run="keys:new",
         example="ann",
         takes=(
             arg("name", metavar="NAME", help="whose key it is"),
             arg("--out", metavar="FILE", help="where to write it; default: NAME.pem here"),
+            arg("--public", metavar="FILE", help="also write its public half, for `agents` of a contract or a token"),
         ),
     ),
     *WAYS_IN,

@@ -1,0 +1,75 @@
+"""What is asked for, as a door hands it over, and what is drawn for it before anything is written."""
+
+from msgspec import Struct
+
+from interlock.core.action import ProposalSignature, Signed
+from interlock.core.errand import Line
+from interlock.core.ids import ActionId, Instant, PayloadId, PersonId, RunId, ToolName
+from interlock.gateway import fresh
+
+
+class Proposal(Struct, frozen=True, kw_only=True):
+    """What is asked for. Nothing that an agent says in it is believed."""
+
+    tool: ToolName
+    arguments: bytes | str
+    """JSON text as it came."""
+    run: RunId | None = None
+    """The run it belongs to; without one it gets a run of its own."""
+    key: str | None = None
+    """The caller's own idempotency key."""
+    occurrence: int = 1
+    """The how-manyeth equal call of the run this is, counted by the caller in what it replays."""
+    signature: ProposalSignature | None = None
+    """Of an agent that has a key."""
+    line: Line | None = None
+    """The way back to the caller while the call is under way. Nothing is judged by it."""
+    # What follows is never an agent's to say: a door sets it for a person whom it knows.
+    by: PersonId | None = None
+    undo_of: ActionId | None = None
+    even_if_changed: bool = False
+    """With an undo: whether the person knows that the record has changed since."""
+    retry_of: ActionId | None = None
+    draft_of: ActionId | None = None
+    authors: tuple[PersonId, ...] = ()
+    """Whoever edited what is done again, or started as a draft."""
+    askers: tuple[PersonId, ...] = ()
+    """Whoever asked for it before, or on whose behalf."""
+
+
+class Fresh(Struct, frozen=True, kw_only=True):
+    """What was drawn for a call before anything was written."""
+
+    id: ActionId
+    run: RunId
+    at: Instant
+    salt: str
+    arguments: PayloadId
+    question: PayloadId
+    preview: PayloadId
+    result: PayloadId
+    said: PayloadId
+    undo: PayloadId
+
+    @classmethod
+    def draw(cls, now: Instant) -> "Fresh":
+        arguments, question, preview, result, said, undo = fresh.payload_ids(now, 6)
+        return cls(
+            id=fresh.action_id(now),
+            run=fresh.run_id(now),
+            at=now,
+            salt=fresh.salt(),
+            arguments=arguments,
+            question=question,
+            preview=preview,
+            result=result,
+            said=said,
+            undo=undo,
+        )
+
+
+class Proved(Struct, frozen=True, kw_only=True):
+    """What an agent has signed: as the ledger says it, and the part that stays beside the ledger."""
+
+    signed: Signed
+    private: str
