@@ -93,13 +93,13 @@ class Entrance:
         """
         agents: tuple[AgentId, ...] = ()
         if agent is None and len(bearer.agents) != 1 and bearer.workflow is not None and bearer.environment is not None:
-            force = await self._force(bearer.tenant, bearer.workflow, bearer.environment)
+            force = await self.force(bearer.tenant, bearer.workflow, bearer.environment)
             agents = (tuple(force.contract.agents) or (unnamed,)) if force is not None else ()
         return caller_of(
             bearer, agents=agents, agent=agent, principal=principal, workflow=workflow, environment=environment
         )
 
-    async def _force(self, tenant: TenantId, workflow: WorkflowId, environment: Environment) -> Force | None:
+    async def force(self, tenant: TenantId, workflow: WorkflowId, environment: Environment) -> Force | None:
         """Find the contract of a workflow by the door that was read last: a call is judged by that of its moment."""
         nobody = Caller(
             tenant=tenant, workflow=workflow, environment=environment, agent=AgentId(""), principal=PrincipalId("")

@@ -214,6 +214,25 @@ class Run(Struct, frozen=True, kw_only=True):
     actions: list[Action]
 
 
+class Tool(Struct, frozen=True, kw_only=True):
+    """A tool that agents may call."""
+
+    name: str
+    description: str
+    effect: Literal["read", "idempotent", "idempotent_key", "queryable", "opaque"]
+    """What doing it twice would do."""
+    arguments: dict[str, Any]
+    """The JSON Schema of its arguments."""
+    result: dict[str, Any] | None
+    """The JSON Schema of its result, if it has one."""
+
+
+class Tools(Struct, frozen=True, kw_only=True):
+    """The tools that agents may call, in the order of the contract."""
+
+    tools: list[Tool]
+
+
 class Resolve(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What became of an action, by the word of whoever says so."""
 
