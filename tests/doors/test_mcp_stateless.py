@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from asked_over import VERSION, Heard, Over
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from cards import issued
 from interlock.app import gateway_on
@@ -15,10 +16,11 @@ from interlock.core.canonical import Json
 from interlock.core.effect import EffectClass
 from interlock.core.errand import Errand, Performed, Question, Terms
 from interlock.core.errors import UpstreamFailed
-from interlock.core.ids import ActionId, PersonId, Role
+from interlock.core.ids import ActionId, AgentId, PersonId, Role
 from interlock.core.value import replace
 from interlock.gateway.consent import agree
 from interlock.gateway.resume import resume
+from interlock.ledger.proposal import commitment, private_text, signed_text
 from interlock.ports import Performer
 from world import ALLOW, KIM, MAIL, World, a_rule, a_tool
 
@@ -327,3 +329,24 @@ async def test_a_session_is_asked_on_the_stream_of_its_call(world: World, asker:
     progress, _, end = heard.events
     assert progress["params"] == {"progress": 1, "progressToken": "mine"}
     assert end["result"]["structuredContent"] == {"answers": {"amount0": YES}}
+
+
+async def test_an_agent_that_has_a_key_signs_what_it_proposes(world: World) -> None:
+    key = Ed25519PrivateKey.from_private_bytes(b"\1" * 32)
+    public = f"ed25519:{key.public_key().public_bytes_raw().hex()}"
+    await world.publish(agents={AgentId("bot"): public})
+    over = await Over.to(world)
+    asked: dict[str, Any] = {"name": MAIL, "arguments": {"to": "sam"}}
+    unsigned = (await over.ask_stateless("tools/call", **asked)).result
+    assert unsigned["structuredContent"]["reason"] == "tool_not_allowed"
+    at, salt = world.clock.now() // 1_000_000, "ab" * 16
+    what = commitment(private_text(salt=salt, run="", key="", occurrence=1, arguments={"to": "sam"}))
+    caller = replace(world.caller(), tenant=world.tenant)
+    signature = key.sign(signed_text(caller, MAIL, at, what)).hex()
+    meta = {"interlock/signature": f"{salt}.{signature}", "interlock/signed-at": at}
+    wrong = (await over.ask_stateless("tools/call", name=MAIL, arguments={"to": "eve"}, meta=meta)).result
+    assert wrong["structuredContent"]["reason"] == "tool_not_allowed"
+    assert (await over.ask_stateless("tools/call", **asked, meta=meta)).result["isError"] is False
+    await over.begin()
+    assert (await over.ask("tools/call", **asked, _meta=meta)).result["isError"] is False, "in a session too"
+    assert set(world.tool.sent) == {b'{"to":"sam"}'}

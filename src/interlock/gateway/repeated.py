@@ -28,7 +28,7 @@ _TRIES_MAX = 16
 
 async def call_or_recall(gateway: Gateway, caller: Caller, proposal: Proposal, tool: Tool | None) -> Outcome:
     """Carry a call, or tell how the same call ended that was made before."""
-    if proposal.key is not None or tool is None or tool.effect is EffectClass.READ:
+    if proposal.key is not None or proposal.signature is not None or tool is None or tool.effect is EffectClass.READ:
         return await gateway.call(caller, proposal)
     kept = proposal
     if proposal.run is None:

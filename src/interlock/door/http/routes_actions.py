@@ -29,6 +29,7 @@ from interlock.gateway.recover import reap
 from interlock.gateway.resolve import resolve
 from interlock.gateway.reverse import undo
 from interlock.identity.bearer import NotKnown
+from interlock.identity.signature import SIGNATURE, SIGNED_AT, from_headers
 from interlock.ports import ActionRow, Needs, Wanted
 
 UNNAMED = AgentId("api")
@@ -58,6 +59,7 @@ async def propose(visit: Visit[None, shapes.Propose]) -> Answer:
         run=RunId(said.run) if said.run is not None else None,
         key=_key(visit.header("Idempotency-Key")),
         occurrence=said.occurrence,
+        signature=from_headers(visit.header(SIGNATURE), visit.header(SIGNED_AT)),
     )
     return told(await visit.gateway.call(caller, proposal))
 
@@ -227,7 +229,9 @@ ROUTES = (
         body=shapes.Propose,
         headers={
             "Idempotency-Key": "The same key from the same caller is the same action: it is carried out once, and "
-            "answered from the record from then on. 1 to 256 printable characters."
+            "answered from the record from then on. 1 to 256 printable characters.",
+            SIGNATURE: "Of an agent that has a key: salt and Ed25519 signature in hex, with a point between.",
+            SIGNED_AT: "When that was signed, in seconds since 1970.",
         },
         answers=_OUTCOMES,
         problems=("refused", "failed"),

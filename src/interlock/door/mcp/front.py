@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from msgspec import UNSET, Raw, Struct, UnsetType, field
 
-from interlock.core.action import Caller
+from interlock.core.action import Caller, ProposalSignature
 from interlock.core.errand import Line
 from interlock.core.errors import InterlockError
 from interlock.core.ids import RunId, ToolName
@@ -33,6 +33,7 @@ from interlock.gateway.asked import Proposal, open_to_agents
 from interlock.gateway.call import Gateway
 from interlock.gateway.force import Force
 from interlock.gateway.repeated import call_or_recall
+from interlock.identity.signature import from_headers
 from interlock.ports import Needs
 
 SERVER = {"name": "interlock", "version": "0.1.0"}
@@ -103,6 +104,8 @@ class Named(Struct, frozen=True, kw_only=True):
     run: RunId | None
     key: str | None
     occurrence: int
+    signature: ProposalSignature | None
+    """What the agent signed its proposal with, if it did."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,9 +194,11 @@ class Front:
         proposal = Proposal(
             tool=ToolName(asked.name),
             arguments=b"{}" if isinstance(asked.arguments, UnsetType) else bytes(asked.arguments),
-            run=named.run or exchange.client.run,
+            # An agent that signs names the run itself: nothing is added to what it signed.
+            run=named.run or (exchange.client.run if named.signature is None else None),
             key=named.key,
             occurrence=named.occurrence,
+            signature=named.signature,
             line=exchange.line,
         )
         call = call_or_recall(self.gateway, exchange.caller, proposal, tool)
@@ -240,8 +245,15 @@ def named_in(meta: Mapping[str, Any]) -> Named:
         wanted = "`interlock/run` and `interlock/key` are texts, `interlock/occurrence` is a whole number"
         raise WireError(INVALID_PARAMS, f"in `_meta`, {wanted}")
     return Named(
-        run=RunId(run) if run is not None else None, key=key, occurrence=1 if occurrence is None else occurrence
+        run=RunId(run) if run is not None else None,
+        key=key,
+        occurrence=1 if occurrence is None else occurrence,
+        signature=from_headers(_text(meta.get("interlock/signature")), _text(meta.get("interlock/signed-at"))),
     )
+
+
+def _text(said: object) -> str | None:
+    return str(said) if isinstance(said, str | int) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
