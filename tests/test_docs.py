@@ -30,7 +30,7 @@ from world import KIM, World
 
 ROOT = Path(__file__).parent.parent
 TOOLS = ROOT / "docs_src" / "tools"
-PAGES = ["tools.md", "backup.md", "own-tool.md", "http-tools.md", "secrets.md", "identity.md"]
+PAGES = ["tools.md", "backup.md", "own-tool.md", "http-tools.md", "sql-tools.md", "secrets.md", "identity.md"]
 """Pages whose every piece of code is a piece of a file that is tested."""
 
 _BLOCK = re.compile(r"(?:<!-- (?P<file>\S+) -->\n)?```(?P<language>\w+)\n(?P<code>.*?)```\n", re.DOTALL)
@@ -143,6 +143,8 @@ def test_the_page_of_limits_names_exactly_what_is_not_enforced() -> None:
         ("wall clock against boot clock", limits.CLOCK_DRIFT_MICROS_MAX // 1_000_000),
         ("free disk", limits.DISK_FREE_BYTES_MIN),
         ("actions whose end nobody knows that are looked at", limits.UNCERTAIN_LOOKED_AT_MAX),
+        ("a file of SQL statements", limits.SQL_FILE_BYTES_MAX),
+        ("rows of one statement", limits.SQL_ROWS_MAX),
         ("an OpenAPI document", limits.OPENAPI_BYTES_MAX),
         ("an OpenAPI document", limits.OPENAPI_DEPTH_MAX),
         ("an OpenAPI document", limits.OPENAPI_NODES_MAX),

@@ -38,6 +38,8 @@ from interlock.store.sqlite import SqliteDatabase, lock_for_performing, open_sql
 from interlock.tool.every import EveryTool, Kind
 from interlock.tool.manifest import Asking, Manifest, function_manifest
 from interlock.tool.python import PythonTools
+from interlock.tool.sql import describe_sql
+from interlock.tool.sql_tool import SqlTools
 from interlock.tool.with_secret import ToolsWithSecrets
 
 
@@ -209,6 +211,7 @@ def _openapi(asking: Asking) -> Manifest:
 _DESCRIBE: Mapping[str, Callable[[Asking], Manifest]] = {
     "openapi": _openapi,
     "python": function_manifest,
+    "sql": describe_sql,
 }
 KINDS = frozenset(_DESCRIBE)
 """How the sources begin that this version can carry out."""
@@ -216,7 +219,7 @@ KINDS = frozenset(_DESCRIBE)
 
 def every_tool() -> EveryTool:
     """Make what carries out every kind of source. It keeps connections and children until it is closed."""
-    return EveryTool({"openapi": _openapi_tools, "python": PythonTools})
+    return EveryTool({"openapi": _openapi_tools, "python": PythonTools, "sql": SqlTools})
 
 
 def _openapi_tools() -> Kind:

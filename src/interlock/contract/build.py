@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from interlock.contract.budgets import read_budgets
 from interlock.contract.consent import read_approvals
+from interlock.contract.databases import read_databases
 from interlock.contract.full_shape import FALLBACKS, MODES
 from interlock.contract.hooks import Hooks
 from interlock.contract.hosts import read_hosts
@@ -44,6 +45,7 @@ def build(root: Map, findings: Findings) -> Contract:
         tools=tools,
         tool_timeout=timeout,
         hosts=read_hosts(row),
+        databases=read_databases(row, findings),
         rules=rules.all(class_asks),
         class_asks=class_asks,
         policy_files=row.row("permissions").many("policy_files", GLOB),

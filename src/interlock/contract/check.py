@@ -36,6 +36,7 @@ def check(contract: Contract, where: Where | None = None) -> tuple[Problem, ...]
             checks.limits(),
             checks.retention(),
             checks.hosts(),
+            checks.databases(),
             *(checks.tool(tool) for tool in contract.tools.values() if not is_source(tool.name)),
         )
         for problem in each
@@ -69,6 +70,21 @@ class _Checks:
             for environment in sorted((host.urls.keys() | host.private_in) - self.contract.modes.keys()):
                 what = f"`{name}` names `{environment}`, which is no environment of this contract"
                 yield _problem(place, what, nearest(environment, self.contract.modes))
+
+    def databases(self) -> Iterator[Problem]:
+        files = {file_of(tool.source) for tool in self.contract.tools.values() if tool.source.startswith("sql:")}
+        for name, database in self.contract.databases.items():
+            place = self.where("databases", name)
+            if name not in files:
+                yield _problem(place, f"no tool comes from `sql:{name}#...`", nearest(name, files))
+            named = database.sqlite_in.keys() | database.address_in.keys()
+            for environment in sorted(named - self.contract.modes.keys()):
+                what = f"`{name}` names `{environment}`, which is no environment of this contract"
+                yield _problem(place, what, nearest(environment, self.contract.modes))
+        for tool in self.contract.tools.values():
+            if tool.source.startswith("sql:") and file_of(tool.source) not in self.contract.databases:
+                fix = f"write `databases: {{ {file_of(tool.source)}: {{ sqlite: FILE }} }}`, or `postgres: {{}}`"
+                yield _problem(tool.place, f"`{tool.name}` says no database for its statement", fix)
 
     def rules(self) -> Iterator[Problem]:
         for rule in self.contract.rules:

@@ -22,9 +22,11 @@ from interlock.contract.scalar import (
     PERCENT,
     PERSON,
     POSITIVE,
+    POSTGRES,
     RATE,
     RATIO,
     ROUTE,
+    SETTING,
     SHADOW,
     TEXT,
     VERSION,
@@ -119,6 +121,21 @@ _HOW_FAR: Mapping[str, Shape] = {
                     "private": Either(short=FLAG, long=Many(of=NAME)),
                 },
             ),
+        ),
+        names=DOCUMENT,
+    ),
+    "databases": Named(
+        of=Table(
+            keys={
+                "sqlite": Either(short=TEXT, long=Named(of=TEXT, names=NAME)),
+                "postgres": Table(
+                    keys={
+                        "address": Either(short=POSTGRES, long=Named(of=POSTGRES, names=NAME)),
+                        "role": NAME,
+                        "tenant_setting": SETTING,
+                    }
+                ),
+            }
         ),
         names=DOCUMENT,
     ),

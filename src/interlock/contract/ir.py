@@ -97,6 +97,32 @@ class Host:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Database:
+    """Where the statements of a file are carried out: a SQLite file, or Postgres."""
+
+    sqlite: str = ""
+    """The file, in every environment."""
+    sqlite_in: Mapping[Environment, str] = field(default_factory=dict[Environment, str])
+    address: str = ""
+    """Of Postgres, without a password, in every environment; nothing said is the secret of each tool."""
+    address_in: Mapping[Environment, str] = field(default_factory=dict[Environment, str])
+    role: str = ""
+    """Of Postgres: in whose rights statements are carried out."""
+    tenant_setting: str = "app.tenant"
+    """Of Postgres: the setting that policies of row-level security look at."""
+
+    @property
+    def is_sqlite(self) -> bool:
+        return bool(self.sqlite or self.sqlite_in)
+
+    def place_in(self, environment: Environment) -> str:
+        """Return the file or the address."""
+        if self.is_sqlite:
+            return self.sqlite or self.sqlite_in.get(environment, "")
+        return self.address or self.address_in.get(environment, "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
     """One thing an agent may be able to do. Whatever is not said is read in the strict direction."""
 
@@ -250,6 +276,8 @@ class Contract:
     """Of a tool that says none."""
     hosts: Mapping[str, Host] = field(default_factory=dict[str, Host])
     """By document, as `from` names it."""
+    databases: Mapping[str, Database] = field(default_factory=dict[str, Database])
+    """By file of statements, as `from` names it."""
     rules: tuple[Rule, ...] = ()
     class_asks: tuple[ClassAsk, ...] = ()
     """Where the rules that ask for a class of tools come from."""

@@ -221,6 +221,8 @@ PERSON = _matching("a person's name in this system, without spaces", r"[^\s]{1,2
 SOURCE = _matching("a source", r"(?:python|mcp|openapi|sql|page|browser):\S{1,500}", "mcp:desk/send_reply")
 DOCUMENT = _matching("a file as `from` names it", r"[^\s#]{1,500}", "billing.yaml")
 ADDRESS = _matching("an address", r"https?://\S{1,500}", "https://billing.example.com/v1")
+POSTGRES = _matching("an address of Postgres", r"postgres(?:ql)?://\S{1,500}", "postgresql://reader@db.example.com/crm")
+SETTING = _matching("the name of a setting of Postgres", r"[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*", "app.tenant")
 FLAG = Leaf(says="`true` or `false`", read=_read_flag, schema={"type": "boolean"})
 VERSION = _number("`1`, the version of this format", "1", _between(1, 1, _whole), {"const": 1})
 COUNT = _number("a whole number, 0 or more", "8", _between(0, SAFE_INTEGER, _whole), {"type": "integer", "minimum": 0})

@@ -5,6 +5,7 @@ from itertools import groupby
 
 from interlock.budget.period import Period
 from interlock.contract.budgets import PERIODS
+from interlock.contract.databases import written_databases
 from interlock.contract.full_shape import FULL
 from interlock.contract.hooks import is_source
 from interlock.contract.hosts import written_hosts
@@ -56,6 +57,7 @@ def _what(contract: Contract) -> dict[str, Written]:
         tools={name: written_tool(tool, contract) for name, tool in contract.tools.items() if not is_source(name)}
         or None,
         hosts=written_hosts(contract) or None,
+        databases=written_databases(contract) or None,
         permissions=_permissions(contract) or None,
         facts={**facts, **unknown} or None,
         approvals=_approvals(contract.approvals, contract.rules) or None,

@@ -9,7 +9,7 @@ from interlock.contract.ir import Contract, Tool
 from interlock.core.errors import InterlockError
 from interlock.core.value import replace
 from interlock.gateway.force import compiled
-from interlock.gateway.publishable import Describe, effect_of, with_policy_files
+from interlock.gateway.publishable import Describe, with_effect, with_policy_files
 from interlock.policy.load import Policies
 from interlock.tool.manifest import Asking
 
@@ -47,7 +47,7 @@ def _described(asking: Asking, describe: Describe, assumed: list[str]) -> Tool:
     try:
         manifest = describe(asking)
         schema = tool.schema if tool.schema is not None else manifest.schema
-        return replace(tool, schema=schema, effect=effect_of(tool, manifest))
+        return replace(with_effect(tool, manifest), schema=schema)
     except InterlockError as error:
         if tool.schema is not None:
             return tool

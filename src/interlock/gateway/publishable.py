@@ -18,7 +18,6 @@ from interlock.contract.problem import ContractProblems, Problem, nearest
 from interlock.contract.tools import LEFT_TO_SOURCE
 from interlock.contract.unenforced import relied_on
 from interlock.core.canonical import JsonObject
-from interlock.core.effect import EffectClass
 from interlock.core.errors import ContractInvalid, InterlockError, SecretError
 from interlock.core.ids import AgentId, Environment, TenantId, ToolName, WorkflowId
 from interlock.core.limits import POLICY_FILE_BYTES_MAX
@@ -129,9 +128,7 @@ class _Publishable:
             self.wrong(tool.place, what, "narrow it, or remove `schema`: the function's own is used then")
         self.notes += (Assumption(place=tool.place, text=f"`{tool.name}`: {note}") for note in manifest.notes)
         return replace(
-            tool,
-            effect=effect_of(tool, manifest),
-            effect_unsaid=tool.effect_unsaid and manifest.effect is None,
+            with_effect(tool, manifest),
             description=tool.description or manifest.description,
             schema=tool.schema if tool.schema is not None else manifest.schema,
             result_schema=tool.result_schema if tool.result_schema is not None else manifest.result_schema,
@@ -234,9 +231,11 @@ def still_assumed(resolved: Contract) -> Iterator[Assumption]:
     return (each for each in resolved.assumptions if each.text not in told)
 
 
-def effect_of(tool: Tool, manifest: Manifest) -> EffectClass:
+def with_effect(tool: Tool, manifest: Manifest) -> Tool:
     """Say what repeating a tool would do: as the contract says, or as its source can tell."""
-    return manifest.effect if tool.effect_unsaid and manifest.effect is not None else tool.effect
+    if not tool.effect_unsaid or manifest.effect is None:
+        return tool
+    return replace(tool, effect=manifest.effect, effect_unsaid=False)
 
 
 def _arguments(tool: Tool) -> Iterator[Problem]:

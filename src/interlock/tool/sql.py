@@ -1,0 +1,141 @@
+"""Tools from files of SQL: `sql:FILE#name` is one named statement, as publishing finds and pins it."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import msgspec
+
+from interlock.contract.hosts import file_of
+from interlock.contract.ir import Database, Tool
+from interlock.core.canonical import JsonObject
+from interlock.core.effect import EffectClass
+from interlock.core.errors import ContractInvalid
+from interlock.core.limits import SQL_FILE_BYTES_MAX
+from interlock.tool.beside import file_beside
+from interlock.tool.manifest import Asking, Manifest, pinned
+from interlock.tool.sql_file import Statement, find
+from interlock.tool.sql_plan import Returns, SqlPlan
+from interlock.tool.sql_sqlite import prepared
+
+_ROW: Mapping[str, Any] = {"type": "object"}
+_RESULTS: Mapping[Returns, JsonObject] = {
+    "one": {"type": ["object", "null"]},
+    "many": {"type": "array", "items": _ROW},
+    "count": {"type": "object", "properties": {"changed": {"type": "integer"}}, "required": ["changed"]},
+    "happened": {"type": "object", "properties": {"happened": {"type": "boolean"}}, "required": ["happened"]},
+}
+
+
+def describe_sql(asking: Asking) -> Manifest:
+    """Find out what a statement takes and returns, and where it is carried out.
+
+    Raises:
+        ContractInvalid: it is not there, it cannot be a tool, or the database does not take it as it is.
+    """
+    file, _, name = file_of(asking.source), "#", asking.source.partition("#")[2]
+    if not file or not name:
+        raise ContractInvalid("the source names no statement", fix="write `from: sql:FILE#name`")
+    statement = find(file, _text(asking, file), name)
+    _fits(asking.tool, statement)
+    effect = _effect(statement)
+    reads = (effect if asking.tool.effect_unsaid else asking.tool.effect) is EffectClass.READ
+    plan = SqlPlan(
+        statement=name,
+        text=statement.text,
+        parameters=statement.parameters,
+        returns=statement.returns or ("many" if statement.reads else "count"),
+        reads=reads,
+        seconds=asking.tool.timeout / 1_000_000,
+        **_where(asking, file),
+    )
+    if plan.sqlite:
+        prepared(plan)
+    return pinned(
+        description="\n".join(statement.about).strip(),
+        schema=_schema(asking.tool, statement),
+        result_schema=_RESULTS[plan.returns],
+        how=cast("JsonObject", msgspec.json.decode(msgspec.json.encode(plan))),
+        effect=effect,
+        notes=tuple(_notes(asking.tool, statement, plan, effect)),
+    )
+
+
+def _text(asking: Asking, file: str) -> str:
+    try:
+        return file_beside(asking.folder, file, SQL_FILE_BYTES_MAX).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ContractInvalid(f"{file}: it is not UTF-8 text", fix="save it as UTF-8") from error
+
+
+def _effect(statement: Statement) -> EffectClass:
+    if statement.reads:
+        return EffectClass.READ
+    return EffectClass.QUERYABLE if "interlock_key" in statement.ours else EffectClass.OPAQUE
+
+
+def _fits(tool: Tool, statement: Statement) -> None:
+    """Refuse an effect class that the words of a statement speak against."""
+    effect = EffectClass.READ if tool.name == tool.source else None if tool.effect_unsaid else tool.effect
+    if effect is EffectClass.READ and not statement.reads:
+        fix = "say another `effect`, or name a statement that reads"
+        raise ContractInvalid(f"it is to be a `read`, and the statement `{statement.name}` writes", fix=fix)
+    if effect in (EffectClass.QUERYABLE, EffectClass.IDEMPOTENT_KEY) and "interlock_key" not in statement.ours:
+        fix = "write `:interlock_key` into a column of the row, so that another statement can look for it"
+        raise ContractInvalid(f"nobody could find out whether `{statement.name}` happened", fix=fix)
+    if statement.returns == "happened" and "key" not in statement.parameters:
+        fix = "look for the row with `where interlock_key = :key`, and give it `key: $.key`"
+        raise ContractInvalid(f"`{statement.name}` says whether something happened, and not to what", fix=fix)
+
+
+def _schema(tool: Tool, statement: Statement) -> dict[str, Any]:
+    """Type the arguments, as the comment of the statement says, or as the contract does."""
+    narrowed = (tool.schema or {}).get("properties", {})
+    properties: dict[str, Any] = {}
+    for name in statement.parameters:
+        said = statement.said.get(name)
+        if said is not None:
+            properties[name] = {"type": [said.kind, "null"] if said.may_be_null else said.kind}
+        elif name in narrowed:
+            properties[name] = {"type": ["string", "number", "boolean", "null"]}
+        else:
+            fix = f"write `-- param {name}: string` above the statement, or `schema` in the contract"
+            raise ContractInvalid(f"the parameter `{name}` of `{statement.name}` has no type", fix=fix)
+    needed = sorted(name for name in properties if name in statement.said and not statement.said[name].may_be_null)
+    required = {"required": needed} if needed else {}
+    return {"type": "object", "properties": properties, **required, "additionalProperties": False}
+
+
+def _where(asking: Asking, file: str) -> dict[str, str]:
+    """Say in which database a statement is carried out.
+
+    Raises:
+        ContractInvalid: nobody says it, or it would have to hold a password.
+    """
+    database = asking.contract.databases.get(file, Database())
+    place = database.place_in(asking.environment) if asking.environment is not None else ""
+    if database.is_sqlite:
+        if asking.environment is not None and not place:
+            raise _nowhere(file, asking.environment)
+        return {"sqlite": str((asking.folder / place).resolve()) if place else ""}
+    if database.address_in and not place and asking.environment is not None:
+        raise _nowhere(file, asking.environment)
+    if place and urlsplit(place).password:
+        fix = "take it out of the address, and name the whole address as the `secret` of the tools"
+        raise ContractInvalid(f"the address of `{file}` has a password in it", fix=fix)
+    if asking.environment is not None and bool(place) == bool(asking.tool.secret):
+        said = "a secret and an address both say" if place else "nobody says"
+        fix = "write `secret: NAME` at the tool (the secret is the address), or `postgres: { address: ... }`"
+        raise ContractInvalid(f"{said} where the database of `{file}` is", fix=fix)
+    return {"address": place, "role": database.role, "tenant_setting": database.tenant_setting}
+
+
+def _nowhere(file: str, environment: str) -> ContractInvalid:
+    return ContractInvalid(f"`{file}` has no database in `{environment}`", fix="name one for it under `databases`")
+
+
+def _notes(tool: Tool, statement: Statement, plan: SqlPlan, effect: EffectClass) -> Iterator[str]:
+    if tool.effect_unsaid:
+        yield f"the statement {'reads' if statement.reads else 'writes'}, so it is `{effect.value}`"
+    if not plan.sqlite and not plan.role:
+        yield "no `role` is named, so it has all rights of whoever connects"

@@ -1,0 +1,49 @@
+"""What performing needs to know of a statement: pinned in the contract, so that no file is read at run time."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+from interlock.core.canonical import JsonObject
+from interlock.core.errors import ContractInvalid
+
+Kind = Literal["string", "integer", "number", "boolean"]
+KINDS: Mapping[str, Kind] = {"string": "string", "integer": "integer", "number": "number", "boolean": "boolean"}
+Returns = Literal["one", "many", "count", "happened"]
+RETURNS: Mapping[str, Returns] = {"one": "one", "many": "many", "count": "count", "happened": "happened"}
+
+
+class SqlPlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One statement, but for its arguments and its secret."""
+
+    statement: str
+    text: str
+    parameters: tuple[str, ...] = ()
+    """Those that are arguments. One that is not given is null."""
+    returns: Returns = "many"
+    reads: bool = False
+    """It is carried out where nothing can be written."""
+    seconds: float
+    """How long it may take."""
+    sqlite: str = ""
+    """The file of the database; nothing is Postgres."""
+    address: str = ""
+    """Of Postgres, without a password; nothing is the secret of the tool."""
+    role: str = ""
+    """Of Postgres: in whose rights it is carried out; nothing is whoever connects."""
+    tenant_setting: str = "app.tenant"
+    """Of Postgres: the setting that policies of row-level security look at."""
+
+
+def sql_plan_of(how: JsonObject | None) -> SqlPlan:
+    """Read a plan back.
+
+    Raises:
+        ContractInvalid: another version wrote it.
+    """
+    try:
+        return msgspec.convert(how, SqlPlan)
+    except msgspec.ValidationError as error:
+        fix = "publish the contract again: `interlock contract publish FILE --env ENV`"
+        raise ContractInvalid("how it is carried out was pinned by another version", fix=fix) from error

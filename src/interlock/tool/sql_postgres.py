@@ -1,0 +1,203 @@
+"""Statements on Postgres: in a transaction of their own, with the tenant set for row-level security, as a role.
+
+A read is carried out in a transaction that is read only, so that the database itself refuses what writes.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from threading import Lock
+from typing import Any, LiteralString, cast
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+from psycopg.pq import TransactionStatus
+
+from interlock.core.canonical import Json
+from interlock.core.errors import UpstreamFailed, UpstreamSilent
+from interlock.core.ids import TenantId
+from interlock.core.limits import SAID_CHARS_MAX, SQL_CONNECT_SECONDS_MAX, SQL_IDLE_CONNECTIONS_MAX, SQL_ROWS_MAX
+from interlock.tool.sql_plan import SqlPlan
+from interlock.tool.sql_rows import result_of
+from interlock.tool.sql_text import with_parameters
+
+_Connection = psycopg.Connection[tuple[Any, ...]]
+_CURSOR = "interlock"
+
+
+@dataclass(slots=True)
+class PostgresDatabases:
+    """Connections to databases, kept for the next call by what they were opened with."""
+
+    _idle: dict[str, list[_Connection]] = field(default_factory=dict[str, list[_Connection]])
+    _lock: Lock = field(default_factory=Lock)
+
+    def carry_out(
+        self,
+        plan: SqlPlan,
+        values: Mapping[str, Json],
+        check_lease: Callable[[], None],
+        *,
+        address: str,
+        tenant: TenantId,
+    ) -> Json:
+        """Carry a statement out in a transaction of its own.
+
+        Args:
+            plan: the statement.
+            values: of its parameters.
+            check_lease: called before it begins, and before what it wrote is committed.
+            address: where the database is, and with which credential.
+            tenant: whose rows it sees.
+
+        Raises:
+            UpstreamFailed: nothing has happened.
+            UpstreamSilent: the answer to the commit was lost, or leaves it open.
+        """
+        db = self._begun(plan, address, tenant, check_lease)
+        try:
+            try:
+                result = _carried_out(db, plan, values)
+                check_lease()
+            except psycopg.Error as error:
+                raise _failed(plan, error) from error
+            _committed(db, plan)
+        except BaseException:
+            # What was not committed the server takes back.
+            db.close()
+            raise
+        self._given_back(address, db)
+        return result
+
+    def _begun(self, plan: SqlPlan, address: str, tenant: TenantId, check_lease: Callable[[], None]) -> _Connection:
+        """Begin a transaction; on a connection that has gone meanwhile, on a new one."""
+        with self._lock:
+            idle = self._idle.get(address, [])
+            db = idle.pop() if idle else None
+        try:
+            check_lease()
+            if db is not None and _begin(db, plan, tenant):
+                return db
+            if db is not None:
+                db.close()
+            db = _connected(plan, address)
+            if not _begin(db, plan, tenant):
+                raise UpstreamFailed("the database went away, so nothing was done", fix="look whether it runs")
+        except BaseException:
+            if db is not None:
+                db.close()
+            raise
+        return db
+
+    def _given_back(self, address: str, db: _Connection) -> None:
+        with self._lock:
+            idle = self._idle.setdefault(address, [])
+            if len(idle) < SQL_IDLE_CONNECTIONS_MAX:
+                return idle.append(db)
+        db.close()
+
+    def close(self) -> None:
+        with self._lock:
+            for db in (each for idle in self._idle.values() for each in idle):
+                db.close()
+            self._idle.clear()
+
+
+def _connected(plan: SqlPlan, address: str) -> _Connection:
+    try:
+        known = make_conninfo(address, connect_timeout=SQL_CONNECT_SECONDS_MAX, application_name="interlock")
+        return psycopg.connect(known, prepare_threshold=None)
+    except psycopg.Error:
+        # What the library says of an address can show a part of it.
+        what = f"the database of `{plan.statement}` cannot be connected to, so nothing was done"
+        raise UpstreamFailed(
+            what, fix="look whether it runs, and whether the address and its password are right"
+        ) from None
+
+
+def _begin(db: _Connection, plan: SqlPlan, tenant: TenantId) -> bool:
+    """Begin a transaction; return whether the connection still stands.
+
+    Raises:
+        UpstreamFailed: the database refuses the role, or the role sees what belongs to others.
+    """
+    milliseconds = str(max(1, int(plan.seconds * 1_000)))
+    try:
+        db.read_only = plan.reads
+        db.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
+        db.execute(
+            "select set_config('statement_timeout', %s, true), set_config('lock_timeout', %s, true),"
+            " set_config('idle_in_transaction_session_timeout', %s, true), set_config(%s, %s, true)",
+            (milliseconds, milliseconds, milliseconds, plan.tenant_setting, tenant),
+        )
+        if plan.role:
+            db.execute(sql.SQL("set local role {}").format(sql.Identifier(plan.role)))
+        found = db.execute(
+            "select current_user, rolsuper or rolbypassrls from pg_roles where rolname = current_user"
+        ).fetchone()
+    except psycopg.Error as error:
+        if db.broken or db.closed:
+            return False
+        raise _failed(plan, error) from error
+    if found is None or found[1]:
+        raise UpstreamFailed(
+            f"`{found[0] if found else plan.role}` passes by row-level security, so nothing was done",
+            fix="name a `role` under `databases` that is no superuser and has no BYPASSRLS",
+        )
+    return True
+
+
+def _carried_out(db: _Connection, plan: SqlPlan, values: Mapping[str, Json]) -> Json:
+    text = with_parameters(plan.text, lambda name: f"%({name})s", lambda rest: rest.replace("%", "%%"))
+    named = {name: _bound(value) for name, value in values.items()}
+    key = values.get("key") if plan.returns == "happened" else values.get("interlock_key")
+    if isinstance(key, str) and (plan.returns == "happened" or not plan.reads):
+        # Whoever asks whether it happened waits here for whoever may be writing it.
+        db.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"interlock {key}",))
+    # The text stands in a file beside the contract; nothing of a call goes into it.
+    query = cast("LiteralString", text)
+    if plan.reads:
+        # Rows stay with the server until they are asked for.
+        with db.cursor(_CURSOR) as cursor:
+            cursor.execute(query, named)
+            rows = cursor.fetchmany(SQL_ROWS_MAX + 1)
+            return result_of(plan, [column.name for column in cursor.description or ()], rows, 0)
+    with db.cursor() as cursor:
+        cursor.execute(query, named)
+        rows = cursor.fetchmany(SQL_ROWS_MAX + 1) if cursor.description is not None else []
+        return result_of(plan, [column.name for column in cursor.description or ()], rows, max(0, cursor.rowcount))
+
+
+def _bound(value: Json) -> object:
+    # A float would be compared with amounts as a float.
+    return Decimal(repr(value)) if isinstance(value, float) else value
+
+
+def _committed(db: _Connection, plan: SqlPlan) -> None:
+    try:
+        db.commit()
+    except psycopg.Error as error:
+        if db.info.transaction_status is TransactionStatus.IDLE and _is_definite(error):
+            raise _failed(plan, error) from error
+        said = str(error)[:SAID_CHARS_MAX]
+        what = f"nobody knows whether `{plan.statement}` was committed"
+        raise UpstreamSilent(what, fix="look whether the row is there", said=said) from error
+
+
+def _is_definite(error: psycopg.Error) -> bool:
+    """Whether the server says that a commit was taken back: what it refers to, or who else was at work."""
+    return (error.sqlstate or "")[:2] in ("23", "40", "P0") and error.sqlstate != "40003"
+
+
+def _failed(plan: SqlPlan, error: psycopg.Error) -> UpstreamFailed:
+    """Say that nothing has happened: what was not committed, the server takes back."""
+    said = str(error)[:SAID_CHARS_MAX]
+    if error.sqlstate == "57014":
+        what = f"`{plan.statement}` took more than {plan.seconds:g} s, so it was undone"
+        return UpstreamFailed(what, fix="give it an index, or a longer `timeout`", said=said)
+    if error.sqlstate == "25006":
+        what = f"`{plan.statement}` is a read and wants to write, so nothing was done"
+        return UpstreamFailed(what, fix="say what it does: `effect`", said=said)
+    what = f"the database refuses `{plan.statement}`, so nothing was done"
+    return UpstreamFailed(what, fix="look at what it said", said=said)
