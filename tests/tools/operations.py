@@ -16,13 +16,17 @@ from interlock.core.ids import Environment, WorkflowId
 from interlock.core.outcome import Outcome
 from interlock.core.value import replace
 from interlock.gateway.publish import Publication, publish_contract
-from interlock.tool.every import EveryTool
+from interlock.ports import Performers
 from interlock.tool.manifest import Asking, Manifest
 from interlock.tool.openapi import describe_openapi
 from tools.http_peer import Peer
 from world import KIM, World
 
 DEV = Environment("dev")
+
+
+def is_there(*_: str) -> None:
+    """Find every secret."""
 
 
 def an_answer(schema: Any = None, *, status: str = "200", kind: str = "application/json") -> dict[str, Any]:
@@ -73,7 +77,7 @@ class Api:
     world: World
     peer: Peer
     folder: Path
-    tools: EveryTool
+    tools: Performers
 
     async def publish(self, document: Mapping[str, Any], tool: str = "", *, name: str = "it") -> Publication:
         """Publish one operation of a document as the tool of its name."""
@@ -82,7 +86,9 @@ class Api:
         line = f'  {name}: {{ from: "openapi:api.json#{name}", tier: green, price: 0{tool} }}\n'
         contract = replace(a_contract(line, more=hosts), tenant=self.world.tenant)
         self.world.gateway = gateway_on(self.world.opened, self.tools)
-        return await publish_contract(self.world.store, contract, DEV, KIM, folder=self.folder, describe=describe)
+        return await publish_contract(
+            self.world.store, contract, DEV, KIM, folder=self.folder, describe=describe, look=is_there
+        )
 
     async def call(self, arguments: Mapping[str, Any] | None = None, name: str = "it") -> Outcome:
         caller = replace(self.world.caller(), workflow=WorkflowId("w"), environment=DEV)

@@ -12,10 +12,10 @@ from interlock.core.ids import Environment, WorkflowId
 from interlock.core.outcome import Done, Failed, Outcome
 from interlock.core.value import replace
 from interlock.gateway.publish import Publication, publish_contract
-from interlock.tool.every import EveryTool
+from interlock.ports import Performers
 from interlock.tool.manifest import Asking, Manifest
 from interlock.tool.sql import describe_sql
-from tools.operations import a_contract
+from tools.operations import a_contract, is_there
 from world import KIM, World
 
 DEV = Environment("dev")
@@ -41,7 +41,7 @@ class Data:
 
     world: World
     folder: Path
-    tools: EveryTool
+    tools: Performers
     databases: str = ON_FILE
 
     def run(self, script: str) -> None:
@@ -63,7 +63,9 @@ class Data:
         lines = "".join(a_line(name, f", {more}" if more else "") for name, more in tools.items())
         contract = replace(a_contract(lines, more=self.databases), tenant=self.world.tenant)
         self.world.gateway = gateway_on(self.world.opened, self.tools)
-        return await publish_contract(self.world.store, contract, DEV, KIM, folder=self.folder, describe=describe)
+        return await publish_contract(
+            self.world.store, contract, DEV, KIM, folder=self.folder, describe=describe, look=is_there
+        )
 
     async def call(self, name: str = "it", arguments: Mapping[str, Any] | None = None) -> Outcome:
         caller = replace(self.world.caller(), workflow=WorkflowId("w"), environment=DEV)

@@ -17,7 +17,9 @@ from interlock.core.ids import TenantId
 from interlock.core.outcome import Done, Failed, Refused
 from interlock.tool.sql_plan import SqlPlan
 from interlock.tool.sql_postgres import PostgresDatabases
+from interlock.tool.with_secret import ToolsWithSecrets
 from postgres import Server
+from tools.drawer import Drawer
 from tools.statements import Data
 from world import World
 
@@ -286,3 +288,11 @@ async def test_the_setting_and_the_role_end_with_the_transaction(data: Data, crm
         came = databases.carry_out(ask, {}, lambda: None, address=crm, tenant=TenantId(tenant))
         assert came == {"t": tenant, "me": "crm_writer"}
     databases.close()
+
+
+async def test_the_address_can_be_the_secret_of_the_tool(data: Data, crm: str) -> None:
+    data.tools = ToolsWithSecrets(data.tools, Drawer(crm))
+    data.databases = "databases: { s.sql: { postgres: { role: crm_reader } } }\n"
+    await data.publish("-- name: it\nselect name from people order by id", it="secret: crm")
+    assert await data.done() == [{"name": "Sam"}, {"name": "Kim"}]
+    assert crm not in str(await data.world.entries())

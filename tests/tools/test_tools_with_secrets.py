@@ -1,11 +1,9 @@
 """A tool gets its secret as it is called, and nothing of it comes back, whatever the tool does."""
 
-import asyncio
 import copy
 import json
 import pickle
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass, field
 
 import msgspec
 import pytest
@@ -15,8 +13,7 @@ from interlock.app import gateway_on
 from interlock.contract.ir import Tool
 from interlock.core.action import ActionState
 from interlock.core.effect import EffectClass
-from interlock.core.errors import ContractInvalid, SecretError, SecretUnknown
-from interlock.core.ids import Environment, TenantId, WorkflowId
+from interlock.core.errors import ContractInvalid, SecretUnknown
 from interlock.core.outcome import Done, Failed, Refused, Uncertain
 from interlock.core.secret import Secret
 from interlock.core.value import replace
@@ -26,30 +23,11 @@ from interlock.tool.python import PythonTools
 from interlock.tool.with_secret import ToolsWithSecrets
 from spelled import SPELLED
 from tools import secret_tools as sample
+from tools.drawer import CANARY, Drawer
 from tools.functions import in_state, publish
 from world import World, a_tool
 
 pytestmark = pytest.mark.anyio
-
-CANARY = "sk_live_C4narY/51+x="
-
-
-@dataclass
-class Drawer:
-    """A broker with one secret, that can be empty, or stuck."""
-
-    text: str = CANARY
-    wrong: SecretError | None = None
-    stuck: bool = False
-    asked: list[tuple[str, ...]] = field(default_factory=list[tuple[str, ...]])
-
-    async def secret(self, tenant: TenantId, workflow: WorkflowId, environment: Environment, name: str) -> Secret:
-        self.asked.append((tenant, workflow, environment, name))
-        if self.stuck:
-            await asyncio.Event().wait()
-        if self.wrong is not None:
-            raise self.wrong
-        return Secret(name, self.text)
 
 
 @pytest.fixture

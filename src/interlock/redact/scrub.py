@@ -12,6 +12,7 @@ from base64 import b32encode, b64encode, urlsafe_b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, cast
+from urllib.parse import unquote
 
 from interlock.core.canonical import Json
 from interlock.core.limits import SECRET_CHARS_MIN
@@ -158,7 +159,7 @@ def scrubber(name: str, texts: tuple[str, ...]) -> Scrubber:
 
 
 def _parts(text: str) -> Iterator[str]:
-    """Return what of a secret is one itself: all of it, each line of several, each text of a JSON object."""
+    """Return what of a secret is one itself: all of it, each line, each text of a JSON object, a password in it."""
     lines = [line.strip() for line in text.splitlines()]
     own = [line for line in lines if not line.startswith("-----")] if len(lines) > 1 else []
     try:
@@ -166,7 +167,13 @@ def _parts(text: str) -> Iterator[str]:
     except (ValueError, RecursionError):
         read = None
     inner = list(_texts(cast("Json", list(cast("dict[str, Any]", read).values())))) if isinstance(read, dict) else []
-    yield from (part for part in (text, *own, *inner) if len(part) >= SECRET_CHARS_MIN)
+    passwords = [found[1] or found[2] for found in _PASSWORD.finditer(text)]
+    passwords += [unquote(password) for password in passwords]
+    yield from (part for part in (text, *own, *inner, *passwords) if len(part) >= SECRET_CHARS_MIN)
+
+
+_PASSWORD = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://[^/?#@]*?:([^/?#]+)@|^[^:/\s]+:(?!//)(\S+)$")
+"""In an address with a user, and in `user:password`."""
 
 
 def _forms(part: str) -> Iterator[str]:

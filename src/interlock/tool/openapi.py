@@ -99,6 +99,14 @@ def _credential(tool: Tool, operation: Operation) -> Credential | None:
         if credential is None:
             fix = "remove `secret`, or declare in the document where it goes (`security`)"
             raise ContractInvalid(f"the operation takes no secret, and `secret: {tool.secret}` names one", fix=fix)
+        place = {"header": credential.name, "cookie": "Cookie"}.get(credential.place, "Authorization")
+        if tool.idempotency_header and place.lower() == tool.idempotency_header.lower():
+            what = f"the secret and the key would both go into `{tool.idempotency_header}`"
+            raise ContractInvalid(what, fix="name another `idempotency_header`")
+        place = {"header": credential.name, "cookie": "Cookie"}.get(credential.place, "Authorization")
+        if tool.idempotency_header and place.lower() == tool.idempotency_header.lower():
+            what = f"the secret and the key would both go into `{tool.idempotency_header}`"
+            raise ContractInvalid(what, fix="name another `idempotency_header`")
         return credential
     if not operation.open_to_all():
         raise ContractInvalid(

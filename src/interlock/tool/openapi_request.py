@@ -111,7 +111,9 @@ def _credential(credential: Credential, secret: str | None, headers: dict[str, s
         raise _never("it needs a secret, and there is none")
     if credential.place == "query":
         return [f"{_encoded(credential.name)}={_encoded(secret)}"]
-    if not _HEADER.fullmatch(secret) and credential.place != "basic":
+    if credential.place == "basic" and ":" not in secret:
+        raise _never("the secret of a basic credential is `user:password`, and this one has no colon")
+    if credential.place != "basic" and not _HEADER.fullmatch(secret):
         raise _never("the secret has characters that a header cannot have")
     match credential.place:
         case "bearer":

@@ -68,7 +68,7 @@ class SqlTool:
         tenant = errand.action.caller.tenant
         values: dict[str, Json] = {name: arguments.get(name) for name in self.plan.parameters}
         values |= {"interlock_key": errand.key, "interlock_tenant": tenant}
-        address = self.plan.address
+        address = self.plan.address or (errand.secret.reveal() if errand.secret is not None else "")
 
         def run() -> Performed:
             if self.plan.sqlite:

@@ -1,0 +1,28 @@
+"""A broker with one secret, a canary, that can be empty, or stuck."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from interlock.core.errors import SecretError
+from interlock.core.ids import Environment, TenantId, WorkflowId
+from interlock.core.secret import Secret
+
+CANARY = "sk_live_C4narY/51+x="
+
+
+@dataclass
+class Drawer:
+    """A broker with one secret, that can be empty, or stuck."""
+
+    text: str = CANARY
+    wrong: SecretError | None = None
+    stuck: bool = False
+    asked: list[tuple[str, ...]] = field(default_factory=list[tuple[str, ...]])
+
+    async def secret(self, tenant: TenantId, workflow: WorkflowId, environment: Environment, name: str) -> Secret:
+        self.asked.append((tenant, workflow, environment, name))
+        if self.stuck:
+            await asyncio.Event().wait()
+        if self.wrong is not None:
+            raise self.wrong
+        return Secret(name, self.text)
