@@ -8,7 +8,10 @@ import pytest
 
 from interlock.core import limits
 from interlock.door.cli.main import main
-from interlock.secret.settings import read_settings
+from interlock.secret.kept import OAuth, oauth_of
+from interlock.secret.oauth import address_of
+from interlock.secret.settings import AwsSettings, VaultSettings, read_settings
+from interlock.secret.template import check_template
 from transcript import type_again
 
 ROOT = Path(__file__).parent.parent
@@ -36,7 +39,22 @@ def test_what_the_page_shows_is_what_happens(
 def test_the_settings_of_the_page_are_settings(tmp_path: Path) -> None:
     (tmp_path / "secrets.yaml").write_text((CODE / "secrets.yaml").read_text(encoding="utf-8"), encoding="utf-8")
     read = read_settings(tmp_path)
-    assert (read.of("dev"), read.of("prod")) == ("environment", "file")
+    assert [read.of(name) for name in ("dev", "prod", "audit", "staging")] == ["environment", "vault", "aws", "file"]
+    assert read.vault is not None
+    check_template(read.vault.path)
+
+
+def test_every_key_of_the_settings_is_on_the_page() -> None:
+    for kind in (VaultSettings, AwsSettings):
+        assert sorted(key for key in kind.__struct_fields__ if f"`{key}`" not in PAGE) == []
+    assert sorted(key for key in OAuth.__struct_fields__ if f"`{key}`" not in PAGE and f'"{key}"' not in PAGE) == []
+    assert f"remembered for {limits.SECRET_KEPT_SECONDS} seconds" in PAGE
+    assert f"at most {limits.SECRET_FETCHES_MAX} at once" in PAGE
+
+
+def test_the_client_of_the_page_buys_tokens() -> None:
+    value = oauth_of((CODE / "client.json").read_text(encoding="utf-8"))
+    assert address_of(value.token_url)
 
 
 def test_the_bounds_of_the_page_hold() -> None:

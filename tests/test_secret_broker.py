@@ -18,7 +18,7 @@ from interlock.secret.broker import SecretBroker
 from interlock.secret.environment import FromEnvironment, variable_of
 from interlock.secret.installed import broker_of, sealed_file
 from interlock.secret.kept import SecretId, Text, Value
-from interlock.secret.settings import Settings, read_settings
+from interlock.secret.settings import read_settings
 from world import NOON, HandClock
 
 pytestmark = pytest.mark.anyio
@@ -30,8 +30,13 @@ PAY = SecretId(tenant=TenantId("acme"), workflow=WorkflowId("support"), environm
 class Elsewhere:
     """A source that is not here: it blocks until it is let go, and counts who asks."""
 
-    local = False
     name = "elsewhere"
+
+    def is_local(self, environment: str) -> bool:
+        return False
+
+    def of(self, environment: str) -> "Elsewhere":
+        return self
 
     def __init__(self, answer: Callable[[], Value] = lambda: Text(text=CANARY)) -> None:
         self.answer = answer
@@ -48,7 +53,7 @@ class Elsewhere:
 
 
 def before(source: Elsewhere, clock: HandClock) -> SecretBroker:
-    return SecretBroker(Settings(source="environment"), {"environment": source}, clock.boot)
+    return SecretBroker(source, clock)
 
 
 async def ask(broker: SecretBroker, id: SecretId = PAY) -> Secret:
@@ -166,6 +171,6 @@ async def test_a_library_that_breaks_is_an_error_that_repeats_nothing_of_it() ->
     with pytest.raises(SecretUnreachable) as error:
         await ask(before(Elsewhere(breaks), HandClock()))
     assert str(error.value) == snapshot(
-        "the secret `pay` of support in prod cannot be fetched: elsewhere broke (RuntimeError)"
+        "the secret `pay` of support in prod cannot be fetched: its source broke (RuntimeError)"
     )
     assert error.value.__cause__ is None

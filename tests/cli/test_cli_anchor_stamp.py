@@ -13,7 +13,7 @@ from rfc3161_client import HashAlgorithm, TimestampRequestBuilder
 
 from authority import Authority
 from command_line import Shell
-from interlock.anchor import post
+from interlock import post
 from interlock.anchor.stamp import certificates, stamped_at
 from interlock.core.errors import LedgerBroken
 from interlock.ledger.anchor import Anchor

@@ -1,5 +1,6 @@
 """`secret`: what is typed is kept, used from the next call on, and never printed."""
 
+import json
 import os
 import stat
 import sys
@@ -9,6 +10,8 @@ from inline_snapshot import snapshot
 
 from cli.till import CANARY, Till
 from command_line import Shell, steady
+from loopback import http
+from token_endpoint import token_endpoint
 
 pytestmark = pytest.mark.promise("secret")
 
@@ -158,3 +161,39 @@ def test_a_tool_that_reads_with_what_another_one_writes_with_is_worth_knowing(ti
         ["`echo` reads with the secret `pay`, with which `pay` can write: give it one that can only read"]
     )
     assert found["not_enforced"] == []
+
+
+def test_what_buys_access_tokens_is_set_and_the_tool_gets_a_token(till: Till) -> None:
+    with token_endpoint() as endpoint:
+        client = {"token_url": endpoint.url, "client_id": "shop", "client_secret": CANARY}
+        till.set(json.dumps(client), "--oauth")
+        till.publish("pay")
+        assert till.shell.data("secret", "list")[0]["kind"] == "oauth"
+        assert till.shell.data("call", "pay", '{"usd": 7}')["outcome"] == "done"
+        endpoint.says = http("401 Unauthorized", b'{"error":"invalid_client"}', "application/json")
+        (found,) = till.shell.data("secret", "check", code=1)
+    assert "the endpoint refuses (401, `invalid_client`)" in found["why"]
+
+
+@pytest.mark.parametrize(
+    "client", [{}, {"token_url": "http://bank.example/t", "client_id": "c", "client_secret": "x" * 20}, "text"]
+)
+def test_what_buys_no_token_is_not_kept(till_on_file: Till, client: object) -> None:
+    till_on_file.typing(json.dumps(client))
+    words = ("secret", "set", "pay", "--oauth", "--workflow", "till", "--env", "prod")
+    assert "fix: " in till_on_file.shell.unmeant(*words)
+    assert "x" * 20 not in till_on_file.shell.err
+    assert not (till_on_file.keys / "secrets.sealed").exists()
+
+
+def test_settings_that_cannot_be_meant_stop_calls_that_need_a_secret_and_nothing_else(till_on_file: Till) -> None:
+    till, shell = till_on_file, till_on_file.shell
+    till.set()
+    till.publish("pay")
+    (till.keys / "secrets.yaml").write_text("source: nowhere\n", "utf-8")
+    failed = shell.data("call", "pay", '{"usd": 7}', code=6)
+    assert "so nothing was sent" in shell("explain", failed["action"])
+    shell("switch", "stop")
+    assert [each["check"] for each in shell.data("doctor", code=1)["checks"] if each["state"] == "wrong"] == ["secrets"]
+    (found,) = shell.data("secret", "check", code=1)
+    assert (found["kept_in"], found["fix"].startswith("correct ")) == ("nobody knows", True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from command_line import Shell
-from interlock.anchor import post
+from interlock import post
 from interlock.app import open_store
 from interlock.core.ids import TenantId
 from interlock.core.limits import ANCHOR_ANSWER_BYTES_MAX

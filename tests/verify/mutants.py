@@ -17,8 +17,11 @@ from interlock.gateway.begin import Begun
 from interlock.gateway.lot import Lot
 from interlock.ledger import audit, rotation
 from interlock.ports import Changes
+from interlock.redact.scrub import Scrubber
+from interlock.secret.box import Box
 from interlock.secret.keyring import Keyring
 from interlock.secret.keys import SqliteKeys, TakenIn
+from interlock.secret.sealed_file import Line
 from interlock.store import schema
 from interlock.store.batch import Batcher
 from interlock.store.load import Stored
@@ -252,6 +255,20 @@ def what_is_pruned_leaves_no_hash(patch: Patch) -> None:
     patch.setattr("interlock.store.batch.gone", lambda leaf: b"{}")
 
 
+def results_keep_their_secrets(patch: Patch) -> None:
+    patch.setattr(Scrubber, "json", lambda self, value: value)
+
+
+def failures_keep_their_secrets(patch: Patch) -> None:
+    patch.setattr(Scrubber, "text", lambda self, text, cut=False: text)
+
+
+def a_secret_opens_under_any_name(patch: Patch) -> None:
+    patch.setattr(Line, "bound", property(lambda self: b""))
+    real = Box._cipher  # pyright: ignore[reportPrivateUsage]
+    patch.setattr(Box, "_cipher", lambda self, tenant: real(self, TenantId("")))
+
+
 MUTANTS = (
     Mutant("door", what_no_rule_allows_is_allowed),
     Mutant("intent", the_start_is_not_entered),
@@ -276,6 +293,9 @@ MUTANTS = (
     Mutant("ledger", a_rotation_needs_no_signature),
     Mutant("ledger", an_older_ledger_is_gone_on_from),
     Mutant("secret", payloads_are_not_encrypted),
+    Mutant("secret", results_keep_their_secrets),
+    Mutant("secret", failures_keep_their_secrets),
+    Mutant("secret", a_secret_opens_under_any_name),
     Mutant("forget", an_erased_key_is_kept),
     Mutant("forget", keys_out_of_a_file_take_the_place_of_others),
     Mutant("forget", a_hold_for_law_is_not_entered),

@@ -9,11 +9,11 @@ from pathlib import Path
 from cryptography.x509 import Certificate, load_pem_x509_certificates
 from rfc3161_client import HashAlgorithm, TimestampRequestBuilder, VerifierBuilder, decode_timestamp_response
 
-from interlock.anchor.post import Address, post
 from interlock.core.errors import InterlockError, LedgerBroken, UpstreamFailed, UsageWrong
 from interlock.core.ids import Instant
 from interlock.core.value import replace
 from interlock.ledger.anchor import Anchor, Since
+from interlock.post import Address, post
 
 _ASKED = "application/timestamp-query"
 _ANSWERED = "application/timestamp-reply"

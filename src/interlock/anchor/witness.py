@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from interlock.anchor.post import Address, Answer, post
 from interlock.core.errors import InterlockError, LedgerBroken, UpstreamFailed, UsageWrong
 from interlock.core.value import replace
 from interlock.ledger.anchor import Ahead, Anchor, Since
 from interlock.ledger.cosign import Cosigner, number, parse, with_lines
 from interlock.ledger.witness import PATH, SIZE_TYPE, Asked, write
+from interlock.post import Address, Answer, post
 
 _STOP = "stop writing, and find out which history is the real one: `interlock ledger verify --state`"
 

@@ -72,4 +72,5 @@ SECRETS_FILE_BYTES_MAX = 16 * 1024 * 1024  # some ten thousand of them; it is re
 SECRET_SECONDS_MAX = 10  # for a secret or an access token to come; its tool waits meanwhile, and nothing was sent
 SECRET_FETCHES_MAX = 8  # at once, each in a thread; more than that hang, and another one would hang too
 SECRET_KEPT_SECONDS = 5  # how long one from elsewhere is remembered: a rotation is seen by then
+TOKEN_KEPT_SECONDS_MAX = 24 * 3_600  # of an access token, whatever it says; one a day costs nothing
 PROVE_SECONDS_MAX = 600  # a look that takes longer is not waited for in a pipeline

@@ -5,34 +5,54 @@ remembered for seconds, one from the file not at all: who changes it changes it 
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from threading import Lock, Thread
+from typing import Protocol
 
-from interlock.core.errors import SecretError
-from interlock.core.ids import Environment, Micros, TenantId, WorkflowId
+from interlock.core.errors import SecretError, UsageWrong
+from interlock.core.ids import Environment, TenantId, WorkflowId
 from interlock.core.limits import SECRET_FETCHES_MAX, SECRET_KEPT_SECONDS, SECRET_SECONDS_MAX
 from interlock.core.secret import Secret
+from interlock.ports import Clock
 from interlock.secret.kept import OAuth, SecretId, Source, Text, Value
-from interlock.secret.settings import Settings, SourceName
+from interlock.secret.oauth import Tokens
 
 _KEPT_MAX = 10_000
+
+
+class Sources(Protocol):
+    """Where secrets are kept, by environment."""
+
+    def is_local(self, environment: str) -> bool:
+        """Whether looking there takes no longer than reading a small file.
+
+        Raises:
+            UsageWrong: nobody can tell.
+        """
+        ...
+
+    def of(self, environment: str) -> Source:
+        """Return where an environment keeps its secrets. It may take as long as an import.
+
+        Raises:
+            UsageWrong: there is no such source.
+        """
+        ...
 
 
 class SecretBroker:
     """Hands out secrets, each to the one workflow and environment that it belongs to."""
 
-    def __init__(self, settings: Settings, sources: Mapping[SourceName, Source], boot: Callable[[], Micros]) -> None:
-        """Put a broker before the sources that the settings name.
+    def __init__(self, sources: Sources, clock: Clock) -> None:
+        """Put a broker before sources.
 
         Args:
-            settings: which environment keeps its secrets where.
-            sources: each of them by its name.
-            boot: the time since the machine started.
+            sources: which environment keeps its secrets where.
+            clock: says how long something has been remembered.
         """
-        self._settings = settings
         self._sources = sources
-        self._boot = boot
+        self._boot = clock.boot
+        self._tokens = Tokens(clock)
         self._kept: dict[SecretId, tuple[int, Value]] = {}
         self._coming: dict[SecretId, Future[Secret]] = {}
         self._turn = Lock()
@@ -52,12 +72,15 @@ class SecretBroker:
             async with asyncio.timeout(SECRET_SECONDS_MAX):
                 return await asyncio.wrap_future(self._begun(id))
         except TimeoutError as error:
-            why = f"did not come from {self.source(environment).name} within {SECRET_SECONDS_MAX} s"
-            raise id.unreachable(why, _LOOK) from error
+            raise id.unreachable(f"did not come within {SECRET_SECONDS_MAX} s", _LOOK) from error
 
-    def source(self, environment: Environment) -> Source:
-        """Return where an environment keeps its secrets."""
-        return self._sources[self._settings.of(environment)]
+    def where(self, environment: Environment) -> str:
+        """Say where an environment keeps its secrets.
+
+        Raises:
+            UsageWrong: the settings cannot be meant, or what the source stands on is not installed.
+        """
+        return self._sources.of(environment).name
 
     def look(self, tenant: TenantId, workflow: WorkflowId, environment: Environment, name: str) -> None:
         """See whether a secret is there. It may block.
@@ -67,13 +90,28 @@ class SecretBroker:
             SecretUnreachable: where it is kept does not answer, or not as it should.
         """
         id = SecretId(tenant=tenant, workflow=workflow, environment=environment, name=name)
-        self.source(environment).find(id)
+        self._source(id).find(id)
+
+    def _source(self, id: SecretId) -> Source:
+        try:
+            return self._sources.of(id.environment)
+        except UsageWrong as error:
+            raise id.unreachable(f"cannot be fetched: {error}", error.fix) from error
 
     def _at_hand(self, id: SecretId) -> Secret | None:
         """Return what can be had without waiting."""
-        source = self.source(id.environment)
-        value = source.find(id) if source.local else self._remembered(id)
-        return Secret(id.name, value.text) if isinstance(value, Text) else None
+        try:
+            local = self._sources.is_local(id.environment)
+        except UsageWrong as error:
+            raise id.unreachable(f"cannot be fetched: {error}", error.fix) from error
+        value = self._source(id).find(id) if local else self._remembered(id)
+        match value:
+            case Text():
+                return Secret(id.name, value.text)
+            case OAuth():
+                return self._tokens.at_hand(id, value)
+            case None:
+                return None
 
     def _remembered(self, id: SecretId) -> Value | None:
         until, value = self._kept.get(id, (0, None))
@@ -104,8 +142,7 @@ class SecretBroker:
         except SecretError as error:
             fetched = error
         except BaseException as error:  # noqa: BLE001  a library broke; what it says may hold the secret
-            what = f"cannot be fetched: {self.source(id.environment).name} broke ({type(error).__name__})"
-            fetched = id.unreachable(what, _LOOK)
+            fetched = id.unreachable(f"cannot be fetched: its source broke ({type(error).__name__})", _LOOK)
         with self._turn:
             self._coming.pop(id)
         if isinstance(fetched, Secret):
@@ -114,9 +151,9 @@ class SecretBroker:
             future.set_exception(fetched)
 
     def _fetched(self, id: SecretId) -> Secret:
-        source = self.source(id.environment)
+        source = self._source(id)
         value = self._remembered(id) or source.find(id)
-        if not source.local:
+        if not self._sources.is_local(id.environment):
             if len(self._kept) >= _KEPT_MAX:
                 self._kept.clear()
             self._kept[id] = self._boot() + SECRET_KEPT_SECONDS * 1_000_000, value
@@ -124,7 +161,7 @@ class SecretBroker:
             case Text():
                 return Secret(id.name, value.text)
             case OAuth():
-                raise id.unreachable("buys access tokens, which this version cannot", "set the text that is sent")
+                return self._tokens.at_hand(id, value) or self._tokens.bought(id, value, source)
 
 
 _LOOK = "look whether it can be reached: `interlock secret check`"

@@ -12,7 +12,6 @@ PREFIX = "INTERLOCK_SECRET"
 class FromEnvironment:
     """Finds a secret in the variable that has its whole name."""
 
-    local = True
     name = "the environment"
 
     def __init__(self, variables: Mapping[str, str]) -> None:

@@ -1,6 +1,6 @@
 """What is kept under the name of a secret, and whose it is, wherever it is kept."""
 
-from typing import Protocol
+from typing import Any, Literal, Protocol, cast
 
 import msgspec
 
@@ -49,6 +49,8 @@ class OAuth(msgspec.Struct, frozen=True, kw_only=True, tag="oauth"):
     refresh_token: str = ""
     scope: str = ""
     audience: str = ""
+    client_auth: Literal["basic", "body"] = "basic"
+    """Where the client's secret goes: into a header, or beside the other fields."""
 
     def __repr__(self) -> str:
         return "<what access tokens are fetched with>"
@@ -58,10 +60,8 @@ Value = Text | OAuth
 
 
 class Source(Protocol):
-    """Where secrets are kept. It may block; nobody calls it from a loop unless `local`."""
+    """Where secrets are kept. It may block."""
 
-    local: bool
-    """Whether looking takes no longer than reading a small file."""
     name: str
     """As people know it."""
 
@@ -82,8 +82,7 @@ def text_of(text: str) -> Text:
         UsageWrong: it is too short to be kept out of what comes back, or too long, or no text.
     """
     if len(text) < SECRET_CHARS_MIN:
-        what = f"a secret has at least {SECRET_CHARS_MIN} characters: a shorter one cannot be told from other text"
-        raise UsageWrong(what, fix="have a longer one issued")
+        raise UsageWrong(_SHORT, fix="have a longer one issued")
     if len(text.encode(errors="replace")) > SECRET_BYTES_MAX or "\0" in text:
         raise UsageWrong(f"a secret is a text of at most {SECRET_BYTES_MAX:,} bytes", fix="set the text itself")
     return Text(text=text)
@@ -95,28 +94,24 @@ def oauth_of(text: str | bytes) -> OAuth:
     Raises:
         UsageWrong: a member is missing, unknown, or of another type. What it says is not repeated.
     """
+    fix = (
+        'write `{"token_url": "https://...", "client_id": "...", "client_secret": "..."}`; '
+        "`refresh_token`, `scope`, `audience` and `client_auth` may stand there too"
+    )
+    wrong = UsageWrong("this is not what access tokens are fetched with", fix=fix)
     try:
-        read = msgspec.json.decode(text, type=_Plain)
-    except (msgspec.DecodeError, ValueError, RecursionError):
-        read = None
-    if read is None or not read.client_id or not (read.client_secret or read.refresh_token):
-        raise UsageWrong(
-            "this is not what access tokens are fetched with",
-            fix='write `{"token_url": "https://...", "client_id": "...", "client_secret": "..."}`; '
-            "`refresh_token`, `scope` and `audience` may stand there too",
-        )
-    if any(0 < len(each) < SECRET_CHARS_MIN for each in (read.client_secret, read.refresh_token)):
-        text_of("")
-    return OAuth(**{name: getattr(read, name) for name in OAuth.__struct_fields__})
-
-
-class _Plain(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    token_url: str
-    client_id: str
-    client_secret: str = ""
-    refresh_token: str = ""
-    scope: str = ""
-    audience: str = ""
+        read: object = msgspec.json.decode(text)
+        members = cast("dict[str, Any]", read if isinstance(read, dict) else {})
+        if not members.keys() <= set(OAuth.__struct_fields__):
+            raise wrong
+        value = msgspec.convert({**members, "type": "oauth"}, type=OAuth)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        raise wrong from None
+    if not value.client_id or not hidden_of(value):
+        raise wrong
+    if any(len(each) < SECRET_CHARS_MIN for each in hidden_of(value)):
+        raise UsageWrong(_SHORT, fix="have a longer one issued")
+    return value
 
 
 def hidden_of(value: Value) -> tuple[str, ...]:
@@ -126,3 +121,6 @@ def hidden_of(value: Value) -> tuple[str, ...]:
             return (value.text,)
         case OAuth():
             return tuple(each for each in (value.client_secret, value.refresh_token) if each)
+
+
+_SHORT = f"a secret has at least {SECRET_CHARS_MIN} characters: a shorter one cannot be told from other text"

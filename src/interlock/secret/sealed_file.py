@@ -52,7 +52,6 @@ class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class SealedFile:
     """Secrets in one file. Several processes may write it; each write is whole, or is not there."""
 
-    local = True
     name = "the encrypted file"
 
     def __init__(self, folder: Path, box: Box) -> None:

@@ -11,13 +11,14 @@ from interlock.verify.checks import (
     prunings,
     restores,
     rotations,
+    secrets,
     stops,
     undos,
     walls,
 )
 from interlock.verify.promises import PROMISES
 
-_MODULES = (door, effects, restores, budgets, consent, stops, undos, walls, keys, ledgers, prunings, rotations)
+_MODULES = (door, effects, restores, budgets, consent, stops, undos, walls, secrets, keys, ledgers, prunings, rotations)
 
 EVERY: tuple[Check, ...] = tuple(
     sorted(

@@ -67,6 +67,7 @@ PROMISES: Mapping[str, Promise] = {
     ),
     "secret": Promise(
         source="docs/promises.md#secret",
-        says="arguments, results and keys are not readable in the database or the ledger",
+        says="arguments, results and keys are not readable in the database or the ledger; the secret of a tool "
+        "is handed to it alone, for one workflow in one environment, and is in no result, record or error",
     ),
 }

@@ -8,9 +8,11 @@ from pathlib import Path
 
 from interlock import app
 from interlock.config import Settings
+from interlock.core.errors import UsageWrong
 from interlock.door.cli.doctor_check import Checked, ok, warning, wrong
 from interlock.door.cli.doctor_machine import nearest
 from interlock.secret.installed import sealed_file
+from interlock.secret.settings import read_settings
 
 _BEGIN = "begin with `interlock contract init`; publishing what it writes makes the store"
 _SEED_BYTES = 32
@@ -101,6 +103,10 @@ def keys(settings: Settings, *, new: bool = False) -> Iterator[Checked]:
         yield wrong("keys", f"`{seed}` is not a master seed", "restore it from a copy")
     if folder.stat().st_mode & _OTHERS:
         yield warning("keys", f"others can look into `{folder}`", f"run `chmod 700 {folder}`")
+    try:
+        read_settings(folder)
+    except UsageWrong as error:
+        yield wrong("secrets", str(error), error.fix)
     sealed = sealed_file(folder).path
     files = [seed, *([folder / "keys.db"] if settings.file else []), *([sealed] if sealed.exists() else [])]
     for path in files:

@@ -1,7 +1,7 @@
 """`secret`: set, list, remove, check. A value comes from standard input or is typed unseen; none is ever printed."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from getpass import getpass
 
@@ -20,9 +20,11 @@ from interlock.door.cli.session import Session, awaited, be_there, session
 from interlock.gateway.fresh import process_id
 from interlock.gateway.secrets import Named, secret_changed, secrets_in_force
 from interlock.policy.rule import Place
+from interlock.secret.broker import SecretBroker
 from interlock.secret.installed import broker_of, sealed_file
-from interlock.secret.kept import SecretId, Value, text_of
-from interlock.secret.sealed_file import Line
+from interlock.secret.kept import SecretId, Value, oauth_of, text_of
+from interlock.secret.oauth import address_of
+from interlock.secret.sealed_file import Line, SealedFile
 
 
 @awaited
@@ -93,7 +95,7 @@ async def checked(typed: Typed) -> int:
                 await broker.secret(here.store.tenant, each.workflow, each.environment, each.name)
             except SecretError as error:
                 wrong = error
-            found.append((each, broker.source(each.environment).name, wrong))
+            found.append((each, _where(broker, each.environment), wrong))
     data = [
         {
             "secret": each.name,
@@ -138,24 +140,38 @@ def _name(text: str) -> str:
 
 
 def _in_the_file(typed: Typed, id: SecretId) -> None:
-    source = broker_of(typed.settings.keys, typed.clock or SystemClock()).source(id.environment)
-    if source.name != sealed_file(typed.settings.keys).name:
+    where = broker_of(typed.settings.keys, typed.clock or SystemClock()).where(id.environment)
+    if where != SealedFile.name:
         fix = "change it there, or let the environment keep its secrets in the file: `secrets.yaml`"
-        raise NotPermitted(f"`{id.environment}` keeps its secrets in {source.name}", fix=fix)
+        raise NotPermitted(f"`{id.environment}` keeps its secrets in {where}", fix=fix)
+
+
+def _where(broker: SecretBroker, environment: Environment) -> str:
+    try:
+        return broker.where(environment)
+    except UsageWrong:
+        return "nobody knows"  # the error about the secret says why
 
 
 def _value(typed: Typed, id: SecretId) -> Value:
+    kept: Callable[[str], Value] = _oauth if typed.given.oauth else text_of
     if sys.stdin.isatty():
         text = getpass(f"{id.name} of {id.place}: ", stream=typed.screen.err)
         if getpass("once more: ", stream=typed.screen.err) != text:
             raise UsageWrong("the two are not the same", fix="type it again")
-        return text_of(text)
+        return kept(text)
     read = sys.stdin.buffer.read(SECRET_BYTES_MAX + 3)
     try:
         # A line that a program wrote ends with one sign that is no part of it.
-        return text_of(read.decode().removesuffix("\n").removesuffix("\r"))
+        return kept(read.decode().removesuffix("\n").removesuffix("\r"))
     except UnicodeDecodeError:
         raise InputWrong("what came in is not UTF-8 text", fix="set a text; encode bytes as the tool wants") from None
+
+
+def _oauth(text: str) -> Value:
+    value = oauth_of(text)
+    address_of(value.token_url)
+    return value
 
 
 def _beside_the_store(typed: Typed) -> "AbstractContextManager[Session | None]":

@@ -14,7 +14,11 @@ SECRETS: tuple[Command, ...] = (
         says="keep a secret in the encrypted file; its text comes from standard input or is typed unseen",
         run="secrets:put",
         example="billing-write --workflow support-refunds --env prod",
-        takes=(*_WHOSE, *WHO),
+        takes=(
+            *_WHOSE,
+            arg("--oauth", action="store_true", help="it is what access tokens are bought with, as JSON"),
+            *WHO,
+        ),
         more="One that is there is changed, from the next call on. The ledger gets its name, and nothing of its text.",
     ),
     Command(

@@ -1,10 +1,13 @@
 """One question over HTTP to somebody who may be hostile: bounded in time and size, no redirects, no secrets shown."""
 
 import asyncio
+import re
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from io import BytesIO
+from types import MappingProxyType
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -54,13 +57,21 @@ class Address:
     def _host(self) -> str:
         return f"[{self.host}]" if ":" in self.host else self.host
 
-    def head(self, more_path: str, kind: str, size: int) -> bytes:
+    @property
+    def stays_here(self) -> bool:
+        """Whether it leads to this machine and nowhere else."""
+        return (
+            self.host == "localhost" or self.host == "::1" or re.fullmatch(r"127(\.\d{1,3}){3}", self.host) is not None
+        )
+
+    def head(self, more_path: str, kind: str, size: int, more: Mapping[str, str]) -> bytes:
         """Write the head of a question."""
         path = (self.path.rstrip("/") + more_path) or "/"
         query = f"?{self.query}" if self.query else ""
+        own = "".join(f"{name}: {value}\r\n" for name, value in more.items())
         return (
             f"POST {path}{query} HTTP/1.1\r\nHost: {self._host}:{self.port}\r\nContent-Type: {kind}\r\n"
-            f"Content-Length: {size}\r\nConnection: close\r\nUser-Agent: interlock\r\n\r\n"
+            f"Content-Length: {size}\r\n{own}Connection: close\r\nUser-Agent: interlock\r\n\r\n"
         ).encode()
 
 
@@ -73,18 +84,35 @@ class Answer:
     body: bytes
 
 
-async def post(to: Address, body: bytes, *, kind: str, path: str = "") -> Answer:
+async def post(
+    to: Address,
+    body: bytes,
+    *,
+    kind: str,
+    path: str = "",
+    headers: Mapping[str, str] = MappingProxyType({}),
+    seconds: float | None = None,
+) -> Answer:
     """Ask once.
+
+    Args:
+        to: whom.
+        body: what.
+        kind: of which type it is.
+        path: what stands behind the path of the address.
+        headers: more of them, without line breaks.
+        seconds: for connecting, asking and the whole answer.
 
     Raises:
         UpstreamSilent: no whole answer came in time.
         UpstreamFailed: it cannot be reached, sends elsewhere, or does not speak HTTP.
     """
+    most_seconds = ANCHOR_SECONDS_MAX if seconds is None else seconds
     try:
-        async with asyncio.timeout(ANCHOR_SECONDS_MAX):
-            raw = await _exchange(to, to.head(path, kind, len(body)) + body)
+        async with asyncio.timeout(most_seconds):
+            raw = await _exchange(to, to.head(path, kind, len(body), headers) + body)
     except TimeoutError as error:
-        raise UpstreamSilent(f"no whole answer from {to} within {ANCHOR_SECONDS_MAX} s", fix=_FIX) from error
+        raise UpstreamSilent(f"no whole answer from {to} within {most_seconds:g} s", fix=_FIX) from error
     except (OSError, ValueError) as error:  # a name that is none is a ValueError
         why = (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
         raise UpstreamFailed(f"{to} cannot be reached ({why.lower()})", fix=_FIX) from error
