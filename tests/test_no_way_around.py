@@ -80,7 +80,8 @@ async def test_no_method_of_mcp_carries_out_what_policy_denies(world: World, met
         "cursor": None,
     }
     for name in ("t0", "t3", str(MAIL)):
-        await over.ask(method, **{**everything, "name": name, "protocolVersion": "2025-11-25", "capabilities": {}})
-        await over.ask_stateless(method, **{**everything, "name": name})
+        said: dict[str, Any] = {**everything, "name": name}
+        await over.ask(method, **said, protocolVersion="2025-11-25", capabilities={})
+        await over.ask_stateless(method, **said)
     assert world.tool.performed == []
     assert not [entry for entry in await world.entries() if entry.get("kind") == "started"]

@@ -108,7 +108,8 @@ async def test_publishing_again_says_what_changed(world: World, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("source", "says"),
     [
-        ("mcp:desk/send_reply", "`mcp:` sources cannot be carried out by this version"),
+        ("mcp:desk/send_reply", "the contract has no server `desk`"),
+        ("page:desk/send_reply", "`page:` sources cannot be carried out by this version"),
         ("openapi:billing.yaml#createRefund", "`billing.yaml` cannot be read: No such file or directory"),
         ("python:no_such:f", "`python:no_such:f` cannot be imported (ModuleNotFoundError)"),
         ("python:tools.sample_tools:odd", "a parameter of `python:tools.sample_tools:odd` is of no JSON type"),

@@ -2,14 +2,14 @@
 
 import os
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from interlock.anchor.file import AnchorFile
-from interlock.core.errors import ContractInvalid, StoreClosed
+from interlock.core.errors import StoreClosed
 from interlock.core.ids import ActionId, Instant, Micros
 from interlock.gateway import fresh
 from interlock.gateway.adopt import restored
@@ -35,11 +35,10 @@ from interlock.store.look import look_at_sqlite
 from interlock.store.migrate import Changeable, Plan
 from interlock.store.restore import Restored, restore
 from interlock.store.sqlite import SqliteDatabase, lock_for_performing, open_sqlite
-from interlock.tool.every import EveryTool, Kind
-from interlock.tool.manifest import Asking, Manifest, function_manifest
-from interlock.tool.python import PythonTools
-from interlock.tool.sql import describe_sql
-from interlock.tool.sql_tool import SqlTools
+from interlock.tool.kinds import KINDS as KINDS
+from interlock.tool.kinds import describe as describe
+from interlock.tool.kinds import every_tool as every_tool
+from interlock.tool.manifest import Asking, Manifest
 from interlock.tool.with_secret import ToolsWithSecrets
 
 
@@ -188,45 +187,9 @@ def gateway_on(opened: Opened, performers: Performers, observer: Observer | None
     )
 
 
-def describe(asking: Asking) -> Manifest:
-    """Find out what a source says of itself, for publishing. It may take as long as an import, or a connection.
-
-    Raises:
-        ContractInvalid: it is not there, or this version cannot carry it out.
-    """
-    kind = asking.source.partition(":")[0]
-    if kind not in _DESCRIBE:
-        fix = "write a Python function that calls it and name that: `from: python:module:function`"
-        raise ContractInvalid(f"`{kind}:` sources cannot be carried out by this version", fix=fix)
-    return _DESCRIBE[kind](asking)
-
-
-def _openapi(asking: Asking) -> Manifest:
-    # Whoever asks nobody over HTTP should not wait for the imports that it takes.
-    from interlock.tool.openapi import describe_openapi  # noqa: PLC0415
-
-    return describe_openapi(asking)
-
-
-_DESCRIBE: Mapping[str, Callable[[Asking], Manifest]] = {
-    "openapi": _openapi,
-    "python": function_manifest,
-    "sql": describe_sql,
-}
-KINDS = frozenset(_DESCRIBE)
-"""How the sources begin that this version can carry out."""
-
-
-def every_tool() -> EveryTool:
-    """Make what carries out every kind of source. It keeps connections and children until it is closed."""
-    return EveryTool({"openapi": _openapi_tools, "python": PythonTools, "sql": SqlTools})
-
-
-def _openapi_tools() -> Kind:
-    from interlock.tool.http_client import HttpClient  # noqa: PLC0415
-    from interlock.tool.openapi_tool import OpenApiTools  # noqa: PLC0415
-
-    return OpenApiTools(HttpClient())
+def describing(keys: Path, clock: Clock | None = None) -> Callable[[Asking], Manifest]:
+    """Return what finds out about sources and asks servers too, with the secrets of this installation."""
+    return partial(describe, broker=broker_of(keys, clock or SystemClock()))
 
 
 def anchor_file(path: Path) -> AnchorFile:
@@ -367,11 +330,12 @@ def beside(where: str, keys: Path, *, clock: Clock | None = None) -> Generator[G
     Raises:
         StoreError: the database or the keys cannot be used.
     """
-    tools = every_tool()
+    broker = broker_of(keys, clock or SystemClock())
+    tools = every_tool(broker, hidden=(keys,))
     try:
         opened = open_store(where, keys, clock=clock)
         try:
-            yield gateway_on(opened, ToolsWithSecrets(tools, broker_of(keys, opened.clock)))
+            yield gateway_on(opened, ToolsWithSecrets(tools, broker))
         finally:
             opened.close()
     finally:

@@ -14,6 +14,7 @@ from interlock.contract.problem import Findings
 from interlock.contract.row import Row
 from interlock.contract.rules import Rules
 from interlock.contract.scalar import DAYS, FLAG, GLOB, NAME, POSITIVE
+from interlock.contract.servers import read_servers
 from interlock.contract.tools import TIMEOUT, read_timeout, read_tools
 from interlock.contract.unenforced import read_accepted, read_unenforced
 from interlock.core.effect import Mode
@@ -46,6 +47,7 @@ def build(root: Map, findings: Findings) -> Contract:
         tool_timeout=timeout,
         hosts=read_hosts(row),
         databases=read_databases(row, findings),
+        servers=read_servers(row, findings),
         rules=rules.all(class_asks),
         class_asks=class_asks,
         policy_files=row.row("permissions").many("policy_files", GLOB),

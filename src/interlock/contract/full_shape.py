@@ -33,6 +33,7 @@ from interlock.contract.scalar import (
     Leaf,
     one_of,
 )
+from interlock.contract.server_shape import SERVERS
 from interlock.contract.shape import Either, Many, Named, Shape, Table
 from interlock.contract.tool_shape import (
     ALLOWED_TOOLS,
@@ -111,6 +112,7 @@ _HOW_FAR: Mapping[str, Shape] = {
         names=NAME,
     ),
     "tool_defaults": Table(keys={"timeout": DURATION}),
+    "servers": SERVERS,
     "tools": Named(of=TOOL, names=NAME),
     "hosts": Named(
         of=Either(

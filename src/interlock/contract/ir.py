@@ -23,6 +23,7 @@ from interlock.policy.rule import Place, Rule
 
 ArgumentRole = Literal["id", "target", "quantity", "payload", "const"]
 OnRepeat = Literal["return", "ask", "new"]
+ToolErrors = Literal["", "no_effect"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +173,8 @@ class Tool:
     on_repeat: OnRepeat = "return"
     only_for_facts: bool = False
     only_as_undo: bool = False
+    errors: ToolErrors = ""
+    """What it means that a tool says that it failed: `no_effect`, or that nobody knows."""
     # What publishing finds out and pins.
     description: str = ""
     schema: JsonObject | None = None
@@ -181,6 +184,28 @@ class Tool:
     """What performing needs to know beside it: the operation, the statement, the server."""
     pin: str = ""
     """The hash of all that publishing found out; another one is another tool."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """A server whose tools may be tools of the contract: a command that is started here, or an address."""
+
+    place: Place
+    command: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict[str, str])
+    """All that it sees of an environment beside where programs are; `secret:NAME` stands for a secret."""
+    sandbox: bool | None = None
+    """Whether it must run in a sandbox, or must not; nothing said is where there is one."""
+    url: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    secret: str = ""
+    """The credential that is sent as `Authorization: Bearer`."""
+    private: bool = False
+    """Whether it may be in a private network, or on this machine."""
+    protocol: str = ""
+    """The version of MCP that it speaks; nothing said is found out."""
+    apart: "Mapping[Environment, Server]" = field(default_factory=dict[Environment, "Server"])
+    """Where it is another one, each as a whole."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,6 +303,7 @@ class Contract:
     """By document, as `from` names it."""
     databases: Mapping[str, Database] = field(default_factory=dict[str, Database])
     """By file of statements, as `from` names it."""
+    servers: Mapping[str, Server] = field(default_factory=dict[str, Server])
     rules: tuple[Rule, ...] = ()
     class_asks: tuple[ClassAsk, ...] = ()
     """Where the rules that ask for a class of tools come from."""

@@ -47,7 +47,7 @@ class Rate:
     period: Literal["hour", "day"]
 
 
-def _matching(says: str, pattern: str, example: str) -> Leaf[str]:
+def matching(says: str, pattern: str, example: str) -> Leaf[str]:
     """Make the kind of texts that match a pattern as a whole."""
 
     def read(scalar: Scalar) -> str | Wrong:
@@ -215,14 +215,14 @@ DURATION_UNITS: Mapping[str, int] = {
 """Microseconds in a unit; a year has 365 days."""
 
 TEXT = Leaf(says="text", read=_read_text, schema={"type": "string", "minLength": 1, "maxLength": _TEXT_MAX})
-NAME = _matching("a name of letters, digits, `_`, `.` and `-`", r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", "support-refunds")
-KEY = _matching("the fingerprint of a key", r"key:SHA256:[A-Za-z0-9+/]{43}", "key:SHA256:" + "A" * 43)
-PERSON = _matching("a person's name in this system, without spaces", r"[^\s]{1,200}", "ada@example.com")
-SOURCE = _matching("a source", r"(?:python|mcp|openapi|sql|page|browser):\S{1,500}", "mcp:desk/send_reply")
-DOCUMENT = _matching("a file as `from` names it", r"[^\s#]{1,500}", "billing.yaml")
-ADDRESS = _matching("an address", r"https?://\S{1,500}", "https://billing.example.com/v1")
-POSTGRES = _matching("an address of Postgres", r"postgres(?:ql)?://\S{1,500}", "postgresql://reader@db.example.com/crm")
-SETTING = _matching("the name of a setting of Postgres", r"[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*", "app.tenant")
+NAME = matching("a name of letters, digits, `_`, `.` and `-`", r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", "support-refunds")
+KEY = matching("the fingerprint of a key", r"key:SHA256:[A-Za-z0-9+/]{43}", "key:SHA256:" + "A" * 43)
+PERSON = matching("a person's name in this system, without spaces", r"[^\s]{1,200}", "ada@example.com")
+SOURCE = matching("a source", r"(?:python|mcp|openapi|sql|page|browser):\S{1,500}", "mcp:desk/send_reply")
+DOCUMENT = matching("a file as `from` names it", r"[^\s#]{1,500}", "billing.yaml")
+ADDRESS = matching("an address", r"https?://\S{1,500}", "https://billing.example.com/v1")
+POSTGRES = matching("an address of Postgres", r"postgres(?:ql)?://\S{1,500}", "postgresql://reader@db.example.com/crm")
+SETTING = matching("the name of a setting of Postgres", r"[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*", "app.tenant")
 FLAG = Leaf(says="`true` or `false`", read=_read_flag, schema={"type": "boolean"})
 VERSION = _number("`1`, the version of this format", "1", _between(1, 1, _whole), {"const": 1})
 COUNT = _number("a whole number, 0 or more", "8", _between(0, SAFE_INTEGER, _whole), {"type": "integer", "minimum": 0})
@@ -277,16 +277,16 @@ PATH = _parsed("a path such as `args.invoice_id`", parse_path, {})
 LABEL_PATH = _parsed("a path such as `$.invoices[*].id`", parse_label, {"pattern": r"^\$"})
 EXPRESSION = _parsed("an expression such as `result.amount == args.amount_usd`", parse_expression, {})
 HOOK_ARGUMENT = Leaf(says="a path or a text", read=_read_hook_argument, schema={"type": "string", "minLength": 1})
-HOOK_TOOL = _matching(
+HOOK_TOOL = matching(
     "a tool or a source",
     r"(?:python|mcp|openapi|sql|page|browser):\S{1,500}|[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}",
     "list_chargebacks",
 )
-BREAKER_CONDITION = _matching(
+BREAKER_CONDITION = matching(
     "a condition over a window of time",
     r"[a-z_][a-z0-9_.]* (?:>|>=|<|<=) [0-9]+(?:\.[0-9]+)?(?:%|x baseline)? over [1-9][0-9]*(?:ms|[smhd])",
     "action_error_rate > 0.5% over 5m",
 )
-SHADOW = _matching("a number of runs", r"[1-9][0-9]{0,8} runs?", "200 runs")
-ROUTE = _matching("a provider and a model", r"[A-Za-z0-9_.-]+:[^\s]{1,200}", "openai:gpt-small")
-GLOB = _matching("a path of policy files", r"[^\s]{1,500}\.cedar", "org/*.cedar")
+SHADOW = matching("a number of runs", r"[1-9][0-9]{0,8} runs?", "200 runs")
+ROUTE = matching("a provider and a model", r"[A-Za-z0-9_.-]+:[^\s]{1,200}", "openai:gpt-small")
+GLOB = matching("a path of policy files", r"[^\s]{1,500}\.cedar", "org/*.cedar")

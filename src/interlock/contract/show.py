@@ -12,6 +12,7 @@ from interlock.contract.hosts import written_hosts
 from interlock.contract.ir import Approvals, Budget, Consent, Contract
 from interlock.contract.rules import FACT_RULES
 from interlock.contract.scalar import DURATION_UNITS
+from interlock.contract.servers import without_places, written_server
 from interlock.contract.show_tool import written_hook, written_tool
 from interlock.contract.tools import TIMEOUT
 from interlock.contract.written import Number, Written, count, day, days, duration, json_value, micros, table, yaml_text
@@ -54,6 +55,7 @@ def _what(contract: Contract) -> dict[str, Written]:
     queue = contract.handoff_queue
     return table(
         tool_defaults=None if contract.tool_timeout == TIMEOUT else {"timeout": duration(contract.tool_timeout)},
+        servers={name: written_server(server) for name, server in contract.servers.items()} or None,
         tools={name: written_tool(tool, contract) for name, tool in contract.tools.items() if not is_source(name)}
         or None,
         hosts=written_hosts(contract) or None,
@@ -209,6 +211,7 @@ def _without_places(contract: Contract) -> Contract:
         place=_NOWHERE,
         assumptions=(),
         tools={name: replace(tool, place=_NOWHERE) for name, tool in contract.tools.items()},
+        servers={name: without_places(server) for name, server in contract.servers.items()},
         rules=tuple(replace(rule, place=_NOWHERE) for rule in contract.rules),
         budgets=tuple(replace(budget, place=_NOWHERE) for budget in contract.budgets),
         class_asks=tuple(replace(ask, place=_NOWHERE) for ask in contract.class_asks),

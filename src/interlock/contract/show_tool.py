@@ -41,6 +41,7 @@ def written_tool(tool: Tool, contract: Contract) -> Written:
         undo=_undo(tool),
         check=tool.check or None,
         on_repeat=None if tool.on_repeat == "return" else tool.on_repeat,
+        errors=tool.errors or None,
         only_for_facts=tool.only_for_facts or None,
         only_as_undo=tool.only_as_undo or None,
         schema=None if tool.schema is None else json_value(dict(tool.schema)),

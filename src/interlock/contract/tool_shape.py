@@ -1,5 +1,7 @@
 """The shape of what a contract says of its tools: what they are, who may call them, what is looked up for them."""
 
+from typing import Literal
+
 from interlock.contract.ir import ArgumentRole, OnRepeat
 from interlock.contract.scalar import (
     COUNT,
@@ -24,6 +26,7 @@ EFFECTS = one_of("read", "idempotent", "idempotent_key", "queryable", "transacti
 TIERS = one_of("green", "yellow", "red")
 ROLES: Leaf[ArgumentRole] = one_of("id", "target", "quantity", "payload", "const")
 ON_REPEAT: Leaf[OnRepeat] = one_of("return", "ask", "new")
+ERRORS: Leaf[Literal["no_effect"]] = one_of("no_effect")
 TRUSTS = one_of("trusted", "untrusted")
 UNKNOWN = one_of("unknown")
 
@@ -86,6 +89,7 @@ TOOL = Table(
         "undo": _UNDO,
         "check": Many(of=EXPRESSION, least=1),
         "on_repeat": ON_REPEAT,
+        "errors": ERRORS,
         "only_for_facts": FLAG,
         "only_as_undo": FLAG,
         "schema": AnyJson(),

@@ -6,7 +6,7 @@ from typing import cast
 import jsonschema_rs
 
 from interlock.contract.hooks import Hooks, assumed_price, price_of
-from interlock.contract.ir import Argument, Label, Tool, Undo, Unique
+from interlock.contract.ir import Argument, Label, Tool, ToolErrors, Undo, Unique
 from interlock.contract.node import Map, Node, Scalar, plain
 from interlock.contract.problem import Findings
 from interlock.contract.row import Row, read
@@ -22,7 +22,7 @@ from interlock.contract.scalar import (
     SOURCE,
     TEXT,
 )
-from interlock.contract.tool_shape import EFFECTS, ON_REPEAT, ROLES, TIERS, TRUSTS
+from interlock.contract.tool_shape import EFFECTS, ERRORS, ON_REPEAT, ROLES, TIERS, TRUSTS
 from interlock.core.canonical import Json, JsonObject
 from interlock.core.effect import EffectClass, Tier
 from interlock.core.ids import Micros, ToolName
@@ -80,6 +80,7 @@ def _tool(name: ToolName, row: Row, hooks: Hooks, timeout: Micros) -> Tool:
         undo=_undo(row.row("undo")),
         check=row.many("check", TEXT),
         on_repeat=row.get("on_repeat", ON_REPEAT, "return"),
+        errors=row.get("errors", ERRORS, _NOBODY_KNOWS),
         only_for_facts=row.get("only_for_facts", FLAG, False),
         only_as_undo=row.get("only_as_undo", FLAG, False),
         schema=_schema(row, "schema", findings),
@@ -212,4 +213,5 @@ LEFT_TO_SOURCE = "says no effect: publishing takes it from its source, `opaque` 
 OUTSIDE = ("openapi:", "page:")
 """Sources that leave for a host which outsiders can reach, unless the contract knows better."""
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_NOBODY_KNOWS: ToolErrors = ""
 _BACKOFF = Micros(200_000)

@@ -15,6 +15,7 @@ from interlock.contract.hooks import hooks_of
 from interlock.contract.ir import Assumption, Contract, Hook, Tool, Undo
 from interlock.contract.narrow import wider
 from interlock.contract.problem import ContractProblems, Problem, nearest
+from interlock.contract.servers import secrets_of
 from interlock.contract.tools import LEFT_TO_SOURCE
 from interlock.contract.unenforced import relied_on
 from interlock.core.canonical import JsonObject
@@ -191,12 +192,15 @@ class _Publishable:
 
     def secrets(self, environment: Environment, look: Look) -> None:
         """See whether each secret is there that this workflow needs in this environment."""
-        for name in sorted({tool.secret for tool in self.contract.tools.values() if tool.secret}):
-            tool = next(tool for tool in self.contract.tools.values() if tool.secret == name)
+        needed = {(tool.secret, str(tool.name), tool.place) for tool in self.contract.tools.values() if tool.secret}
+        for server, base in self.contract.servers.items():
+            here = base.apart.get(environment, base)
+            needed |= {(name, server, base.place) for name in secrets_of(here)}
+        for name, who, place in sorted(needed, key=lambda each: each[:2]):
             try:
                 look(self.contract.tenant, self.contract.workflow, environment, name)
             except SecretError as error:
-                self.wrong(tool.place, f"`{tool.name}` needs the secret `{name}`: {error}", error.fix)
+                self.wrong(place, f"`{who}` needs the secret `{name}`: {error}", error.fix)
 
     def fits_together(self, resolved: Contract) -> None:
         """Hold the names that the contract uses against the schemas that the tools turned out to have."""

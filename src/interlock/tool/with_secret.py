@@ -72,15 +72,15 @@ class ToolWithSecret:
         scrub = scrubber(self.name, secret.hidden)
 
         def late(came: Performed | Exception) -> None:
-            errand.late(_without(scrub, came) if isinstance(came, Performed) else _said_without(scrub, came))
+            errand.late(without(scrub, came) if isinstance(came, Performed) else said_without(scrub, came))
 
         try:
             line: Line | None = LineWithout(errand.line, scrub) if errand.line is not None else None
             performed = await self.tool.perform(replace(errand, secret=secret, late=late, line=line))
         except Exception as error:  # noqa: BLE001  whatever it raised, the secret may be in it
             # Nothing of what it was raised from goes along: it may show the secret to whoever prints it.
-            raise _said_without(scrub, error) from None
-        return _without(scrub, performed)
+            raise said_without(scrub, error) from None
+        return without(scrub, performed)
 
     async def _fetched(self, errand: Errand) -> Secret:
         caller = errand.action.caller
@@ -135,7 +135,8 @@ class LineWithout:
         return cast("JsonObject", self.scrub.json(dict(params)))
 
 
-def _without(scrub: Scrubber, performed: Performed) -> Performed:
+def without(scrub: Scrubber, performed: Performed) -> Performed:
+    """Take a secret out of what a tool answered."""
     if isinstance(performed.result, Unreadable):
         return performed
     try:
@@ -145,7 +146,8 @@ def _without(scrub: Scrubber, performed: Performed) -> Performed:
         return replace(performed, result=Unreadable())
 
 
-def _said_without(scrub: Scrubber, error: Exception) -> UpstreamError:
+def said_without(scrub: Scrubber, error: Exception) -> UpstreamError:
+    """Take a secret out of what a tool raised; what is no word of a tool is silence."""
     if not isinstance(error, UpstreamError):
         return UpstreamSilent(scrub.text(f"the tool raised {type(error).__name__}"), fix="look at what it did")
     message, fix = scrub.text(str(error)), scrub.text(error.fix)

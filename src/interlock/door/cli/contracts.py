@@ -157,15 +157,16 @@ async def publish(typed: Typed) -> int:
     typed = replace(typed, settings=_of_its_tenant(typed, contract))
     settings = typed.settings
     look = broker_of(settings.keys, typed.clock or app.SystemClock()).look
+    describe = app.describing(settings.keys, typed.clock)
     new = settings.file is not None and not settings.file.exists()
     if new:
         # A contract that cannot be published leaves no empty store behind, where a path was mistyped least of all.
         find_tools_here()
-        publishable(contract, environment, folder=file.parent, describe=app.describe, look=look)
+        publishable(contract, environment, folder=file.parent, describe=describe, look=look)
     with session(typed, may_make=True) as here:
         by = operator(typed, here.gateway.process)
         done = await publish_contract(
-            here.store, contract, environment, by, folder=file.parent, describe=app.describe, look=look
+            here.store, contract, environment, by, folder=file.parent, describe=describe, look=look
         )
         epoch = (await here.rows()).door.epoch
     named = [("new tools", done.new), ("changed tools", done.changed), ("gone tools", done.gone)]

@@ -7,6 +7,7 @@ from interlock.door.cli.table_ledger import KEPT_OUTSIDE
 from interlock.door.cli.table_policy import OVER_HISTORY
 from interlock.door.cli.table_record import RECORD
 from interlock.door.cli.table_secret import SECRETS
+from interlock.door.cli.table_tools import OF_SERVERS
 from interlock.door.cli.table_ways import WAYS_IN
 
 GROUPS = {
@@ -18,6 +19,7 @@ GROUPS = {
     "witness": "a witness that cosigns ledgers of others",
     "data": "what is kept of whom",
     "contract": "what a workflow may do",
+    "tools": "what servers say of their tools, and what was accepted of it",
     "policy": "why a call goes on or does not, and what a change would do",
     "secret": "credentials of tools",
     "clock": "the time of the store",
@@ -308,6 +310,7 @@ COMMANDS: tuple[Command, ...] = (
         ),
         more="exit codes: 0 if all came out as expected, 1 if not",
     ),
+    *OF_SERVERS,
     *OVER_HISTORY,
     *SECRETS,
     Command(

@@ -1,0 +1,69 @@
+"""The kinds of sources that this version can carry out: how each is described, and what carries it out.
+
+Whoever needs none of a kind should not wait for the imports that it takes.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+from interlock.core.errors import ContractInvalid
+from interlock.tool.every import EveryTool, Kind
+from interlock.tool.manifest import Asking, Manifest, function_manifest
+from interlock.tool.mcp.describe import Descriptions
+from interlock.tool.mcp.tools import McpTools
+from interlock.tool.python import PythonTools
+from interlock.tool.sql import describe_sql
+from interlock.tool.sql_tool import SqlTools
+from interlock.tool.with_secret import Broker
+
+
+def describe(asking: Asking, broker: Broker | None = None) -> Manifest:
+    """Find out what a source says of itself, for publishing. It may take as long as an import, or a connection.
+
+    Args:
+        asking: the tool, in its contract.
+        broker: hands out the secrets that it takes to ask a server. Without it none is asked.
+
+    Raises:
+        ContractInvalid: it is not there, or this version cannot carry it out.
+    """
+    kind = asking.source.partition(":")[0]
+    if kind not in _DESCRIBE:
+        fix = "write a Python function that calls it and name that: `from: python:module:function`"
+        raise ContractInvalid(f"`{kind}:` sources cannot be carried out by this version", fix=fix)
+    return _DESCRIBE[kind](asking, broker)
+
+
+def _openapi(asking: Asking, _: Broker | None) -> Manifest:
+    from interlock.tool.openapi import describe_openapi  # noqa: PLC0415
+
+    return describe_openapi(asking)
+
+
+_DESCRIBE: Mapping[str, Callable[[Asking, Broker | None], Manifest]] = {
+    "mcp": Descriptions().describe,
+    "openapi": _openapi,
+    "python": lambda asking, _: function_manifest(asking),
+    "sql": lambda asking, _: describe_sql(asking),
+}
+KINDS = frozenset(_DESCRIBE)
+"""How the sources begin that this version can carry out."""
+
+
+def every_tool(broker: Broker | None = None, *, hidden: tuple[Path, ...] = ()) -> EveryTool:
+    """Make what carries out every kind of source. It keeps connections and children until it is closed.
+
+    Args:
+        broker: hands out the secrets that servers are given.
+        hidden: folders that no server sees that runs in a sandbox here.
+    """
+    servers = partial(McpTools, broker, hidden=hidden)
+    return EveryTool({"mcp": servers, "openapi": _openapi_tools, "python": PythonTools, "sql": SqlTools})
+
+
+def _openapi_tools() -> Kind:
+    from interlock.tool.http_client import HttpClient  # noqa: PLC0415
+    from interlock.tool.openapi_tool import OpenApiTools  # noqa: PLC0415
+
+    return OpenApiTools(HttpClient())

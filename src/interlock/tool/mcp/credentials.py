@@ -1,0 +1,59 @@
+"""The secrets that a server is given: fetched for its workflow as it is reached, and taken out of what it says."""
+
+from collections.abc import Mapping
+
+from interlock.core.errand import Performed
+from interlock.core.errors import SecretError, UpstreamError, UpstreamFailed
+from interlock.core.ids import Environment, TenantId, WorkflowId
+from interlock.core.secret import Secret
+from interlock.redact.scrub import scrubber
+from interlock.tool.mcp.link import unsent
+from interlock.tool.mcp.reach import Reach
+from interlock.tool.with_secret import Broker, said_without, without
+
+Whose = tuple[TenantId, WorkflowId, Environment]
+"""Whose secrets they are."""
+Secrets = Mapping[str, Secret]
+
+
+async def fetched(reach: Reach, broker: Broker | None, whose: Whose) -> Secrets:
+    """Fetch the secrets that a server is given, as they are now.
+
+    Raises:
+        UpstreamFailed: one of them cannot be had; nothing was sent.
+    """
+    found: dict[str, Secret] = {}
+    for name in reach.secrets:
+        if broker is None:
+            raise unsent(reach.server, f"needs the secret `{name}`, and nobody here hands out any")
+        try:
+            found[name] = await broker.secret(*whose, name)
+        except SecretError as error:
+            raise UpstreamFailed(f"{error}, so nothing was sent", fix=error.fix) from error
+    return found
+
+
+def revealed(secrets: Secrets) -> dict[str, str]:
+    """Return their texts, for the one moment in which they are sent."""
+    return {name: secret.reveal() for name, secret in secrets.items()}
+
+
+def answer_without(secrets: Secrets, answer: Performed) -> Performed:
+    """Take the secrets of a server out of what it answered."""
+    for secret in secrets.values():
+        answer = without(scrubber(secret.name, secret.hidden), answer)
+    return answer
+
+
+def error_without(secrets: Secrets, error: UpstreamError) -> UpstreamError:
+    """Take the secrets of a server out of what was said of its failure."""
+    for secret in secrets.values():
+        error = said_without(scrubber(secret.name, secret.hidden), error)
+    return error
+
+
+def text_without(secrets: Secrets, text: str) -> str:
+    """Take the secrets of a server out of a text that may be cut off."""
+    for secret in secrets.values():
+        text = scrubber(secret.name, secret.hidden).text(text, cut=True)
+    return text

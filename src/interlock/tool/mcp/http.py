@@ -1,0 +1,250 @@
+"""A server over HTTP: one POST a message, answered in JSON or as a stream of events. Both eras.
+
+Until 2025-11-25 the server may give a session, whose id goes along from then on. From 2026-07-28 on a request stands
+for itself, and what routes it stands in headers too.
+"""
+
+import asyncio
+from base64 import b64encode
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
+
+from interlock.core.canonical import Json
+from interlock.core.errors import UpstreamError, UpstreamFailed, UpstreamSilent
+from interlock.core.limits import MCP_MESSAGE_BYTES_MAX, SAID_CHARS_MAX
+from interlock.tool.http_client import Answering, HttpClient, Question
+from interlock.tool.mcp import wire
+from interlock.tool.mcp.link import LOOK, NOTHING, Answer
+from interlock.tool.mcp.reach import Reach, Revealed, revealed
+from interlock.tool.mcp.sse import Event, Events
+
+_NOT_BEGUN = frozenset({400, 401, 402, 403, 404, 405, 406, 410, 411, 413, 414, 415, 421, 429, 431})
+"""What HTTP says of a request that was not even looked at."""
+_RETURNS_MAX = 8  # to a stream that its server closed before the answer
+_RETURN_SECONDS = (0.05, 5.0)
+_END_SECONDS = 0.05
+_ASKED_BACK_MAX = 100  # questions of a server during one call
+
+
+class HttpLink:
+    """Where to post, and what goes along with each message."""
+
+    def __init__(self, reach: Reach, secrets: Revealed, client: HttpClient) -> None:
+        self.tools_changed = False
+        self._server = reach.server
+        self._url = reach.url
+        self._private = reach.private
+        self._client = client
+        self._headers = {
+            **revealed(reach.headers, secrets),
+            "Content-Type": "application/json",
+            "Accept": "application/json, text/event-stream",
+        }
+        if reach.secret:
+            self._headers["Authorization"] = f"Bearer {secrets[reach.secret]}"
+        self._version = ""
+        self._session = ""
+        self._gone = False
+        self._last = 0
+
+    @property
+    def alive(self) -> bool:
+        return not self._gone
+
+    def speak(self, version: str) -> None:
+        self._version = version
+        if not version:
+            self._session = ""
+
+    async def ask(
+        self,
+        method: str,
+        params: Mapping[str, Any],
+        *,
+        name: str = "",
+        mirrored: Mapping[str, Json] = NOTHING,
+        before: Callable[[], None] = lambda: None,
+    ) -> Answer:
+        """Post a request and read until its answer."""
+        id = self._last = self._last + 1
+        headers = self._for(method, name, mirrored)
+        question = self._question("POST", headers, wire.request(id, method, params))
+        async with self._client.answering(question, before=before) as answering:
+            if answering.status not in (200, 202):
+                return await self._refusal(answering, id)
+            if method == "initialize":
+                self._session = answering.headers.get("Mcp-Session-Id", "")[:1024]
+            if _kind(answering) != "text/event-stream":
+                return self._only(await answering.body(), id)
+            stream = _Stream()
+            answer = await self._from_stream(stream, answering.chunks(), id)
+        return answer if answer is not None else await self._gone_back(stream, id)
+
+    async def tell(self, method: str, params: Mapping[str, Any]) -> None:
+        await self._post(method, wire.notification(method, params))
+
+    async def _post(self, method: str, body: bytes) -> None:
+        """Send what wants no answer. That it did not arrive shows soon enough."""
+        try:
+            await self._client.ask(self._question("POST", self._for(method, "", NOTHING), body))
+        except UpstreamError:
+            return
+
+    def _question(self, method: str, headers: Mapping[str, str], body: bytes | None) -> Question:
+        return Question(
+            method=method,
+            url=self._url,
+            headers={**self._headers, **headers},
+            body=body,
+            private=self._private,
+            bytes_max=MCP_MESSAGE_BYTES_MAX,
+        )
+
+    def _for(self, method: str, name: str, mirrored: Mapping[str, Json]) -> dict[str, str]:
+        """Return the headers that a message has of its own."""
+        headers = {"MCP-Protocol-Version": self._version} if self._version else {}
+        if self._session:
+            headers["Mcp-Session-Id"] = self._session
+        if self._version == wire.STATELESS:
+            headers["Mcp-Method"] = method
+            if name:
+                headers["Mcp-Name"] = _in_header(name)
+            headers |= {f"Mcp-Param-{key}": _in_header(_written(value)) for key, value in mirrored.items()}
+        return headers
+
+    async def _refusal(self, answering: Answering, id: int) -> Answer:
+        """Say what a status means that is not a yes."""
+        status = answering.status
+        if status not in _NOT_BEGUN:
+            raise UpstreamSilent(f"`{self._server}` answers with the status {status}", fix=LOOK)
+        if status == 404 and self._session:
+            # It has forgotten us. Whoever comes next begins anew.
+            self._gone = True
+        said = await _said(answering)
+        try:
+            message = wire.incoming(said)
+        except wire.Unreadable:
+            message = wire.Incoming()
+        if message.error is not None and message.id in (id, None) and message.error.code in wire.NOT_BEGUN:
+            return message.error
+        raise UpstreamFailed(
+            f"`{self._server}` refuses with the status {status}, so nothing was done",
+            fix="look at its credential" if status in (401, 403) else LOOK,
+            said=said.decode("utf-8", "replace")[:SAID_CHARS_MAX],
+        )
+
+    def _only(self, body: bytes, id: int) -> Answer:
+        try:
+            message = wire.incoming(body)
+        except wire.Unreadable as error:
+            raise UpstreamSilent(f"`{self._server}` answers something that is no message", fix=LOOK) from error
+        answer = _answer_in(message, id)
+        if answer is None:
+            raise UpstreamSilent(f"`{self._server}` answers something that was not asked", fix=LOOK)
+        return answer
+
+    async def _from_stream(self, stream: "_Stream", chunks: AsyncIterator[bytes], id: int) -> Answer | None:
+        """Read events until the answer is among them; nothing if the stream ends before and can be gone back to."""
+        try:
+            async for chunk in chunks:
+                for event in stream.events.feed(chunk):
+                    answer = await self._event(stream, event, id)
+                    if answer is not None:
+                        await _read_to_end(chunks)
+                        return answer
+        except UpstreamSilent:
+            if not stream.last_id:
+                raise
+        if not stream.last_id:
+            raise UpstreamSilent(f"`{self._server}` ended before it answered", fix=LOOK)
+        return None
+
+    async def _event(self, stream: "_Stream", event: Event, id: int) -> Answer | None:
+        stream.last_id = event.id or stream.last_id
+        stream.retry_millis = stream.retry_millis if event.retry_millis is None else event.retry_millis
+        if not event.data:
+            return None
+        try:
+            message = wire.incoming(event.data)
+        except wire.Unreadable as error:
+            raise UpstreamSilent(f"`{self._server}` says something that is no message", fix=LOOK) from error
+        if message.method is None:
+            return _answer_in(message, id)
+        if message.method == "notifications/tools/list_changed":
+            self.tools_changed = True
+        elif message.id is not None:
+            stream.asked_back += 1
+            if stream.asked_back > _ASKED_BACK_MAX:
+                raise UpstreamSilent(f"`{self._server}` asks instead of answering", fix=LOOK)
+            await self._post("", wire.answer_to(message))
+        return None
+
+    async def _gone_back(self, stream: "_Stream", id: int) -> Answer:
+        """Go back to a stream that was closed before the answer. It is read on; nothing is done again by it."""
+        low, high = _RETURN_SECONDS
+        for _ in range(_RETURNS_MAX):
+            await asyncio.sleep(min(max(stream.retry_millis / 1000, low), high))
+            stream.events = Events()
+            headers = {**self._for("", "", NOTHING), "Last-Event-ID": stream.last_id}
+            async with self._client.answering(self._question("GET", headers, None)) as answering:
+                if answering.status != 200 or _kind(answering) != "text/event-stream":
+                    break
+                answer = await self._from_stream(stream, answering.chunks(), id)
+            if answer is not None:
+                return answer
+        raise UpstreamSilent(f"`{self._server}` ended before it answered", fix=LOOK)
+
+    def retire(self) -> None:
+        self._gone = True
+
+    def close(self) -> None:
+        self._gone = True
+
+
+class _Stream:
+    """What is known of a stream of events, over all connections on which it came."""
+
+    def __init__(self) -> None:
+        self.events = Events()
+        self.last_id = ""
+        self.retry_millis = 1_000
+        self.asked_back = 0
+
+
+def _answer_in(message: wire.Incoming, id: int) -> Answer | None:
+    if message.method is not None or message.id != id:
+        return None
+    return message.error if message.error is not None else message.result
+
+
+async def _read_to_end(chunks: AsyncIterator[bytes]) -> None:
+    """See the stream end, as it does at once, so that its connection can be used again."""
+    try:
+        async with asyncio.timeout(_END_SECONDS):
+            async for _ in chunks:
+                pass
+    except (UpstreamSilent, TimeoutError):
+        return
+
+
+async def _said(answering: Answering) -> bytes:
+    try:
+        return await answering.body()
+    except UpstreamSilent:
+        return b""
+
+
+def _kind(answering: Answering) -> str:
+    return answering.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+
+def _in_header(value: str) -> str:
+    """Write a text so that it arrives in a header as it is."""
+    plain = value.isascii() and value.isprintable() and value == value.strip()
+    if plain and not (value.startswith("=?base64?") and value.endswith("?=")):
+        return value
+    return f"=?base64?{b64encode(value.encode()).decode()}?="
+
+
+def _written(value: Json) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

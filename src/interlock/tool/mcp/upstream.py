@@ -1,0 +1,145 @@
+"""Servers that are kept: each reached at its first use, made anew when it is lost, and never shared between tenants.
+
+A server that names secrets is one for each workflow and environment too, because a secret belongs to those.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from interlock.core.action import Caller
+from interlock.core.errors import UpstreamError
+from interlock.core.limits import MCP_BACKOFF_SECONDS_MAX, MCP_CONNECT_SECONDS_MAX, MCP_LISTED_SECONDS_MAX
+from interlock.tool.mcp.credentials import Secrets, fetched, revealed
+from interlock.tool.mcp.link import Link, unsent
+from interlock.tool.mcp.reach import Reach, Revealed
+from interlock.tool.mcp.session import Session, begun
+from interlock.tool.with_secret import Broker
+
+_SHORT_LIFE_SECONDS = 30
+"""A server that is lost sooner is not made anew at once, again and again."""
+_PAUSE_SECONDS = 0.2
+
+Make = Callable[[Reach, Revealed], Awaitable[Link]]
+"""Makes a link to a server, with the secrets that it names."""
+
+
+class Upstreams:
+    """All servers that are kept, on one loop."""
+
+    def __init__(self, make: Make, broker: Broker | None) -> None:
+        self._make = make
+        self._broker = broker
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._kept: dict[tuple[str, ...], Upstream] = {}
+
+    def of(self, caller: Caller, reach: Reach, hash: str) -> "Upstream":
+        """Return the server that is this caller's. Those of a loop that has ended are forgotten."""
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            self.close()
+            self._loop = loop
+        place = (caller.workflow, caller.environment) if reach.secrets else ()
+        key = (caller.tenant, hash, *place)
+        if key not in self._kept:
+            self._kept[key] = Upstream(reach, self._make, self._broker, caller)
+        return self._kept[key]
+
+    def close(self) -> None:
+        for each in self._kept.values():
+            each.close()
+        self._kept.clear()
+
+
+class Upstream:
+    """One server, for whoever may use it."""
+
+    def __init__(self, reach: Reach, make: Make, broker: Broker | None, caller: Caller) -> None:
+        self._reach = reach
+        self._make = make
+        self._broker = broker
+        self._of = (caller.tenant, caller.workflow, caller.environment)
+        self._now = asyncio.get_running_loop().time
+        self._session: Session | None = None
+        self.secrets: Secrets = {}
+        """What it was given, so that it can be taken out of what it says."""
+        self._coming: asyncio.Task[Session] | None = None
+        self._begun_at = 0.0
+        self._failures = 0
+        self._not_before = 0.0
+
+    async def ready(self) -> Session:
+        """Return the server, there and with its tools as they are now.
+
+        Raises:
+            UpstreamFailed: it is not there, or a secret cannot be had; nothing was sent.
+        """
+        secrets = await fetched(self._reach, self._broker, self._of)
+        if self._session is not None and revealed(secrets) != revealed(self.secrets):
+            # What it was started with counts no longer. What is under way with it ends as it began.
+            self._session.link.retire()
+            self._session = None
+        session = self._session
+        if session is not None and session.link.alive and not self._stale(session):
+            return session
+        if self._coming is None:
+            # Whoever comes meanwhile waits for the one who began; who leaves stops nobody else's.
+            self.secrets = secrets
+            self._coming = asyncio.create_task(self._renewed())
+            self._coming.add_done_callback(self._came)
+        return await asyncio.shield(self._coming)
+
+    def _stale(self, session: Session) -> bool:
+        return session.link.tools_changed or self._now() - session.listed_at > MCP_LISTED_SECONDS_MAX
+
+    def _came(self, coming: "asyncio.Task[Session]") -> None:
+        self._coming = None
+        # Everybody who waited may have left.
+        _ = coming.cancelled() or coming.exception()
+
+    async def _renewed(self) -> Session:
+        """Look again at what the server lists, or make it anew."""
+        session = self._session
+        if session is not None and session.link.alive:
+            try:
+                async with asyncio.timeout(MCP_CONNECT_SECONDS_MAX):
+                    await session.list_tools()
+            except (UpstreamError, TimeoutError):
+                session.link.retire()
+            else:
+                return session
+        self._session = None
+        if session is not None:
+            short = self._now() - self._begun_at < _SHORT_LIFE_SECONDS
+            self._failures = self._failures + 1 if short else 1
+            self._pause(self._failures - 1)
+        return await self._made()
+
+    async def _made(self) -> Session:
+        left = self._not_before - self._now()
+        if left > 0:
+            raise unsent(self._reach.server, f"is down and is tried again in {left:.1f} s")
+        self._begun_at = self._now()
+        secrets = revealed(self.secrets)
+        try:
+            async with asyncio.timeout(MCP_CONNECT_SECONDS_MAX):
+                self._session = await begun(lambda: self._make(self._reach, secrets), self._reach, self._now)
+        except TimeoutError as error:
+            self._failed()
+            why = f"did not say within {MCP_CONNECT_SECONDS_MAX} s what it is"
+            raise unsent(self._reach.server, why) from error
+        except UpstreamError:
+            self._failed()
+            raise
+        return self._session
+
+    def _failed(self) -> None:
+        self._failures += 1
+        self._pause(self._failures)
+
+    def _pause(self, times: int) -> None:
+        seconds = min(_PAUSE_SECONDS * 2**times, MCP_BACKOFF_SECONDS_MAX) if times else 0.0
+        self._not_before = self._now() + seconds
+
+    def close(self) -> None:
+        if self._session is not None:
+            self._session.link.close()

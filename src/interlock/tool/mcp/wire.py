@@ -1,0 +1,154 @@
+"""JSON-RPC as MCP speaks it: what is written, and what an answer may look like. No I/O."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from interlock.core.canonical import Json
+
+OFFERED = "2025-11-25"
+"""The version that a handshake begins with; the other side may answer with an older one."""
+HANDSHAKES = frozenset({"2024-11-05", "2025-03-26", "2025-06-18", OFFERED})
+STATELESS = "2026-07-28"
+"""The version without a handshake: every request says itself what it needs."""
+VERSIONS = (*sorted(HANDSHAKES), STATELESS)
+
+METHOD_NOT_FOUND = -32601
+INVALID_PARAMS = -32602
+VERSION_UNSUPPORTED = -32022
+NOT_BEGUN = frozenset({-32700, -32600, METHOD_NOT_FOUND, INVALID_PARAMS, -32020, -32021, VERSION_UNSUPPORTED})
+"""Errors that say of a request that it was not even begun: it was not understood, or nothing has that name."""
+
+CLIENT = {"name": "interlock", "version": "1"}
+KEY_IN_META = "interlock/idempotency-key"
+_META = "io.modelcontextprotocol/"
+
+
+class RpcError(msgspec.Struct, frozen=True):
+    """An error as JSON-RPC says it. Its message is foreign text."""
+
+    code: int
+    message: str = ""
+    data: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class Incoming(msgspec.Struct, frozen=True):
+    """Anything that may come in: an answer, a request, or a notification."""
+
+    id: int | str | None = None
+    method: str | None = None
+    result: msgspec.Raw = msgspec.Raw(b"null")
+    error: RpcError | None = None
+
+
+class Said(msgspec.Struct, frozen=True):
+    """What a server says of itself."""
+
+    name: str = ""
+    version: str = ""
+
+
+class Initialized(msgspec.Struct, frozen=True, rename="camel"):
+    """The answer to a handshake."""
+
+    protocol_version: str
+    server_info: Said = Said()
+
+
+class Discovered(msgspec.Struct, frozen=True, rename="camel"):
+    """The answer to the question what a server is, where there is no handshake."""
+
+    supported_versions: tuple[str, ...]
+
+
+class Page(msgspec.Struct, frozen=True, rename="camel"):
+    """A part of the list of tools."""
+
+    tools: tuple[msgspec.Raw, ...]
+    next_cursor: str | None = None
+
+
+class Listed(msgspec.Struct, frozen=True, rename="camel"):
+    """A tool as its server lists it."""
+
+    name: str
+    description: str = ""
+    input_schema: dict[str, Any] = {}
+    output_schema: dict[str, Any] | None = None
+    annotations: dict[str, Any] = {}
+    """What the server says of the tool's safety. It is foreign, so nothing is decided by it."""
+
+
+class Called(msgspec.Struct, frozen=True, rename="camel"):
+    """The answer to a call."""
+
+    content: tuple[dict[str, Any], ...] = ()
+    structured_content: Any = None
+    is_error: bool = False
+    result_type: str = "complete"
+
+
+class Wanted(msgspec.Struct, frozen=True, rename="camel"):
+    """What a server wants before it goes on with a call."""
+
+    result_type: str = "complete"
+    input_requests: dict[str, Any] | None = None
+    request_state: str | None = None
+
+
+def _exact(text: str) -> float:
+    """Read a number that is none of the whole ones, if it keeps its value on the way."""
+    number = float(text)
+    if Decimal(repr(number)) != Decimal(text):
+        raise ValueError("a number has more digits than JSON readers keep")
+    return number
+
+
+_INCOMING = msgspec.json.Decoder(Incoming)
+_INITIALIZED = msgspec.json.Decoder(Initialized)
+_DISCOVERED = msgspec.json.Decoder(Discovered)
+_PAGE = msgspec.json.Decoder(Page)
+_LISTED = msgspec.json.Decoder(Listed, float_hook=_exact)
+_WANTED = msgspec.json.Decoder(Wanted)
+_CALLED = msgspec.json.Decoder(Called, float_hook=_exact)
+_ENCODER = msgspec.json.Encoder()
+
+incoming = _INCOMING.decode
+initialized = _INITIALIZED.decode
+discovered = _DISCOVERED.decode
+page = _PAGE.decode
+listed = _LISTED.decode
+called = _CALLED.decode
+wanted = _WANTED.decode
+
+Unreadable = (msgspec.DecodeError, ValueError, RecursionError)
+"""What reading raises of something that is not as it should be."""
+
+
+def request(id: int, method: str, params: Mapping[str, Any]) -> bytes:
+    """Write a request."""
+    return _ENCODER.encode({"jsonrpc": "2.0", "id": id, "method": method, "params": params})
+
+
+def notification(method: str, params: Mapping[str, Any]) -> bytes:
+    """Write what wants no answer."""
+    return _ENCODER.encode({"jsonrpc": "2.0", "method": method, "params": params})
+
+
+def answer_to(asked: Incoming) -> bytes:
+    """Answer what a server asks of us. This is the one place that says what it may have.
+
+    It may know that we are there. Sampling, elicitation and roots are refused: nothing announced them, and each would
+    be an action of its own.
+    """
+    if asked.method == "ping":
+        return _ENCODER.encode({"jsonrpc": "2.0", "id": asked.id, "result": {}})
+    refusal = {"code": METHOD_NOT_FOUND, "message": "this client does not offer that"}
+    return _ENCODER.encode({"jsonrpc": "2.0", "id": asked.id, "error": refusal})
+
+
+def envelope() -> dict[str, Json]:
+    """Say with a request what a handshake would have said once."""
+    return {f"{_META}protocolVersion": STATELESS, f"{_META}clientInfo": dict(CLIENT), f"{_META}clientCapabilities": {}}
