@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,8 +51,10 @@ def test_no_door_knows_a_tool() -> None:
     assert doors == []
 
 
-_DESCRIBING = frozenset({"interlock.tool.manifest"})
-"""What a door may know of tools: what a source says of itself."""
+_DESCRIBING = frozenset(
+    {"interlock.tool.manifest", "interlock.tool.mcp.listed", "interlock.tool.mcp.lock", "interlock.tool.mcp.review"}
+)
+"""What a door may know of tools: what a source says of itself, and what was reviewed of that."""
 
 
 def _imported(tree: ast.Module) -> Iterator[str]:
