@@ -179,12 +179,12 @@ _PASSWORD = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://[^/?#@]*?:([^/?#]+)@|^[^:/\s
 def _forms(part: str) -> Iterator[str]:
     """Write a secret in every way that costs nothing to try."""
     raw = part.encode(errors="surrogatepass")
-    for same in {part, part.upper(), part.lower(), part.swapcase()}:
-        yield from (same, same[::-1])
-    # As readers see it that take bytes, or units of 16 bits, for characters.
-    yield from (raw.decode("latin-1"), raw.decode("latin-1")[::-1], part.replace(" ", "+"))
     units = part.encode("utf-16-be", "surrogatepass")
-    yield "".join(chr(int.from_bytes(units[at : at + 2])) for at in range(0, len(units), 2))
+    # As it is, and as readers see it that take bytes, or units of 16 bits, for characters.
+    read = (part, raw.decode("latin-1"), "".join(chr(units[at] << 8 | units[at + 1]) for at in range(0, len(units), 2)))
+    for same in {case for each in read for case in (each, each.upper(), each.lower(), each.swapcase())}:
+        for signs in (same, same.replace(" ", "+")):
+            yield from (signs, signs[::-1])
     yield from (raw.hex(), raw[::-1].hex())
     for before in range(3):
         for encode in (b64encode, urlsafe_b64encode):
