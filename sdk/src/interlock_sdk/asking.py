@@ -1,0 +1,145 @@
+"""What a client can say: each way of asking as a talk, the same for one that blocks and one that awaits."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from secrets import token_hex
+from typing import Any, Protocol
+from urllib.parse import quote, urlsplit
+
+from interlock_sdk.errors import NotWanted, UnderWay
+from interlock_sdk.outcome import Action, Outcome, Parked, Tool
+from interlock_sdk.talk import Ask, Pause, Retry, Talk, ask
+from interlock_sdk.wire import action_in, outcome_in, returned, tools_in, written
+
+CALL_SECONDS = 150.0  # a tool may take 120, and what is recorded before and after it some more
+LOOK_SECONDS = 15.0
+POLL_SECONDS_MAX = 30  # what the server lets one question wait
+POLL_SECONDS_MIN = 1.0  # between two questions about one action, where the server does not hold them back
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposed:
+    """One call, as it is asked for."""
+
+    tool: str
+    arguments: Mapping[str, Any]
+    run: str | None
+    key: str | None
+    occurrence: int
+    agent: str | None
+    principal: str | None
+
+
+class Signer(Protocol):
+    """Signs what an agent proposes; see `signing`."""
+
+    def headers(self, proposed: Proposed) -> Mapping[str, str]:
+        """Sign one proposal, now."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """Who asks, and how patiently."""
+
+    agent: str | None
+    principal: str | None
+    retry: Retry
+    signer: Signer | None
+    call_seconds: float = CALL_SECONDS
+    _names: dict[str, str] = field(init=False, default_factory=dict[str, str])
+
+    def __post_init__(self) -> None:
+        named = {"agent": self.agent, "principal": self.principal}
+        self._names.update({name: said for name, said in named.items() if said is not None})
+
+    def call(
+        self,
+        tool: str,
+        arguments: Mapping[str, Any],
+        *,
+        run: str | None,
+        key: str | None,
+        occurrence: int,
+        wait: float | None,
+    ) -> Talk[Outcome]:
+        """Ask for an action."""
+        # Within a run the call is known by its arguments and its number, and a key of our own would hide that.
+        key = token_hex(16) if key is None and run is None else key
+        proposed = Proposed(
+            tool=tool,
+            arguments=arguments,
+            run=run,
+            key=key,
+            occurrence=occurrence,
+            agent=self.agent,
+            principal=self.principal,
+        )
+        said = {"tool": tool, "arguments": arguments, "occurrence": occurrence, **self._names}
+        body = written(said if run is None else {**said, "run": run})
+        heard = yield from ask(lambda: self._proposal(proposed, body), self.retry, key=key, run=run)
+        outcome = outcome_in(heard)
+        if isinstance(outcome, Parked) and wait:
+            return (yield from self.wait(outcome, wait))
+        return outcome
+
+    def _proposal(self, proposed: Proposed, body: bytes) -> Ask:
+        headers = {"Content-Type": "application/json"}
+        if proposed.key is not None:
+            headers["Idempotency-Key"] = proposed.key
+        if self.signer is not None:
+            headers.update(self.signer.headers(proposed))
+        return Ask(method="POST", path="/v1/actions", headers=headers, body=body, seconds=self.call_seconds)
+
+    def action(self, id: str, *, wait: float = 0) -> Talk[Action]:
+        """Ask where an action stands, now or as soon as it has ended."""
+        path = f"/v1/actions/{quote(id, safe='')}" + (f"?wait={wait:g}" if wait else "")
+        return action_in(
+            (yield from ask(lambda: Ask(method="GET", path=path, seconds=LOOK_SECONDS + wait), self.retry))
+        )
+
+    def wait(self, about: str | Parked, timeout: float | None) -> Talk[Outcome]:
+        """Ask again and again until an action has ended."""
+        id = about if isinstance(about, str) else about.action
+        until = None if timeout is None else time.monotonic() + timeout
+        while True:
+            began = time.monotonic()
+            left = POLL_SECONDS_MAX if until is None else max(0.0, until - began)
+            action = yield from self.action(id, wait=min(POLL_SECONDS_MAX, round(left, 3)))
+            if action.outcome is not None and not isinstance(action.outcome, Parked):
+                return returned(action.outcome)
+            now = time.monotonic()
+            if until is not None and now >= until:
+                if action.outcome is None:
+                    raise UnderWay(id)
+                return action.outcome
+            if now - began < POLL_SECONDS_MIN:
+                yield Pause(seconds=POLL_SECONDS_MIN if until is None else min(POLL_SECONDS_MIN, until - now))
+
+    def tools(self) -> Talk[list[Tool]]:
+        """Ask what the contract lets this token call."""
+        return tools_in((yield from ask(lambda: Ask(method="GET", path="/v1/tools", seconds=LOOK_SECONDS), self.retry)))
+
+
+def address_of(url: str, *, unsafe_plaintext: bool) -> tuple[str, bool]:
+    """Return the address of a server without its last slash, and whether it is on this machine.
+
+    Raises:
+        NotWanted: it is no such address, or tokens would go over the wire in the open.
+    """
+    try:
+        parts = urlsplit(url)
+        here = parts.hostname in ("localhost", "127.0.0.1", "::1")
+        fits = parts.scheme in ("http", "https") and parts.hostname and not parts.query and not parts.fragment
+        fits = fits and parts.username is None and (parts.port is None or parts.port > 0)
+    except ValueError:
+        fits, here, parts = False, False, urlsplit("")
+    if not fits:
+        raise NotWanted("this is no address of a server", fix="say one such as `https://interlock.acme.example`")
+    if parts.scheme == "http" and not here and not unsafe_plaintext:
+        raise NotWanted(
+            "the token would go over the wire in the open",
+            fix="say an `https` address, or `unsafe_plaintext=True` where something else encrypts the way",
+        )
+    return url.rstrip("/"), here

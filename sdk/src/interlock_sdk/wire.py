@@ -1,0 +1,190 @@
+"""The wire of the HTTP API: what is written into a request, and what is read from an answer."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, NoReturn, TypedDict, cast
+
+from interlock_sdk.errors import (
+    Failed,
+    InterlockError,
+    Later,
+    NotLetIn,
+    NotThere,
+    NotUnderstood,
+    NotWanted,
+    Receipt,
+    Refused,
+    Wrong,
+)
+from interlock_sdk.outcome import Action, Done, Outcome, Parked, Suggested, Tool, Uncertain, WaitsFor
+from interlock_sdk.talk import AGAIN, Heard, after_seconds
+
+Data = Mapping[str, Any]
+
+
+class _Head(TypedDict):
+    action: str
+    recalled: bool
+    receipt: Receipt | None
+
+
+_ELSEWHERE = "see whether this address is that of `interlock serve`, and whether both have the same version"
+_AS_PEOPLE_SAY = "do not rephrase and try again: whoever runs this can look at it with `interlock explain`"
+
+
+def written(said: Data) -> bytes:
+    """Write a body.
+
+    Raises:
+        NotWanted: it has something that JSON does not have.
+    """
+    try:
+        return json.dumps(said, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
+    except (TypeError, ValueError, RecursionError):
+        fix = "pass what JSON has: objects, lists, text, finite numbers, true, false, null"
+        raise NotWanted("the arguments cannot be written as JSON", fix=fix) from None
+
+
+def outcome_in(heard: Heard) -> Outcome:
+    """Read how a call ended.
+
+    Raises:
+        Refused, Failed: it says no.
+        InterlockError: it says something else than how a call ended.
+    """
+    return returned(ending_of(answer_in(heard)))
+
+
+def returned(ending: Outcome | Refused | Failed) -> Outcome:
+    """Return what may be returned, and raise what says no."""
+    match ending:
+        case Refused() | Failed():
+            raise ending
+        case _:
+            return ending
+
+
+def action_in(heard: Heard) -> Action:
+    """Read where an action stands."""
+    data = answer_in(heard)
+    names = ("id", "state", "tool", "workflow", "environment", "agent", "principal", "run", "asked_at", "changed_at")
+    try:
+        said = data.get("outcome")
+        return Action(**{name: str(data[name]) for name in names}, outcome=ending_of(said) if said else None)
+    except (KeyError, TypeError, AttributeError):
+        _not_understood(heard.status)
+
+
+def tools_in(heard: Heard) -> list[Tool]:
+    """Read which tools there are."""
+    try:
+        return [
+            Tool(
+                name=str(each["name"]),
+                description=str(each["description"]),
+                takes=each["arguments"],
+                gives=each["result"],
+                read_only=each["effect"] == "read",
+            )
+            for each in answer_in(heard)["tools"]
+        ]
+    except (KeyError, TypeError, AttributeError):
+        _not_understood(heard.status)
+
+
+def answer_in(heard: Heard) -> Data:
+    """Read an answer that is no problem.
+
+    Raises:
+        InterlockError: it is one, or it is none of an Interlock.
+    """
+    try:
+        data: Any = json.loads(heard.body)
+    except (ValueError, RecursionError):
+        data = None
+    if heard.status in (200, 202) and isinstance(data, dict):
+        return cast("Data", data)
+    if heard.status >= 400 and isinstance(data, dict) and "type" in data:
+        raise _problem(heard, cast("Data", data))
+    if heard.status in AGAIN:
+        seconds = after_seconds(heard)
+        raise Later(f"it said {heard.status}", fix=f"try again after {seconds:g} seconds", seconds=seconds)
+    _not_understood(heard.status)
+
+
+def _not_understood(status: int) -> NoReturn:
+    raise NotUnderstood(f"what answers there is no Interlock: it said {status}", fix=_ELSEWHERE) from None
+
+
+def ending_of(data: Data) -> Outcome | Refused | Failed:
+    """Read how a call ended, as a value.
+
+    Raises:
+        NotUnderstood: it is not as an Interlock says it.
+    """
+    try:
+        return _ending(data)
+    except (KeyError, TypeError, AttributeError):
+        raise NotUnderstood("an outcome is not as it should be", fix=_ELSEWHERE) from None
+
+
+def _ending(data: Data) -> Outcome | Refused | Failed:
+    seal = data.get("receipt")
+    head = _Head(
+        action=str(data["action"]),
+        recalled=bool(data.get("recalled", False)),
+        receipt=Receipt(leaf=seal["leaf"], index=seal["index"], head=seal["head"]) if seal else None,
+    )
+    match data["outcome"]:
+        case "done":
+            return Done(**head, result=data["result"], check_failed=data.get("check") == "failed")
+        case "parked":
+            waits = tuple(WaitsFor(roles=tuple(e["roles"]), people=e["people"]) for e in data["waits_for"])
+            return Parked(**head, waits_for=waits, until=data["until"])
+        case "suggested":
+            return Suggested(**head, preview=data["preview"], draft=data["draft"])
+        case "uncertain":
+            return Uncertain(**head)
+        case "refused":
+            return _refused(data, head)
+        case "failed":
+            said = str(data.get("said") or "")
+            return Failed("the tool failed and has done nothing", fix=_fix(data), said=said, **head)
+        case _:
+            raise KeyError("outcome")
+
+
+def _refused(data: Data, head: _Head) -> Refused:
+    reason, wrong = str(data["reason"]), _wrong(data)
+    where = "".join(f"; `{each.path}`: {each.kind}" for each in wrong)
+    return Refused(f"refused: {reason}{where}", fix=_fix(data), reason=reason, wrong=wrong, **head)
+
+
+def _fix(data: Data) -> str:
+    return str(data.get("fix") or _AS_PEOPLE_SAY)
+
+
+def _wrong(data: Data) -> tuple[Wrong, ...]:
+    return tuple(Wrong(path=str(each["path"]), kind=str(each["kind"])) for each in data.get("wrong") or ())
+
+
+def _problem(heard: Heard, data: Data) -> InterlockError:
+    """Make an error of a problem as RFC 9457 writes it."""
+    try:
+        if data.get("outcome"):
+            ending = _ending({"action": "", **data})
+            if isinstance(ending, Refused | Failed):
+                return ending
+        why, fix, kind = str(data["detail"]), _fix(data), str(data["type"]).rpartition("/")[2]
+        wrong = _wrong(data)
+    except (KeyError, TypeError, AttributeError):
+        _not_understood(heard.status)
+    match kind:
+        case "not-known" | "not-permitted" | "not-from-here":
+            return NotLetIn(why, fix=fix)
+        case "nothing-there":
+            return NotThere(why, fix=fix)
+        case "later" | "too-often":
+            return Later(why, fix=fix, seconds=after_seconds(heard))
+        case _:
+            return NotWanted(why, fix=fix, wrong=wrong)
