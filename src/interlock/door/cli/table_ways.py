@@ -47,4 +47,29 @@ WAYS_IN: tuple[Command, ...] = (
         more="It has the right to perform on the store until the client closes its end. Where several clients run at "
         "once, let one `interlock serve` perform, and start each with `--url http://127.0.0.1:7400/mcp`.",
     ),
+    Command(
+        name="mcp import",
+        says="bring the MCP servers of a client or an editor behind a contract, and put Interlock in their place",
+        run="mcp_import:imported",
+        example="~/.cursor/mcp.json",
+        takes=(
+            arg("file", metavar="FILE", help="the file in which the client lists its MCP servers"),
+            arg("--contract", default="contract.yaml", metavar="FILE", help="the contract (default contract.yaml)"),
+            arg("--workflow", default="desktop", metavar="W", help="the workflow (default desktop)"),
+            arg("--env", default="dev", metavar="E", help="the environment (default dev)"),
+        ),
+        more="Twice: first it writes the contract and keeps the credentials; once that is published, it rewrites FILE. "
+        "What stood there is kept beside it. Read: JSON of Claude Desktop, Claude Code, Cursor, Windsurf, Cline, "
+        "Gemini CLI, VS Code, Zed; TOML of Codex.",
+    ),
+    Command(
+        name="mcp restore",
+        says="put back what a client's configuration was before `mcp import` rewrote it",
+        run="mcp_import:restored",
+        example="~/.cursor/mcp.json",
+        takes=(
+            arg("file", metavar="FILE", help="the file that was rewritten"),
+            arg("--over", action="store_true", help="even if servers were added to it since"),
+        ),
+    ),
 )

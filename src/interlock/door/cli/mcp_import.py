@@ -1,0 +1,217 @@
+"""`mcp import`, `mcp restore`: a client that used MCP servers by itself uses them through Interlock, and back again.
+
+First time: a contract with its servers is written, and their credentials go into the encrypted file. Once the contract
+is published, the same words put Interlock into the client's configuration. What stood there is kept beside it.
+"""
+
+import re
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from interlock.app import SystemClock
+from interlock.contract.written import Number, Written, yaml_text
+from interlock.core.errors import InterlockError, NotPermitted
+from interlock.core.ids import Environment, TenantId, WorkflowId
+from interlock.door.cli.client_config import OURS, ClientConfig, Found, read_config
+from interlock.door.cli.reading import name_of
+from interlock.door.cli.render import block, clean, listed
+from interlock.door.cli.screen import Typed
+from interlock.door.cli.session import awaited, session
+from interlock.owned import write_new
+from interlock.secret.installed import sealed_file
+from interlock.secret.kept import SecretId, text_of
+
+_KEPT = ".before-interlock"
+_NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9_.-]+")
+
+
+@awaited
+async def imported(typed: Typed) -> int:
+    """Bring the servers of a client behind a contract, then put Interlock in their place."""
+    path, contract = Path(typed.given.file), Path(typed.given.contract)
+    config = read_config(path.name, path.read_bytes())
+    if config.ours and not config.movable:
+        typed.screen.show({"file": str(path), "moved": []}, f"{path} goes through Interlock already")
+        return 0
+    if not config.movable:
+        raise InterlockError(
+            f"`{path}` has no server that Interlock can take the place of{_reasons(config)}", fix="name another file"
+        )
+    if not contract.exists():
+        return _begun(typed, config, contract)
+    if not await _published(typed):
+        raise InterlockError(
+            f"`{contract}` is there, and is not in force",
+            fix=f"publish it: `interlock contract publish {contract} --env {typed.given.env}`, then say this again",
+        )
+    return _rewritten(typed, config, path)
+
+
+def _reasons(config: ClientConfig) -> str:
+    return "".join(f"; `{clean(server.name)}`: {server.why_not}" for server in config.servers if server.why_not)
+
+
+def _begun(typed: Typed, config: ClientConfig, contract: Path) -> int:
+    given = typed.given
+    names = _names(config.movable)
+    settings = typed.settings
+    workflow, environment = name_of(given.workflow, "workflow"), name_of(given.env, "environment")
+    values: dict[str, str] = {}
+    servers = {name: _server(name, found, values) for name, found in names.items()}
+    settings.keys.mkdir(mode=0o700, parents=True, exist_ok=True)
+    kept, now = sealed_file(settings.keys), (typed.clock or SystemClock()).now()
+    for name, value in values.items():
+        kept.put(_secret(settings.tenant, workflow, environment, name), text_of(value), now)
+    text = _contract(workflow, environment, settings.tenant, servers)
+    with contract.open("x", encoding="utf-8") as file:
+        file.write(text)
+    skipped = {server.name: server.why_not for server in config.servers if server.why_not}
+    data: dict[str, Any] = {
+        "contract": str(contract),
+        "servers": {name: found.name for name, found in names.items()},
+        "secrets": sorted(values),
+        "left_alone": skipped,
+    }
+    typed.screen.show(data, "\n".join(_told(contract, data, workflow, environment, Path(given.file))))
+    return 0
+
+
+def _names(found: tuple[Found, ...]) -> dict[str, Found]:
+    """Name each server as a contract can, no two alike."""
+    names: dict[str, Found] = {}
+    for server in found:
+        name = _NOT_IN_A_NAME.sub("-", server.name).strip("-.")[:64] or "server"
+        while name in names:
+            name += "-2"
+        names[name] = server
+    return names
+
+
+def _server(name: str, found: Found, values: dict[str, str]) -> Written:
+    """Write a server as a contract does. What its client told it may be a credential, and becomes a secret."""
+
+    def kept(said: str, value: str) -> str:
+        secret = f"{name}-{_NOT_IN_A_NAME.sub('-', said).lower()}"
+        values[secret] = value
+        return f"secret:{secret}"
+
+    env = {each: kept(each, value) for each, value in found.env.items()}
+    headers = {each: kept(each, value) for each, value in found.headers.items()}
+    if found.url:
+        private: dict[str, Written] = {"private": True} if urlsplit(found.url).scheme == "http" else {}
+        return {"url": found.url, **({"headers": headers} if headers else {}), **private}
+    return {"command": list(found.command), **({"env": env} if env else {})}
+
+
+def _secret(tenant: TenantId, workflow: str, environment: str, name: str) -> SecretId:
+    return SecretId(tenant=tenant, workflow=WorkflowId(workflow), environment=Environment(environment), name=name)
+
+
+def _contract(workflow: str, environment: str, tenant: TenantId, servers: dict[str, Written]) -> str:
+    head: dict[str, Written] = {
+        "interlock": Number("1"),
+        "workflow": workflow,
+        "tenant": tenant,
+        "environments": {environment: {"mode": "ask"}},
+        "servers": servers,
+    }
+    tail = (
+        "# What agents may call. `interlock tools import` prints the lines of a server: say of each what it does.\n"
+        "tools: {}\npermissions: { allowed_tools: [] }\n"
+    )
+    return yaml_text(head) + tail
+
+
+def _told(contract: Path, data: dict[str, Any], workflow: str, environment: str, config: Path) -> list[str]:
+    pairs: list[tuple[str, object]] = [
+        ("written", contract),
+        ("servers", listed(data["servers"])),
+        ("secrets", listed(data["secrets"])),
+        ("left alone", "\n".join(f"{clean(name)}: {why}" for name, why in data["left_alone"].items())),
+    ]
+    steps = [
+        f"interlock tools import {contract} --server {next(iter(data['servers']))} --env {environment}",
+        f"interlock tools review {contract} --env {environment}",
+        f"interlock contract publish {contract} --env {environment}",
+        f"interlock mcp import {config} --contract {contract} --workflow {workflow} --env {environment}",
+    ]
+    says = (
+        "what it has, as lines for the contract",
+        "look at each, and accept it",
+        "in force",
+        "now through Interlock",
+    )
+    lines = [line for says, step in zip(says, steps, strict=True) for line in (f"  # {says}", f"  {step}")]
+    return [block(pairs, _WIDTH), "", "next:", *lines]
+
+
+async def _published(typed: Typed) -> bool:
+    given = typed.given
+    if typed.settings.file is not None and not typed.settings.file.exists():
+        return False
+    with session(typed) as here:
+        door = (await here.rows()).door
+    return door.of(WorkflowId(given.workflow), Environment(given.env)) is not None
+
+
+def _command(typed: Typed) -> list[str]:
+    """Write the line that a client starts Interlock with, whatever folder it starts it in."""
+    settings, given = typed.settings, typed.given
+    store = settings.store if settings.file is None else str(settings.file.resolve())
+    found = shutil.which("interlock")
+    program = [found] if found is not None else [sys.executable, "-m", "interlock"]
+    place = ["--tenant", settings.tenant, "--workflow", given.workflow, "--env", given.env]
+    return [*program, "mcp", "stdio", "--store", store, "--keys", str(settings.keys.resolve()), *place]
+
+
+def _rewritten(typed: Typed, config: ClientConfig, path: Path) -> int:
+    kept = path.with_name(path.name + _KEPT)
+    try:
+        write_new(kept, config.text.encode())
+    except FileExistsError as error:
+        fix = f"`interlock mcp restore {path}` puts it back; or move it away"
+        raise NotPermitted(f"what stood in `{path}` before is in `{kept}` already", fix=fix) from error
+    _replace(path, config.through(_command(typed)))
+    moved = [server.name for server in config.movable]
+    pairs: list[tuple[str, object]] = [
+        ("rewritten", path),
+        ("moved", listed(map(clean, moved))),
+        ("before", f"{kept}, which holds its credentials: nobody else can read it"),
+        ("undo", f"`interlock mcp restore {path}`"),
+    ]
+    data = {"file": str(path), "moved": moved, "before": str(kept)}
+    typed.screen.show(data, block(pairs, typed.screen.width))
+    typed.screen.note("note: start the client anew")
+    return 0
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file so that a crash leaves the old one or the new one."""
+    beside = path.with_name(f".{path.name}.new")
+    beside.unlink(missing_ok=True)
+    write_new(beside, text.encode())
+    beside.chmod(path.stat().st_mode & 0o777)
+    beside.replace(path)
+
+
+def restored(typed: Typed) -> int:
+    """Put back what a client's configuration was before Interlock came into it."""
+    path = Path(typed.given.file)
+    kept = path.with_name(path.name + _KEPT)
+    if not kept.exists():
+        raise InterlockError(f"there is no `{kept}`", fix="name the file that `interlock mcp import` rewrote")
+    config = read_config(path.name, path.read_bytes())
+    added = sorted(server.name for server in config.servers if server.name != OURS and not server.why_not)
+    if added and not typed.given.over:
+        what = f"`{path}` has changed since: {listed(map(clean, added))} would be lost"
+        raise NotPermitted(what, fix="move it into the other file by hand, or say `--over`")
+    _replace(path, kept.read_text(encoding="utf-8"))
+    kept.unlink()
+    typed.screen.show({"file": str(path)}, f"{path} is as it was before Interlock")
+    return 0
+
+
+_WIDTH = 100

@@ -1,0 +1,119 @@
+"""`mcp import`, `mcp restore`: a client that used MCP servers by itself uses them through Interlock, and back again."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from command_line import ROOT, Shell, child
+from mcp_server import ECHO
+
+pytestmark = pytest.mark.slow
+
+SERVER = str(ROOT / "tests" / "mcp_server.py")
+CONFIG: dict[str, Any] = {
+    "mcpServers": {
+        "Shop floor": {"command": sys.executable, "args": [SERVER, "./"], "env": {"SHOP_TOKEN": "canary-5c1"}},
+        "old": {"type": "sse", "url": "https://old.example/sse"},
+    },
+    "theme": "dark",
+}
+WORDS = ("mcp", "import", "client.json", "--contract", "desk.yaml")
+
+
+@pytest.fixture
+def client(on_file: Shell) -> Shell:
+    Path("client.json").write_text(json.dumps(CONFIG), encoding="utf-8")
+    Path("tools.json").write_text(json.dumps([ECHO]), encoding="utf-8")
+    return on_file
+
+
+def published(shell: Shell) -> None:
+    """Do what the first time says: import the lines, say what a tool does, review, publish."""
+    lines = shell("tools", "import", "desk.yaml", "--server", "Shop-floor", "--env", "dev")
+    assert 'from: "mcp:Shop-floor/echo"' in lines or "mcp:Shop-floor/echo" in lines
+    text = Path("desk.yaml").read_text(encoding="utf-8")
+    echo = '{ from: "mcp:Shop-floor/echo", effect: read, tier: green, price: 0 }'
+    text = text.replace("tools: {}", f"tools:\n  echo: {echo}").replace("allowed_tools: []", "allowed_tools: [echo]")
+    text = text.replace("    command:", "    sandbox: false\n    command:")
+    Path("desk.yaml").write_text(text, encoding="utf-8")
+    _, out = shell.run("tools", "review", "desk.yaml", "--env", "dev", "--json")
+    pins = [word for each in json.loads(out)["tools"] for word in ("--accept", each["offered"])]
+    shell("tools", "review", "desk.yaml", "--env", "dev", *pins)
+    shell("contract", "publish", "desk.yaml", "--env", "dev")
+
+
+def test_a_client_goes_through_interlock_and_back(client: Shell) -> None:
+    begun = client(*WORDS)
+    assert "interlock contract publish desk.yaml --env dev" in begun
+    assert "SSE" in begun, "what stays as it is is named, with the reason"
+    contract = Path("desk.yaml").read_text(encoding="utf-8")
+    assert "canary-5c1" not in contract
+    assert "secret:Shop-floor-shop_token" in contract
+    assert json.loads(Path("client.json").read_text(encoding="utf-8")) == CONFIG, "the client is as it was"
+    published(client)
+    told = client(*WORDS)
+    assert "interlock mcp restore client.json" in told
+    written = json.loads(Path("client.json").read_text(encoding="utf-8"))
+    assert set(written["mcpServers"]) == {"old", "interlock"}
+    assert written["theme"] == "dark"
+    assert "canary" not in json.dumps(written)
+    assert os.stat("client.json.before-interlock").st_mode & 0o077 == 0
+    ours = written["mcpServers"]["interlock"]
+    assert called_through(ours["command"], ours["args"]) == "hi"
+    assert "already" in client(*WORDS)
+    client("mcp", "restore", "client.json")
+    assert json.loads(Path("client.json").read_text(encoding="utf-8")) == CONFIG
+    assert not Path("client.json.before-interlock").exists()
+
+
+def called_through(command: str, args: list[str]) -> str:
+    """Start what the client would start, and call a tool."""
+    messages: list[dict[str, Any]] = [
+        {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {"protocolVersion": "2025-11-25"}},
+        {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "echo", "arguments": {"text": "hi"}}},
+    ]
+    line = [sys.executable, "-m", "interlock", *args[args.index("mcp") :]]
+    with subprocess.Popen(line, env=child(), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        found: Any = None
+        for message in messages:
+            process.stdin.write(json.dumps(message).encode() + b"\n")
+            process.stdin.flush()
+            found = json.loads(process.stdout.readline())
+        process.stdin.close()
+        process.wait(60)
+    return found["result"]["content"][0]["text"]
+
+
+def test_a_contract_that_is_not_in_force_is_no_reason_to_touch_the_client(client: Shell) -> None:
+    client(*WORDS)
+    client(*WORDS, code=1)
+    assert "contract publish desk.yaml" in client.err
+    assert json.loads(Path("client.json").read_text(encoding="utf-8")) == CONFIG
+
+
+def test_servers_that_were_added_since_are_not_lost_by_going_back(client: Shell) -> None:
+    client(*WORDS)
+    published(client)
+    client(*WORDS)
+    written = json.loads(Path("client.json").read_text(encoding="utf-8"))
+    written["mcpServers"]["new"] = {"command": "new-server"}
+    Path("client.json").write_text(json.dumps(written), encoding="utf-8")
+    client("mcp", "restore", "client.json", code=1)
+    assert "new" in client.err
+    client("mcp", "restore", "client.json", "--over")
+    assert json.loads(Path("client.json").read_text(encoding="utf-8")) == CONFIG
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"mcpServers": {}}', "no json"])
+def test_a_file_that_is_none_is_refused(client: Shell, text: str) -> None:
+    Path("client.json").write_text(text, encoding="utf-8")
+    client(*WORDS, code=1)
+    assert not Path("desk.yaml").exists()
+    client("mcp", "restore", "client.json", code=1)
