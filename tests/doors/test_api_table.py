@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from itertools import product
+from secrets import token_hex
 from typing import Any
 
 import msgspec
@@ -11,7 +12,8 @@ from served import Served
 
 from cards import another_tenant
 from interlock.core.credential import AccessRole
-from interlock.core.ids import Environment, WorkflowId
+from interlock.core.ids import Environment, TenantId, WorkflowId
+from interlock.core.value import replace
 from interlock.door.http.openapi import document, kinds_of
 from interlock.door.http.problem import KINDS
 from interlock.door.http.route import Route
@@ -21,12 +23,8 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 CLOSED = [route for route in ROUTES if not route.needs.anybody]
 
 
-def names(routes: list[Route]) -> list[str]:
-    return [f"{route.method} {route.path}" for route in routes]
-
-
-def path_of(route: Route, **parts: str) -> str:
-    found = route.path
+def path_of(path: str, **parts: str) -> str:
+    found = path
     for name in ("id", "kind", "workflow", "environment", "index"):
         found = found.replace(f"{{{name}}}", parts.get(name, "7"))
     return found
@@ -40,6 +38,11 @@ def body_of(route: Route) -> Any:
 BODIES: dict[str, Any] = {
     "propose": {"tool": "mail.send", "arguments": {"to": "sam"}},
     "resolve_action": {"verdict": "abandon"},
+    "approve": {"seen": "x"},
+    "deny": {"seen": "x"},
+    "edit": {"seen": "x", "arguments": {}},
+    "raise_budget": {"budget": "support:prod/usd/day:2026-01-01", "by": "1"},
+    "throw_switch": {"kind": "stop", "workflow": "support"},
 }
 
 
@@ -89,66 +92,95 @@ async def test_what_is_not_in_the_table_does_not_answer(served: Served) -> None:
     token = await served.service(*(role.value for role in AccessRole))
     for path, method in product({route.path for route in ROUTES}, METHODS):
         there = {route.method for route in ROUTES if route.path == path}
-        reply = await served.ask(method, path.replace("{", "").replace("}", ""), token, {} if method != "GET" else None)
         if method not in there:
+            reply = await served.ask(method, path_of(path), token, {} if method != "GET" else None)
             assert (reply.status, reply.headers["Allow"]) == (405, ", ".join(sorted(there))), (method, path)
     for path in ("/v1/", "/v1", "/v1/nothing", "/v2/actions", "/v1/actions/", "/v1/actions/a/b/c", "/v1//actions"):
         assert (await served.ask("GET", path, token)).status == 404, path
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("route", CLOSED, ids=names(CLOSED))
-async def test_nobody_gets_in_without_a_token_that_opens_something(served: Served, route: Route) -> None:
+async def test_nobody_gets_in_without_a_token_that_opens_something(served: Served) -> None:
     real = await served.agent()
     forged = another_tenant(real, served.world.tenant)
-    for token in (None, "", "ilk_x", real.text[:-1], forged.text):
-        reply = await served.ask(route.method, path_of(route), token, body_of(route))
-        assert (reply.status, reply.data["type"]) == (401, "/v1/problems/not-known"), (token, reply.text)
+    for route, token in product(CLOSED, (None, "", "ilk_x", real.text[:-1], forged.text)):
+        reply = await served.ask(route.method, path_of(route.path), token, body_of(route))
+        assert (reply.status, reply.data["type"]) == (401, "/v1/problems/not-known"), (route.path, token, reply.text)
         assert reply.headers["WWW-Authenticate"].startswith("Bearer")
         assert served.world.tenant not in reply.text
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("route", CLOSED, ids=names(CLOSED))
-async def test_a_token_without_the_role_opens_nothing(served: Served, route: Route) -> None:
-    wrong = [role.value for role in AccessRole if role not in route.needs.roles]
-    tokens = [await served.service(*wrong)] if wrong else []
-    tokens += [] if route.needs.agents else [await served.agent()]
-    if route.needs.person or route.needs.tenant:
-        # A service is no person, and a role of one workflow is none of the whole tenant.
-        suffix = "@support" if route.needs.tenant else ""
-        tokens.append(await served.service(*(f"{role.value}{suffix}" for role in route.needs.roles)))
-    for token in tokens:
-        reply = await served.ask(route.method, path_of(route), token, body_of(route))
-        assert (reply.status, reply.data["type"]) == (403, "/v1/problems/not-permitted"), reply.text
+async def test_a_token_without_the_role_opens_nothing(served: Served) -> None:
+    agent = await served.agent()
+    for route in CLOSED:
+        wrong = [role.value for role in AccessRole if role not in route.needs.roles]
+        tokens = [await served.service(*wrong)] if wrong else []
+        tokens += [] if route.needs.agents else [agent]
+        if route.needs.person or route.needs.tenant:
+            # A service is no person, and a role of one workflow is none of the whole tenant.
+            suffix = "@support" if route.needs.tenant else ""
+            tokens.append(await served.service(*(f"{role.value}{suffix}" for role in route.needs.roles)))
+        for token in tokens:
+            reply = await served.ask(route.method, path_of(route.path), token, body_of(route))
+            assert (reply.status, reply.data["type"]) == (403, "/v1/problems/not-permitted"), (route.path, reply.text)
+
+
+SECRET = "zebra-7000042"
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("route", CLOSED, ids=names(CLOSED))
-async def test_a_token_of_another_workflow_finds_nothing_and_another_tenant_cannot_be_named(
-    served: Served, route: Route
-) -> None:
-    secret = "zebra-7000042"
-    done = await served.propose(await served.agent(), run="r1", arguments={"to": secret})
-    id, run = done.data["action"], "r1"
-    foreign = [await served.agent(workflow=WorkflowId("billing"), environment=Environment("dev"))]
-    if not route.needs.tenant and route.needs.roles:
+async def test_a_token_of_another_workflow_finds_nothing_of_this_one(served: Served) -> None:
+    id = await something_done(served)
+    for route in CLOSED:
+        if route.needs.tenant or route.name == "follow_events":
+            continue  # those have tests of their own
         roles = [f"{role.value}@billing" for role in route.needs.roles]
-        foreign = [await served.service(*roles)] + (foreign if route.needs.agents else [])
-        foreign += [served.person("eve", *roles)] if route.needs.person else []
-    elif route.needs.tenant:
-        foreign = [await served.service(*(role.value for role in route.needs.roles))]
-    for token in foreign:
-        path = path_of(route, id=run if "runs" in route.path else id, workflow="support", environment="prod")
-        reply = await served.ask(route.method, path, token, body_of(route))
-        if not route.needs.tenant:
-            assert secret not in reply.text and id not in reply.text, reply.text
-            assert reply.status < 500
-            if "{" in route.path:
-                assert reply.status in (403, 404), reply.text
-        other = (
-            await served.ask(route.method, f"{path}?tenant=other", token, body_of(route)),
-            await served.ask(route.method, path, token, body_of(route), headers={"Interlock-Tenant": "other"}),
-        )
-        assert [each.status for each in other] == [403, 403], [each.text for each in other]
+        foreign: list[Any] = [served.person("eve", *roles), await served.service(*roles)] if roles else []
+        if route.needs.agents:
+            foreign.append(await served.agent(workflow=WorkflowId("billing"), environment=Environment("dev")))
+        for token in foreign[:1] if route.needs.person else foreign:
+            await finds_nothing(served, route, id, token)
     assert len(served.world.tool.performed) == 1
+
+
+@pytest.mark.anyio
+async def test_a_token_of_another_tenant_finds_nothing_of_this_one(served: Served) -> None:
+    id = await something_done(served)
+    tenant = TenantId(f"other-{token_hex(4)}")
+    other = replace(served.world, tenant=tenant, store=served.world.opened.store.for_tenant(tenant))
+    there = replace(served, world=other)
+    await other.publish()
+    agent, service = await there.agent(), await there.service(*(role.value for role in AccessRole))
+    for route in CLOSED:
+        if route.name not in ("follow_events", "propose", "throw_switch"):
+            await finds_nothing(there, route, id, agent if route.needs.agents else service)
+
+
+@pytest.mark.anyio
+async def test_whoever_names_another_tenant_than_that_of_the_token_gets_nowhere(served: Served) -> None:
+    every = await served.service(*(role.value for role in AccessRole))
+    eve, agent = served.person("eve", *(role.value for role in AccessRole)), await served.agent()
+    for route in CLOSED:
+        token = eve if route.needs.person else every if route.needs.roles else agent
+        path, body = path_of(route.path), body_of(route)
+        named = await served.ask(route.method, f"{path}?tenant=other", token, body)
+        headed = await served.ask(route.method, path, token, body, headers={"Interlock-Tenant": "other"})
+        assert (named.status, headed.status) == (403, 403), (route.path, named.text, headed.text)
+    mine = await served.ask("GET", f"/v1/actions?tenant={served.world.tenant}", agent)
+    assert mine.status == 200
+
+
+async def something_done(served: Served) -> str:
+    done = await served.propose(await served.agent(), run="r1", arguments={"to": SECRET})
+    return done.data["action"]
+
+
+async def finds_nothing(served: Served, route: Route, id: str, token: Any) -> None:
+    """Take a route as somebody for whom none of it is."""
+    path = path_of(route.path, id="r1" if "runs" in route.path else id, workflow="support", environment="prod")
+    reply = await served.ask(route.method, path, token, body_of(route))
+    assert SECRET not in reply.text and id not in reply.text, (route.path, reply.text)
+    assert reply.status < 500, (route.path, reply.text)
+    if "{id}" in route.path:
+        assert reply.status in (403, 404), (route.path, reply.text)

@@ -146,6 +146,13 @@ def _bearer(tenant: TenantId, known: Credential) -> Bearer:
     )
 
 
+def still_good(door: Door, now: Instant, bearer: Bearer) -> bool:
+    """Whether somebody who was let in would still be."""
+    known = door.credentials.get(bearer.credential) if bearer.credential is not None else None
+    revoked = bearer.credential is not None and (known is None or known.revoked_at != 0)
+    return not revoked and now < bearer.ends_at
+
+
 def caller_of(
     bearer: Bearer,
     *,

@@ -8,7 +8,6 @@ from interlock.core.errors import InterlockError, UsageWrong
 from interlock.core.ids import BudgetId, Instant
 from interlock.core.limits import SAFE_INTEGER
 from interlock.door.cli.person import operator
-from interlock.door.cli.reading import amount_of
 from interlock.door.cli.render import Amount, block, table
 from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import NameAmbiguous, Session, awaited, meant, session
@@ -22,6 +21,7 @@ from interlock.door.told.budget import (
     unit_of,
     with_limit,
 )
+from interlock.door.told.measures import amount_of
 from interlock.gateway.budgets import raise_budget
 
 _LISTED_MAX = 8

@@ -1,4 +1,4 @@
-"""What commands read beside their options: arguments as JSON, files, spans of time, amounts."""
+"""What commands read beside their options: arguments as JSON, files, spans of time."""
 
 import json
 import re
@@ -10,11 +10,9 @@ from typing import TypeVar, cast
 from interlock.contract.node import text as text_node
 from interlock.contract.scalar import DURATION, Wrong
 from interlock.core.canonical import Json
-from interlock.core.charge import Unit
 from interlock.core.errors import InterlockError, LedgerBroken, UsageWrong
 from interlock.core.ids import Micros
-from interlock.core.limits import ARGUMENT_BYTES_MAX, SAFE_INTEGER
-from interlock.core.money import micros_of
+from interlock.core.limits import ARGUMENT_BYTES_MAX
 from interlock.door.cli.render import clean
 from interlock.door.cli.screen import Typed
 from interlock.policy.rule import Place
@@ -115,25 +113,6 @@ def span_of(text: str) -> Micros:
     return read
 
 
-def amount_of(text: str, unit: Unit) -> int:
-    """Read an amount exactly, in the unit of a budget.
-
-    Raises:
-        UsageWrong: it is none, or would have to be rounded.
-    """
-    in_millionths = unit in (Unit.USD, Unit.USD_OF_ARGS, Unit.SECONDS)
-    number = text.removeprefix("$") if unit in (Unit.USD, Unit.USD_OF_ARGS) else text
-    amount = micros_of(number) if in_millionths else int(number) if _is_count(number) else None
-    if amount is None or not 0 <= amount <= SAFE_INTEGER:
-        example = "`5.00`, with at most 6 decimals" if in_millionths else "`10`, a whole number"
-        raise UsageWrong(f"`{text}` is no amount of {unit.value.replace('_', ' ')}", fix=f"write it as {example}")
-    return amount
-
-
-def _is_count(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) <= _DIGITS_MAX
-
-
 def name_of(text: str, what: str) -> str:
     """Take a word that goes into the ledger as a name.
 
@@ -146,4 +125,3 @@ def name_of(text: str, what: str) -> str:
 
 
 _NAME_MAX = 200
-_DIGITS_MAX = 16

@@ -1,12 +1,14 @@
 """The HTTP API: finds the line of the table that a request is for, and holds who asks and what they say against it."""
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import msgspec
+import orjson
 
 from interlock.core.errors import ActionUnknown, InterlockError, StoreError
 from interlock.door.asgi import (
@@ -40,8 +42,8 @@ from interlock.identity.bearer import FOREIGN, Bearer, NotKnown, Wrong
 
 BODY_BYTES_MAX = 512 * 1024  # twice what arguments may have, for the envelope and its escapes
 _ONCE = (b"authorization", b"content-type", b"idempotency-key", b"interlock-tenant", b"last-event-id", b"host")
+_SLOW_SECONDS_MAX = 30.0  # to take what is sent; whoever takes longer holds a connection for nothing
 _LOG = logging.getLogger("interlock.serve")
-_ENCODE = msgspec.json.Encoder(enc_hook=plain).encode
 _GUARDS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 
 
@@ -53,12 +55,12 @@ class Api:
     entrance: Entrance
     watches: Watches
     tree: "Tree"
-    document: Callable[[], msgspec.Raw]
+    document: Callable[[], orjson.Fragment]
 
     @classmethod
     def of(cls, gateway: Gateway, entrance: Entrance, watches: Watches, routes: Sequence[Route]) -> "Api":
         """Put a table before a gateway."""
-        described = cache(lambda: msgspec.Raw(msgspec.json.encode(document(routes))))
+        described = cache(lambda: orjson.Fragment(orjson.dumps(document(routes))))
         return cls(gateway=gateway, entrance=entrance, watches=watches, tree=Tree.of(routes), document=described)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -103,7 +105,7 @@ class Api:
         found = await route.does(visit)
         match found:
             case Answer():
-                body = b"" if found.status == 204 else _ENCODE(found.data)
+                body = b"" if found.status == 204 else _encoded(found.data)
                 await answer(send, found.status, body, JSON, found.headers)
             case Text():
                 await _send_text(send, found)
@@ -230,6 +232,11 @@ def _world(error: InterlockError) -> Problem:
             return Problem("not-now", str(error), fix=error.fix)
 
 
+def _encoded(data: Any) -> bytes:  # noqa: ANN401  whatever a route found
+    # Times and amounts are dataclasses that know their own form.
+    return orjson.dumps(data, default=plain, option=orjson.OPT_PASSTHROUGH_DATACLASS)
+
+
 async def _send_text(send: "_Sent", text: Text) -> None:
     first = await anext(text.parts, b"")  # what is wrong from the beginning is a problem, and not half an answer
     headers = [(b"content-type", text.kind), *_GUARDS]
@@ -241,12 +248,19 @@ async def _send_text(send: "_Sent", text: Text) -> None:
 
 
 async def _send_events(send: "_Sent", events: Events) -> None:
-    await begin_events(send)
-    await send_part(send, PING)
-    async for event in events.parts:
-        if event is None:
-            await send_part(send, PING)
-        else:
-            id, name, data = event
-            await send_event(send, data, event=name, id=id)
-    await end(send)
+    async with aclosing(events.parts):
+        with suppress(TimeoutError):
+            async for event in events.parts:
+                async with asyncio.timeout(_SLOW_SECONDS_MAX):
+                    await _send_one(send, event)
+            return await end(send)
+    raise Left  # whoever does not read is let go, and may go on behind the last event that they had
+
+
+async def _send_one(send: "_Sent", event: tuple[str, str, bytes] | None) -> None:
+    if not send.begun:
+        await begin_events(send)
+    if event is None:
+        return await send_part(send, PING)
+    id, name, data = event
+    await send_event(send, data, event=name, id=id)

@@ -1,6 +1,6 @@
 """A route: what is asked for where, who may, what goes in and what comes out. Everything else is made of the table."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,7 +59,7 @@ class Text:
 class Events:
     """An answer that goes on until somebody ends it: by id, each event as one line of JSON."""
 
-    parts: AsyncIterator[tuple[str, str, bytes] | None]
+    parts: AsyncGenerator[tuple[str, str, bytes] | None]
     """Id, name and data of an event; nothing while there is none, so that the line is not taken for dead."""
 
 

@@ -9,6 +9,7 @@ from msgspec import UnsetType
 
 from interlock.core.action import ActionState
 from interlock.core.ids import ActionId, AgentId, Environment, Instant, PrincipalId, RunId, ToolName, WorkflowId
+from interlock.core.value import replace
 from interlock.door.http import shapes
 from interlock.door.http.api import not_let_in
 from interlock.door.http.pages import cursor_at, place_of
@@ -85,19 +86,25 @@ async def listed(visit: Visit[shapes.ListActions, None]) -> Answer:
         after = place_of(secrets, tenant, about, wanted.cursor, tuple[Instant, ActionId])
     states = frozenset(ActionState(name) for name in wanted.state)
     run = RunId(wanted.run) if wanted.run is not None else None
-    found, looked_at, more = list[ActionRow](), 0, True
+    rows, place = await page_of(visit, Wanted(states=states, run=run, before=after, limit=wanted.limit))
+    next = cursor_at(secrets, tenant, about, place) if place is not None else None
+    return Answer(data={"actions": [_shown(visit, row) for row in rows], "next": next})
+
+
+async def page_of(visit: Visit[Any, Any], wanted: Wanted) -> tuple[list[ActionRow], tuple[Instant, ActionId] | None]:
+    """Return a page of the actions that are for whoever asks, and where the next one goes on; nothing at the end."""
+    found, looked_at, place, more = list[ActionRow](), 0, wanted.before, True
     while more and len(found) < wanted.limit and looked_at < _LOOKED_AT_MAX:
-        rows = await visit.store.actions(Wanted(states=states, run=run, before=after, limit=wanted.limit))
+        rows = await visit.store.actions(replace(wanted, before=place))
         more = len(rows) == wanted.limit
         for row in rows:
-            looked_at, after = looked_at + 1, (row.changed_at, row.action.id)
+            looked_at, place = looked_at + 1, (row.changed_at, row.action.id)
             if visit.may_see(row.action):
                 found.append(row)
             if len(found) == wanted.limit:
                 more = more or row is not rows[-1]
                 break
-    next = cursor_at(secrets, tenant, about, after) if more and after is not None else None
-    return Answer(data={"actions": [_shown(visit, row) for row in found], "next": next})
+    return found, place if more else None
 
 
 async def shown(visit: Visit[shapes.GetAction, None]) -> Answer:

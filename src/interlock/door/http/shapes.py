@@ -262,18 +262,28 @@ class Nothing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An empty object."""
 
 
-class Story(Struct, frozen=True, kw_only=True):
+class Story(Action, frozen=True, kw_only=True, omit_defaults=True):
     """The whole story of an action, as `interlock explain --json` prints it."""
 
-    id: str
-    state: StateName
-    tool: str
     tenant: str
+    pruned_by: int | None = None
+    under: dict[str, Any]
+    """The contract it was judged under, and the numbers of the doors at each step."""
     steps: list[dict[str, Any]]
-    decision: dict[str, Any] | None
+    """Each entry about it, oldest first."""
+    decision: dict[str, Any] | None = None
+    """The rules that decided, the facts that they looked at, and why it came out so."""
     consent: dict[str, Any]
     budgets: list[dict[str, Any]]
-    receipt: dict[str, Any] | None
+    gathered_usd: Decimal = "0"
+    preview: Any = None
+    result: Any = None
+    said: Any = None
+    full_result: Any = None
+    before: Any = None
+    after: Any = None
+    undo: dict[str, Any]
+    receipt: Receipt | None = None
 
 
 class ProblemKind(Struct, frozen=True, kw_only=True):
@@ -290,5 +300,6 @@ class Document(Struct, frozen=True, kw_only=True):
 
     openapi: str
     info: dict[str, Any]
+    servers: list[dict[str, Any]]
     paths: dict[str, Any]
     components: dict[str, Any]

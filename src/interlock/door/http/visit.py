@@ -4,13 +4,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from msgspec import Raw
+from orjson import Fragment
 
 from interlock.core.action import Action
 from interlock.core.credential import ANYBODY, AccessRole
 from interlock.core.ids import PersonId, WorkflowId
 from interlock.door.asgi import Scope, header
 from interlock.door.entrance import Entrance
+from interlock.door.http.problem import Problem
 from interlock.door.http.watch import Watches
 from interlock.gateway.call import Gateway
 from interlock.gateway.doors import Operator
@@ -38,7 +39,7 @@ class Visit(Generic[Query, Body]):
     path: Mapping[str, str]
     query: Query
     body: Body
-    document: Callable[[], Raw]
+    document: Callable[[], Fragment]
     """Describes the whole API."""
 
     @property
@@ -69,6 +70,12 @@ class Visit(Generic[Query, Body]):
     def may_here(self, workflow: WorkflowId | None) -> bool:
         """Whether whoever asks holds a role that opens this route, in a workflow or in all of the tenant."""
         return any(self.bearer.may(role, workflow) for role in self.roles)
+
+    def not_here(self, what: str) -> Problem:
+        """Say that a role is missing in this place, though it is there in another."""
+        roles = ", ".join(sorted(role.value for role in self.roles))
+        fix = f"ask for a token with one of the roles {roles}, of that workflow or of the whole tenant"
+        return Problem("not-permitted", f"this token is not for that place: {what} takes a role there", fix=fix)
 
     def may_detail(self, workflow: WorkflowId) -> bool:
         """Whether they may read arguments and results."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from interlock.core.door import Door
 from interlock.core.errors import InterlockError
 from interlock.core.ids import ActionId, TenantId
 from interlock.door.http.problem import later
@@ -38,6 +39,8 @@ class Watch:
     store: TenantStore
     stop: asyncio.Event
     size: int = -1
+    door: Door = Door()
+    """As it was at the last look."""
     lookers: int = 0
     _grown: asyncio.Event = field(default_factory=asyncio.Event)
     _told: dict[ActionId, set[asyncio.Future[None]]] = field(default_factory=dict[ActionId, set[asyncio.Future[None]]])
@@ -46,9 +49,9 @@ class Watch:
 
     async def begin(self) -> None:
         """Begin to look, at what comes from here on."""
-        size = (await self.store.read(Needs())).entries
+        rows = await self.store.read(Needs())
         if self._task is None:
-            self.size = size
+            self.size, self.door = rows.entries, rows.door
             self._task = asyncio.create_task(self._look())
 
     def end(self) -> None:
@@ -97,10 +100,11 @@ class Watch:
             self._wake(action)
 
     async def _read_on(self) -> None:
-        size = (await self.store.read(Needs())).entries
-        if self.size >= size:
+        rows = await self.store.read(Needs())
+        self.door = rows.door
+        if self.size >= rows.entries:
             return
-        while self.size < size:
+        while self.size < rows.entries:
             lines = await self.store.entries(after=self.size, limit=_READ_AT_ONCE)
             if not lines:
                 return
