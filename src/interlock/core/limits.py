@@ -76,6 +76,13 @@ RIGHTS_MAX = 1_000  # roles for a while, a tenant
 RIGHT_MICROS_MAX = 31 * 86_400 * 1_000_000  # what is needed longer belongs into the groups of the issuer
 TOKEN_CHARS_MAX = 256  # the longest name of a tenant, and the rest of a token
 SIGNED_SECONDS_MAX = 300  # between the clock of who signs a proposal and ours; longer helps whoever caught one
+JWT_CHARS_MAX = 16 * 1024  # one with a hundred groups has 6 kB
+JWT_SKEW_SECONDS = 60  # between the clock of an issuer and ours
+ISSUERS_MAX = 16  # a tenant
+ISSUER_BYTES_MAX = 256 * 1024  # a document of an issuer has some kilobytes
+ISSUER_SECONDS_MAX = 10  # for one; whoever logs in waits for it
+ISSUER_KEYS_MICROS = 3_600 * 1_000_000  # for how long the keys of an issuer are believed without asking
+ISSUER_ASKED_AGAIN_MICROS = 60 * 1_000_000  # between two looks for a key that nobody knows: anybody can make one up
 STORE_CHECKED_BYTES_MAX = 256 * 1024 * 1024  # a look at a whole file of this size takes a second or two
 
 assert BATCH_PAUSE_SECONDS < BUSY_SECONDS_MAX, "whoever waits must meet a pause"

@@ -4,6 +4,7 @@ A page in a browser can have its own name point at this machine (DNS rebinding),
 served here, and one with an `Origin` comes from here.
 """
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ from interlock.door.rates import Rates
 from interlock.gateway.call import Gateway
 from interlock.gateway.force import Force
 from interlock.identity.bearer import Bearer, NotKnown, Wrong, bearer_of, caller_of, tenant_of
+from interlock.identity.oidc import Issuers, is_of_an_issuer
 from interlock.ports import Needs
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]", "::1"})
@@ -35,6 +37,7 @@ class Entrance:
     names: Collection[str] = LOOPBACK_NAMES
     """The names that this server is reached by, without ports."""
     rates: Rates = field(default_factory=Rates)
+    issuers: Issuers = field(default_factory=Issuers)
 
     def from_here(self, scope: Scope) -> bool:
         """Whether a request names this server, and comes from no page of another one."""
@@ -58,6 +61,8 @@ class Entrance:
         text = _token(scope)
         if text is None:
             return NO_TOKEN
+        if is_of_an_issuer(text):
+            return await self._by_an_issuer(scope, text)
         tenant = tenant_of(text)
         if isinstance(tenant, NotKnown):
             return tenant
@@ -108,10 +113,29 @@ class Entrance:
         door = self.gateway.doors.get(tenant) or (await store.read(Needs())).door
         return await self.gateway.forces.of(store, door, nobody)
 
+    async def _by_an_issuer(self, scope: Scope, text: str) -> Bearer | NotKnown | TooOften:
+        """Say whom an issuer vouches for. Its word names no tenant, so the request does."""
+        tenant = header(scope, TENANT) or "default"
+        if not _TENANT.fullmatch(tenant):
+            return NO_TENANT
+        rows = await self.gateway.store.for_tenant(TenantId(tenant)).read(Needs())
+        boot = self.gateway.clock.boot()
+        found = await self.issuers.bearer(TenantId(tenant), rows.door, text, now=rows.now, boot=boot)
+        return found if isinstance(found, NotKnown) else self._within_rate(found, rows.now)
+
     def _within_rate(self, bearer: Bearer, now: Instant) -> Bearer | TooOften:
-        wait = self.rates.take(bearer.known_by, bearer.rate, self.gateway.clock.boot())
+        wait = self.rates.take(bearer.person or bearer.known_by, bearer.rate, self.gateway.clock.boot())
         return bearer if wait is None else TooOften(seconds=wait)
 
+
+TENANT = b"interlock-tenant"
+"""The header that says whose door the word of an issuer is held against. A token of ours says it itself."""
+
+_TENANT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
+
+NO_TENANT = NotKnown(
+    wrong=Wrong.MALFORMED, why="what is named is no tenant", fix="send the name of one: `Interlock-Tenant: NAME`"
+)
 
 NO_TOKEN = NotKnown(
     wrong=Wrong.MALFORMED,

@@ -10,7 +10,6 @@ from interlock.budget.hold import Shortfall, hold, settle
 from interlock.core.action import Action, ActionState, Caller, step
 from interlock.core.charge import Charge, Unit
 from interlock.core.decision import Allow, Ask, Deny, Suggest
-from interlock.core.door import Door
 from interlock.core.errors import InterlockError, StoreBusy
 from interlock.core.ids import ActionId, Instant, Micros, PayloadId, ProcessId, RunId
 from interlock.core.limits import DECIDE_TRIES_MAX
@@ -18,13 +17,13 @@ from interlock.core.money import Money
 from interlock.core.outcome import Parked, Refused, Suggested
 from interlock.core.reason import Reason
 from interlock.core.value import replace
-from interlock.gateway.access_check import keys_of, shut_out
 from interlock.gateway.asked import Asked
 from interlock.gateway.charges import REASON, call_charges, charges, lease_micros
 from interlock.gateway.claims import Names, holder
 from interlock.gateway.entry import entry_of
 from interlock.gateway.judge import Judged
 from interlock.gateway.keyed import run_owner
+from interlock.gateway.let_in import not_let_in
 from interlock.gateway.people import asked_before_adoption, counting_today, since_adoption
 from interlock.gateway.write_begin import Writing, looping
 from interlock.ledger.proposal import told
@@ -97,7 +96,13 @@ def begin(rows: Rows, *, writing: Writing) -> tuple[Changes, Begun]:
         case Ask():
             grants = opening(
                 judged.decision,
-                counting_today(asked.force.contract.approvals, row, since_adoption(rows.door, rows.grants[id])),
+                counting_today(
+                    asked.force.contract.approvals,
+                    row,
+                    since_adoption(rows.door, rows.grants[id]),
+                    rows.door,
+                    rows.now,
+                ),
                 digest=asked.action.digest,
                 bound=judged.bound,
                 seen=judged.seen,
@@ -227,27 +232,6 @@ def not_theirs(rows: Rows, asked: Asked) -> Refused | None:
 def foreign(run: RunRow | None, caller: Caller) -> bool:
     """Whether a run is known, and somebody else's."""
     return run is not None and run.owner not in ("", run_owner(caller))
-
-
-def not_let_in(rows: Rows, asked: Asked) -> Refused | None:
-    """Say why whoever asks is not let in any more, whatever they ask for, or nothing."""
-    row = rows.actions[asked.action.id]
-    waits = row is not None and row.state is ActionState.PARKED
-    shut = shut_out(rows.door, asked.action.caller, rows.now, waits=waits) or unsigned(rows.door, asked)
-    if shut is None:
-        return None
-    why, fix = shut
-    return Refused(action=asked.action.id, reason=Reason.TOOL_NOT_ALLOWED, why=why, fix=fix)
-
-
-def unsigned(door: Door, asked: Asked) -> tuple[str, str] | None:
-    """Say that its agent has not signed it with the key of today, or nothing."""
-    action, agent = asked.action, asked.action.caller.agent
-    keys = keys_of(door, action.caller, asked.force.contract.agents.get(agent, ""))
-    if action.by is not None or keys <= {action.signed.key if action.signed is not None else ""}:
-        return None
-    why = f"agent `{agent}` has not signed it with the key that the contract or the token names"
-    return why, "let it ask again, signed with that key"
 
 
 def away(id: ActionId, down: InterlockError) -> Refused:

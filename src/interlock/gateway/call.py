@@ -45,7 +45,6 @@ from interlock.gateway.begin import (
     lease_ends,
     needs_of,
     needs_to_refuse,
-    not_let_in,
     not_theirs,
     turned_away,
     would_refuse,
@@ -56,6 +55,7 @@ from interlock.gateway.claims import Names, names_of
 from interlock.gateway.force import Force, Forces, terms_of
 from interlock.gateway.gather import Facts, Gathered, seen_by_a_person
 from interlock.gateway.judge import Judged, judge, left_open, question_of
+from interlock.gateway.let_in import not_let_in
 from interlock.gateway.paid import Payer, Purse
 from interlock.gateway.perform import Ending, Happened, Late, NeverHappened, Unheard, perform
 from interlock.gateway.recall import outcome_of, recall, remembered, row_of

@@ -25,7 +25,14 @@ from interlock.gateway.doors import Operator
 from interlock.gateway.entry import entry_of
 from interlock.gateway.force import Force
 from interlock.gateway.keyed import digest
-from interlock.gateway.people import asked_by, authors_of, counting_today, person_of, roles_of, since_adoption
+from interlock.gateway.people import (
+    asked_by,
+    authors_of,
+    counting_today,
+    person_of,
+    roles_as_they_speak,
+    since_adoption,
+)
 from interlock.gateway.recall import row_of
 from interlock.gateway.revive import revived
 from interlock.ledger.consent import BY_KEY, consent_text, proves
@@ -178,7 +185,8 @@ def _heard(
         return Changes(), NotPermitted(
             "the signature is not about what it says", fix=f"look again, and sign: `interlock approvals show {id}`"
         )
-    voter = Voter(person=person, roles=roles_of(approvals, person, by.known_by), proved=proved or not opens)
+    roles = roles_as_they_speak(approvals, rows.door, rows.now, row.action.caller.workflow, person, by)
+    voter = Voter(person=person, roles=roles, proved=proved or not opens)
     rules = answerable(
         voter,
         row.requirements,
@@ -215,7 +223,7 @@ def _agree(
     )
     known = voted_already(votes, new)
     grant = known or new
-    everyone = counting_today(ballot.approvals, row, (*votes, grant))
+    everyone = counting_today(ballot.approvals, row, (*votes, grant), rows.door, rows.now)
     ask = Ask(requirements=row.requirements)
     opened = opening(ask, everyone, digest=grant.digest, bound=grant.bound, seen=seen, now=rows.now)
     voted = Voted(grant=grant.id, answered=grant.rules, complete=opened is not None)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from interlock.contract.bundle import decode, encode
 from interlock.contract.ir import Contract
 from interlock.contract.unenforced import relied_on
+from interlock.core.credential import Held
 from interlock.core.door import BreakGlass, Door, Published, Switch
 from interlock.core.effect import Mode
 from interlock.core.errors import ContractInvalid
@@ -26,6 +27,8 @@ class Operator:
     process: ProcessId
     signature: str = ""
     """With a word of consent: key and signature over what it is about, in hex."""
+    roles: tuple[Held, ...] = ()
+    """What an issuer says that they hold, where one vouches for them."""
 
 
 async def publish(store: TenantStore, contract: Contract, environment: Environment, by: Operator) -> ContractHash:

@@ -1,12 +1,14 @@
 """Who is who in a workflow today: the person behind a login or a key, the roles they hold, the words that count."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from interlock.approval.grant import Grant
 from interlock.contract.ir import Approvals
+from interlock.core.credential import BY_ISSUER, Held
 from interlock.core.door import Door
-from interlock.core.ids import PersonId, Role
+from interlock.core.ids import Instant, PersonId, Role, WorkflowId
 from interlock.core.value import replace
+from interlock.gateway.doors import Operator
 from interlock.ledger.consent import BY_KEY
 from interlock.ports import ActionRow
 
@@ -21,6 +23,35 @@ def roles_of(approvals: Approvals, person: PersonId, known_by: str) -> frozenset
     """Name the roles that a person holds, by their name or by the key that they signed with."""
     names = {person, PersonId(known_by)}
     return frozenset(role for role, holders in approvals.people.items() if names & holders)
+
+
+def roles_now(
+    approvals: Approvals, door: Door, now: Instant, workflow: WorkflowId, person: PersonId, known_by: str
+) -> frozenset[Role]:
+    """Name the roles that may count for a person today: of the contract, given for a while, given by their issuer.
+
+    Of these last ones it is all that the issuer gives to anybody: which of them are theirs is known as they speak.
+    """
+    issuer = door.issuers.get(known_by.removeprefix(BY_ISSUER)) if known_by.startswith(BY_ISSUER) else None
+    groups = issuer.groups.values() if issuer is not None else ()
+    given = [right.held for right in door.rights if right.person == person and now < right.until]
+    held = [*given, *(one for group in groups for one in group)]
+    return roles_of(approvals, person, known_by) | held_in(workflow, held)
+
+
+def roles_as_they_speak(
+    approvals: Approvals, door: Door, now: Instant, workflow: WorkflowId, person: PersonId, by: Operator
+) -> frozenset[Role]:
+    """Name the roles that a person holds, who is here: what their issuer says of them, as far as it counts today."""
+    said = held_in(workflow, by.roles)
+    given = held_in(workflow, [one.held for one in door.rights if one.person == person and now < one.until])
+    today = roles_now(approvals, door, now, workflow, person, by.known_by)
+    return roles_of(approvals, person, by.known_by) | (today & said) | given
+
+
+def held_in(workflow: WorkflowId, roles: Iterable[Held]) -> frozenset[Role]:
+    """Name the roles that are held in a workflow."""
+    return frozenset(held.role for held in roles if held.workflow in (None, workflow))
 
 
 def askers_of(row: ActionRow) -> tuple[PersonId, ...]:
@@ -39,8 +70,10 @@ def asked_before_adoption(door: Door, row: ActionRow) -> bool:
     return row.action.asked_at < door.adopted
 
 
-def counting_today(approvals: Approvals, row: ActionRow, grants: Sequence[Grant]) -> tuple[Grant, ...]:
-    """Return the yeses that count by the contract of today, each under the person and the roles of today.
+def counting_today(
+    approvals: Approvals, row: ActionRow, grants: Sequence[Grant], door: Door, now: Instant
+) -> tuple[Grant, ...]:
+    """Return the yeses that count by the contract and the door of today, each under the person and the roles of today.
 
     A key may have another owner by now, a person may have lost a role, or turn out to be who asked or edited.
     """
@@ -51,7 +84,8 @@ def counting_today(approvals: Approvals, row: ActionRow, grants: Sequence[Grant]
     for grant in grants:
         named = PersonId(grant.known_by) if grant.known_by.startswith(BY_KEY) else grant.person
         person = person_of(approvals, named, grant.known_by)
-        roles = grant.roles & roles_of(approvals, person, grant.known_by)
+        today = roles_now(approvals, door, now, row.action.caller.workflow, person, grant.known_by)
+        roles = grant.roles & today
         if person not in out:
             found.append(replace(grant, person=person, roles=roles))
     return tuple(found)

@@ -26,6 +26,8 @@ GROUPS = {
     "keys": "keys that people and agents sign with",
     "mcp": "agents that speak the Model Context Protocol",
     "token": "what agents and services are known by",
+    "issuer": "who vouches for people and services",
+    "access": "who may do what",
 }
 """The first words of commands that have two, in one line each."""
 

@@ -55,4 +55,72 @@ ACCESS: tuple[Command, ...] = (
         ),
         more="The new token opens what the old one does, and is printed once.",
     ),
+    Command(
+        name="issuer add",
+        says="believe what an OpenID provider says of people and services",
+        run="issuers:add",
+        example="corp --url https://login.example.com --audience interlock --map leads=approver",
+        takes=(
+            arg("name", metavar="NAME", help="what people call it; a person is `SUB@NAME` in the ledger"),
+            arg("--url", required=True, metavar="ISSUER", help="exactly as it says of itself: `https://...`"),
+            arg("--audience", required=True, metavar="AUD", help="whom its tokens have to be meant for"),
+            arg("--groups-claim", default="groups", metavar="CLAIM", help="where it names groups (default `groups`)"),
+            arg(
+                "--map",
+                action="append",
+                metavar="GROUP=ROLE[@W]",
+                help="a role of a group; may be said again",
+            ),
+            arg("--map-sub", action="append", metavar="SUB=WHAT", help="what a service may do; may be said again"),
+            *WHO,
+        ),
+        more="A role is viewer, operator, approver, auditor, admin, or one of a contract; `@W` is in one workflow.\n"
+        "WHAT is `ROLE[@W]`, or `WORKFLOW/ENV` or `WORKFLOW/ENV/AGENT` for a service that proposes.\n"
+        "One of the same name gives way.",
+    ),
+    Command(name="issuer list", says="list whose word about people and services counts", run="issuers:listed"),
+    Command(
+        name="issuer remove",
+        says="believe an issuer no more, from the next transaction on",
+        run="issuers:remove",
+        example="corp",
+        takes=(arg("name", metavar="NAME", help="the name that it was added by"), *WHO),
+    ),
+    Command(
+        name="access grant",
+        says="give a person a role for a while",
+        run="accesses:grant",
+        example="ann approver --for 8h",
+        takes=(
+            arg("person", metavar="PERSON", help="as the ledger names them: a login, `SUB@ISSUER`"),
+            arg("role", metavar="ROLE", help="viewer, operator, approver, auditor, admin, or one of a contract"),
+            arg("--for", dest="span", required=True, metavar="TIME", help="how long: `8h`, at most 31 days"),
+            arg("--workflow", metavar="W", help="in this workflow alone"),
+            *WHO,
+        ),
+    ),
+    Command(
+        name="access revoke",
+        says="take such a role back before its time",
+        run="accesses:revoke",
+        example="h0a1b2c3d",
+        takes=(arg("id", metavar="RIGHT", help="its id, as `access review` prints it"), *WHO),
+    ),
+    Command(
+        name="access show",
+        says="show all that an agent may do, with the rule that allows each, and by which tokens",
+        run="accesses:show",
+        example="bot",
+        takes=(
+            arg("agent", metavar="AGENT", help="as the contract or the agent names itself"),
+            arg("--workflow", metavar="W", help="only this workflow"),
+            arg("--env", metavar="E", help="only this environment"),
+        ),
+    ),
+    Command(
+        name="access review",
+        says="list who and what can do what, when each was used last, what expires soon",
+        run="access_review:review",
+        takes=(arg("--unused", default="90d", metavar="TIME", help="what counts as unused (default 90d)"),),
+    ),
 )

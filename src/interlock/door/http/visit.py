@@ -61,7 +61,8 @@ class Visit(Generic[Query, Body]):
         """Whoever asks, as the ledger names them. Who is no person is named by how they are known."""
         bearer = self.bearer
         person = bearer.person if bearer.person is not None else PersonId(bearer.known_by)
-        return Operator(person=person, known_by=bearer.known_by, process=self.gateway.process)
+        process = self.gateway.process
+        return Operator(person=person, known_by=bearer.known_by, process=process, roles=bearer.roles)
 
     @property
     def is_agent(self) -> bool:
