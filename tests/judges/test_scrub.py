@@ -10,7 +10,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
-from interlock.redact.scrub import Scrubber
+from interlock.redact.scrub import Scrubber, is_long
 from spelled import SPELLED
 
 CANARY = "sk_live_C4narY/51+x="
@@ -89,3 +89,18 @@ def test_a_user_and_a_password_in_one_header_are_met_inside() -> None:
     header = b64encode(f"user:{CANARY}".encode()).decode()
     assert scrub().text(f"Authorization: Basic {header}").startswith("Authorization: Basic dXNlcj")
     assert MARK in scrub().text(header)
+
+
+def test_of_a_long_text_that_hides_a_secret_nothing_is_left_and_of_one_that_shows_it_the_rest_is() -> None:
+    filler = "some words, and 100% of them. " * 3_000
+    assert scrub().text(filler) == filler
+    assert scrub().text(filler + CANARY + filler) == filler + MARK + filler
+    assert scrub().text(filler + SPELLED["json, each sign"](CANARY) + filler) == MARK
+    both = filler + CANARY + SPELLED["html, each sign"](CANARY)
+    assert scrub().json({"a": both, "b": "left"}) == {"a": MARK, "b": "left"}
+
+
+def test_what_is_long_is_known_before_all_of_it_was_looked_at() -> None:
+    assert not is_long({"a": ["x" * 1_000, 7]})
+    assert is_long({"a": [str(number) for number in range(20_000)]})
+    assert is_long("x" * 100_000)

@@ -50,3 +50,8 @@ def linger(how: str, secret: str) -> str:
     """Give the secret back long after nobody waits."""
     MAY_END.wait(5)
     return SPELLED[how](secret)
+
+
+def flood(secret: str) -> list[str]:
+    """Give it back in a lot of text."""
+    return ["%41" * 40_000 + secret, "left"]

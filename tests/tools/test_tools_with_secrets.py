@@ -3,6 +3,7 @@
 import copy
 import json
 import pickle
+import threading
 from collections.abc import AsyncGenerator
 
 import msgspec
@@ -12,11 +13,13 @@ from inline_snapshot import snapshot
 from interlock.app import gateway_on
 from interlock.contract.ir import Tool
 from interlock.core.action import ActionState
+from interlock.core.canonical import Json
 from interlock.core.effect import EffectClass
 from interlock.core.errors import ContractInvalid, SecretUnknown
 from interlock.core.outcome import Done, Failed, Refused, Uncertain
 from interlock.core.secret import Secret
 from interlock.core.value import replace
+from interlock.redact.scrub import Scrubber
 from interlock.tool.function import function_of
 from interlock.tool.manifest import described, manifest_of
 from interlock.tool.python import PythonTools
@@ -170,3 +173,21 @@ def test_a_secret_shows_itself_nowhere() -> None:
         with pytest.raises(TypeError):
             write(secret)
     assert not hasattr(secret, "__dict__")
+
+
+@pytest.mark.promise("secret")
+async def test_a_long_answer_is_looked_through_beside_the_loop(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[bool] = []
+    real = Scrubber.json
+
+    def looks(self: Scrubber, value: Json) -> Json:
+        looked.append(threading.current_thread() is threading.main_thread())
+        return real(self, value)
+
+    monkeypatch.setattr(Scrubber, "json", looks)
+    await publish(here, a_secret_tool("flood"), a_secret_tool("pay"))
+    long, short = await here.call("{}", tool="flood"), await here.call({"usd": 1}, tool="pay")
+    assert isinstance(long, Done)
+    assert isinstance(short, Done)
+    assert long.result == ["%41" * 40_000 + "[secret pay]", "left"]
+    assert looked == [False, True]

@@ -11,11 +11,12 @@ import re
 from base64 import b32encode, b64encode, urlsafe_b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import accumulate
 from typing import Any, cast
 from urllib.parse import unquote
 
 from interlock.core.canonical import Json
-from interlock.core.limits import SECRET_CHARS_MIN
+from interlock.core.limits import SCRUB_CHARS_MAX, SECRET_CHARS_MIN
 
 _TAIL_MIN = 4  # of a secret that a limit cut off; less than that is met by chance
 _SCRUBBERS_MAX = 256
@@ -102,12 +103,26 @@ class Scrubber:
         """
         if not (cut or self._met(text)):
             return text
+        if len(text) > SCRUB_CHARS_MAX:
+            return self._of_long(text)
         spans = sorted(self._spans(text, cut=cut))
         out, at = list[str](), 0
         for start, end in _merged(spans):
             out += [text[at:start], self._mark]
             at = end
         return "".join([*out, text[at:]])
+
+    def _of_long(self, text: str) -> str:
+        """Take out what stands there as it is; where it stands in another form too, nothing of the text is left."""
+        for needle in self._needles:
+            low = _lower(text)
+            if needle in low:
+                parts, at = list[str](), 0
+                while (found := low.find(needle, at)) >= 0:
+                    parts += [text[at:found], self._mark]
+                    at = found + len(needle)
+                text = "".join([*parts, text[at:]])
+        return self._mark if self._met(text) else text
 
     def json(self, value: Json) -> Json:
         """Return a value without the secrets, in its texts, in the names of its members and in its numbers.
@@ -150,6 +165,15 @@ class Scrubber:
             yield from _found(view.joined(), self._joined)
             if cut:
                 yield from _tail(view, self._needles)
+
+
+def is_long(value: Json) -> bool:
+    """Whether looking through a value takes so long that nobody should wait for it on a loop.
+
+    Raises:
+        RecursionError: it is nested too deeply to be looked through.
+    """
+    return any(size > SCRUB_CHARS_MAX for size in accumulate(len(text) + 1 for text in _texts(value)))
 
 
 @lru_cache(_SCRUBBERS_MAX)

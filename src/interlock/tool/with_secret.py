@@ -17,7 +17,7 @@ from interlock.core.limits import SAID_CHARS_MAX
 from interlock.core.secret import Secret
 from interlock.core.value import replace
 from interlock.ports import Performer, Performers
-from interlock.redact.scrub import Scrubber, scrubber
+from interlock.redact.scrub import Scrubber, is_long, scrubber
 
 
 class Broker(Protocol):
@@ -80,7 +80,15 @@ class ToolWithSecret:
         except Exception as error:  # noqa: BLE001  whatever it raised, the secret may be in it
             # Nothing of what it was raised from goes along: it may show the secret to whoever prints it.
             raise said_without(scrub, error) from None
-        return without(scrub, performed)
+        if not _takes_long(performed):
+            return without(scrub, performed)
+        work = asyncio.ensure_future(asyncio.to_thread(without, scrub, performed))
+        try:
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:
+            # It has happened, and comes late.
+            work.add_done_callback(lambda done: errand.late(done.result()))
+            raise
 
     async def _fetched(self, errand: Errand) -> Secret:
         caller = errand.action.caller
@@ -144,6 +152,13 @@ def without(scrub: Scrubber, performed: Performed) -> Performed:
     except (RecursionError, TypeError, AttributeError):
         # It has happened. What cannot be looked through is told as unreadable.
         return replace(performed, result=Unreadable())
+
+
+def _takes_long(performed: Performed) -> bool:
+    try:
+        return not isinstance(performed.result, Unreadable) and is_long(performed.result)
+    except (RecursionError, TypeError, AttributeError):
+        return False
 
 
 def said_without(scrub: Scrubber, error: Exception) -> UpstreamError:
