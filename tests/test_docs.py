@@ -143,6 +143,8 @@ def test_the_page_of_limits_names_exactly_what_is_not_enforced() -> None:
         ("wall clock against boot clock", limits.CLOCK_DRIFT_MICROS_MAX // 1_000_000),
         ("free disk", limits.DISK_FREE_BYTES_MIN),
         ("actions whose end nobody knows that are looked at", limits.UNCERTAIN_LOOKED_AT_MAX),
+        ("a web page", limits.PAGE_BYTES_MAX),
+        ("a web page", limits.PAGE_TEXT_CHARS_MAX),
         ("a file of SQL statements", limits.SQL_FILE_BYTES_MAX),
         ("rows of one statement", limits.SQL_ROWS_MAX),
         ("an OpenAPI document", limits.OPENAPI_BYTES_MAX),

@@ -21,7 +21,7 @@ def test_an_operation_is_published_and_called(on_file: Shell) -> None:
         text = (CODE / "contract.yaml").read_text(encoding="utf-8").replace("8099", str(port))
         text = text.replace("tenant: default", f"tenant: {on_file.tenant}")
         Path("contract.yaml").write_text(text, encoding="utf-8")
-        assert "new tools  find_invoice" in on_file("contract", "publish", "contract.yaml", "--env", "dev")
+        assert "new tools  find_invoice, read_help" in on_file("contract", "publish", "contract.yaml", "--env", "dev")
         assert "its method is GET, so it is `read`" in on_file.err
         assert "says no effect" not in on_file.err
         done = on_file.data("call", "find_invoice", '{"id":"I1"}', "--for", "sam")

@@ -10,7 +10,7 @@ from typing import cast
 from interlock.contract.expr import parse as parse_expression
 from interlock.contract.expr import paths
 from interlock.contract.hooks import hooks_of, is_source
-from interlock.contract.hosts import file_of
+from interlock.contract.hosts import file_of, origin_of
 from interlock.contract.ir import Contract, Hook, Tool, Undo
 from interlock.contract.path import parse as parse_path
 from interlock.contract.problem import Problem, nearest
@@ -60,13 +60,16 @@ class _Checks:
             )
 
     def hosts(self) -> Iterator[Problem]:
-        documents = {
-            file_of(tool.source) for tool in self.contract.tools.values() if tool.source.startswith("openapi:")
-        }
+        tools = self.contract.tools.values()
+        documents = {file_of(tool.source) for tool in tools if tool.source.startswith("openapi:")}
+        origins = {origin_of(url) for tool in tools for url in tool.urls}
         for name, host in self.contract.hosts.items():
             place = self.where("hosts", name)
-            if name not in documents:
-                yield _problem(place, f"no tool comes from `openapi:{name}#...`", nearest(name, documents))
+            if name not in documents | origins:
+                what = f"no tool comes from `openapi:{name}#...`, and no page is read there"
+                yield _problem(place, what, nearest(name, documents | origins))
+            if name in origins and (host.url or host.urls):
+                yield _problem(place, f"`{name}` is an address itself", "leave `url` out, and say `private: true`")
             for environment in sorted((host.urls.keys() | host.private_in) - self.contract.modes.keys()):
                 what = f"`{name}` names `{environment}`, which is no environment of this contract"
                 yield _problem(place, what, nearest(environment, self.contract.modes))
@@ -147,6 +150,9 @@ class _Checks:
             roots = _SEES.get(key, {"args"})
             yield from self._hook(hook, ("tools", tool.name, key), f"`{key}` of `{tool.name}`", roots)
             yield from _declared(hook.args.values(), tool, self.where("tools", tool.name, key), f"`{key}`")
+        if tool.urls and not tool.source.startswith("page:"):
+            place = self.where("tools", tool.name, "urls")
+            yield _problem(place, f"`{tool.name}` reads no pages, so `urls` limits nothing", "write `from: page:text`")
         yield from self._undo(tool)
         yield from self._paths(tool)
         yield from self._conditions(tool)

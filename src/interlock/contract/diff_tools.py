@@ -161,6 +161,12 @@ def _keep(before: tuple[str, ...], after: tuple[str, ...]) -> Weight:
     return Weight.LOOSER
 
 
+def _urls(before: tuple[str, ...], after: tuple[str, ...]) -> Weight:
+    if set(after) <= set(before):
+        return Weight.TIGHTER
+    return Weight.LOOSER if set(after) >= set(before) else Weight.OTHER
+
+
 def _unique(before: Unique | None, after: Unique | None) -> Weight:
     if before is None or after is None:
         return _on_is_tighter(before, after)
@@ -190,6 +196,7 @@ _FIELDS: Mapping[str, Callable[[Any, Any], Weight]] = {
     "isolate": _on_is_tighter,
     "outside": _on_is_tighter,
     "keep": _keep,
+    "urls": _urls,
     "unique": _unique,
     "serialize": _serialize,
     "expect": _more_is_tighter,

@@ -37,6 +37,12 @@ def written_hosts(contract: Contract) -> dict[str, Written]:
     }
 
 
+def origin_of(url: str) -> str:
+    """Return what an address begins with: its scheme, host and port."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.partition('/')[0]}"
+
+
 def file_of(source: str) -> str:
     """Return the file that a source names: what stands between its kind and its `#`."""
     return source.partition(":")[2].partition("#")[0]

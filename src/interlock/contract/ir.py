@@ -153,6 +153,8 @@ class Tool:
     secret: str = ""
     """The credential that it gets; it belongs to this workflow, in each environment another one."""
     idempotency_header: str = ""
+    urls: tuple[str, ...] = ()
+    """Of a page: the addresses that may be read; one that ends with `*` is the beginning of them."""
     arguments: Mapping[str, Argument] = field(default_factory=dict[str, Argument])
     labels: tuple[Label, ...] = ()
     keep: tuple[str, ...] = ()

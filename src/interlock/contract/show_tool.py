@@ -27,6 +27,7 @@ def written_tool(tool: Tool, contract: Contract) -> Written:
         outside=_outside(tool),
         secret=tool.secret or None,
         idempotency_header=tool.idempotency_header or None,
+        urls=tool.urls or None,
         args={name: _argument(each) for name, each in tool.arguments.items()} or None,
         result=table(keep=tool.keep or None, labels=[_label(label) for label in tool.labels] or None) or None,
         cache={"ttl": duration(tool.cache_ttl)} if tool.cache_ttl else None,

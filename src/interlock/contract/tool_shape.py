@@ -4,6 +4,7 @@ from typing import Literal
 
 from interlock.contract.ir import ArgumentRole, OnRepeat
 from interlock.contract.scalar import (
+    ADDRESS,
     COUNT,
     DURATION,
     EXPRESSION,
@@ -70,6 +71,7 @@ TOOL = Table(
         "outside": FLAG,
         "secret": NAME,
         "idempotency_header": NAME,
+        "urls": Many(of=ADDRESS, least=1),
         "args": Named(of=_ARGUMENT, names=NAME),
         "result": Table(
             keys={"keep": Many(of=TEXT, least=1), "trust": TRUSTS, "labels": Many(of=_LABEL)},

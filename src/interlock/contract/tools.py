@@ -11,6 +11,7 @@ from interlock.contract.node import Map, Node, Scalar, plain
 from interlock.contract.problem import Findings
 from interlock.contract.row import Row, read
 from interlock.contract.scalar import (
+    ADDRESS,
     COUNT,
     DURATION,
     FLAG,
@@ -65,6 +66,7 @@ def _tool(name: ToolName, row: Row, hooks: Hooks, timeout: Micros) -> Tool:
         outside=row.get("outside", FLAG, source.startswith(OUTSIDE)),
         secret=row.get("secret", NAME, ""),
         idempotency_header=row.get("idempotency_header", NAME, ""),
+        urls=row.many("urls", ADDRESS),
         arguments={key: _argument(argument) for key, argument in row.row("args").rows()},
         labels=_labels(row.row("result")),
         keep=row.row("result").many("keep", TEXT),

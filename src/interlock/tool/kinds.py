@@ -41,9 +41,16 @@ def _openapi(asking: Asking, _: Broker | None) -> Manifest:
     return describe_openapi(asking)
 
 
+def _page(asking: Asking, _: Broker | None) -> Manifest:
+    from interlock.tool.page import describe_page  # noqa: PLC0415
+
+    return describe_page(asking)
+
+
 _DESCRIBE: Mapping[str, Callable[[Asking, Broker | None], Manifest]] = {
     "mcp": Descriptions().describe,
     "openapi": _openapi,
+    "page": _page,
     "python": lambda asking, _: function_manifest(asking),
     "sql": lambda asking, _: describe_sql(asking),
 }
@@ -59,7 +66,14 @@ def every_tool(broker: Broker | None = None, *, hidden: tuple[Path, ...] = ()) -
         hidden: folders that no server sees that runs in a sandbox here.
     """
     servers = partial(McpTools, broker, hidden=hidden)
-    return EveryTool({"mcp": servers, "openapi": _openapi_tools, "python": PythonTools, "sql": SqlTools})
+    kinds: Mapping[str, Callable[[], Kind]] = {
+        "mcp": servers,
+        "openapi": _openapi_tools,
+        "page": _page_tools,
+        "python": PythonTools,
+        "sql": SqlTools,
+    }
+    return EveryTool(kinds)
 
 
 def _openapi_tools() -> Kind:
@@ -67,3 +81,10 @@ def _openapi_tools() -> Kind:
     from interlock.tool.openapi_tool import OpenApiTools  # noqa: PLC0415
 
     return OpenApiTools(HttpClient())
+
+
+def _page_tools() -> Kind:
+    from interlock.tool.http_client import HttpClient  # noqa: PLC0415
+    from interlock.tool.page import PageTools  # noqa: PLC0415
+
+    return PageTools(HttpClient())
