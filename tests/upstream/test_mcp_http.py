@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,10 @@ class Web:
         return {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
 
 
+def always(say: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    return say
+
+
 @pytest.fixture
 async def web(tmp_path: Path, place: Place) -> AsyncGenerator[Web]:
     async with serving(Peer()) as peer:
@@ -122,7 +126,7 @@ async def test_a_secret_is_sent_as_a_bearer_and_comes_back_to_nobody(place: Plac
 
     place.tools = McpTools(Kept())
     place.more |= {"secret": "desk", "headers": {"X-Key": "secret:key", "X-Team": "a"}}
-    web.misbehave = lambda question: http("403 No", question)
+    web.misbehave = always(lambda question: http("403 No", question))
     error = await wrong(place)
     headers = web.headers("tools/call")
     assert (headers["authorization"], headers["x-key"], headers["x-team"]) == (
@@ -138,7 +142,7 @@ async def test_a_secret_is_sent_as_a_bearer_and_comes_back_to_nobody(place: Plac
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 429])
 async def test_a_refusal_by_http_is_surely_no_effect(place: Place, web: Web, status: int) -> None:
-    web.misbehave = lambda _: http(f"{status} No", b"no")
+    web.misbehave = always(lambda _: http(f"{status} No", b"no"))
     error = await wrong(place)
     assert (type(error), error.said) == (UpstreamFailed, "no")
     assert str(status) in str(error)
@@ -164,7 +168,7 @@ async def test_a_refusal_by_http_is_surely_no_effect(place: Place, web: Web, sta
     ],
 )
 async def test_whatever_else_it_does_is_silence_and_is_sent_once(place: Place, web: Web, raw: Any, says: str) -> None:
-    web.misbehave = lambda _: raw
+    web.misbehave = always(lambda _: raw)
     error = await wrong(place)
     assert type(error) is not UpstreamFailed, error
     assert says in str(error)

@@ -15,6 +15,7 @@ import pytest
 
 from interlock.core.errand import Performed, Terms
 from interlock.core.errors import UpstreamError, UpstreamFailed
+from interlock.core.value import replace
 from interlock.tool.mcp.links import Links
 from interlock.tool.mcp.reach import Definition, Reach
 from interlock.tool.mcp.session import Session, begun
@@ -80,7 +81,7 @@ async def session(reach: Reach) -> Session:
 async def test_a_server_of_the_official_sdk_is_spoken_to_in_both_eras(way: str, protocol: str, tmp_path: Path) -> None:
     tools = McpTools()
     async with reached(way) as base:
-        reach = Reach(**{name: getattr(base, name) for name in base.__struct_fields__} | {"protocol": protocol})
+        reach = replace(base, protocol=protocol)
         found = await session(reach)
         assert found.version == (protocol or "2026-07-28")
         assert found.offers.keys() == {"add", "fail", "slow"}

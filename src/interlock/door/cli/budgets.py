@@ -11,6 +11,7 @@ from interlock.door.cli.person import operator
 from interlock.door.cli.render import Amount, block, table
 from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import NameAmbiguous, Session, awaited, meant, session
+from interlock.door.told.amount_read import amount_of
 from interlock.door.told.budget import (
     Limit,
     balance_data,
@@ -21,7 +22,6 @@ from interlock.door.told.budget import (
     unit_of,
     with_limit,
 )
-from interlock.door.told.measures import amount_of
 from interlock.gateway.budgets import raise_budget
 
 _LISTED_MAX = 8

@@ -7,6 +7,7 @@ from interlock.door.http.permissions import OPERATORS, READERS
 from interlock.door.http.problem import Problem, nothing_there
 from interlock.door.http.route import Answer, Route
 from interlock.door.http.visit import Visit
+from interlock.door.told.amount_read import amount_of
 from interlock.door.told.budget import (
     balance_data,
     known_budgets,
@@ -16,7 +17,7 @@ from interlock.door.told.budget import (
     unit_of,
     with_limit,
 )
-from interlock.door.told.measures import Amount, amount_of
+from interlock.door.told.measures import Amount
 from interlock.gateway.budgets import raise_budget
 from interlock.ports import Needs
 
