@@ -10,6 +10,7 @@ from pathlib import Path
 
 from interlock.anchor.file import AnchorFile
 from interlock.core.errors import StoreClosed
+from interlock.core.hint import Hints
 from interlock.core.ids import ActionId, Instant, Micros
 from interlock.gateway import fresh
 from interlock.gateway.adopt import restored
@@ -172,7 +173,9 @@ def _any_version(where: str) -> Changeable:
 _INSTALL = "install it with its extra: `pip install 'interlock[postgres]'`"
 
 
-def gateway_on(opened: Opened, performers: Performers, observer: Observer | None = None) -> Gateway:
+def gateway_on(
+    opened: Opened, performers: Performers, observer: Observer | None = None, *, hints: Hints | None = None
+) -> Gateway:
     """Put a gateway before a store."""
     return Gateway(
         store=opened.store,
@@ -184,6 +187,7 @@ def gateway_on(opened: Opened, performers: Performers, observer: Observer | None
         forces=Forces(performers),
         facts=Facts(performers),
         under_way={},
+        hints=hints or Hints(),
     )
 
 
@@ -331,11 +335,12 @@ def beside(where: str, keys: Path, *, clock: Clock | None = None) -> Generator[G
         StoreError: the database or the keys cannot be used.
     """
     broker = broker_of(keys, clock or SystemClock())
-    tools = every_tool(broker, hidden=(keys,))
+    hints = Hints()
+    tools = every_tool(broker, hidden=(keys,), hints=hints)
     try:
         opened = open_store(where, keys, clock=clock)
         try:
-            yield gateway_on(opened, ToolsWithSecrets(tools, broker))
+            yield gateway_on(opened, ToolsWithSecrets(tools, broker), hints=hints)
         finally:
             opened.close()
     finally:

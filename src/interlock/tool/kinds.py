@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from interlock.core.errors import ContractInvalid
+from interlock.core.hint import Hints
 from interlock.tool.every import EveryTool, Kind
 from interlock.tool.manifest import Asking, Manifest, function_manifest
 from interlock.tool.mcp.describe import Descriptions
@@ -58,12 +59,13 @@ KINDS = frozenset(_DESCRIBE)
 """How the sources begin that this version can carry out."""
 
 
-def every_tool(broker: Broker | None = None, *, hidden: tuple[Path, ...] = ()) -> EveryTool:
+def every_tool(broker: Broker | None = None, *, hidden: tuple[Path, ...] = (), hints: Hints | None = None) -> EveryTool:
     """Make what carries out every kind of source. It keeps connections and children until it is closed.
 
     Args:
         broker: hands out the secrets that servers are given.
         hidden: folders that no server sees that runs in a sandbox here.
+        hints: takes what servers say has changed.
     """
     servers = partial(McpTools, broker, hidden=hidden)
     kinds: Mapping[str, Callable[[], Kind]] = {
@@ -74,6 +76,8 @@ def every_tool(broker: Broker | None = None, *, hidden: tuple[Path, ...] = ()) -
         "sql": SqlTools,
     }
     return EveryTool(kinds)
+    servers = partial(McpTools, broker, hidden=hidden, tell=(hints or Hints()).tell)
+    return EveryTool({"mcp": servers, "openapi": _openapi_tools, "python": PythonTools, "sql": SqlTools})
 
 
 def _openapi_tools() -> Kind:

@@ -64,12 +64,20 @@ class Server:
             return await answer(send, 503, msgspec.json.encode({"ready": False, "why": "it is about to end"}))
         return await answer(send, 200, msgspec.json.encode({"ready": True}))
 
+    async def _let_go(self) -> None:
+        """Once it is about to end, wait for no client to answer a question."""
+        await self.stop.wait()
+        self.mcp.talk.give_up()
+
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
         self._looking = asyncio.create_task(look_after(self.gateway, self.stop))
+        letting_go = asyncio.create_task(self._let_go())
         await send({"type": "lifespan.startup.complete"})
         await receive()
         self.stop.set()
+        await letting_go
+        self.mcp.talk.give_up()  # what was asked in the meantime
         left = await finish(self.gateway, within=FINISH_SECONDS)
         if left:
             _LOG.warning("%d actions are left to their leases", left)

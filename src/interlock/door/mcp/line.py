@@ -5,7 +5,7 @@ questions as the answer to its call, and calls again with what it knows; meanwhi
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, cast
@@ -33,6 +33,13 @@ LEVELS = ("debug", "info", "notice", "warning", "error", "critical", "alert", "e
 """The levels of RFC 5424, from the least to the most urgent."""
 
 
+def give_up(answers: "Iterable[asyncio.Future[Any]]") -> None:
+    """Let whoever waits for an answer know that it does not come."""
+    for answer in tuple(answers):
+        if not answer.done():
+            answer.set_exception(UpstreamFailed("the client did not answer in time", fix=_UNANSWERED))
+
+
 @dataclass(slots=True)
 class Answers:
     """What clients of sessions were asked and have not answered yet."""
@@ -55,6 +62,10 @@ class Answers:
         future = self._open.get((session, message.id)) if isinstance(message.id, str | int) else None
         if future is not None and not future.done():
             future.set_result(message)
+
+    def give_up(self) -> None:
+        """Wait for none of them any more."""
+        give_up(self._open.values())
 
 
 @dataclass(slots=True, kw_only=True)

@@ -21,8 +21,17 @@ from interlock.core.errors import InterlockError
 from interlock.core.hint import Hint
 from interlock.door.mcp import wire
 from interlock.door.mcp.front import Front
-from interlock.door.mcp.upstream import Behind, servers_of
-from interlock.door.mcp.wire import INTERNAL_ERROR, INVALID_REQUEST, Message, Params, RequestId, WireError, params_of
+from interlock.door.mcp.upstream import Behind, Looking, servers_of
+from interlock.door.mcp.wire import (
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    Message,
+    Params,
+    RequestId,
+    WireError,
+    params_of,
+)
 from interlock.gateway.force import Force
 
 LOOK_SECONDS = 5.0  # between two looks at the contract in force; it rarely changes, and calls are judged by the new one
@@ -113,7 +122,7 @@ class Listening:
             tools=wanted.tools,
             prompts=wanted.prompts and bool(behind.prompts),
             resources=wanted.resources and bool(behind.resources),
-            uris=wanted.uris[:WATCHED_MAX] if behind.resources else (),
+            uris=await self._watched(caller, force, wanted.uris[:WATCHED_MAX]),
         )
 
         def tell(method: str, params: JsonObject) -> bool:
@@ -128,6 +137,12 @@ class Listening:
                 raise WireError(INVALID_REQUEST, "listening takes a stream: accept `text/event-stream`")
             await self._until_over(listener, force)
         return about
+
+    async def _watched(self, caller: Caller, force: Force | None, uris: tuple[str, ...]) -> tuple[str, ...]:
+        """Have resources watched, and name those that are."""
+        looking = Looking(gateway=self.front.gateway, caller=caller, line=None, not_found=INVALID_PARAMS)
+        are = [await looking.watched(force, uri) for uri in uris]
+        return tuple(uri for uri, is_watched in zip(uris, are, strict=True) if is_watched)
 
     async def in_session(self, caller: Caller, session: str, stream: Stream, still: Still, over: asyncio.Event) -> None:
         """Listen for the client of a session until it leaves, or `over` is set.

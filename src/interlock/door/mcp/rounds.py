@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from interlock.core.action import Caller
-from interlock.door.mcp.line import Waiting
+from interlock.door.mcp.line import Waiting, give_up
 from interlock.door.mcp.wire import INVALID_PARAMS, WireError
 from interlock.door.sealed import opened, sealed
 from interlock.ports import Secrets
@@ -69,6 +69,11 @@ class Rounds:
             round.line.take(answers)
             round.turn += not round.line.round.is_set()
         return await self._on(caller, about, known.call, round)
+
+    def give_up(self) -> None:
+        """Wait for none of the clients any more: their calls end without an answer."""
+        for round in self._calls.values():
+            give_up(future for _, future in round.line.posed.values())
 
     async def _on(self, caller: Caller, about: bytes, call: str, round: UnderWay) -> dict[str, Any]:
         posed = asyncio.create_task(round.line.round.wait())

@@ -92,6 +92,14 @@ class Looking:
             return dict(outcome.result)
         raise self._nothing(outcome, method, question)
 
+    async def watched(self, force: Force | None, uri: str) -> bool:
+        """Have a resource watched, as an action; say whether it is."""
+        tools = Behind.of(force).resources
+        if not tools:
+            return False
+        tool = tools[0] if len(tools) == 1 else await self._owner(tools, {"uri": uri})
+        return isinstance(await self._call(tool, {"method": "resources/subscribe", "uri": uri}), Done)
+
     async def _call(self, tool: Tool, arguments: JsonObject) -> Outcome:
         proposal = Proposal(tool=tool.name, arguments=msgspec.json.encode(arguments), line=self.line)
         return await self.gateway.call(self.caller, proposal)

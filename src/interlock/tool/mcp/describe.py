@@ -14,11 +14,13 @@ from interlock.core.errors import ContractInvalid, UpstreamError
 from interlock.core.ids import Environment
 from interlock.core.limits import MCP_CONNECT_SECONDS_MAX
 from interlock.tool.manifest import Asking, Manifest, pinned
+from interlock.tool.mcp.back import KINDS
+from interlock.tool.mcp.beside import described
 from interlock.tool.mcp.credentials import Whose, fetched, revealed, text_without
 from interlock.tool.mcp.links import Links
 from interlock.tool.mcp.listed import Offer
 from interlock.tool.mcp.lock import Lock, lock_of
-from interlock.tool.mcp.reach import Definition, Reach, names_of, reach_of
+from interlock.tool.mcp.reach import PREFIX, Definition, Reach, names_of, reach_of
 from interlock.tool.mcp.session import begun
 from interlock.tool.with_secret import Broker
 
@@ -47,7 +49,14 @@ class Descriptions:
             ContractInvalid: it was not reviewed, is not what was reviewed, or its server is not there.
         """
         server, tool = names_of(asking.source)
-        reach = reach_of(server, server_of(asking.contract, server, asking.environment), _folder(asking))
+        kinds = sorted(KINDS.values())
+        asks = tuple(kind for kind in kinds if _names(asking.contract, f"{PREFIX}{server}/{kind}/*"))
+        reach = reach_of(server, server_of(asking.contract, server, asking.environment), _folder(asking), asks=asks)
+        beside = described(tool)
+        if beside is not None:
+            description, schema = beside
+            how = Definition(reach=reach, tool=tool, pin="").written()
+            return pinned(description=description, schema=schema, result_schema=None, how=how)
         reviewed = Lock.read(lock_of(asking.contract, asking.folder)).tools.get((server, tool))
         file, where = asking.contract.place.file, asking.environment or "ENV"
         review = f"look at it: `interlock tools review {file} --env {where}`"
@@ -75,6 +84,10 @@ class Descriptions:
             if reach.hash not in self._offers:
                 self._offers[reach.hash] = offers_at(reach, broker, (contract.tenant, contract.workflow, environment))
             return self._offers[reach.hash]
+
+
+def _names(contract: Contract, source: str) -> bool:
+    return any(tool.source == source for tool in contract.tools.values())
 
 
 def _still_the_same(offer: Offer | None, reviewed: Manifest, server: str, tool: str, review: str) -> None:

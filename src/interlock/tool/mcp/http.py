@@ -6,15 +6,28 @@ for itself, and what routes it stands in headers too.
 
 import asyncio
 from base64 import b64encode
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from typing import Any
 
 from interlock.core.canonical import Json
 from interlock.core.errors import UpstreamError, UpstreamFailed, UpstreamSilent
-from interlock.core.limits import MCP_MESSAGE_BYTES_MAX, SAID_CHARS_MAX
+from interlock.core.limits import MCP_MESSAGE_BYTES_MAX, PERFORM_SECONDS_MAX, SAID_CHARS_MAX
 from interlock.tool.http_client import Answering, HttpClient, Question
 from interlock.tool.mcp import wire
-from interlock.tool.mcp.link import LOOK, NOTHING, Answer
+from interlock.tool.mcp.link import (
+    CHANGES,
+    DEAF,
+    LISTEN_SECONDS,
+    LOOK,
+    NOTHING,
+    TOOLS_CHANGED,
+    Answer,
+    Noticed,
+    Way,
+    answer_to,
+    nobody_noticed,
+    unsent,
+)
 from interlock.tool.mcp.reach import Reach, Revealed, revealed
 from interlock.tool.mcp.sse import Event, Events
 
@@ -31,6 +44,7 @@ class HttpLink:
 
     def __init__(self, reach: Reach, secrets: Revealed, client: HttpClient) -> None:
         self.tools_changed = False
+        self.noticed: Noticed = nobody_noticed
         self._server = reach.server
         self._url = reach.url
         self._private = reach.private
@@ -64,11 +78,13 @@ class HttpLink:
         name: str = "",
         mirrored: Mapping[str, Json] = NOTHING,
         before: Callable[[], None] = lambda: None,
+        way: Way = DEAF,
+        seconds: float = PERFORM_SECONDS_MAX,
     ) -> Answer:
         """Post a request and read until its answer."""
         id = self._last = self._last + 1
         headers = self._for(method, name, mirrored)
-        question = self._question("POST", headers, wire.request(id, method, params))
+        question = self._question("POST", headers, wire.request(id, method, params), seconds)
         async with self._client.answering(question, before=before) as answering:
             if answering.status not in (200, 202):
                 return await self._refusal(answering, id)
@@ -76,9 +92,20 @@ class HttpLink:
                 self._session = answering.headers.get("Mcp-Session-Id", "")[:1024]
             if _kind(answering) != "text/event-stream":
                 return self._only(await answering.body(), id)
-            stream = _Stream()
-            answer = await self._from_stream(stream, answering.chunks(), id)
+            stream = _Stream(way)
+            try:
+                answer = await self._from_stream(stream, answering.chunks(), id)
+            finally:
+                stream.end()
         return answer if answer is not None else await self._gone_back(stream, id)
+
+    async def listen(self) -> None:
+        """Read what a server says by itself in a session, until it ends. Many servers have nothing to say there."""
+        headers = {**self._for("", "", NOTHING), "Accept": "text/event-stream"}
+        async with self._client.answering(self._question("GET", headers, None, LISTEN_SECONDS)) as answering:
+            if answering.status != 200 or _kind(answering) != "text/event-stream":
+                raise unsent(self._server, "says nothing by itself")
+            await self._from_stream(_Stream(DEAF), answering.chunks(), 0)
 
     async def tell(self, method: str, params: Mapping[str, Any]) -> None:
         await self._post(method, wire.notification(method, params))
@@ -90,13 +117,16 @@ class HttpLink:
         except UpstreamError:
             return
 
-    def _question(self, method: str, headers: Mapping[str, str], body: bytes | None) -> Question:
+    def _question(
+        self, method: str, headers: Mapping[str, str], body: bytes | None, seconds: float = PERFORM_SECONDS_MAX
+    ) -> Question:
         return Question(
             method=method,
             url=self._url,
             headers={**self._headers, **headers},
             body=body,
             private=self._private,
+            seconds=seconds,
             bytes_max=MCP_MESSAGE_BYTES_MAX,
         )
 
@@ -170,14 +200,21 @@ class HttpLink:
             raise UpstreamSilent(f"`{self._server}` says something that is no message", fix=LOOK) from error
         if message.method is None:
             return _answer_in(message, id)
-        if message.method == "notifications/tools/list_changed":
-            self.tools_changed = True
-        elif message.id is not None:
+        if message.id is not None:
             stream.asked_back += 1
             if stream.asked_back > _ASKED_BACK_MAX:
                 raise UpstreamSilent(f"`{self._server}` asks instead of answering", fix=LOOK)
-            await self._post("", wire.answer_to(message))
+            stream.answers(self._answered(message, stream.way))
+            return None
+        if message.method in CHANGES:
+            self.tools_changed |= message.method == TOOLS_CHANGED
+            self.noticed(message.method, wire.params_of(message))
+        else:
+            stream.way.hear(message.method, wire.params_of(message))
         return None
+
+    async def _answered(self, message: wire.Incoming, way: Way) -> None:
+        await self._post("", await answer_to(message, way))
 
     async def _gone_back(self, stream: "_Stream", id: int) -> Answer:
         """Go back to a stream that was closed before the answer. It is read on; nothing is done again by it."""
@@ -204,11 +241,24 @@ class HttpLink:
 class _Stream:
     """What is known of a stream of events, over all connections on which it came."""
 
-    def __init__(self) -> None:
+    def __init__(self, way: Way) -> None:
+        self.way = way
         self.events = Events()
         self.last_id = ""
         self.retry_millis = 1_000
         self.asked_back = 0
+        self._answering: set[asyncio.Task[None]] = set()
+
+    def answers(self, work: Coroutine[Any, Any, None]) -> None:
+        """Answer a question of the server while its stream is read on."""
+        task = asyncio.create_task(work)
+        self._answering.add(task)
+        task.add_done_callback(self._answering.discard)
+
+    def end(self) -> None:
+        """Answer nothing any more."""
+        for task in self._answering:
+            task.cancel()
 
 
 def _answer_in(message: wire.Incoming, id: int) -> Answer | None:

@@ -7,12 +7,81 @@ import msgspec
 
 from interlock.core.canonical import Json
 from interlock.core.errors import UpstreamFailed, UpstreamSilent
+from interlock.core.limits import PERFORM_SECONDS_MAX
+from interlock.tool.mcp import wire
 from interlock.tool.mcp.wire import RpcError
 
 Answer = msgspec.Raw | RpcError
 
 NOTHING: Mapping[str, Json] = {}
+LISTEN_SECONDS = 3_600.0  # of one stream; then it is opened anew
 LOOK = "look whether the server runs, and what it writes about itself"
+
+
+class Way(Protocol):
+    """The way back to whoever made a call, while it is under way."""
+
+    @property
+    def token(self) -> str:
+        """What progress of the call carries."""
+        ...
+
+    def hear(self, method: str, params: Mapping[str, Any]) -> None:
+        """Take what the server says without being asked."""
+        ...
+
+    async def answer(self, method: str, params: Mapping[str, Any]) -> Json:
+        """Answer what the server asks.
+
+        Raises:
+            UpstreamFailed: it gets no answer.
+        """
+        ...
+
+
+class Deaf:
+    """The way back where nobody is at the other end."""
+
+    token = ""
+
+    def hear(self, method: str, params: Mapping[str, Any]) -> None:
+        pass
+
+    async def answer(self, method: str, params: Mapping[str, Any]) -> Json:
+        raise UpstreamFailed("nobody is there to be asked", fix=LOOK)
+
+
+DEAF = Deaf()
+
+
+async def answer_to(asked: wire.Incoming, way: Way) -> bytes:
+    """Answer what a server asks of us. It may know that we are there; anything else is asked of whoever calls."""
+    method = asked.method or ""
+    if method == "ping":
+        return wire.answer(asked.id, {})
+    try:
+        return wire.answer(asked.id, await way.answer(method, wire.params_of(asked)))
+    except UpstreamFailed:
+        return wire.refusal(asked.id)
+
+
+TOOLS_CHANGED = "notifications/tools/list_changed"
+CHANGES = frozenset(
+    {
+        TOOLS_CHANGED,
+        "notifications/prompts/list_changed",
+        "notifications/resources/list_changed",
+        "notifications/resources/updated",
+    }
+)
+"""What a server says of itself rather than of a call."""
+
+Noticed = Callable[[str, Mapping[str, Any]], None]
+"""Takes one of `CHANGES`."""
+
+
+def nobody_noticed(method: str, params: Mapping[str, Any]) -> None:
+    """Let it pass."""
 
 
 class Link(Protocol):
@@ -20,6 +89,8 @@ class Link(Protocol):
 
     tools_changed: bool
     """Whether the server said that its tools are not what they were."""
+    noticed: Noticed
+    """Takes what the server says has changed."""
 
     @property
     def alive(self) -> bool: ...
@@ -36,6 +107,8 @@ class Link(Protocol):
         name: str = "",
         mirrored: Mapping[str, Json] = NOTHING,
         before: Callable[[], None] = lambda: None,
+        way: Way = DEAF,
+        seconds: float = PERFORM_SECONDS_MAX,
     ) -> Answer:
         """Ask and wait for the answer.
 
@@ -45,10 +118,21 @@ class Link(Protocol):
             name: which tool, where it is about one.
             mirrored: arguments that stand in a header as well, where there are headers.
             before: called just before the first byte leaves; what it raises goes through.
+            way: takes what is said, and answers what is asked, in the meantime.
+            seconds: how long an answer over HTTP may take.
 
         Raises:
             UpstreamFailed: nothing was sent, or it was surely not begun.
             UpstreamSilent: it was sent, and nobody knows more.
+        """
+        ...
+
+    async def listen(self) -> None:
+        """Hear what the server says by itself in a session, until it ends that.
+
+        Raises:
+            UpstreamFailed: that takes no stream of its own, or there is none.
+            UpstreamSilent: it broke off.
         """
         ...
 

@@ -23,7 +23,7 @@ _DIALECTS = (
 _NAME = re.compile(r"[!-)+-~]{1,400}")
 """What can stand behind `mcp:SERVER/`. A star is for what is no tool."""
 _AWAY = ("$ref", "$dynamicRef", "$recursiveRef")
-_OTHER_HOMES = ("$id", "id", "$anchor", "$dynamicAnchor")
+_OTHER_HOMES = ("$id", "id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +102,7 @@ def _schema(written: Mapping[str, Any]) -> JsonObject:
     dialect = str(written.get("$schema", _DIALECTS[0])).removesuffix("#")
     if dialect not in _DIALECTS:
         raise ValueError("a schema is of a dialect that is not read here")
-    schema = {name: value for name, value in written.items() if name != "$schema"}
+    schema = {name: value for name, value in written.items() if name != "$schema" or dialect == _DIALECTS[0]}
     for depth, part in _parts(schema):
         if depth > MCP_SCHEMA_DEPTH_MAX:
             raise ValueError(f"a schema is more than {MCP_SCHEMA_DEPTH_MAX} levels deep")

@@ -26,6 +26,8 @@ class Reach(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     secret: str = ""
     private: bool = False
     protocol: str = ""
+    asks: tuple[str, ...] = ()
+    """What the contract lets it ask of whoever calls: `elicitation`, `roots`, `sampling`."""
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -78,7 +80,7 @@ def names_of(source: str) -> tuple[str, str]:
     return server, tool
 
 
-def reach_of(name: str, server: Server, beside: str) -> Reach:
+def reach_of(name: str, server: Server, beside: str, *, asks: tuple[str, ...] = ()) -> Reach:
     """Say how a server is reached; words of its command that begin with `./` are files beside the contract."""
     command = tuple(f"{beside}/{word[2:]}" if word.startswith("./") else word for word in server.command)
     return Reach(
@@ -91,6 +93,7 @@ def reach_of(name: str, server: Server, beside: str) -> Reach:
         secret=server.secret,
         private=server.private,
         protocol=server.protocol,
+        asks=asks,
     )
 
 

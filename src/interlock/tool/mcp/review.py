@@ -12,6 +12,7 @@ from interlock.contract.ir import Contract
 from interlock.core.canonical import Json, JsonObject
 from interlock.core.ids import Environment, ToolName
 from interlock.tool.manifest import Manifest
+from interlock.tool.mcp.beside import described
 from interlock.tool.mcp.describe import Offers, offers_at, server_of
 from interlock.tool.mcp.lock import Lock
 from interlock.tool.mcp.reach import PREFIX, names_of, reach_of
@@ -58,7 +59,7 @@ def reviewables(
     """
     used: dict[tuple[str, str], list[ToolName]] = {}
     for tool in contract.tools.values():
-        if tool.source.startswith(PREFIX):
+        if tool.source.startswith(PREFIX) and described(names_of(tool.source)[1]) is None:
             used.setdefault(names_of(tool.source), []).append(tool.name)
     servers = sorted({server for server, _ in used if only in (None, server)})
     offers = {server: offered(contract, server, environment, folder, broker) for server in servers}

@@ -5,7 +5,8 @@ said. Which it is, is found out by asking, unless the contract says it.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import Any, cast
 
 import msgspec
@@ -14,7 +15,8 @@ from interlock.core.canonical import Json
 from interlock.core.errors import UpstreamError, UpstreamFailed, UpstreamSilent
 from interlock.core.limits import MCP_PROBE_SECONDS_MAX, MCP_TOOLS_MAX
 from interlock.tool.mcp import wire
-from interlock.tool.mcp.link import LOOK, Answer, Link, LinkLost, unsent
+from interlock.tool.mcp.back import Back
+from interlock.tool.mcp.link import LISTEN_SECONDS, LOOK, Answer, Link, LinkLost, Way, unsent
 from interlock.tool.mcp.listed import Offer, offers_of
 from interlock.tool.mcp.reach import Reach
 from interlock.tool.mcp.wire import RpcError
@@ -29,6 +31,8 @@ class Session:
     def __init__(self, link: Link, server: str, version: str, now: Callable[[], float]) -> None:
         self.link = link
         self.version = version
+        self.capabilities: Mapping[str, Any] = {}
+        """What the server says that it has."""
         self.offers: Mapping[str, Offer] = {}
         self.listed_at = 0.0
         self._server = server
@@ -64,25 +68,74 @@ class Session:
         except wire.Unreadable as error:
             raise unsent(self._server, "lists its tools in a way that cannot be read") from error
 
-    async def call(self, tool: str, arguments: bytes, key: str, *, before: Callable[[], None]) -> Answer:
+    async def call(self, tool: str, arguments: bytes, key: str, *, back: Back, before: Callable[[], None]) -> Answer:
         """Have a tool do something.
 
         Raises:
+            Unanswered: it wanted to know something, and was not told.
             UpstreamFailed: nothing was sent, or it was surely not begun.
             UpstreamSilent: nobody knows.
         """
         params: dict[str, Any] = {"name": tool, "arguments": msgspec.Raw(arguments)}
-        meta = {wire.KEY_IN_META: key}
         mirrored = self._mirrored(tool, arguments)
+        how = _How(name=tool, mirrored=mirrored, before=before, back=back, meta={wire.KEY_IN_META: key})
+        return await self._rounds("tools/call", params, how)
+
+    async def look(
+        self, method: str, name: str, params: dict[str, Any], *, back: Back, before: Callable[[], None]
+    ) -> Answer:
+        """Look something up that is no tool.
+
+        Raises:
+            Unanswered: it wanted to know something, and was not told.
+            UpstreamFailed: nothing was sent, or it was surely not begun.
+            UpstreamSilent: nobody knows.
+        """
+        return await self._rounds(method, params, _How(name=name, mirrored={}, before=before, back=back, meta={}))
+
+    async def _rounds(self, method: str, params: dict[str, Any], how: "_How") -> Answer:
+        """Ask until it is answered, with what a server wants to know in between."""
+        stateless = self.version == wire.STATELESS
+        more: dict[str, Any] = {}
         for _ in range(_ROUNDS_MAX):
-            asked = self._with_meta(params, **meta)
-            answer = await self.link.ask("tools/call", asked, name=tool, mirrored=mirrored, before=before)
-            state = _to_go_on(answer) if self.version == wire.STATELESS else None
-            if state is None:
+            asked = self._with_meta({**params, **more}, **how.back.meta(stateless=stateless), **how.meta)
+            answer = await self.link.ask(
+                method, asked, name=how.name, mirrored=how.mirrored, before=how.before, way=how.back
+            )
+            if isinstance(answer, RpcError):
+                how.back.note(answer)
+            wanted = _wanted(answer) if stateless else None
+            if wanted is None:
                 return answer
             # It has not done it again: it goes on with what it has begun, as it says.
-            params = {**params, "requestState": state}
-        raise UpstreamSilent(f"`{self._server}/{tool}` wants to go on for ever", fix=LOOK)
+            more = {"requestState": wanted.request_state} if wanted.request_state is not None else {}
+            if wanted.input_requests:
+                more["inputResponses"] = await how.back.ask(wanted.input_requests)
+        raise UpstreamSilent(f"`{self._server}/{how.name or method}` wants to go on for ever", fix=LOOK)
+
+    @property
+    def tells(self) -> bool:
+        """Whether the server says that it would tell of changes."""
+        kinds = (self.capabilities.get(kind) for kind in ("tools", "prompts", "resources"))
+        said = (cast("dict[str, Any]", kind) for kind in kinds if isinstance(kind, dict))
+        return any(kind.get("listChanged") is True or kind.get("subscribe") is True for kind in said)
+
+    async def listen(self, uris: Collection[str], way: Way) -> None:
+        """Hear of changes until the server ends that. What it says comes by way of `link.noticed`.
+
+        Raises:
+            UpstreamFailed: it does not tell.
+            UpstreamSilent: it broke off.
+        """
+        if self.version != wire.STATELESS:
+            return await self.link.listen()
+        wanted = {"toolsListChanged": True, "promptsListChanged": True, "resourcesListChanged": True}
+        watched = {"resourceSubscriptions": sorted(uris)} if uris else {}
+        params = self._with_meta({"notifications": {**wanted, **watched}})
+        answer = await self.link.ask("subscriptions/listen", params, way=way, seconds=LISTEN_SECONDS)
+        if isinstance(answer, RpcError):
+            raise unsent(self._server, f"does not tell of changes (error {answer.code})")
+        return None
 
     def _mirrored(self, tool: str, arguments: bytes) -> Mapping[str, Json]:
         """Return what of the arguments is sent in a header as well, by the name of the header."""
@@ -104,15 +157,27 @@ def _at(values: Any, path: tuple[str, ...]) -> str | int | bool | None:  # noqa:
     return values if isinstance(values, str | int) else None
 
 
-def _to_go_on(answer: Answer) -> str | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _How:
+    """How a request is made, in each of its rounds."""
+
+    name: str
+    mirrored: Mapping[str, Json]
+    before: Callable[[], None]
+    back: Back
+    meta: Mapping[str, Json]
+
+
+def _wanted(answer: Answer) -> wire.Wanted | None:
+    """Return what a server wants before it goes on, if that is what it says."""
     if isinstance(answer, RpcError):
         return None
     try:
         wanted = wire.wanted(answer)
     except wire.Unreadable:
         return None
-    goes_on = wanted.result_type == "input_required" and not wanted.input_requests
-    return wanted.request_state if goes_on else None
+    goes_on = wanted.result_type == "input_required" and (wanted.input_requests or wanted.request_state is not None)
+    return wanted if goes_on else None
 
 
 async def begun(make: Callable[[], Awaitable[Link]], reach: Reach, now: Callable[[], float]) -> Session:
@@ -124,10 +189,11 @@ async def begun(make: Callable[[], Awaitable[Link]], reach: Reach, now: Callable
     link = await make()
     try:
         if reach.protocol:
-            version = await _said(link, reach)
+            met = await _said(link, reach)
         else:
-            version, link = await _found_out(link, make, reach)
-        session = Session(link, reach.server, version, now)
+            met, link = await _found_out(link, make, reach)
+        session = Session(link, reach.server, met.version, now)
+        session.capabilities = met.capabilities
         await session.list_tools()
     except UpstreamSilent as error:
         link.close()
@@ -139,61 +205,76 @@ async def begun(make: Callable[[], Awaitable[Link]], reach: Reach, now: Callable
     return session
 
 
-async def _said(link: Link, reach: Reach) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Met:
+    """What a server said when it was met."""
+
+    version: str
+    capabilities: Mapping[str, Any]
+
+
+async def _said(link: Link, reach: Reach) -> _Met:
     """Speak as the contract says."""
     if reach.protocol == wire.STATELESS:
-        link.speak(wire.STATELESS)
-        return wire.STATELESS
-    return await _handshake(link, reach.server, reach.protocol)
+        return await _stateless(link) or _Met(version=wire.STATELESS, capabilities={})
+    return await _handshake(link, reach, reach.protocol)
 
 
-async def _found_out(link: Link, make: Callable[[], Awaitable[Link]], reach: Reach) -> tuple[str, Link]:
+async def _found_out(link: Link, make: Callable[[], Awaitable[Link]], reach: Reach) -> tuple[_Met, Link]:
     """Ask in the way of the newest version; who does not know that gets a handshake."""
     try:
-        if await _is_stateless(link):
-            return wire.STATELESS, link
+        met = await _stateless(link)
+        if met is not None:
+            return met, link
     except LinkLost:
         # Some end themselves over a question that they do not know.
         link.close()
         link = await make()
-    return await _handshake(link, reach.server, wire.OFFERED), link
+    return await _handshake(link, reach, wire.OFFERED), link
 
 
-async def _is_stateless(link: Link) -> bool:
+async def _stateless(link: Link) -> _Met | None:
+    """Ask a server what it is, in the way of the newest version; nothing if it does not speak that."""
     link.speak(wire.STATELESS)
     try:
         async with asyncio.timeout(MCP_PROBE_SECONDS_MAX):
             answer = await link.ask("server/discover", {"_meta": wire.envelope()})
     except TimeoutError:
-        return False
+        return None
     except LinkLost:
         raise
     except UpstreamError:
-        return False
+        return None
     if isinstance(answer, RpcError):
-        return False
+        return None
     try:
-        return wire.STATELESS in wire.discovered(answer).supported_versions
+        found = wire.discovered(answer)
     except wire.Unreadable:
-        return False
+        return None
+    if wire.STATELESS not in found.supported_versions:
+        return None
+    return _Met(version=wire.STATELESS, capabilities=found.capabilities)
 
 
-async def _handshake(link: Link, server: str, offered: str) -> str:
+async def _handshake(link: Link, reach: Reach, offered: str) -> _Met:
+    server = reach.server
     link.speak("")
-    params = {"protocolVersion": offered, "capabilities": {}, "clientInfo": wire.CLIENT}
+    # What the contract lets it ask of anybody; who can be asked is found out call by call.
+    capabilities: dict[str, Json] = {kind: {} for kind in reach.asks}
+    params = {"protocolVersion": offered, "capabilities": capabilities, "clientInfo": wire.CLIENT}
     answer = await link.ask("initialize", params)
     if isinstance(answer, RpcError):
         if answer.code == wire.VERSION_UNSUPPORTED:
             # It was slow to answer the question before, and has taken it for granted since.
             link.speak(wire.STATELESS)
-            return wire.STATELESS
+            return _Met(version=wire.STATELESS, capabilities={})
         raise unsent(server, f"refuses the handshake (error {answer.code})")
     try:
-        version = wire.initialized(answer).protocol_version
+        found = wire.initialized(answer)
     except wire.Unreadable as error:
         raise unsent(server, "answers the handshake in a way that cannot be read") from error
-    if version not in wire.HANDSHAKES:
+    if found.protocol_version not in wire.HANDSHAKES:
         raise unsent(server, "speaks no version that is known here")
-    link.speak(version)
+    link.speak(found.protocol_version)
     await link.tell("notifications/initialized", {})
-    return version
+    return _Met(version=found.protocol_version, capabilities=found.capabilities)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import Any, cast
 
 from interlock.core.canonical import Json
 from interlock.core.errors import UpstreamFailed
@@ -29,7 +29,20 @@ from interlock.core.limits import (
     SAID_CHARS_MAX,
 )
 from interlock.tool.mcp import keeper, wire
-from interlock.tool.mcp.link import LOOK, NOTHING, Answer, LinkLost, unsent
+from interlock.tool.mcp.link import (
+    CHANGES,
+    DEAF,
+    LOOK,
+    NOTHING,
+    TOOLS_CHANGED,
+    Answer,
+    LinkLost,
+    Noticed,
+    Way,
+    answer_to,
+    nobody_noticed,
+    unsent,
+)
 from interlock.tool.mcp.reach import Reach, Revealed, revealed
 
 _PYTHON = ("python", "python3")
@@ -41,11 +54,14 @@ class StdioLink(asyncio.Protocol):
 
     def __init__(self, server: str) -> None:
         self.tools_changed = False
+        self.noticed: Noticed = nobody_noticed
         self.last_words = b""
         """The end of what it wrote about itself. It may hold anything."""
         self._server = server
         self._loop = asyncio.get_running_loop()
         self._waiting: dict[int, asyncio.Future[Answer]] = {}
+        self._ways: dict[int, Way] = {}
+        self._answering: set[asyncio.Task[None]] = set()
         self._last = 0
         self._line = bytearray()
         self._unasked = 0
@@ -120,6 +136,8 @@ class StdioLink(asyncio.Protocol):
         name: str = "",
         mirrored: Mapping[str, Json] = NOTHING,
         before: Callable[[], None] = lambda: None,
+        way: Way = DEAF,
+        seconds: float = 0,
     ) -> Answer:
         """Write a line and wait for the one that answers it."""
         before()
@@ -128,13 +146,18 @@ class StdioLink(asyncio.Protocol):
         self._room(len(line))
         waiting: asyncio.Future[Answer] = self._loop.create_future()
         self._waiting[id] = waiting
+        self._ways[id] = way
         self._write(line)
         try:
             return await waiting
         finally:
             self._waiting.pop(id, None)
+            self._ways.pop(id, None)
             if self._retired and not self._waiting:
                 self.close()
+
+    async def listen(self) -> None:
+        raise unsent(self._server, "is heard all the time")
 
     async def tell(self, method: str, params: Mapping[str, Any]) -> None:
         with suppress(UpstreamFailed):
@@ -188,15 +211,35 @@ class StdioLink(asyncio.Protocol):
         self._count(line)
         if not self.alive or message.method is None:
             return
+        params = wire.params_of(message)
         if message.id is not None:
-            try:
-                answer = wire.answer_to(message)
-                self._room(len(answer))
-            except UpstreamFailed:
-                return self.lose("asks and does not read the answers")
-            self._write(answer)
-        elif message.method == "notifications/tools/list_changed":
-            self.tools_changed = True
+            task = self._loop.create_task(self._answered(message, self._way_of({})))
+            self._answering.add(task)
+            task.add_done_callback(self._answering.discard)
+            return
+        if message.method in CHANGES:
+            self.tools_changed |= message.method == TOOLS_CHANGED
+            self.noticed(message.method, params)
+        else:
+            self._way_of(params).hear(message.method, params)
+
+    def _way_of(self, params: Mapping[str, Any]) -> Way:
+        """Find the call that something is about: the one it names, or the only one. Another may be somebody else's."""
+        meta = params.get("_meta")
+        if isinstance(meta, dict) and wire.SUBSCRIPTION in meta:
+            return self._ways.get(cast("dict[str, Any]", meta)[wire.SUBSCRIPTION], DEAF)
+        heard = [way for way in self._ways.values() if way.token]
+        if "progressToken" in params:
+            return next((way for way in heard if way.token == params["progressToken"]), DEAF)
+        return heard[0] if len(heard) == 1 else DEAF
+
+    async def _answered(self, message: wire.Incoming, way: Way) -> None:
+        answer = await answer_to(message, way)
+        try:
+            self._room(len(answer))
+        except UpstreamFailed:
+            return self.lose("asks and does not read the answers")
+        self._write(answer)
 
     def _count(self, line: bytes) -> None:
         self._unasked += 1
@@ -225,6 +268,9 @@ class StdioLink(asyncio.Protocol):
         if self._why_lost:
             return
         self._why_lost = why
+        for answering in self._answering:
+            with suppress(RuntimeError):  # its loop has ended
+                answering.cancel()
         for waiting in self._waiting.values():
             if not waiting.done():
                 waiting.set_exception(LinkLost(f"`{self._server}` {why} before it answered", fix=LOOK))

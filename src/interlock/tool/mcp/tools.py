@@ -8,12 +8,15 @@ from interlock.core.effect import EffectClass
 from interlock.core.errand import Errand, Performed, Terms
 from interlock.core.errors import UpstreamError, UpstreamFailed
 from interlock.ports import Performer
+from interlock.tool.mcp.back import Back, Unanswered
+from interlock.tool.mcp.beside import LOOKED_UP, PUT, UNWATCH, WATCH, asked_for, looked_up, put
 from interlock.tool.mcp.credentials import answer_without, error_without
 from interlock.tool.mcp.links import Links
+from interlock.tool.mcp.listening import Tell, nobody_told
 from interlock.tool.mcp.reach import PREFIX, Definition
-from interlock.tool.mcp.result import performed
+from interlock.tool.mcp.result import performed, wrong
 from interlock.tool.mcp.session import Session
-from interlock.tool.mcp.upstream import Upstreams
+from interlock.tool.mcp.upstream import Upstream, Upstreams
 from interlock.tool.slots import Slots
 from interlock.tool.with_secret import Broker
 
@@ -23,15 +26,18 @@ _REVIEW = "look at what changed: `interlock tools review FILE --env ENV`, then p
 class McpTools:
     """Finds tools of servers by the name that a contract gives them."""
 
-    def __init__(self, broker: Broker | None = None, *, hidden: tuple[Path, ...] = ()) -> None:
+    def __init__(
+        self, broker: Broker | None = None, *, hidden: tuple[Path, ...] = (), tell: Tell = nobody_told
+    ) -> None:
         """Be ready to reach servers. None is reached before its first use.
 
         Args:
             broker: hands out the secrets that servers need.
             hidden: folders that no server sees that runs in a sandbox here.
+            tell: takes what servers say has changed.
         """
         self._links = Links(hidden=hidden)
-        self._upstreams = Upstreams(self._links.make, broker)
+        self._upstreams = Upstreams(self._links.make, broker, tell)
         self._found: dict[tuple[str, str, str], McpTool] = {}
         self._work: set[asyncio.Task[Performed]] = set()
 
@@ -115,17 +121,36 @@ class _Call:
 
     async def carry(self) -> Performed:
         definition, errand = self.tool.definition, self.errand
+        if definition.tool in PUT:
+            return await put(errand, definition.tool)
         action = errand.action
         upstream = self.tool.upstreams.of(action.caller, definition.reach, self.tool.hash)
         session = await upstream.ready()
         secrets = upstream.secrets
         try:
+            back = Back.of(definition.reach.server, errand.line, secrets)
+            if definition.tool in LOOKED_UP:
+                return answer_without(secrets, await self._looked_up(upstream, session, back))
             as_reviewed(session, definition)
-            answer = await session.call(definition.tool, errand.arguments, errand.key, before=self._before)
+            answer = await session.call(definition.tool, errand.arguments, errand.key, back=back, before=self._before)
             return answer_without(secrets, performed(answer, definition, action.effect))
+        except Unanswered as error:
+            # It had begun, and waits for an answer that does not come.
+            raise error_without(secrets, wrong(definition, action.effect, str(error))) from None
         except UpstreamError as error:
             # Nothing of what it was raised from goes along: it may show a secret to whoever prints it.
             raise error_without(secrets, error) from None
+
+    async def _looked_up(self, upstream: Upstream, session: Session, back: Back) -> Performed:
+        definition = self.tool.definition
+        method, about, given = asked_for(self.errand)
+        if method in (WATCH, UNWATCH):
+            self._before()
+            if method == WATCH:
+                await upstream.watch(session, given.get("uri", ""))
+            return Performed(result={})
+        answer = await session.look(method, about, given, back=back, before=self._before)
+        return looked_up(answer, definition, method)
 
     def _before(self) -> None:
         if self.given_up:

@@ -11,6 +11,7 @@ from interlock.core.errors import UpstreamError
 from interlock.core.limits import MCP_BACKOFF_SECONDS_MAX, MCP_CONNECT_SECONDS_MAX, MCP_LISTED_SECONDS_MAX
 from interlock.tool.mcp.credentials import Secrets, fetched, revealed
 from interlock.tool.mcp.link import Link, unsent
+from interlock.tool.mcp.listening import Listening, Tell
 from interlock.tool.mcp.reach import Reach, Revealed
 from interlock.tool.mcp.session import Session, begun
 from interlock.tool.with_secret import Broker
@@ -26,8 +27,9 @@ Make = Callable[[Reach, Revealed], Awaitable[Link]]
 class Upstreams:
     """All servers that are kept, on one loop."""
 
-    def __init__(self, make: Make, broker: Broker | None) -> None:
+    def __init__(self, make: Make, broker: Broker | None, tell: Tell) -> None:
         self._make = make
+        self._tell = tell
         self._broker = broker
         self._loop: asyncio.AbstractEventLoop | None = None
         self._kept: dict[tuple[str, ...], Upstream] = {}
@@ -41,7 +43,7 @@ class Upstreams:
         place = (caller.workflow, caller.environment) if reach.secrets else ()
         key = (caller.tenant, hash, *place)
         if key not in self._kept:
-            self._kept[key] = Upstream(reach, self._make, self._broker, caller)
+            self._kept[key] = Upstream(reach, self._make, self._broker, caller, self._tell)
         return self._kept[key]
 
     def close(self) -> None:
@@ -53,7 +55,7 @@ class Upstreams:
 class Upstream:
     """One server, for whoever may use it."""
 
-    def __init__(self, reach: Reach, make: Make, broker: Broker | None, caller: Caller) -> None:
+    def __init__(self, reach: Reach, make: Make, broker: Broker | None, caller: Caller, tell: Tell) -> None:
         self._reach = reach
         self._make = make
         self._broker = broker
@@ -66,6 +68,7 @@ class Upstream:
         self._begun_at = 0.0
         self._failures = 0
         self._not_before = 0.0
+        self._listening = Listening(reach.server, caller.tenant, tell)
 
     async def ready(self) -> Session:
         """Return the server, there and with its tools as they are now.
@@ -130,7 +133,16 @@ class Upstream:
         except UpstreamError:
             self._failed()
             raise
+        self._listening.begin(self._session)
         return self._session
+
+    async def watch(self, session: Session, uri: str) -> None:
+        """Tell of changes of a resource from now on.
+
+        Raises:
+            UpstreamFailed: the server does not tell of it.
+        """
+        await self._listening.watch(session, uri)
 
     def _failed(self) -> None:
         self._failures += 1
@@ -141,5 +153,6 @@ class Upstream:
         self._not_before = self._now() + seconds
 
     def close(self) -> None:
+        self._listening.end()
         if self._session is not None:
             self._session.link.close()

@@ -17,13 +17,22 @@ VERSIONS = (*sorted(HANDSHAKES), STATELESS)
 
 METHOD_NOT_FOUND = -32601
 INVALID_PARAMS = -32602
+CAPABILITY_MISSING = -32021
 VERSION_UNSUPPORTED = -32022
-NOT_BEGUN = frozenset({-32700, -32600, METHOD_NOT_FOUND, INVALID_PARAMS, -32020, -32021, VERSION_UNSUPPORTED})
+NOT_BEGUN = frozenset(
+    {-32700, -32600, METHOD_NOT_FOUND, INVALID_PARAMS, -32020, CAPABILITY_MISSING, VERSION_UNSUPPORTED}
+)
 """Errors that say of a request that it was not even begun: it was not understood, or nothing has that name."""
+
+_REFUSED = -1
+"""How we refuse. A server may end its own call with the same error, and that must not read as if it was not begun."""
 
 CLIENT = {"name": "interlock", "version": "1"}
 KEY_IN_META = "interlock/idempotency-key"
 _META = "io.modelcontextprotocol/"
+CAPABILITIES = f"{_META}clientCapabilities"
+LEVEL = f"{_META}logLevel"
+SUBSCRIPTION = f"{_META}subscriptionId"
 
 
 class RpcError(msgspec.Struct, frozen=True):
@@ -39,6 +48,7 @@ class Incoming(msgspec.Struct, frozen=True):
 
     id: int | str | None = None
     method: str | None = None
+    params: msgspec.Raw = msgspec.Raw(b"null")
     result: msgspec.Raw = msgspec.Raw(b"null")
     error: RpcError | None = None
 
@@ -55,12 +65,14 @@ class Initialized(msgspec.Struct, frozen=True, rename="camel"):
 
     protocol_version: str
     server_info: Said = Said()
+    capabilities: dict[str, Any] = {}
 
 
 class Discovered(msgspec.Struct, frozen=True, rename="camel"):
     """The answer to the question what a server is, where there is no handshake."""
 
     supported_versions: tuple[str, ...]
+    capabilities: dict[str, Any] = {}
 
 
 class Page(msgspec.Struct, frozen=True, rename="camel"):
@@ -113,6 +125,7 @@ _PAGE = msgspec.json.Decoder(Page)
 _LISTED = msgspec.json.Decoder(Listed, float_hook=_exact)
 _WANTED = msgspec.json.Decoder(Wanted)
 _CALLED = msgspec.json.Decoder(Called, float_hook=_exact)
+_TABLE = msgspec.json.Decoder(dict[str, Any], float_hook=_exact)
 _ENCODER = msgspec.json.Encoder()
 
 incoming = _INCOMING.decode
@@ -122,6 +135,7 @@ page = _PAGE.decode
 listed = _LISTED.decode
 called = _CALLED.decode
 wanted = _WANTED.decode
+table = _TABLE.decode
 
 Unreadable = (msgspec.DecodeError, ValueError, RecursionError)
 """What reading raises of something that is not as it should be."""
@@ -137,18 +151,25 @@ def notification(method: str, params: Mapping[str, Any]) -> bytes:
     return _ENCODER.encode({"jsonrpc": "2.0", "method": method, "params": params})
 
 
-def answer_to(asked: Incoming) -> bytes:
-    """Answer what a server asks of us. This is the one place that says what it may have.
+def answer(id: int | str | None, result: Json) -> bytes:
+    """Answer what a server asks of us."""
+    return _ENCODER.encode({"jsonrpc": "2.0", "id": id, "result": result})
 
-    It may know that we are there. Sampling, elicitation and roots are refused: nothing announced them, and each would
-    be an action of its own.
-    """
-    if asked.method == "ping":
-        return _ENCODER.encode({"jsonrpc": "2.0", "id": asked.id, "result": {}})
-    refusal = {"code": METHOD_NOT_FOUND, "message": "this client does not offer that"}
-    return _ENCODER.encode({"jsonrpc": "2.0", "id": asked.id, "error": refusal})
+
+def refusal(id: int | str | None) -> bytes:
+    """Refuse what a server asks of us."""
+    why = {"code": _REFUSED, "message": "this client does not answer that"}
+    return _ENCODER.encode({"jsonrpc": "2.0", "id": id, "error": why})
+
+
+def params_of(message: Incoming) -> dict[str, Any]:
+    """Return the parameters of a notification or request; none where they cannot be read."""
+    try:
+        return table(message.params)
+    except Unreadable:
+        return {}
 
 
 def envelope() -> dict[str, Json]:
     """Say with a request what a handshake would have said once."""
-    return {f"{_META}protocolVersion": STATELESS, f"{_META}clientInfo": dict(CLIENT), f"{_META}clientCapabilities": {}}
+    return {f"{_META}protocolVersion": STATELESS, f"{_META}clientInfo": dict(CLIENT), CAPABILITIES: {}}
