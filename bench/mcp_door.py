@@ -51,7 +51,7 @@ def answer(message: dict[str, Any]) -> dict[str, Any] | None:
     method, params = message.get("method"), message.get("params", {})
     stateless = "io.modelcontextprotocol/protocolVersion" in params.get("_meta", {})
     more: dict[str, Any] = {"resultType": "complete"} if stateless else {}
-    info = {"serverInfo": {"name": "lean", "version": "1"}, "capabilities": {"tools": {}}}
+    info: dict[str, Any] = {"serverInfo": {"name": "lean", "version": "1"}, "capabilities": {"tools": {}}}
     kept = {"ttlMs": 300_000, "cacheScope": "public"} if stateless else {}
     match method:
         case "initialize":

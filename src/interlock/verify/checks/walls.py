@@ -6,7 +6,7 @@ from secrets import token_hex
 from interlock.contract.ir import Unique
 from interlock.core.errors import StoreTampered
 from interlock.core.ids import Micros
-from interlock.core.outcome import Done
+from interlock.core.outcome import Done, Refused
 from interlock.gateway.recall import row_of
 from interlock.ports import Wanted
 from interlock.verify.check import broken, check, ended, must
@@ -70,10 +70,12 @@ async def another_agents_key(lab: Lab) -> str:
     await world.publish()
     mine = ended(await world.call(key="k", run="r1", caller=world.caller("bot", "sam")), Done, "a call")
     for agent, principal in (("other", "sam"), ("bot", "eve")):
-        called = await world.call(key="k", run="r1", caller=world.caller(agent, principal))
-        theirs = ended(called, Done, f"a call of `{agent}` for `{principal}`")
-        must(theirs.action != mine.action, f"`{agent}` for `{principal}` was told of another's action")
-    return "2 strangers, 0 answers of others"
+        stranger, who = world.caller(agent, principal), f"`{agent}` for `{principal}`"
+        theirs = ended(await world.call(key="k", caller=stranger), Done, f"a call of {who}")
+        must(theirs.action != mine.action, f"{who} was told of another's action")
+        no = ended(await world.call(key="k2", run="r1", caller=stranger), Refused, f"a call of {who} in another's run")
+        must(no.action != mine.action, f"{who} was told of another's action")
+    return "2 strangers, 0 answers of others, 0 calls in the run of another"
 
 
 @check("secret", "arguments and results are nowhere in the database, beside its keys or in the ledger")
