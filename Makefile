@@ -48,6 +48,7 @@ bench: $(READY)  ## the table of figures
 	$(BIN)/python bench/switch.py
 	$(BIN)/python bench/parked.py
 	$(BIN)/python bench/ledger.py
+	$(BIN)/python bench/http_api.py
 	$(BIN)/python bench/million.py --entries 10000
 	$(BIN)/python bench/functions.py
 	PYTHONPATH=src $(BIN)/python bench/policy.py

@@ -1,0 +1,16 @@
+"""A tool whose effects can be counted: a line in a file for each, whichever process writes it."""
+
+import asyncio
+import os
+
+
+async def note(line: str) -> str:
+    """Write a line, after as long as a call to somewhere takes."""
+    await asyncio.sleep(0.02)
+    with open(os.environ["PAIR_FILE"], "a", encoding="utf-8") as file:
+        file.write(line + "\n")
+    await asyncio.sleep(0.02)
+    return line
+
+
+note_if_agreed = note
