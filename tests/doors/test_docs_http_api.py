@@ -1,0 +1,65 @@
+"""The page about the HTTP API: its code runs, and it names every kind of problem and every route."""
+
+import asyncio
+import importlib.util
+import re
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from served import Served
+
+from interlock.contract.ir import Approvals
+from interlock.core.ids import ActionId, PersonId, Role
+from interlock.door.http.problem import KINDS
+from interlock.door.http.routes import ROUTES
+from interlock.gateway.consent import agree
+from world import ALLOW, KIM, a_rule
+
+ROOT = Path(__file__).parent.parent.parent
+PAGE = (ROOT / "docs" / "http-api.md").read_text(encoding="utf-8")
+
+
+def program() -> Any:
+    spec = importlib.util.spec_from_file_location("ask", ROOT / "docs_src" / "http_api" / "ask.py")
+    assert spec is not None and spec.loader is not None
+    module: Any = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_code_of_the_page_is_a_piece_of_the_file() -> None:
+    (file, code) = re.findall(r"<!-- (\S+) -->\n```python\n(.*?)```\n", PAGE, re.DOTALL)[0]
+    assert code in (ROOT / file).read_text(encoding="utf-8")
+    assert PAGE.count("```python") == 1
+
+
+def test_the_page_names_every_kind_of_problem_with_its_status() -> None:
+    told = dict(re.findall(r"^\| `([a-z-]+)` \| ([0-9]{3})", PAGE, re.MULTILINE))
+    assert told == {name: str(kind.status) for name, kind in KINDS.items()}
+
+
+def test_the_page_names_every_route() -> None:
+    for route in ROUTES:
+        last = route.path.removeprefix("/v1/").partition("{")[0].rstrip("/").rpartition("/")[2]
+        word = route.path.rpartition("/")[2] if not route.path.endswith("}") else last
+        assert word in PAGE, route.path
+
+
+@pytest.mark.anyio
+async def test_the_program_of_the_page_asks_and_follows(served: Served) -> None:
+    people = Approvals(people={Role("lead"): frozenset({PersonId("kim")})})
+    await served.world.publish(ALLOW, a_rule("ask.mail", "ask"), approvals=people)
+    token, code = await served.agent(), program()
+    headers = {"Authorization": f"Bearer {token.text}"}
+    async with aiohttp.ClientSession(served.url, headers=headers) as http:
+        asked = await code.ask(http, "k1", "mail.send", to="sam")
+        assert asked["outcome"] == "parked"
+        following = asyncio.create_task(code.follow(http, asked["action"]))
+        row = await served.world.row(ActionId(asked["action"]))
+        await agree(served.world.gateway, served.world.store, row.action.id, KIM, seen=row.seen)
+        async with asyncio.timeout(20):
+            ended = await following
+        assert (ended["outcome"], ended["result"]) == ("done", "sent")
+        assert (await code.ask(http, "k1", "mail.send", to="sam"))["recalled"] is True
