@@ -16,7 +16,7 @@ from interlock.tool.mcp.sse import Events
 from interlock.tool.mcp.tools import McpTools
 from loopback import http
 from mcp_server import Server
-from tools.http_peer import Peer, serving
+from tools.http_peer import Answers, Peer, serving
 from upstream.stdio_world import Place
 
 pytestmark = pytest.mark.anyio
@@ -33,7 +33,7 @@ class Web:
         self.stream = False
         self.session = "s1"
         self.said: list[bytes] = []
-        self.misbehave: Any = None
+        self.misbehave: Answers | None = None
         """What a call is answered with instead."""
         peer.answer = self.answer
 

@@ -32,6 +32,7 @@ async def looked_after(typed: Typed) -> int:
     found += await _of_store(typed)
     found += tried("disk", lambda: machine.disk(typed.settings))
     found += tried("clock", lambda: machine.clock_of_process(clock, first))
+    found += tried("sandbox", machine.sandbox)
     found = [replace(each, fix=advised(typed, each.fix, each.tenant)) for each in _without_comfort(found)]
     count = Counter(each.state for each in found)
     data = {"ok": not count[State.WRONG], "checks": [_data(each) for each in found]}

@@ -150,6 +150,13 @@ def kind_of_filesystem(path: Path, mounts: str) -> str:
     return kind
 
 
+def sandbox() -> Iterator[Checked]:
+    """Say whether servers that contracts start run in a sandbox."""
+    there = shutil.which("bwrap") is not None
+    how = "in a sandbox" if there else "without a sandbox: install `bubblewrap` for one"
+    yield ok("sandbox", f"servers that a contract starts run {how}")
+
+
 def clock_of_process(clock: Clock, first: int) -> Iterator[Checked]:
     """Hold the wall clock against the boot clock: `first` is how far they were apart as the doctor began."""
     drift = (clock.now() - clock.boot()) - first
