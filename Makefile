@@ -4,8 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUNS := $(VENV)/.runs
 READY := $(VENV)/.ready
+FRAMEWORKS := .venv-adapters
+WITH_FRAMEWORKS := $(FRAMEWORKS)/.ready
 
-.PHONY: demo check test crash histories bench format clean
+.PHONY: demo check test adapters crash histories bench format clean
 
 demo: $(RUNS)  ## a small company, an agent that obeys every ticket, and what the interlock does in between
 	@$(BIN)/interlock demo $(if $(SEED),--seed $(SEED))
@@ -36,6 +38,15 @@ test: $(READY)  ## the whole suite, on both stores, with the short forms of the 
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q -n 2 -m "slow or not slow"
 
+$(WITH_FRAMEWORKS): sdk/pyproject.toml sdk/constraints-adapters.txt
+	@test -x $(FRAMEWORKS)/bin/python || $(PYTHON) -m venv $(FRAMEWORKS)
+	@$(FRAMEWORKS)/bin/python -m pip install --quiet --disable-pip-version-check -c sdk/constraints-adapters.txt -e './sdk[dev]'
+	@touch $@
+
+adapters: $(READY) $(WITH_FRAMEWORKS)  ## the adapters of the SDK, each with its framework (800 MB) in a virtual environment of its own
+	$(BIN)/basedpyright -p sdk/adapters.json --pythonpath $(FRAMEWORKS)/bin/python
+	INTERLOCK_PYTHON=$(abspath $(BIN))/python $(FRAMEWORKS)/bin/python -m pytest -q -c sdk/pyproject.toml sdk/tests
+
 crash: $(READY)  ## the long form of the crash matrix; KILLS=10000 FREEZES=600 say how long, the end of crash.log how it went
 	@$(BIN)/python tests/crash.py --kills $(or $(KILLS),2000) --freezes $(or $(FREEZES),120) >crash.log; ended=$$?; \
 	cat crash.log; exit $$ended
@@ -58,4 +69,4 @@ format: $(READY)
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(FRAMEWORKS) build dist .pytest_cache .ruff_cache

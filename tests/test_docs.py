@@ -30,7 +30,17 @@ from world import KIM, World
 
 ROOT = Path(__file__).parent.parent
 TOOLS = ROOT / "docs_src" / "tools"
-PAGES = ["tools.md", "backup.md", "own-tool.md", "http-tools.md", "sql-tools.md", "secrets.md", "identity.md", "sdk.md"]
+PAGES = [
+    "tools.md",
+    "backup.md",
+    "own-tool.md",
+    "http-tools.md",
+    "sql-tools.md",
+    "secrets.md",
+    "identity.md",
+    "sdk.md",
+    "adapters.md",
+]
 """Pages whose every piece of code is a piece of a file that is tested."""
 
 _BLOCK = re.compile(r"(?:<!-- (?P<file>\S+) -->\n)?```(?P<language>\w+)\n(?P<code>.*?)```\n", re.DOTALL)

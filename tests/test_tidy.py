@@ -21,7 +21,7 @@ def functions(path: Path) -> list[tuple[str, int]]:
 
 
 def python_files() -> list[Path]:
-    return [path for folder in ("src", "tests", "bench") for path in (ROOT / folder).rglob("*.py")]
+    return [path for folder in ("src", "sdk", "tests", "bench") for path in (ROOT / folder).rglob("*.py")]
 
 
 def test_no_file_is_longer_than_a_sitting() -> None:

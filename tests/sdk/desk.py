@@ -23,12 +23,18 @@ class Desk:
     """A folder with a store, and whoever types there."""
 
     folder: Path
-    url: str
-    token: str
+    clerk: subprocess.Popen[str]
+    url: str = ""
+    token: str = ""
 
-    def type(self, *words: str, code: int = 0) -> str:
+    def type(self, *words: str) -> str:
         """Type a command, and return what it printed."""
-        return typed(self.folder, *words, code=code)
+        assert self.clerk.stdin is not None and self.clerk.stdout is not None
+        self.clerk.stdin.write(json.dumps(words) + "\n")
+        self.clerk.stdin.flush()
+        code, out, err = json.loads(self.clerk.stdout.readline())
+        assert code == 0, (words, out, err)
+        return out
 
     def approve(self, action: str) -> None:
         """Look at what waits, and agree to it."""
@@ -49,48 +55,40 @@ class Desk:
         return [each["id"] for each in json.loads(self.type("approvals", "list", "--json"))]
 
 
-def typed(folder: Path, *words: str, code: int = 0) -> str:
-    """Type a command in a folder, and return what it printed."""
-    ran = subprocess.run(
-        [PYTHON, "-m", "interlock", *words], cwd=folder, env=_around(), capture_output=True, text=True, timeout=60
-    )
-    assert ran.returncode == code, (words, ran.stdout, ran.stderr)
-    return ran.stdout
-
-
-def _around() -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("INTERLOCK_")}
-    return {**kept, "PYTHONPATH": str(ROOT / "src")}
-
-
-def laid_out(folder: Path) -> str:
-    """Put the shop into a folder, with whoever runs this as a lead, and return a token of its agent."""
+@contextmanager
+def desk(folder: Path) -> Generator[Desk]:
+    """Serve the shop until the end of the block, with whoever runs this as a lead."""
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(SHOP / "shop.py", folder / "shop.py")
     contract = (SHOP / "contract.yaml").read_text("utf-8").replace("[ann]", f"[{getuser()}]")
     (folder / "contract.yaml").write_text(contract, "utf-8")
-    typed(folder, "contract", "publish", "contract.yaml", "--env", "dev")
-    return typed(folder, "token", "new", "bot", "--workflow", "shop", "--env", "dev", "--expires", "1d").strip()
+    with _started(folder, str(Path(__file__).with_name("clerk.py"))) as clerk:
+        opened = Desk(folder=folder, clerk=clerk)
+        opened.type("contract", "publish", "contract.yaml", "--env", "dev")
+        token = opened.type("token", "new", "bot", "--workflow", "shop", "--env", "dev", "--expires", "1d").strip()
+        with _started(folder, "-m", "interlock", "serve", "--port", "0") as served:
+            assert served.stdout is not None
+            said = served.stdout.readline()
+            assert said, (folder / "err").read_text("utf-8")
+            yield Desk(folder=folder, clerk=clerk, url=said.split()[1], token=token)
 
 
 @contextmanager
-def desk(folder: Path) -> Generator[Desk]:
-    """Serve the shop until the end of the block."""
-    token = laid_out(folder)
-    with (folder / "serve.err").open("w") as errors:
-        served = subprocess.Popen(
-            [PYTHON, "-m", "interlock", "serve", "--port", "0"],
+def _started(folder: Path, *words: str) -> Generator[subprocess.Popen[str]]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("INTERLOCK_")}
+    around = {**kept, "PYTHONPATH": str(ROOT / "src")}
+    with (folder / "err").open("a") as errors:
+        started = subprocess.Popen(
+            [PYTHON, *words],
             cwd=folder,
-            env=_around(),
+            env=around,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
         )
         try:
-            assert served.stdout is not None
-            said = served.stdout.readline()
-            assert said, (folder / "serve.err").read_text("utf-8")
-            yield Desk(folder=folder, url=said.split()[1], token=token)
+            yield started
         finally:
-            served.terminate()
-            served.communicate(timeout=60)
+            started.terminate()
+            started.communicate(timeout=60)

@@ -12,6 +12,12 @@ NEEDS = {"httpx2", "anyio"}
 """Both come with `httpx2`."""
 EXTRAS = {
     "signing.py": {"cryptography", "rfc8785"},
+    "adapters/langgraph.py": {"langchain_core", "langgraph"},
+    "adapters/llama_index.py": {"llama_index", "workflows"},
+    "adapters/openai_agents.py": {"agents"},
+    "adapters/pydantic_ai.py": {"pydantic_ai", "pydantic_core"},
+    "adapters/semantic_kernel.py": {"semantic_kernel"},
+    "adapters/temporal.py": {"temporalio"},
 }
 """What a module needs beyond that. It is an extra of its own, and no other module imports it."""
 
