@@ -67,7 +67,7 @@ def every_tool(broker: Broker | None = None, *, hidden: tuple[Path, ...] = (), h
         hidden: folders that no server sees that runs in a sandbox here.
         hints: takes what servers say has changed.
     """
-    servers = partial(McpTools, broker, hidden=hidden)
+    servers = partial(McpTools, broker, hidden=hidden, tell=(hints or Hints()).tell)
     kinds: Mapping[str, Callable[[], Kind]] = {
         "mcp": servers,
         "openapi": _openapi_tools,
@@ -76,8 +76,6 @@ def every_tool(broker: Broker | None = None, *, hidden: tuple[Path, ...] = (), h
         "sql": SqlTools,
     }
     return EveryTool(kinds)
-    servers = partial(McpTools, broker, hidden=hidden, tell=(hints or Hints()).tell)
-    return EveryTool({"mcp": servers, "openapi": _openapi_tools, "python": PythonTools, "sql": SqlTools})
 
 
 def _openapi_tools() -> Kind:
