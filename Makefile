@@ -63,6 +63,7 @@ bench: $(READY)  ## the table of figures
 	$(BIN)/python bench/million.py --entries 10000
 	$(BIN)/python bench/functions.py
 	PYTHONPATH=src $(BIN)/python bench/policy.py
+	PYTHONPATH=src:tests $(BIN)/python bench/mcp_upstream.py
 
 format: $(READY)
 	$(BIN)/ruff check --fix .
