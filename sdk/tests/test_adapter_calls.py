@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from agents import Agent, RunConfig, Runner
+from agents import Agent, RunConfig, Runner, RunState
 from agents.testing import ScriptedModel, assistant_message, function_call
 from desk import SHOP, Desk, desk
 from langchain_core.messages import AIMessage, ToolMessage
@@ -70,6 +70,28 @@ async def test_approving_in_the_state_of_a_run_opens_nothing(shop: Desk, client:
     assert refunds(shop, "O-1") == 0
 
 
+async def test_a_run_that_was_kept_goes_on_elsewhere_as_the_same_actions(shop: Desk, client: AsyncInterlock) -> None:
+    call = function_call("refund", {"order": "O-2", "amount_usd": 6}, call_id="c1")
+    model, quiet = ScriptedModel([[call], [assistant_message("end")]]), RunConfig(tracing_disabled=True)
+
+    async def elsewhere() -> tuple[GovernedTools, Agent[Any]]:
+        governed = GovernedTools(client, await client.tools(), run="kept")
+        return governed, Agent(name="a", model=model, tools=[*governed.functions])
+
+    before = refunds(shop, "O-2")
+    governed, agent = await elsewhere()
+    result = await Runner.run(agent, "go", run_config=quiet)
+    (waiting,) = await governed.waiting(result)
+    kept = result.to_state().to_json()
+    governed, agent = await elsewhere()
+    state = await RunState.from_json(agent, kept)
+    assert [each.action for each in await governed.waiting(state)] == [waiting.action]
+    await asyncio.to_thread(shop.approve, waiting.action)
+    await client.wait(waiting, timeout=60)
+    result = await Runner.run(agent, await governed.resumed(state), run_config=quiet)
+    assert (result.final_output, refunds(shop, "O-2")) == ("end", before + 1)
+
+
 async def test_a_refusal_is_told_to_the_model_and_the_run_goes_on(shop: Desk, client: AsyncInterlock) -> None:
     calls = [
         function_call("refund", {"order": "O-1", "amount_usd": 2}, call_id="c1"),
@@ -105,27 +127,26 @@ def graph_of(shop: Desk, client: Interlock) -> Any:
 def test_whatever_a_graph_is_resumed_with_each_call_goes_on_by_its_own_action(shop: Desk) -> None:
     with Interlock(shop.url, shop.token, principal="sam") as client:
         graph, thread = graph_of(shop, client), {"configurable": {"thread_id": "t-1"}}
-        before = set(shop.parked())
+        before, orders = set(shop.parked()), ("O-1", "O-2", "O-3")
+        at_first = [refunds(shop, order) for order in orders]
         graph.invoke({"messages": [("user", "go")]}, thread)
-        waiting = sorted(set(shop.parked()) - before, key=lambda each: shop.type("approvals", "show", each, "--json"))
-        by_order = {
-            next(o for o in ("O-1", "O-2", "O-3") if o in shop.type("approvals", "show", each)): each
-            for each in waiting
-        }
+        shown = {action: shop.type("approvals", "show", action) for action in set(shop.parked()) - before}
+        by_order = {order: action for action, said in shown.items() for order in orders if order in said}
         shop.approve(by_order["O-2"])
         client.wait(by_order["O-2"], timeout=60)
-        done = [refunds(shop, order) for order in ("O-1", "O-2", "O-3")]
+        done = [refunds(shop, order) for order in orders]
+        assert done == [at_first[0], at_first[1] + 1, at_first[2]]
         for word in ("approved", {"action": by_order["O-1"]}, True):
             result = graph.invoke(Command(resume=word), thread)
             assert "__interrupt__" in result
-        assert [refunds(shop, order) for order in ("O-1", "O-2", "O-3")] == done
+        assert [refunds(shop, order) for order in orders] == done
         for order in ("O-1", "O-3"):
             shop.approve(by_order[order])
             client.wait(by_order[order], timeout=60)
         result = graph.invoke(Command(resume="now"), thread)
         told = [each.content for each in result["messages"] if isinstance(each, ToolMessage)]
         assert told == ["refund written"] * 3
-        assert [refunds(shop, order) for order in ("O-1", "O-2", "O-3")] == [1, 1, 1]
+        assert [refunds(shop, order) for order in orders] == [count + 1 for count in at_first]
 
 
 async def test_an_activity_that_is_run_again_is_the_same_action(shop: Desk, client: AsyncInterlock) -> None:

@@ -11,6 +11,9 @@ from interlock_sdk.adapters.governed import Ending, awaited, key_of, named, run_
 from interlock_sdk.asynchronous import AsyncInterlock
 from interlock_sdk.outcome import Parked, Tool
 
+Interrupted = RunResult | RunResultStreaming | RunState[Any, Agent[Any]]
+"""Where a run stands, as it came or as it was kept."""
+
 
 class GovernedTools:
     """The tools of a contract for an agent: `Agent(tools=[*governed.functions])`.
@@ -32,14 +35,14 @@ class GovernedTools:
         self._heard: dict[str, Ending] = {}  # kept until the call is made
         self.functions = [self._function(name, tool) for name, tool in self._tools.items()]
 
-    async def waiting(self, result: RunResult | RunResultStreaming) -> list[Parked]:
+    async def waiting(self, at: Interrupted) -> list[Parked]:
         """List what the interruptions of a run wait for."""
-        endings = [await self._again(each) for each in result.interruptions]
+        endings = [await self._again(each) for each in _state_of(at).get_interruptions()]
         return [ending for ending in endings if isinstance(ending, Parked)]
 
-    async def resumed(self, result: RunResult | RunResultStreaming) -> RunState[Any, Agent[Any]]:
+    async def resumed(self, at: Interrupted) -> RunState[Any, Agent[Any]]:
         """Return the state to run next."""
-        state = result.to_state()
+        state = _state_of(at)
         for each in state.get_interruptions():
             ending = await self._again(each)
             if ending is not None and not isinstance(ending, Parked):
@@ -74,3 +77,7 @@ class GovernedTools:
             strict_json_schema=False,
             needs_approval=waits,
         )
+
+
+def _state_of(at: Interrupted) -> RunState[Any, Agent[Any]]:
+    return at if isinstance(at, RunState) else at.to_state()
