@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from command_line import Shell
-from interlock.door.cli.main import parser
+from interlock.door.cli.main import parser, whole
 
 SRC = Path(__file__).parent.parent.parent / "src"
 SUGGESTED = re.compile(r"`(interlock [^`]+)`")
@@ -41,7 +41,7 @@ def suggested() -> list[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("line", suggested())
 def test_a_command_that_is_suggested_is_one(line: str) -> None:
-    given, left = parser().parse_known_args([FILLED_IN.get(word, word) for word in shlex.split(line)[1:]])
+    given, left = parser().parse_known_args(whole([FILLED_IN.get(word, word) for word in shlex.split(line)[1:]]))
     assert left == []
     needs = ONE_OF.get(given.command.name)
     assert needs is None or any(getattr(given, name) is not None for name in needs)

@@ -84,7 +84,7 @@ def _look_at_headers(who: str, server: Server, place: Place, findings: Findings)
         if low in _OURS or low.startswith("mcp-"):
             findings.wrong(place, f"the header `{name}` of {who} is written by Interlock itself", "remove it")
         elif low in ("authorization", "proxy-authorization", "cookie") and not value.startswith(_SECRET):
-            fix = f"write `{name}: secret:NAME`, and `interlock secret set NAME`"
+            fix = f"write `{name}: secret:NAME`, and `interlock secret set NAME --workflow W --env E`"
             findings.wrong(place, f"the header `{name}` of {who} is a credential, and stands in the file", fix)
         elif low == "authorization" and server.secret:
             findings.wrong(place, f"{who} has two credentials", "keep `secret` or the header `Authorization`")

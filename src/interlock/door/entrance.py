@@ -140,7 +140,7 @@ NO_TENANT = NotKnown(
 NO_TOKEN = NotKnown(
     wrong=Wrong.MALFORMED,
     why="there is no token",
-    fix="send one: `Authorization: Bearer ilk_...`; `interlock token new NAME` makes it",
+    fix="send `Authorization: Bearer ilk_...`; make it: `interlock token new NAME --workflow W --env E --expires 90d`",
 )
 
 

@@ -76,7 +76,10 @@ def _no_token(id: CredentialId, known: Credential | None) -> NotPermitted:
     if known is None:
         return NotPermitted(f"there is no token `{id}`", fix=_LIST)
     ended = "was revoked" if known.revoked_at else "has expired"
-    return NotPermitted(f"the token `{id}` {ended}", fix="issue another one: `interlock token new NAME`")
+    return NotPermitted(
+        f"the token `{id}` {ended}",
+        fix="issue another one: `interlock token new NAME --workflow W --env E --expires 90d`",
+    )
 
 
 async def add_issuer(store: TenantStore, issuer: Issuer, by: Operator) -> None:

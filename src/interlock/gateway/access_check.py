@@ -5,7 +5,7 @@ from interlock.core.credential import ANYBODY, BY_ISSUER, BY_TOKEN, Credential
 from interlock.core.door import Door
 from interlock.core.ids import CredentialId, Instant
 
-_ANOTHER = "issue another token: `interlock token new NAME`"
+_ANOTHER = "issue another token: `interlock token new NAME --workflow W --env E --expires 90d`"
 
 Shut = tuple[str, str]
 """Why somebody may not come in, and what to do about it."""
@@ -27,7 +27,10 @@ def shut_out(door: Door, caller: Caller, now: Instant, *, waits: bool) -> Shut |
         name = caller.known_by.removeprefix(BY_ISSUER)
         if name in door.issuers:
             return None
-        return f"the word of the issuer `{name}` does not count any more", "add it again: `interlock issuer add`"
+        return (
+            f"the word of the issuer `{name}` does not count any more",
+            "add it again: `interlock issuer add NAME --url URL --audience AUD`",
+        )
     if not caller.known_by.startswith(BY_TOKEN):
         return None
     id, credential = caller.known_by.removeprefix(BY_TOKEN), credential_of(door, caller)

@@ -41,7 +41,7 @@ def no_secrets(tenant: TenantId, workflow: WorkflowId, environment: Environment,
     Raises:
         SecretUnreachable: always.
     """
-    raise SecretUnreachable("nobody here can look", fix="publish it with `interlock contract publish`")
+    raise SecretUnreachable("nobody here can look", fix="publish it with `interlock contract publish FILE --env E`")
 
 
 async def publish_contract(

@@ -54,7 +54,7 @@ def _private(proposal: Proposal, made: ProposalSignature) -> bytes | None:
         return None
 
 
-_SIGN = "sign exactly what is sent, with the key that the contract or the token names: `interlock call --sign-with KEY`"
+_SIGN = "sign what is sent, with the key that contract or token name: `interlock call TOOL JSON --sign-with KEY`"
 
 
 def _no(drawn: Fresh, why: str, fix: str) -> Refused:

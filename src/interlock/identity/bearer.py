@@ -82,7 +82,7 @@ class NotKnown(Struct, frozen=True, kw_only=True):
     fix: str
 
 
-_ANOTHER = "ask whoever runs this for another one: `interlock token new NAME`"
+_ANOTHER = "ask whoever runs this for another one: `interlock token new NAME --workflow W --env E --expires 90d`"
 _MALFORMED = NotKnown(
     wrong=Wrong.MALFORMED,
     why="this is no token: it is mistyped, cut off, or something else",
@@ -173,7 +173,10 @@ def caller_of(
         environment: and where. Nothing said is what the token is for.
     """
     if bearer.kind is not BearerKind.AGENT or bearer.workflow is None or bearer.environment is None:
-        return _not_for("to propose actions", "ask for a token of an agent: `interlock token new NAME --workflow W`")
+        return _not_for(
+            "to propose actions",
+            "ask for a token of an agent: `interlock token new NAME --workflow W --env E --expires 90d`",
+        )
     if workflow not in (None, bearer.workflow):
         return _not_for("for that workflow", f"it is for `{bearer.workflow}`: name that one, or none")
     if environment not in (None, bearer.environment):

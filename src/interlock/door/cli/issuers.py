@@ -30,7 +30,7 @@ async def add(typed: Typed) -> int:
         known = (await here.rows()).door.issuers
         if issuer.name not in known and len(known) >= ISSUERS_MAX:
             raise InterlockError(
-                f"a tenant has at most {ISSUERS_MAX} issuers", fix="remove one: `interlock issuer remove`"
+                f"a tenant has at most {ISSUERS_MAX} issuers", fix="remove one: `interlock issuer remove NAME`"
             )
         by = operator(typed, here.gateway.process)
         await access.add_issuer(here.store, issuer, by)

@@ -95,7 +95,7 @@ def _carry_out(words: Sequence[str], screen: Screen, clock: "Clock | None", begi
     if first.startswith("-") and first not in (*COMMON, "-h"):
         raise unexpected(words[0])
     try:
-        given, left = parser().parse_known_args(_whole(words))
+        given, left = parser().parse_known_args(whole(words))
     except SystemExit as asked_for_help:
         return int(asked_for_help.code or 0)
     command: Command = given.command
@@ -117,7 +117,7 @@ def _carry_out(words: Sequence[str], screen: Screen, clock: "Clock | None", begi
         raise
 
 
-def _whole(words: Sequence[str]) -> Sequence[str]:
+def whole(words: Sequence[str]) -> Sequence[str]:
     """Write out the second word of a command that means one by its first word alone."""
     alone = ALONE.get(words[0]) if words else None
     if alone is None or not all(word.startswith("-") for word in words[1:2]) or words[1:2] in (["--help"], ["-h"]):

@@ -47,7 +47,8 @@ async def _bridged(url: str) -> int:
     token = os.environ.get("INTERLOCK_TOKEN")
     if not token:
         raise UsageWrong(
-            "there is no token to come in with", fix="set INTERLOCK_TOKEN; `interlock token new` makes one"
+            "there is no token to come in with",
+            fix="set INTERLOCK_TOKEN; make one: `interlock token new NAME --workflow W --env E --expires 90d`",
         )
     if not _is_safe(url):
         raise UsageWrong(

@@ -119,7 +119,7 @@ def _contract(workflow: str, environment: str, tenant: TenantId, servers: dict[s
         "servers": servers,
     }
     tail = (
-        "# What agents may call. `interlock tools import` prints the lines of a server: say of each what it does.\n"
+        "# What agents may call: `interlock tools import FILE --server S --env E` prints the lines of a server.\n"
         "tools: {}\npermissions: { allowed_tools: [] }\n"
     )
     return yaml_text(head) + tail
@@ -202,7 +202,9 @@ def restored(typed: Typed) -> int:
     path = Path(typed.given.file)
     kept = path.with_name(path.name + _KEPT)
     if not kept.exists():
-        raise InterlockError(f"there is no `{kept}`", fix="name the file that `interlock mcp import` rewrote")
+        raise InterlockError(
+            f"there is no `{kept}`", fix="name the file that was rewritten: `interlock mcp import FILE`"
+        )
     config = read_config(path.name, path.read_bytes())
     added = sorted(server.name for server in config.servers if server.name != OURS and not server.why_not)
     if added and not typed.given.over:

@@ -74,7 +74,7 @@ async def _serve(typed: Typed, gateway: Gateway) -> int:
         {"url": where, "mcp": f"{where}/mcp", "pid": os.getpid()}, f"serving  {where}\nmcp      {where}/mcp"
     )
     if not await _somebody_comes_in(gateway):
-        hint = "`interlock token new NAME --workflow W --env E` makes a token"
+        hint = "make a token: `interlock token new NAME --workflow W --env E --expires 90d`"
         typed.screen.note(f"note: nobody can come in yet: {hint}")
     await server.serve([listening])
     return 0
@@ -104,7 +104,7 @@ async def _may_be_open(gateway: Gateway, host: str, *, tls: bool) -> None:
     if not await _somebody_comes_in(gateway):
         raise UsageWrong(
             f"`{host}` can be reached from elsewhere, and there is no login yet",
-            fix="make a token first, `interlock token new NAME --workflow W --env E`, or serve on 127.0.0.1",
+            fix="serve on 127.0.0.1, or first: `interlock token new NAME --workflow W --env E --expires 90d`",
         )
     if not tls:
         raise UsageWrong(

@@ -26,8 +26,9 @@ WAYS_IN: tuple[Command, ...] = (
             arg("--tls-key", dest="private_key", metavar="FILE", help="the key of that certificate"),
             arg("--behind-tls", action="store_true", help="a proxy in front of it speaks TLS"),
         ),
-        more="Whoever comes in shows a token: `interlock token new`. On another address than loopback it serves once "
-        "there is one. SIGTERM ends it: what is under way is finished first.",
+        more="Whoever comes in shows a token: `interlock token new NAME --workflow W --env E --expires 90d`. "
+        "On another address than loopback it serves once there is one. "
+        "SIGTERM ends it: what is under way is finished first.",
     ),
     Command(
         name="mcp stdio",

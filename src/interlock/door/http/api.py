@@ -194,8 +194,10 @@ def _ask_for(route: Route) -> str:
     if route.needs.person:
         return f"log in as a person who holds one of the roles {roles}"
     if not roles:
-        return "ask for a token of an agent: `interlock token new NAME --workflow W --env E`"
-    return f"ask for a token with one of the roles {roles}: `interlock token new NAME --service --role ROLE`"
+        return "ask for a token of an agent: `interlock token new NAME --workflow W --env E --expires 90d`"
+    return (
+        f"ask for a token with one of the roles {roles}: `interlock token new NAME --service --role ROLE --expires 90d`"
+    )
 
 
 def _query(scope: Scope, bearer: Bearer | None, route: Route) -> Any:  # noqa: ANN401  of the type of the route

@@ -25,8 +25,8 @@ _AGENT_FIX = {
     422: "correct what `wrong` lists; `/v1/tools` has the schema",
     409: "use another `Idempotency-Key` for another call",
     503: "make the same call again, with the same `Idempotency-Key`, after as many seconds as `Retry-After` says",
-    403: "do not rephrase and try again: whoever runs this can look at it with `interlock explain`",
-    424: "the tool has done nothing; whoever runs this can look at it with `interlock explain`",
+    403: "do not rephrase and try again: whoever runs this can look at it: `interlock explain ACTION`",
+    424: "the tool has done nothing; whoever runs this can look at it: `interlock explain ACTION`",
 }
 
 
