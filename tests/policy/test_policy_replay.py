@@ -44,6 +44,7 @@ def test_a_question_has_one_form_with_sorted_keys_and_without_floats() -> None:
             "caller": {
                 "agent": "refund-bot",
                 "environment": "prod",
+                "known_by": "",
                 "principal": "ann",
                 "tenant": "acme",
                 "workflow": "support-refunds",
