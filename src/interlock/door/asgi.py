@@ -122,7 +122,9 @@ async def end(send: Send) -> None:
 
 def problem(status: int, title: str, fix: str, more: Mapping[str, Any] | None = None) -> bytes:
     """Write an error (RFC 9457) with what to do about it."""
-    return msgspec.json.encode({"type": "about:blank", "status": status, "title": title, "fix": fix, **(more or {})})
+    kind = "nothing-there" if status == 404 else "later"
+    said = {"type": f"/v1/problems/{kind}", "status": status, "title": title, "detail": title, "fix": fix}
+    return msgspec.json.encode({**said, **(more or {})})
 
 
 PING = b": ping\n\n"
