@@ -40,3 +40,9 @@ WHO = (
     arg("--as", dest="as_name", metavar="NAME", help="be NAME; believed for the tenant `demo` alone"),
 )
 """How a command is told who types it."""
+
+PLACE = (
+    arg("--workflow", metavar="W", help="the workflow; needed where several are published"),
+    arg("--env", metavar="E", help="the environment; needed where it has several"),
+)
+"""Where a command looks."""

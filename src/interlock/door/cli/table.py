@@ -1,6 +1,6 @@
 """The table of commands. `main` makes the parser from it, and a test holds the documentation against it."""
 
-from interlock.door.cli.command import WHO, Command, arg
+from interlock.door.cli.command import PLACE, WHO, Command, arg
 from interlock.door.cli.table_access import ACCESS
 from interlock.door.cli.table_first import FIRST, LAST
 from interlock.door.cli.table_ledger import KEPT_OUTSIDE
@@ -44,10 +44,6 @@ _SCOPE = (
     arg("--class", dest="effect", metavar="CLASS", help="only this effect class: read, idempotent, opaque, ..."),
 )
 _UNDO_TOO = arg("--undo-too", action="store_true", help="hold back the undos of operators as well")
-_PLACE = (
-    arg("--workflow", metavar="W", help="the workflow; needed where several are published"),
-    arg("--env", metavar="E", help="the environment; needed where it has several"),
-)
 _JSON_ARGUMENTS = (
     arg("arguments", nargs="?", metavar="JSON", help="the arguments, as a JSON object"),
     arg("--args", dest="file", metavar="FILE", help="read the arguments from FILE; `-` is standard input"),
@@ -63,7 +59,7 @@ COMMANDS: tuple[Command, ...] = (
         takes=(
             arg("tool", metavar="TOOL", help="the tool, as the contract names it"),
             *_JSON_ARGUMENTS,
-            *_PLACE,
+            *PLACE,
             arg("--agent", metavar="A", help="the agent that asks; default: the only one of the contract, or `cli`"),
             arg("--for", dest="principal", metavar="P", help="on whose behalf; default: your user name"),
             arg("--run", dest="run_id", metavar="R", help="the run it belongs to; default: one of its own"),
@@ -271,7 +267,7 @@ COMMANDS: tuple[Command, ...] = (
         takes=(
             arg("file", nargs="?", metavar="FILE", help="nothing said: the one that is in force"),
             arg("--tool", metavar="T", help="only this tool"),
-            *_PLACE,
+            *PLACE,
         ),
     ),
     Command(name="contract schema", says="print the JSON Schema of contracts, for editors", run="contracts:schema_of"),

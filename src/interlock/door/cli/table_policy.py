@@ -1,11 +1,6 @@
 """The commands about policy over history. `table` has all the others."""
 
-from interlock.door.cli.command import Command, arg
-
-_PLACE = (
-    arg("--workflow", metavar="W", help="the workflow; needed where several are published"),
-    arg("--env", metavar="E", help="the environment; needed where it has several"),
-)
+from interlock.door.cli.command import PLACE, Command, arg
 
 OVER_HISTORY: tuple[Command, ...] = (
     Command(
@@ -17,7 +12,7 @@ OVER_HISTORY: tuple[Command, ...] = (
             arg("files", nargs="+", metavar="FILE", help="the contract before and the one after"),
             arg("--in-force", action="store_true", help="the one before is in force, FILE is the one after"),
             arg("--allow-looser", action="store_true", help="end with 0 whatever changed"),
-            *_PLACE,
+            *PLACE,
         ),
         more="exit codes: 0 if every change only closes, 3 if one opens something or cannot be ordered",
     ),
@@ -29,7 +24,7 @@ OVER_HISTORY: tuple[Command, ...] = (
         takes=(
             arg("candidate", nargs="?", metavar="FILE", help="the contract that may be published"),
             arg("--in-force", action="store_true", help="instead: do the decisions follow from their own contracts?"),
-            *_PLACE,
+            *PLACE,
             arg("--since", metavar="TIME", help="only decisions from then on: `30d` ago, or a date (UTC)"),
             arg("--last", type=int, metavar="N", help="only the newest N decisions"),
             arg("--mode", metavar="MODE", help="as if this mode were in force; default: as recorded"),

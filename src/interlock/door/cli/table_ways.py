@@ -2,15 +2,10 @@
 
 from collections.abc import Mapping
 
-from interlock.door.cli.command import Command, arg
+from interlock.door.cli.command import PLACE, Command, arg
 
 ALONE: Mapping[str, str] = {"mcp": "stdio"}
 """What the first word of a command means by itself."""
-
-_PLACE = (
-    arg("--workflow", metavar="W", help="the workflow; needed where several are published"),
-    arg("--env", metavar="E", help="the environment; needed where it has several"),
-)
 
 WAYS_IN: tuple[Command, ...] = (
     Command(
@@ -36,7 +31,7 @@ WAYS_IN: tuple[Command, ...] = (
         run="mcp:over_stdio",
         example="--workflow support-refunds --env dev --agent refund-bot",
         takes=(
-            *_PLACE,
+            *PLACE,
             arg("--agent", metavar="A", help="the agent that asks; default: the only one of the contract, or `mcp`"),
             arg("--for", dest="principal", metavar="P", help="on whose behalf; default: your user name"),
             arg(
