@@ -16,6 +16,7 @@ from interlock.core.errors import UpstreamFailed
 RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 OTHER_RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 EC = ec.generate_private_key(ec.SECP256R1())
+P521 = ec.generate_private_key(ec.SECP521R1())
 ED = Ed25519PrivateKey.generate()
 
 
@@ -38,6 +39,12 @@ def ec_jwk(kid: str) -> dict[str, str]:
     return {"kty": "EC", "crv": "P-256", "kid": kid, "x": x, "y": y}
 
 
+def p521_jwk(kid: str) -> dict[str, str]:
+    public = P521.public_key().public_numbers()
+    x, y = (b64(each.to_bytes(66)) for each in (public.x, public.y))
+    return {"kty": "EC", "crv": "P-521", "kid": kid, "x": x, "y": y}
+
+
 def ed_jwk(kid: str) -> dict[str, str]:
     return {"kty": "OKP", "crv": "Ed25519", "kid": kid, "x": b64(ED.public_key().public_bytes_raw())}
 
@@ -56,11 +63,18 @@ def es256(signed: bytes) -> bytes:
     return r.to_bytes(32) + s.to_bytes(32)
 
 
+def es512(signed: bytes) -> bytes:
+    r, s = decode_dss_signature(P521.sign(signed, ec.ECDSA(hashes.SHA512())))
+    return r.to_bytes(66) + s.to_bytes(66)
+
+
 SIGNERS: Mapping[str, tuple[str, Callable[[bytes], bytes]]] = {
     "RS256": ("rsa", rs256),
     "PS256": ("rsa", ps256),
     "ES256": ("ec", es256),
+    "ES512": ("p521", es512),
     "EdDSA": ("ed", ED.sign),
+    "Ed25519": ("ed", ED.sign),
 }
 
 
@@ -68,7 +82,8 @@ def a_jwt(
     claims: Mapping[str, Any], alg: str = "RS256", *, sign: Callable[[bytes], bytes] | None = None, **head: Any
 ) -> str:
     kid, signer = SIGNERS.get(alg, ("rsa", rs256))
-    header = {"alg": alg, "kid": kid, "typ": "JWT", **head}
+    said = {"alg": alg, "kid": kid, "typ": "JWT", **head}
+    header = {name: value for name, value in said.items() if value is not None}
     signed = ".".join(b64(json.dumps(part).encode()) for part in (header, claims))
     return f"{signed}.{b64((sign or signer)(signed.encode()))}"
 
@@ -78,7 +93,9 @@ class Provider:
     """Answers what `fetch` asks for, and counts."""
 
     url: str = "https://login.example.com"
-    keys: list[dict[str, str]] = field(default_factory=lambda: [rsa_jwk("rsa"), ec_jwk("ec"), ed_jwk("ed")])
+    keys: list[dict[str, Any]] = field(
+        default_factory=lambda: [rsa_jwk("rsa"), ec_jwk("ec"), p521_jwk("p521"), ed_jwk("ed")]
+    )
     asked: list[str] = field(default_factory=list[str])
     about: dict[str, str] = field(default_factory=dict[str, str])
     down: bool = False

@@ -64,7 +64,7 @@ def wrong(found: Bearer | NotKnown) -> Wrong | None:
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("algorithm", ["RS256", "PS256", "ES256", "EdDSA"])
+@pytest.mark.parametrize("algorithm", ["RS256", "PS256", "ES256", "ES512", "EdDSA", "Ed25519"])
 async def test_a_person_is_known_by_what_their_issuer_signs(algorithm: str) -> None:
     found = await shown(a_jwt(claims(), algorithm))
     assert isinstance(found, Bearer)

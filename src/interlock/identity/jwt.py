@@ -1,21 +1,20 @@
 """Signed tokens of issuers (JWS in compact form, RFC 7515), opened with the public keys that the issuer publishes.
 
-Only asymmetric algorithms are known, each with its own kind of key: a token cannot choose `none`, nor that a public key
-is taken for a shared secret.
+What is signed is verified by `joserfc`. What may be a token, and which key it can be of, is said here: only asymmetric
+algorithms, each with its own kind of key, so that a token cannot choose `none`, nor that a public key is taken for a
+shared secret.
 """
 
-import base64
-import binascii
+import json
+from base64 import urlsafe_b64decode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
-import orjson
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from joserfc import jws
+from joserfc.errors import JoseError
+from joserfc.jwk import Key, import_key
+from joserfc.jws import CompactSignature, JWSRegistry
 
 from interlock.core.limits import JWT_CHARS_MAX
 
@@ -23,17 +22,34 @@ Claims = Mapping[str, Any]
 Jwk = Mapping[str, Any]
 
 _RSA_BITS_MIN = 2048
-_HASHES: Mapping[str, hashes.HashAlgorithm] = {
-    "256": hashes.SHA256(),
-    "384": hashes.SHA384(),
-    "512": hashes.SHA512(),
+_RSA, _EC, _OKP = ("kty", "n", "e"), ("kty", "crv", "x", "y"), ("kty", "crv", "x")
+_KINDS: Mapping[str, tuple[str, str | None, tuple[str, ...]]] = {
+    **{f"{how}{bits}": ("RSA", None, _RSA) for how in ("RS", "PS") for bits in (256, 384, 512)},
+    "ES256": ("EC", "P-256", _EC),
+    "ES384": ("EC", "P-384", _EC),
+    "ES512": ("EC", "P-521", _EC),
+    "EdDSA": ("OKP", "Ed25519", _OKP),
+    "Ed25519": ("OKP", "Ed25519", _OKP),
 }
-_CURVES: Mapping[str, tuple[str, ec.EllipticCurve, int]] = {
-    "ES256": ("P-256", ec.SECP256R1(), 32),
-    "ES384": ("P-384", ec.SECP384R1(), 48),
-}
-ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"})
+"""Of each algorithm the kind of its key, the curve, and the members of a key that are looked at."""
+ALGORITHMS = frozenset(_KINDS)
 _TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
+_CHANGES_READING = frozenset({"crit", "b64"})  # what they ask for has to be understood, and nothing is
+
+
+class _Registry(JWSRegistry):
+    """What `joserfc` may do here: the algorithms above, on tokens up to the size that is let in."""
+
+    max_header_length = JWT_CHARS_MAX
+    max_payload_length = JWT_CHARS_MAX
+    max_signature_length = JWT_CHARS_MAX
+
+    def get_alg(self, name: str) -> Any:  # noqa: ANN401  the library exports no name for it
+        # By its old name, `EdDSA` (RFC 8037), the algorithm would take keys of any Edwards curve, and warn.
+        return super().get_alg("Ed25519" if name == "EdDSA" else name)
+
+
+_REGISTRY = _Registry(algorithms=ALGORITHMS, strict_check_header=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,30 +59,24 @@ class Unopened:
     algorithm: str
     kid: str | None
     claims: Claims
-    signed: bytes
-    signature: bytes
+    parts: CompactSignature
 
 
 def read(text: str) -> Unopened | None:
     """Take a token apart; nothing if it is none, or signed in a way that is not known."""
-    parts = text.split(".")
-    if len(text) > JWT_CHARS_MAX or len(parts) != 3 or not text.isascii():
+    if len(text) > JWT_CHARS_MAX or not text.isascii():
         return None
-    head, claims, signature = _object(parts[0]), _object(parts[1]), _bytes(parts[2])
-    if head is None or claims is None or signature is None:
+    try:
+        parts = jws.extract_compact(text.encode(), registry=_REGISTRY)
+        head, claims = _object(_decoded(text.partition(".")[0].encode())), _object(parts.payload)
+    except (JoseError, ValueError, TypeError, RecursionError):
         return None
     algorithm, kid, type_ = head.get("alg"), head.get("kid"), head.get("typ", "JWT")
-    known = algorithm in ALGORITHMS and isinstance(type_, str) and type_.lower() in _TYPES
-    # What a header calls critical has to be understood, and nothing is.
-    if not known or "crit" in head or not isinstance(kid, str | None):
+    if not isinstance(algorithm, str) or not isinstance(type_, str) or not isinstance(kid, str | None):
         return None
-    return Unopened(
-        algorithm=str(algorithm),
-        kid=kid,
-        claims=claims,
-        signed=f"{parts[0]}.{parts[1]}".encode(),
-        signature=signature,
-    )
+    if algorithm not in ALGORITHMS or type_.lower() not in _TYPES or _CHANGES_READING & head.keys():
+        return None
+    return Unopened(algorithm=algorithm, kid=kid, claims=claims, parts=parts)
 
 
 def key_for(unopened: Unopened, keys: Sequence[Jwk]) -> Jwk | None:
@@ -78,68 +88,50 @@ def key_for(unopened: Unopened, keys: Sequence[Jwk]) -> Jwk | None:
 def is_signed_by(unopened: Unopened, key: Jwk) -> bool:
     """Whether a key has signed a token."""
     try:
-        _verify(unopened, key)
-    except (InvalidSignature, ValueError, TypeError, KeyError, binascii.Error):
+        return jws.validate_compact(unopened.parts, _public(unopened.algorithm, key), registry=_REGISTRY)
+    except (JoseError, ValueError, TypeError, AttributeError, KeyError):
         return False
-    return True
 
 
 def _fits(algorithm: str, key: Jwk) -> bool:
-    kinds = {"RS": ("RSA", None), "PS": ("RSA", None), "ES": ("EC", _curve(algorithm)), "Ed": ("OKP", "Ed25519")}
-    kind, curve = kinds[algorithm[:2]]
+    kind, curve, _ = _KINDS[algorithm]
     of_kind = key.get("kty") == kind and (curve is None or key.get("crv") == curve)
-    return of_kind and key.get("alg", algorithm) == algorithm and key.get("use", "sig") == "sig"
+    # By its two names it is one algorithm, and a key may say the other one.
+    alike = ("EdDSA", "Ed25519") if kind == "OKP" else (algorithm,)
+    verifies = key.get("use", "sig") == "sig" and "verify" in key.get("key_ops", ("verify",))
+    # Of a key whose private half is published, everybody signs.
+    return of_kind and key.get("alg", algorithm) in alike and verifies and "d" not in key
 
 
-def _curve(algorithm: str) -> str | None:
-    return _CURVES[algorithm][0] if algorithm in _CURVES else None
+def _public(algorithm: str, key: Jwk) -> Key:
+    members = _KINDS[algorithm][2]
+    if members is _RSA and int.from_bytes(_decoded(key["n"].encode())).bit_length() < _RSA_BITS_MIN:
+        raise ValueError("too short")
+    return import_key({name: key[name] for name in members})
 
 
-def _verify(unopened: Unopened, key: Jwk) -> None:
-    algorithm, signature, signed = unopened.algorithm, unopened.signature, unopened.signed
-    if algorithm == "EdDSA":
-        Ed25519PublicKey.from_public_bytes(_of(key, "x")).verify(signature, signed)
-        return
-    hash = _HASHES[algorithm[2:]]
-    if algorithm in _CURVES:
-        _, curve, size = _CURVES[algorithm]
-        if len(signature) != 2 * size:
-            raise InvalidSignature
-        point = ec.EllipticCurvePublicNumbers(_number(key, "x"), _number(key, "y"), curve).public_key()
-        pair = encode_dss_signature(int.from_bytes(signature[:size]), int.from_bytes(signature[size:]))
-        point.verify(pair, signed, ec.ECDSA(hash))
-        return
-    public = rsa.RSAPublicNumbers(_number(key, "e"), _number(key, "n")).public_key()
-    if public.key_size < _RSA_BITS_MIN:
-        raise InvalidSignature
-    pss = padding.PSS(mgf=padding.MGF1(hash), salt_length=padding.PSS.DIGEST_LENGTH)
-    public.verify(signature, signed, pss if algorithm.startswith("PS") else padding.PKCS1v15(), hash)
+def _decoded(part: bytes) -> bytes:
+    return urlsafe_b64decode(part + b"==")
 
 
-def _number(key: Jwk, name: str) -> int:
-    return int.from_bytes(_of(key, name))
+def _object(raw: bytes) -> dict[str, Any]:
+    """Read a JSON object. One that has a name twice may have been read in another way by who has signed it.
+
+    Raises:
+        ValueError: it is none.
+    """
+    value = json.loads(raw, object_pairs_hook=_once, parse_constant=_no_number)
+    if not isinstance(value, dict):
+        raise ValueError("no object")
+    return cast("dict[str, Any]", value)
 
 
-def _of(key: Jwk, name: str) -> bytes:
-    found = _bytes(str(key[name]))
-    if found is None:
-        raise ValueError(name)
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name twice")
     return found
 
 
-def _object(part: str) -> dict[str, Any] | None:
-    raw = _bytes(part)
-    try:
-        value = orjson.loads(raw) if raw is not None else None
-    except ValueError:
-        return None
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
-
-
-def _bytes(part: str) -> bytes | None:
-    if "=" in part:
-        return None
-    try:
-        return base64.b64decode(part + "=" * (-len(part) % 4), altchars=b"-_", validate=True)
-    except (ValueError, binascii.Error):
-        return None
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(name)
