@@ -64,6 +64,8 @@ bench: $(READY)  ## the table of figures
 	$(BIN)/python bench/functions.py
 	PYTHONPATH=src $(BIN)/python bench/policy.py
 	PYTHONPATH=src:tests $(BIN)/python bench/mcp_upstream.py
+	$(BIN)/python bench/mcp_door.py
+	$(BIN)/python bench/mcp_pipe.py
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

@@ -22,6 +22,7 @@ from interlock import app
 from interlock.door.http.server import server_of
 from table import Row, p, show
 
+HERE = Path(__file__).resolve()
 CALLS = 400
 WARM = 40
 STATELESS = "2026-07-28"
@@ -167,6 +168,11 @@ def started(*words: str) -> "subprocess.Popen[bytes]":
     return process
 
 
+def ended(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
+    process.wait(60)
+
+
 async def serve(folder: Path, port: int, *, durable: bool) -> None:
     opened = app.open_store(str(folder / "interlock.db"), folder / "keys", durable=durable)
     tools = app.every_tool()
@@ -182,7 +188,7 @@ async def serve(folder: Path, port: int, *, durable: bool) -> None:
 
 def prepared(folder: Path, upstream: int) -> str:
     """Publish the contract with the command, as anybody would, and issue a token."""
-    quoted = json.dumps(sys.executable), json.dumps(str(Path(__file__).resolve()))
+    quoted = json.dumps(sys.executable), json.dumps(str(HERE))
     (folder / "contract.yaml").write_text(CONTRACT % (upstream, *quoted), encoding="utf-8")
     where = ["--store", str(folder / "interlock.db"), "--keys", str(folder / "keys")]
 
@@ -220,8 +226,7 @@ def main() -> None:
             token = prepared(folder, upstream)
             table(folder, upstream, token)
         finally:
-            server.terminate()
-            server.wait(10)
+            ended(server)
 
 
 def table(folder: Path, upstream: int, token: str) -> None:
@@ -241,8 +246,7 @@ def table(folder: Path, upstream: int, token: str) -> None:
         try:
             rows = through(port, token, direct, running)
         finally:
-            running.terminate()
-            running.wait(60)
+            ended(running)
         said = f"FULL; one fdatasync here takes {fdatasync(folder) * 1e3:.2f} ms" if durable else "NORMAL"
         show(f"The same through Interlock, each call a guarded read with its entries, {said}", rows)
 

@@ -10,7 +10,7 @@ from interlock.core.ids import AgentId, RunId
 from interlock.door.attended import finish, look_after
 from interlock.door.cli.caller import caller_of
 from interlock.door.cli.screen import Typed
-from interlock.door.cli.session import awaited, performing
+from interlock.door.cli.session import fast_loop, performing
 from interlock.door.entrance import LOOPBACK_NAMES
 from interlock.door.mcp.bridge import Bridge, client_session
 from interlock.door.mcp.stdio import Stdio, lines_of, opened
@@ -20,9 +20,13 @@ from interlock.gateway import fresh
 _FINISH_SECONDS = 10.0
 
 
-@awaited
-async def over_stdio(typed: Typed) -> int:
+def over_stdio(typed: Typed) -> int:
     """Serve one client until it closes its end."""
+    with asyncio.Runner(loop_factory=fast_loop()) as runner:
+        return runner.run(_served(typed))
+
+
+async def _served(typed: Typed) -> int:
     if typed.given.url is not None:
         return await _bridged(typed.given.url)
     with performing(typed) as here:
