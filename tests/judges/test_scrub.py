@@ -10,6 +10,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
+from interlock.core.canonical import Json
 from interlock.redact.scrub import Scrubber, is_long
 from spelled import SPELLED
 
@@ -104,3 +105,49 @@ def test_what_is_long_is_known_before_all_of_it_was_looked_at() -> None:
     assert not is_long({"a": ["x" * 1_000, 7]})
     assert is_long({"a": [str(number) for number in range(20_000)]})
     assert is_long("x" * 100_000)
+
+
+escapes = st.lists(
+    st.sampled_from(
+        [
+            "%",
+            "%%",
+            "\\",
+            "\\\\",
+            "\\/",
+            "&",
+            "&amp;",
+            "&#37;",
+            "&#x5c;",
+            ";",
+            "=",
+            "==",
+            "=\n",
+            "\r",
+            "\n",
+            "%3D",
+            "%25",
+        ]
+        + ["%5C", "%26", "\\u", "\\u00", "\\u0025", "\\u005c", "\\x", "41", "x", " ", "é"]
+    ),
+    max_size=6,
+).map("".join)
+
+
+@pytest.mark.promise("secret")
+@given(escapes, st.sampled_from(sorted(SPELLED)), st.sampled_from(sorted(SPELLED)), escapes)
+def test_escapes_read_all_at_once_are_those_that_are_read_one_by_one(
+    before: str, how: str, over: str, after: str
+) -> None:
+    one_by_one = Scrubber("pay", (CANARY, "not ascii: 語語語語"))
+    text = before + SPELLED[over](SPELLED[how](CANARY)) + after
+    assert scrub().text(text) == one_by_one.text(text)
+
+
+def test_a_secret_in_many_texts_is_taken_out_of_each_and_what_hides_it_in_too_many_is_left_out() -> None:
+    many: Json = [f"{number}: {CANARY}" for number in range(3_000)]
+    assert scrub().json(many) == [f"{number}: {MARK}" for number in range(3_000)]
+    hidden = [f"{number}: {SPELLED['json, each sign'](CANARY)}" for number in range(3_000)]
+    left = scrub().json(["first", *hidden, "last"])
+    assert isinstance(left, list)
+    assert (left[0], left[1], left[-2], left[-1]) == ("first", f"0: {MARK}", MARK, "last")

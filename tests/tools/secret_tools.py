@@ -52,6 +52,12 @@ def linger(how: str, secret: str) -> str:
     return SPELLED[how](secret)
 
 
+def linger_and_flood(secret: str) -> list[str]:
+    """Give it back in a lot of text, long after nobody waits."""
+    MAY_END.wait(5)
+    return flood(secret)
+
+
 def flood(secret: str) -> list[str]:
     """Give it back in a lot of text."""
     return ["%41" * 40_000 + secret, "left"]

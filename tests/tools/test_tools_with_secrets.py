@@ -15,7 +15,8 @@ from interlock.contract.ir import Tool
 from interlock.core.action import ActionState
 from interlock.core.canonical import Json
 from interlock.core.effect import EffectClass
-from interlock.core.errors import ContractInvalid, SecretUnknown
+from interlock.core.errand import Question
+from interlock.core.errors import ContractInvalid, SecretUnknown, UpstreamFailed
 from interlock.core.outcome import Done, Failed, Refused, Uncertain
 from interlock.core.secret import Secret
 from interlock.core.value import replace
@@ -23,11 +24,12 @@ from interlock.redact.scrub import Scrubber
 from interlock.tool.function import function_of
 from interlock.tool.manifest import described, manifest_of
 from interlock.tool.python import PythonTools
-from interlock.tool.with_secret import ToolsWithSecrets
+from interlock.tool.with_secret import LineWithout, ToolsWithSecrets
 from spelled import SPELLED
 from tools import secret_tools as sample
 from tools.drawer import CANARY, Drawer
 from tools.functions import in_state, publish
+from upstream.lines import ALine
 from world import World, a_tool
 
 pytestmark = pytest.mark.anyio
@@ -191,3 +193,41 @@ async def test_a_long_answer_is_looked_through_beside_the_loop(here: World, monk
     assert isinstance(short, Done)
     assert long.result == ["%41" * 40_000 + "[secret pay]", "left"]
     assert looked == [False, True]
+
+
+@pytest.mark.promise("secret")
+async def test_a_long_answer_that_comes_late_is_looked_through_beside_the_loop(
+    here: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[bool] = []
+    real = Scrubber.json
+
+    def looks(self: Scrubber, value: Json) -> Json:
+        looked.append(threading.current_thread() is threading.main_thread())
+        return real(self, value)
+
+    monkeypatch.setattr(Scrubber, "json", looks)
+    await publish(here, a_secret_tool("linger_and_flood", timeout=50_000))
+    outcome = await here.call("{}", tool="linger_and_flood")
+    assert isinstance(outcome, Uncertain)
+    sample.MAY_END.set()
+    row = await in_state(here, outcome, ActionState.DONE)
+    assert looked == [False]
+    sealed = await here.store.payload(row.result) if row.result is not None else None
+    assert sealed is not None and row.result is not None
+    shown = json.loads(here.gateway.secrets.open(here.tenant, row.result, sealed))
+    assert shown == {"shown": ["%41" * 40_000 + "[secret pay]", "left"]}
+
+
+@pytest.mark.promise("secret")
+async def test_what_is_too_deep_or_too_long_to_be_looked_through_is_not_passed_on_in_the_middle_of_a_call() -> None:
+    deep: Json = CANARY
+    for _ in range(2_000):
+        deep = [deep]
+    line = ALine(able=frozenset({"elicitation"}))
+    hidden = LineWithout(line, Scrubber("pay", (CANARY,)))
+    for data in (deep, CANARY * 10_000, [CANARY]):
+        hidden.tell("notifications/message", {"level": "error", "data": data})
+    assert [params["data"] for _, params in line.told] == [["[secret pay]"]]
+    with pytest.raises(UpstreamFailed, match="cannot be looked through"):
+        await hidden.relay(Question(source="mcp:x/elicitation/*", method="elicitation/create", params={"m": deep}))

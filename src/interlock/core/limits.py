@@ -89,7 +89,8 @@ STORE_CHECKED_BYTES_MAX = 256 * 1024 * 1024  # a look at a whole file of this si
 
 assert BATCH_PAUSE_SECONDS < BUSY_SECONDS_MAX, "whoever waits must meet a pause"
 SECRET_CHARS_MIN = 8  # a shorter text is met by chance in what tools answer, and could not be kept out of it
-SCRUB_CHARS_MAX = 64 * 1024  # looked through on the loop; more goes beside it, where it holds nobody up for long
+SCRUB_NOW_CHARS_MAX = 8 * 1024  # looked through on the loop; more goes beside it, where it holds nobody up for long
+SCRUB_CHARS_MAX = 64 * 1024  # in which the place of a hidden secret is found; of a longer text nothing is left
 SECRET_BYTES_MAX = 64 * 1024  # the longest that the stores of secrets take; a private key has 3 kB
 SECRETS_FILE_BYTES_MAX = 16 * 1024 * 1024  # some ten thousand of them; it is read as a whole
 SECRET_SECONDS_MAX = 10  # for a secret or an access token to come; its tool waits meanwhile, and nothing was sent

@@ -16,11 +16,15 @@ from typing import Any, cast
 from urllib.parse import unquote
 
 from interlock.core.canonical import Json
-from interlock.core.limits import SCRUB_CHARS_MAX, SECRET_CHARS_MIN
+from interlock.core.limits import SCRUB_CHARS_MAX, SCRUB_NOW_CHARS_MAX, SECRET_CHARS_MIN
+from interlock.redact.reading import readings
 
 _TAIL_MIN = 4  # of a secret that a limit cut off; less than that is met by chance
 _SCRUBBERS_MAX = 256
-_BETWEEN = {ord(char): None for char in " \t\r\n:-_."}
+_EACH_CHARS = 64  # of a text take as long as whatever is done once for it
+_AT_ONCE = 16  # parts into which many texts are split in which one is met
+_BETWEEN_BYTES = b" \t\r\n:-_."
+_BETWEEN = dict.fromkeys(_BETWEEN_BYTES)
 """What people and programs put between the parts of a code."""
 
 _Decoder = tuple[str, re.Pattern[str], Callable[[re.Match[str]], str]]
@@ -93,6 +97,9 @@ class Scrubber:
         self._needles = tuple(sorted({_lower(form) for part in parts for form in _forms(part)}, key=len, reverse=True))
         joined = {needle.translate(_BETWEEN) for needle in self._needles}
         self._joined = tuple(sorted((each for each in joined if len(each) >= SECRET_CHARS_MIN), key=len, reverse=True))
+        self._plain = all(needle.isascii() for needle in self._needles)
+        self._needle_bytes = tuple(needle.encode() for needle in self._needles) if self._plain else ()
+        self._joined_bytes = tuple(needle.encode() for needle in self._joined) if self._plain else ()
 
     def text(self, text: str, *, cut: bool = False) -> str:
         """Return a text without the secrets.
@@ -103,8 +110,10 @@ class Scrubber:
         """
         if not (cut or self._met(text)):
             return text
-        if len(text) > SCRUB_CHARS_MAX:
-            return self._of_long(text)
+        return self._of_long(text) if len(text) > SCRUB_CHARS_MAX else self._of_short(text, cut=cut)
+
+    def _of_short(self, text: str, *, cut: bool) -> str:
+        """Take out what stands there in any form, and leave the rest."""
         spans = sorted(self._spans(text, cut=cut))
         out, at = list[str](), 0
         for start, end in _merged(spans):
@@ -114,14 +123,15 @@ class Scrubber:
 
     def _of_long(self, text: str) -> str:
         """Take out what stands there as it is; where it stands in another form too, nothing of the text is left."""
+        low = _lower(text)
         for needle in self._needles:
-            low = _lower(text)
             if needle in low:
                 parts, at = list[str](), 0
                 while (found := low.find(needle, at)) >= 0:
                     parts += [text[at:found], self._mark]
                     at = found + len(needle)
                 text = "".join([*parts, text[at:]])
+                low = _lower(text)
         return self._mark if self._met(text) else text
 
     def json(self, value: Json) -> Json:
@@ -131,25 +141,26 @@ class Scrubber:
             RecursionError: it is nested too deeply to be looked through.
         """
         # One look at all of it: almost always there is nothing to take out.
-        if not self._met("\0".join(_texts(value))):
-            return value
-        return self._without(value)
+        left, room = dict[str, str](), SCRUB_CHARS_MAX
+        for text in self._met_among(list(dict.fromkeys(_texts(value)))):
+            room -= len(text) + _EACH_CHARS
+            left[text] = self._of_short(text, cut=False) if room >= 0 else self._of_long(text)
+        return _with(left, value) if left else value
 
-    def _without(self, value: Json) -> Json:
-        match value:
-            case str():
-                return self.text(value)
-            case bool() | None:
-                return value
-            case int() | float():
-                written = self.text(str(value))
-                return value if written == str(value) else written
-            case Mapping():
-                return {self.text(name): self._without(inner) for name, inner in value.items()}
-            case _:
-                return [self._without(inner) for inner in value]
+    def _met_among(self, texts: Sequence[str]) -> Iterator[str]:
+        """Find the texts in which it is met, by looks at many of them at once."""
+        if not texts or not self._met("\0".join(texts)):
+            return
+        if len(texts) == 1:
+            yield texts[0]
+            return
+        step = -(-len(texts) // _AT_ONCE)
+        for at in range(0, len(texts), step):
+            yield from self._met_among(texts[at : at + step])
 
     def _met(self, text: str) -> bool:
+        if self._plain:
+            return any(map(self._stands_in, readings(text)))
         for view in _readings(text):
             low = _lower(view)
             if any(needle in low for needle in self._needles):
@@ -158,6 +169,13 @@ class Scrubber:
             if any(needle in low for needle in self._joined):
                 return True
         return False
+
+    def _stands_in(self, view: bytes) -> bool:
+        low = view.lower()
+        if any(needle in low for needle in self._needle_bytes):
+            return True
+        low = low.translate(None, _BETWEEN_BYTES)
+        return any(needle in low for needle in self._joined_bytes)
 
     def _spans(self, text: str, *, cut: bool) -> Iterator[tuple[int, int]]:
         for view in _views(text):
@@ -173,7 +191,7 @@ def is_long(value: Json) -> bool:
     Raises:
         RecursionError: it is nested too deeply to be looked through.
     """
-    return any(size > SCRUB_CHARS_MAX for size in accumulate(len(text) + 1 for text in _texts(value)))
+    return any(size > SCRUB_NOW_CHARS_MAX for size in accumulate(len(text) + 1 for text in _texts(value)))
 
 
 @lru_cache(_SCRUBBERS_MAX)
@@ -266,6 +284,21 @@ def _merged(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
         else:
             merged.append((start, end))
     return merged
+
+
+def _with(left: Mapping[str, str], value: Json) -> Json:
+    """Put what is left of texts in their place."""
+    match value:
+        case str():
+            return left.get(value, value)
+        case bool() | None:
+            return value
+        case int() | float():
+            return left.get(str(value), value)
+        case Mapping():
+            return {left.get(name, name): _with(left, inner) for name, inner in value.items()}
+        case _:
+            return [_with(left, inner) for inner in value]
 
 
 def _texts(value: Json) -> Iterator[str]:

@@ -5,9 +5,10 @@ answers, or says of its failure, has lost the secret before anything of it is wr
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Protocol, TypeVar
 
 from interlock.core.canonical import Json, JsonObject, Unreadable
 from interlock.core.errand import Errand, Line, Performed, Question, Terms
@@ -18,6 +19,8 @@ from interlock.core.secret import Secret
 from interlock.core.value import replace
 from interlock.ports import Performer, Performers
 from interlock.redact.scrub import Scrubber, is_long, scrubber
+
+Left = TypeVar("Left")
 
 
 class Broker(Protocol):
@@ -71,8 +74,17 @@ class ToolWithSecret:
         secret = await self._fetched(errand)
         scrub = scrubber(self.name, secret.hidden)
 
+        loop = asyncio.get_running_loop()
+
         def late(came: Performed | Exception) -> None:
-            errand.late(without(scrub, came) if isinstance(came, Performed) else said_without(scrub, came))
+            if not isinstance(came, Performed):
+                errand.late(said_without(scrub, came))
+            elif not takes_long(came.result):
+                errand.late(without(scrub, came))
+            else:
+                # A loop that is closed belongs to a process that stops: nobody hears of it.
+                with suppress(RuntimeError):
+                    loop.call_soon_threadsafe(loop.run_in_executor, None, lambda: errand.late(without(scrub, came)))
 
         try:
             line: Line | None = LineWithout(errand.line, scrub) if errand.line is not None else None
@@ -80,7 +92,7 @@ class ToolWithSecret:
         except Exception as error:  # noqa: BLE001  whatever it raised, the secret may be in it
             # Nothing of what it was raised from goes along: it may show the secret to whoever prints it.
             raise said_without(scrub, error) from None
-        if not _takes_long(performed):
+        if not takes_long(performed.result):
             return without(scrub, performed)
         work = asyncio.ensure_future(asyncio.to_thread(without, scrub, performed))
         try:
@@ -123,7 +135,7 @@ class LineWithout:
         Raises:
             UpstreamFailed: one of them was refused, or is not answered.
         """
-        return await self.line.ask({name: self._question(each) for name, each in questions.items()})
+        return await self.line.ask({name: await self._question(each) for name, each in questions.items()})
 
     async def relay(self, question: Question) -> Json:
         """Put a question that has lost the secret.
@@ -131,16 +143,26 @@ class LineWithout:
         Raises:
             UpstreamFailed: it is not answered.
         """
-        return await self.line.relay(self._question(question))
+        return await self.line.relay(await self._question(question))
 
     def tell(self, method: str, params: JsonObject) -> None:
-        self.line.tell(method, self._params(params))
+        """Pass on what has lost the secret. What takes long to look through, or cannot be, is not passed on."""
+        if not takes_long(dict(params)):
+            left = without(self.scrub, Performed(result=dict(params))).result
+            if isinstance(left, Mapping):
+                self.line.tell(method, left)
 
-    def _question(self, question: Question) -> Question:
-        return replace(question, params=self._params(question.params))
+    async def _question(self, question: Question) -> Question:
+        said = Performed(result=dict(question.params))
+        left = (await aside(said.result, lambda: without(self.scrub, said))).result
+        if not isinstance(left, Mapping):
+            raise UpstreamFailed("what is asked cannot be looked through for the secret", fix="ask it in fewer levels")
+        return replace(question, params=left)
 
-    def _params(self, params: JsonObject) -> JsonObject:
-        return cast("JsonObject", self.scrub.json(dict(params)))
+
+async def aside(value: Json | Unreadable, look: Callable[[], Left]) -> Left:
+    """Look through a value: beside the loop, if that takes long."""
+    return await asyncio.to_thread(look) if takes_long(value) else look()
 
 
 def without(scrub: Scrubber, performed: Performed) -> Performed:
@@ -154,9 +176,10 @@ def without(scrub: Scrubber, performed: Performed) -> Performed:
         return replace(performed, result=Unreadable())
 
 
-def _takes_long(performed: Performed) -> bool:
+def takes_long(value: Json | Unreadable) -> bool:
+    """Whether nobody should wait on a loop for a value to be looked through."""
     try:
-        return not isinstance(performed.result, Unreadable) and is_long(performed.result)
+        return not isinstance(value, Unreadable) and is_long(value)
     except (RecursionError, TypeError, AttributeError):
         return False
 

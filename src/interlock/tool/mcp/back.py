@@ -11,12 +11,13 @@ from typing import Any, cast
 
 import msgspec
 
-from interlock.core.canonical import Json, JsonObject
+from interlock.core.canonical import Json
 from interlock.core.errand import Line, Performed, Question
 from interlock.core.errors import UpstreamFailed
 from interlock.tool.mcp import wire
-from interlock.tool.mcp.credentials import Secrets, answer_without
+from interlock.tool.mcp.credentials import Secrets, answer_without, without_all
 from interlock.tool.mcp.wire import RpcError
+from interlock.tool.with_secret import takes_long
 
 KINDS: Mapping[str, str] = {
     "sampling/createMessage": "sampling",
@@ -68,9 +69,12 @@ class Back:
         return said
 
     def hear(self, method: str, params: Mapping[str, Any]) -> None:
-        """Pass on what a server says in the meantime."""
-        if self.line is not None and method in _TOLD:
-            self.line.tell(method, self._shown({name: value for name, value in params.items() if name != "_meta"}))
+        """Pass on what a server says in the meantime. What takes long to look through for its secrets is dropped."""
+        said = {name: value for name, value in params.items() if name != "_meta"}
+        if self.line is not None and method in _TOLD and not (self.secrets and takes_long(said)):
+            shown = without_all(self.secrets, Performed(result=said)).result
+            if isinstance(shown, Mapping):
+                self.line.tell(method, shown)
 
     async def ask(self, wanted: Mapping[str, Any]) -> Mapping[str, Json]:
         """Have what a server wants to know answered, each question by its name.
@@ -80,7 +84,7 @@ class Back:
         """
         if self.line is None or not 0 < len(wanted) <= _QUESTIONS_MAX:
             raise self._unanswered("wants something that nobody offers it")
-        questions = {name: self._question(asked) for name, asked in wanted.items()}
+        questions = {name: await self._question(asked) for name, asked in wanted.items()}
         try:
             return await self.line.ask(questions)
         except UpstreamFailed as error:
@@ -106,17 +110,17 @@ class Back:
             if kind in needed:
                 self.line.lacks(kind)
 
-    def _question(self, asked: object) -> Question:
+    async def _question(self, asked: object) -> Question:
         said: Mapping[str, Any] = cast("Mapping[str, Any]", asked) if isinstance(asked, Mapping) else {}
         method, params = said.get("method"), said.get("params")
         kind = KINDS.get(method) if isinstance(method, str) else None
         if kind is None or not isinstance(params, Mapping | None) or kind not in self.capabilities():
             raise self._unanswered("wants something that nobody offers it")
         shown = {name: value for name, value in cast("Mapping[str, Any]", params or {}).items() if name != "_meta"}
-        return Question(source=f"mcp:{self.server}/{kind}/*", method=cast("str", method), params=self._shown(shown))
-
-    def _shown(self, said: JsonObject) -> JsonObject:
-        return cast("JsonObject", answer_without(self.secrets, Performed(result=dict(said))).result)
+        left = (await answer_without(self.secrets, Performed(result=shown))).result
+        if not isinstance(left, Mapping):
+            raise self._unanswered("asks what cannot be looked through")
+        return Question(source=f"mcp:{self.server}/{kind}/*", method=cast("str", method), params=left)
 
     def _unanswered(self, why: str, fix: str = "look at what it asks, and whether the contract names it") -> Unanswered:
         return Unanswered(f"`{self.server}` {why}", fix=fix)

@@ -9,7 +9,7 @@ from interlock.core.secret import Secret
 from interlock.redact.scrub import scrubber
 from interlock.tool.mcp.link import unsent
 from interlock.tool.mcp.reach import Reach
-from interlock.tool.with_secret import Broker, said_without, without
+from interlock.tool.with_secret import Broker, aside, said_without, without
 
 Whose = tuple[TenantId, WorkflowId, Environment]
 """Whose secrets they are."""
@@ -38,7 +38,12 @@ def revealed(secrets: Secrets) -> dict[str, str]:
     return {name: secret.reveal() for name, secret in secrets.items()}
 
 
-def answer_without(secrets: Secrets, answer: Performed) -> Performed:
+async def answer_without(secrets: Secrets, answer: Performed) -> Performed:
+    """Take the secrets of a server out of what it answered: beside the loop, if that takes long."""
+    return await aside(answer.result, lambda: without_all(secrets, answer)) if secrets else answer
+
+
+def without_all(secrets: Secrets, answer: Performed) -> Performed:
     """Take the secrets of a server out of what it answered."""
     for secret in secrets.values():
         answer = without(scrubber(secret.name, secret.hidden), answer)

@@ -130,10 +130,10 @@ class _Call:
         try:
             back = Back.of(definition.reach.server, errand.line, secrets)
             if definition.tool in LOOKED_UP:
-                return answer_without(secrets, await self._looked_up(upstream, session, back))
+                return await answer_without(secrets, await self._looked_up(upstream, session, back))
             as_reviewed(session, definition)
             answer = await session.call(definition.tool, errand.arguments, errand.key, back=back, before=self._before)
-            return answer_without(secrets, performed(answer, definition, action.effect))
+            return await answer_without(secrets, performed(answer, definition, action.effect))
         except Unanswered as error:
             # It had begun, and waits for an answer that does not come.
             raise error_without(secrets, wrong(definition, action.effect, str(error))) from None
