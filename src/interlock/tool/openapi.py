@@ -13,8 +13,9 @@ from interlock.core.errors import ContractInvalid
 from interlock.core.ids import Environment
 from interlock.tool.manifest import Asking, Manifest, pinned
 from interlock.tool.openapi_document import Document, Found, find, read_document
-from interlock.tool.openapi_operation import HEADERS_NOT_SENT, Operation
+from interlock.tool.openapi_operation import Operation
 from interlock.tool.openapi_plan import Credential, Plan
+from interlock.tool.openapi_style import HEADERS_NOT_SENT
 from interlock.tool.web_address import web_address
 
 _EFFECTS: Mapping[str, EffectClass] = {
@@ -99,10 +100,6 @@ def _credential(tool: Tool, operation: Operation) -> Credential | None:
         if credential is None:
             fix = "remove `secret`, or declare in the document where it goes (`security`)"
             raise ContractInvalid(f"the operation takes no secret, and `secret: {tool.secret}` names one", fix=fix)
-        place = {"header": credential.name, "cookie": "Cookie"}.get(credential.place, "Authorization")
-        if tool.idempotency_header and place.lower() == tool.idempotency_header.lower():
-            what = f"the secret and the key would both go into `{tool.idempotency_header}`"
-            raise ContractInvalid(what, fix="name another `idempotency_header`")
         place = {"header": credential.name, "cookie": "Cookie"}.get(credential.place, "Authorization")
         if tool.idempotency_header and place.lower() == tool.idempotency_header.lower():
             what = f"the secret and the key would both go into `{tool.idempotency_header}`"

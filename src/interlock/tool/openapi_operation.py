@@ -10,16 +10,8 @@ from interlock.core.errors import ContractInvalid
 from interlock.tool.openapi_document import Document, Found
 from interlock.tool.openapi_plan import Credential, Sent
 from interlock.tool.openapi_schema import Schema, Schemas, plain_object
+from interlock.tool.openapi_style import TOKEN, Unsendable, in_form, in_parameter
 
-HEADERS_NOT_SENT = frozenset(
-    {"accept", "accept-encoding", "authorization", "connection", "content-encoding", "content-length", "content-type"}
-    | {"cookie", "date", "expect", "forwarded", "host", "keep-alive", "origin", "proxy-authorization"}
-    | {"proxy-connection", "referer", "te", "trailer", "transfer-encoding", "upgrade", "user-agent", "via"}
-    | {"x-http-method", "x-http-method-override", "x-method-override", "x-original-url", "x-real-ip", "x-rewrite-url"}
-)
-"""Headers that say who asks, how it is sent, or that something else is meant. An agent says none of them."""
-_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
-_STYLES = {"path": "simple", "query": "form", "header": "simple"}
 _IN_PATH = re.compile(r"\{([^{}]*)\}")
 _LITERAL = re.compile(r"(?:/[A-Za-z0-9._~!$&'()*+,;=:@%{}-]*)+")
 
@@ -35,7 +27,7 @@ class Operation:
     properties: dict[str, Schema] = field(default_factory=dict[str, Schema])
     required: list[str] = field(default_factory=list[str])
     sent: list[Sent] = field(default_factory=list[Sent])
-    body: Literal["", "members", "whole"] = ""
+    body: Literal["", "members", "whole", "form"] = ""
     body_type: str = ""
     body_needed: bool = False
     notes: list[str] = field(default_factory=list[str])
@@ -79,28 +71,30 @@ class Operation:
             return
         needed = parameter.get("required") is True or place == "path"
         schema = self._schemas.of(parameter.get("schema", {})) if "content" not in parameter else False
-        why = _unsendable(parameter, name, place, schema)
-        if why and needed:
-            raise self._wrong(f"its {place} parameter `{name}` {why}", "name an operation without it")
-        if why:
-            self.notes.append(f"`{name}` is no argument: it {why}")
-            return
-        explode = place == "query" and parameter.get("explode", True) is not False
-        self._argument(name, place, schema, explode=explode, needed=needed, about=parameter.get("description"))
+        sent = in_parameter(parameter, name, place, schema)
+        self._if_sendable(sent, f"its {place} parameter", schema, needed=needed, about=parameter.get("description"))
 
-    def _argument(
-        self, name: str, place: str, schema: Schema, *, needed: bool, explode: bool = False, about: object = None
+    def _if_sendable(
+        self, sent: Sent | Unsendable, what: str, schema: Schema, *, needed: bool, about: object = None
     ) -> None:
+        if isinstance(sent, Sent):
+            self._argument(sent, schema, needed=needed, about=about)
+        elif needed:
+            raise self._wrong(f"{what} `{sent.name}` {sent.why}", "name an operation without it")
+        else:
+            self.notes.append(f"`{sent.name}` is no argument: it {sent.why}")
+
+    def _argument(self, sent: Sent, schema: Schema, *, needed: bool, about: object = None) -> None:
+        name = sent.argument
         if name in self.properties:
             clash = next(each for each in self.sent if each.argument == name)
-            what = f"two of its arguments are named `{name}`: one goes into the {clash.place}, one into the {place}"
+            what = f"two of its arguments are named `{name}`: into the {clash.place}, and into the {sent.place}"
             raise self._wrong(what, "give one of them another name in the document, if the other side allows it")
         if isinstance(about, str) and isinstance(schema, dict) and "description" not in schema:
             schema = {**schema, "description": about}
         self.properties[name] = schema
         self.required += [name] if needed else []
-        assert place in ("path", "query", "header", "body"), "other places were refused"
-        self.sent.append(Sent(argument=name, place=place, name=name, explode=explode))
+        self.sent.append(sent)
 
     def _path(self) -> None:
         named = _IN_PATH.findall(self.found.path)
@@ -118,22 +112,36 @@ class Operation:
             return
         body = self.document.followed(self.found.operation["requestBody"])
         content = self.document.followed(body.get("content", {}))
-        kind = json_type(content)
+        kind = json_type(content) or form_type(content)
+        self.body_needed = body.get("required") is True
         if kind is None:
-            if body.get("required") is not True:
-                self.notes.append("nothing is sent as a body: it would not be JSON")
+            if not self.body_needed:
+                self.notes.append("nothing is sent as a body: it would be neither JSON nor a form")
                 return
             said = ", ".join(f"`{each}`" for each in content)
-            raise self._wrong(f"its body is {said or 'of no type'}", "name an operation that takes JSON")
-        schema = self._schemas.of(self.document.followed(content[kind]).get("schema", {}))
+            raise self._wrong(f"its body is {said or 'of no type'}", "name an operation that takes JSON or a form")
+        media = self.document.followed(content[kind])
+        schema = self._schemas.of(media.get("schema", {}))
         members = plain_object(schema)
-        self.body, self.body_type = ("members" if members is not None else "whole"), kind
-        self.body_needed = body.get("required") is True
+        self.body_type = kind
+        if not is_json(kind):
+            self._form(schema, members, self.document.followed(media.get("encoding", {})))
+        elif members is None or not isinstance(schema, dict):
+            self.body = "whole"
+            self._argument(Sent(argument="body", place="body", name="body"), schema, needed=self.body_needed)
+        else:
+            self.body = "members"
+            for name, part in members.items():
+                needed = name in schema.get("required", [])
+                self._argument(Sent(argument=name, place="body", name=name), part, needed=needed)
+
+    def _form(self, schema: Schema, members: Mapping[str, Schema] | None, encoding: JsonObject) -> None:
         if members is None or not isinstance(schema, dict):
-            self._argument("body", "body", schema, needed=self.body_needed)
-            return
+            raise self._wrong("its form is not an object of named members", "write its `properties` in the document")
+        self.body = "form"
         for name, part in members.items():
-            self._argument(name, "body", part, needed=name in schema.get("required", []))
+            sent = in_form(name, part, self.document.followed(encoding.get(name, {})))
+            self._if_sendable(sent, "its member", part, needed=name in schema.get("required", []))
 
     def result(self) -> dict[str, Any] | None:
         """Return the schema of what comes back where it went well, or nothing where the document does not say.
@@ -206,7 +214,7 @@ class Operation:
         if (kind, way) == ("http", "basic"):
             return Credential(place="basic")
         key, place = str(scheme.get("name", "")), scheme.get("in")
-        if kind == "apiKey" and place in ("header", "query", "cookie") and _TOKEN.fullmatch(key):
+        if kind == "apiKey" and place in ("header", "query", "cookie") and TOKEN.fullmatch(key):
             return Credential(place=place, name=key)
         return None
 
@@ -226,38 +234,13 @@ def is_json(content_type: str) -> bool:
     return kind == "application/json" or bool(re.fullmatch(r"application/[a-z0-9.!#$&^_-]+\+json", kind))
 
 
+def form_type(content: JsonObject) -> str | None:
+    """Return the name of a form among some types of content."""
+    return next((name for name in content if _essence(name) == "application/x-www-form-urlencoded"), None)
+
+
 def _essence(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
-
-
-def _unsendable(parameter: JsonObject, name: str, place: str, schema: Schema) -> str:
-    """Say why a parameter cannot be sent; empty if it can."""
-    if place not in _STYLES:
-        return "goes along as a cookie" if place == "cookie" else "has no place"
-    if "content" in parameter:
-        return "is JSON inside of an address or a header"
-    style = parameter.get("style", _STYLES[place])
-    if style != _STYLES[place]:
-        return f"is written in the style `{style}`"
-    if place == "header" and (
-        name.lower() in HEADERS_NOT_SENT or name.lower().startswith(("proxy-", "sec-", "x-forwarded-"))
-    ):
-        return "is a header that no agent may set"
-    if place == "header" and not _TOKEN.fullmatch(name):
-        return "is no name of a header"
-    return "" if _is_flat(schema) else "has parts, which an address or a header cannot hold"
-
-
-def _is_flat(schema: Schema, *, items: bool = True) -> bool:
-    if isinstance(schema, bool):
-        return schema
-    said = schema.get("type", [])
-    types = {said} if isinstance(said, str) else set(cast("list[str]", said))
-    if "object" in types or "properties" in schema or "$ref" in schema:
-        return False
-    if "array" in types:
-        return items and _is_flat(schema.get("items", {}), items=False)
-    return all(_is_flat(each, items=items) for key in ("anyOf", "oneOf", "allOf") for each in schema.get(key, []))
 
 
 def _table(node: object) -> JsonObject:

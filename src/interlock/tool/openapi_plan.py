@@ -15,7 +15,9 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     place: Literal["path", "query", "header", "body"]
     name: str
     explode: bool = False
-    """Of a list in a query: each item for itself."""
+    """Of a list in a query or a form: each item for itself."""
+    parts: Literal["", "named", "json"] = ""
+    """Of what has parts: each under its own name, `name[part]`, or all of it as JSON."""
 
 
 class Credential(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -36,8 +38,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     private: bool = False
     """Whether it may be in a private network, or on this machine."""
     sent: tuple[Sent, ...] = ()
-    body: Literal["", "members", "whole"] = ""
-    """What is sent as a body: nothing, an object of arguments, or the one argument that is the body."""
+    body: Literal["", "members", "whole", "form"] = ""
+    """What is sent as a body: nothing, an object of arguments, the one argument that is the body, or a form."""
     body_type: str = ""
     body_needed: bool = False
     credential: Credential | None = None

@@ -17,6 +17,8 @@ from interlock.tool.web_address import has_dots
 _IN_PATH = re.compile(r"\{([^{}]*)\}")
 _LEAVES = re.compile(r"[/\\\x00-\x1f\x7f]")
 """What separates parts of a path for some who read it, even where it comes encoded."""
+_SPLITS = re.compile(r"[\[\]\x00-\x1f\x7f]")
+"""What would make two names of one for who reads `name[part]`."""
 _HEADER = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 
 
@@ -38,7 +40,7 @@ def request(plan: Plan, arguments: Mapping[str, Json], secret: str | None) -> Re
     given = {
         place: [each for each in plan.sent if each.place == place] for place in ("path", "query", "header", "body")
     }
-    query = [pair for each in given["query"] for pair in _in_query(each, arguments.get(each.argument))]
+    query = [pair for each in _said(given["query"], arguments) for pair in _pairs(each, arguments[each.argument])]
     headers = {"Accept": "application/json, text/plain;q=0.5"}
     for each in given["header"]:
         value = arguments.get(each.argument)
@@ -68,14 +70,34 @@ def _in_path(sent: Sent, value: Json) -> str:
     return ",".join(_encoded(each) for each in _flat(sent, value))
 
 
-def _in_query(sent: Sent, value: Json) -> Iterator[str]:
-    if value is None:
-        return
-    name, values = _encoded(sent.name), [_encoded(each) for each in _flat(sent, value)]
-    if sent.explode:
-        yield from (f"{name}={each}" for each in values)
-    elif values:
+def _said(sent: list[Sent], arguments: Mapping[str, Json]) -> list[Sent]:
+    return [each for each in sent if arguments.get(each.argument) is not None]
+
+
+def _pairs(sent: Sent, value: Json) -> Iterator[str]:
+    """Write what stands in a query or a form under one name."""
+    name = _encoded(sent.name)
+    if sent.parts == "json":
+        yield f"{name}={_encoded(canonical(value).decode())}"
+    elif sent.parts == "named":
+        yield from (f"{name}{_encoded(part)}={_encoded(text)}" for part, text in _named(sent, value, ""))
+    elif sent.explode:
+        yield from (f"{name}={_encoded(each)}" for each in _flat(sent, value))
+    elif values := [_encoded(each) for each in _flat(sent, value)]:
         yield f"{name}={','.join(values)}"
+
+
+def _named(sent: Sent, value: Json, within: str) -> Iterator[tuple[str, str]]:
+    """Return each part that has none of its own, with the name it goes by behind that of the whole."""
+    if not isinstance(value, dict | list):
+        yield within, _flat(sent, value)[0]
+        return
+    if not value:
+        raise _never(f"a part of `{sent.argument}` is empty, which cannot be said by names")
+    for part, inner in value.items() if isinstance(value, dict) else enumerate(value):
+        if _SPLITS.search(str(part)):
+            raise _never(f"the name of a part of `{sent.argument}` has a bracket or a control character")
+        yield from _named(sent, inner, f"{within}[{part}]")
 
 
 def _in_header(sent: Sent, value: Json) -> str:
@@ -100,9 +122,22 @@ def _body(plan: Plan, sent: list[Sent], arguments: Mapping[str, Json]) -> bytes 
     if plan.body == "whole":
         return canonical(arguments["body"]) if "body" in arguments else None
     members: dict[str, Json] = {each.name: arguments[each.argument] for each in sent if each.argument in arguments}
-    if plan.body == "members" and (members or plan.body_needed):
+    if not members and not plan.body_needed:
+        return None
+    if plan.body == "members":
         return canonical(cast("Json", members))
-    return None
+    return _form(sent, arguments) if plan.body == "form" else None
+
+
+def _form(sent: list[Sent], arguments: Mapping[str, Json]) -> bytes:
+    pairs: list[str] = []
+    for each in sent:
+        if each.argument in arguments:
+            said = list(_pairs(each, arguments[each.argument]))
+            if not said:
+                raise _never(f"`{each.argument}` is an empty list, which a form cannot say")
+            pairs += said
+    return "&".join(pairs).encode()
 
 
 def _credential(credential: Credential, secret: str | None, headers: dict[str, str]) -> list[str]:
