@@ -218,6 +218,36 @@ async def test_nobody_comes_in_without_a_token_that_is_known_here(world: World) 
     assert world.tool.performed == []
 
 
+async def test_a_token_that_is_revoked_hears_nothing_of_what_it_asked_for_before(world: World) -> None:
+    await world.publish()
+    world.tool.result = {"said": "in confidence"}
+    drawn, card = await issued(world, principal="sam")
+    over = (await Over.to(world)).by(drawn)
+    await over.begin()
+    task = (await over.ask("tools/call", **MAIL_TO_SAM, task={})).result["task"]["taskId"]
+    assert (await over.ask("tasks/result", taskId=task)).result["structuredContent"] == {"said": "in confidence"}
+    await access.revoke(world.store, card.id, KIM)
+    for method in ("tasks/result", "tasks/get", "tasks/list", "tools/list", "ping", "initialize"):
+        heard = await over.ask(method, taskId=task)
+        assert (heard.status, b"confidence" in heard.body) == (401, False), method
+    for method in ("tools/list", "server/discover"):
+        assert (await over.ask_stateless(method)).status == 401, method
+    assert (await over.post({"jsonrpc": "2.0", "id": "interlock-0", "result": {}})).status == 401
+    assert (await over.http("DELETE", "/mcp")).status == 401
+    again = (await over.ask("tools/call", **MAIL_TO_SAM)).result
+    assert again["structuredContent"]["reason"] == "tool_not_allowed"
+
+
+@pytest.mark.parametrize("origin", ["http://[", "http://[::1", "null", "http://localhost.evil.example"])
+async def test_a_page_of_another_server_is_not_let_in_whatever_it_says_where_it_is_from(
+    world: World, origin: str
+) -> None:
+    await world.publish()
+    over = await Over.to(world)
+    for method, path in (("POST", "/mcp"), ("GET", "/v1/actions")):
+        assert (await over.http(method, path, headers={"origin": origin})).status == 403
+
+
 async def test_a_session_belongs_to_whoever_began_it(world: World) -> None:
     await world.publish()
     over = await Over.to(world)

@@ -18,6 +18,7 @@ from interlock.core.errand import Errand, Performed, Question, Terms
 from interlock.core.errors import UpstreamFailed
 from interlock.core.ids import ActionId, AgentId, PersonId, Role
 from interlock.core.value import replace
+from interlock.gateway import access
 from interlock.gateway.consent import agree
 from interlock.gateway.resume import resume
 from interlock.ledger.proposal import commitment, private_text, signed_text
@@ -288,6 +289,18 @@ async def test_a_state_opens_nothing_for_others_nor_for_another_call(world: Worl
         assert heard.error["code"] == -32602
     assert asker.heard == []
     assert (await over.ask_stateless("tools/call", name="ask", arguments={"n": 1}, **said)).result["structuredContent"]
+
+
+async def test_a_token_that_is_revoked_gives_no_answer_any_more(world: World, asker: Asker) -> None:
+    over = await with_questions(world)
+    drawn, card = await issued(world, principal="sam")
+    first = (await over.by(drawn).ask_stateless("tools/call", name="ask", arguments={}, can=CAN)).result
+    said: dict[str, Any] = {"can": CAN, "requestState": first["requestState"], "inputResponses": {"amount0": YES}}
+    await access.revoke(world.store, card.id, KIM)
+    assert (await over.by(drawn).ask_stateless("tools/call", name="ask", arguments={}, **said)).status == 401
+    assert asker.heard == []
+    done = (await over.ask_stateless("tools/call", name="ask", arguments={}, **said)).result
+    assert done["structuredContent"] == {"answers": {"amount0": YES}}, "another token of the same caller does"
 
 
 async def test_a_client_that_cannot_be_asked_is_told_what_it_lacks(world: World, asker: Asker) -> None:

@@ -47,7 +47,10 @@ class Entrance:
         origin = header(scope, b"origin")
         if origin is None:
             return not any(name == b"origin" for name, _ in scope["headers"])
-        parts = urlsplit(origin)
+        try:
+            parts = urlsplit(origin)
+        except ValueError:
+            return False
         return parts.scheme in ("http", "https") and _name_of(parts.netloc) in self.names
 
     async def bearer(self, scope: Scope, *, fresh: bool) -> Bearer | NotKnown | TooOften:
@@ -58,14 +61,23 @@ class Entrance:
             fresh: whether to read the door anew. Whoever only proposes is looked at again in the transaction that
                 starts the action, so there the door that was read last will do.
         """
+        found, now = await self._found(scope, fresh=fresh)
+        return found if isinstance(found, NotKnown) else self._within_rate(found, now)
+
+    async def still(self, scope: Scope) -> bool:
+        """Whether whoever sent a request would be let in now. It counts as no call."""
+        found, _ = await self._found(scope, fresh=True)
+        return not isinstance(found, NotKnown)
+
+    async def _found(self, scope: Scope, *, fresh: bool) -> tuple[Bearer | NotKnown, Instant]:
         text = _token(scope)
         if text is None:
-            return NO_TOKEN
+            return NO_TOKEN, Instant(0)
         if is_of_an_issuer(text):
             return await self._by_an_issuer(scope, text)
         tenant = tenant_of(text)
         if isinstance(tenant, NotKnown):
-            return tenant
+            return tenant, Instant(0)
         door = None if fresh else self.gateway.doors.get(tenant)
         now = self.gateway.clock.now()
         if door is None:
@@ -73,8 +85,8 @@ class Entrance:
             door, now = rows.door, rows.now
         found = bearer_of(door, now, text)
         if isinstance(found, NotKnown) and not fresh:
-            return await self.bearer(scope, fresh=True)  # it may have been issued since
-        return found if isinstance(found, NotKnown) else self._within_rate(found, now)
+            return await self._found(scope, fresh=True)  # it may have been issued since
+        return found, now
 
     async def caller(
         self,
@@ -113,15 +125,14 @@ class Entrance:
         door = self.gateway.doors.get(tenant) or (await store.read(Needs())).door
         return await self.gateway.forces.of(store, door, nobody)
 
-    async def _by_an_issuer(self, scope: Scope, text: str) -> Bearer | NotKnown | TooOften:
+    async def _by_an_issuer(self, scope: Scope, text: str) -> tuple[Bearer | NotKnown, Instant]:
         """Say whom an issuer vouches for. Its word names no tenant, so the request does."""
         tenant = header(scope, TENANT) or "default"
         if not _TENANT.fullmatch(tenant):
-            return NO_TENANT
+            return NO_TENANT, Instant(0)
         rows = await self.gateway.store.for_tenant(TenantId(tenant)).read(Needs())
         boot = self.gateway.clock.boot()
-        found = await self.issuers.bearer(TenantId(tenant), rows.door, text, now=rows.now, boot=boot)
-        return found if isinstance(found, NotKnown) else self._within_rate(found, rows.now)
+        return await self.issuers.bearer(TenantId(tenant), rows.door, text, now=rows.now, boot=boot), rows.now
 
     def _within_rate(self, bearer: Bearer, now: Instant) -> Bearer | TooOften:
         wait = self.rates.take(bearer.person or bearer.known_by, bearer.rate, self.gateway.clock.boot())

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from msgspec import field as named
+
 from interlock.core.action import Caller
 from interlock.core.canonical import JsonObject
 from interlock.core.ids import AgentId, PrincipalId, RunId, ToolName
@@ -39,6 +41,7 @@ from interlock.door.mcp.wire import (
     INVALID_PARAMS,
     INVALID_REQUEST,
     Message,
+    Params,
     RequestId,
     WireError,
     params_of,
@@ -83,7 +86,8 @@ class Endpoint:
         """Answer one request of HTTP."""
         if not self.entrance.from_here(scope):
             return await _refuse(send, 403, "this server is not reached by that name, or from that page")
-        bearer = await self.entrance.bearer(scope, fresh=False)
+        # What is posted is held against the door of now once it is known what it is.
+        bearer = await self.entrance.bearer(scope, fresh=scope["method"] != "POST")
         if isinstance(bearer, NotKnown):
             return await _not_let_in(send, bearer)
         if isinstance(bearer, TooOften):
@@ -119,6 +123,8 @@ class Endpoint:
             meta = meta_of(message)
         except WireError as wrong:
             return await answer(send, 400, wire.error(wire.id_of(raw), wrong))
+        if not judged_as_it_starts(message) and not await self.entrance.still(scope):
+            return await _not_let_in(send, _GONE)
         said = header(scope, b"mcp-protocol-version")
         if said in STATELESS_VERSIONS or VERSION_KEY in meta or message.method == "server/discover":
             return await self._stateless(scope, receive, send, caller, message, meta)
@@ -151,7 +157,7 @@ class Endpoint:
         """Say, whenever it is asked, whether the token of a request is still one that is let in."""
 
         async def still() -> bool:
-            return not isinstance(await self.entrance.bearer(scope, fresh=True), NotKnown)
+            return await self.entrance.still(scope)
 
         return still
 
@@ -272,6 +278,23 @@ class Endpoint:
         return await answer(send, 204)
 
 
+class _GoesOn(Params, frozen=True, kw_only=True):
+    state: Any = named(name="requestState", default=None)
+
+
+def judged_as_it_starts(message: Message) -> bool:
+    """Whether a message is a call that begins: whoever makes it is looked at in the transaction that starts it."""
+    if message.method != "tools/call" or not message.is_request:
+        return False
+    try:
+        return params_of(message, _GoesOn).state is None
+    except WireError:
+        return False
+
+
+_GONE = NotKnown(
+    wrong=Wrong.REVOKED, why="this token opens nothing any more", fix="ask whoever runs this for another one"
+)
 _NO_SESSION = {400: "begin with `initialize`, and send `Mcp-Session-Id` from then on", 404: "there is no such session"}
 
 
