@@ -20,6 +20,8 @@ WORDS = st.sampled_from(
     + ["--json", "--tenant", "-", "--", "{}", '{"invoice":"I","usd":80}', "prod", "shop", "act", "a", "a1", "5"]
 )
 ODD = st.text(max_size=12) | st.sampled_from(["\x00", "\ud800", "\u202e", "\x1b[31m", "1e400", "-1", "[" * 50])
+GO_ON = {"serve", "mcp stdio", "witness serve"}
+"""They go on until they are told to stop. Here they get a line that cannot be meant, whatever else is in it."""
 NO_FILES = {"--store", "--keys", "--out", "--args"}
 
 
@@ -30,7 +32,9 @@ def test_no_line_ends_in_a_traceback(on_file: Shell, command: object, words: lis
         on_file.publish()
     line = [*next(each.name for each in COMMANDS if each is command).split(), *words]
     if line[0] == "attend":
-        line.insert(1, "--once")  # without it, it goes on until it is told to stop
+        line.insert(1, "--once")  # without it, it goes on as well
+    if " ".join(line[: len(line) - len(words)]) in GO_ON:
+        line.append("--for-ever")
     if NO_FILES & {word.partition("=")[0] for word in line} or line[0] == "keys":
         return
     code = main([*line[:2], *on_file.common, *line[2:]], clock=on_file.clock)
