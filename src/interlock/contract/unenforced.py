@@ -24,6 +24,8 @@ class Waiting:
     protects: bool = False
     typed: bool = False
     """It is in the typed contract all the same, so it is not kept as JSON."""
+    value: str | None = None
+    """The only value that waits; nothing said is any."""
 
     @property
     def section(self) -> str:
@@ -44,7 +46,7 @@ _WAITING = (
     Waiting(("knowledge",), "knowledge"),
     Waiting(("providers",), "model routing", protects=True),
     Waiting(("models",), "model routing"),
-    Waiting(("tools", "*", "on_repeat"), "runs", typed=True),
+    Waiting(("tools", "*", "on_repeat"), "runs", typed=True, value="ask"),
     Waiting(("tools", "*", "args", "*", "domains"), "trust", protects=True, typed=True),
     Waiting(("tools", "*", "args", "*", "templates"), "trust", protects=True, typed=True),
     Waiting(("escalate_when",), "runs", protects=True),
@@ -83,6 +85,8 @@ def read_unenforced(root: Map) -> tuple[tuple[Unenforced, ...], Mapping[str, Jso
         for path, node, place in _found(waiting.path, root, root.place):
             if isinstance(node, Scalar) and node.kind == "flag" and waiting.typed and not flag_of(node):
                 continue  # what is switched off relies on nobody
+            if waiting.value is not None and plain(node) != waiting.value:
+                continue
             listed.append(
                 Unenforced(
                     section=waiting.section, place=place, honoured_by=waiting.honoured_by, protects=waiting.protects

@@ -14,6 +14,7 @@ from interlock.core.effect import EffectClass
 from interlock.core.ids import Instant
 from interlock.core.outcome import Failed, Outcome
 from interlock.core.value import replace
+from interlock.gateway.anew import call_anew
 from interlock.gateway.asked import Proposal
 from interlock.gateway.call import Gateway
 from interlock.gateway.keyed import given_key
@@ -26,10 +27,22 @@ _TRIES_MAX = 16
 """How often what failed is tried in one run, or in a day; whoever fails that often is told so, and not tried again."""
 
 
-async def call_or_recall(gateway: Gateway, caller: Caller, proposal: Proposal, tool: Tool | None) -> Outcome:
-    """Carry a call, or tell how the same call ended that was made before."""
+async def call_or_recall(
+    gateway: Gateway, caller: Caller, proposal: Proposal, tool: Tool | None, *, counted: bool = False
+) -> Outcome:
+    """Carry a call, or tell how the same call ended that was made before.
+
+    Args:
+        gateway: carries it.
+        caller: who makes it.
+        proposal: the call.
+        tool: what is called, as far as it is known.
+        counted: whether the caller says how many equal calls came before.
+    """
     if proposal.key is not None or proposal.signature is not None or tool is None or tool.effect is EffectClass.READ:
         return await gateway.call(caller, proposal)
+    if tool.on_repeat == "new" and not counted:
+        return await call_anew(gateway, caller, proposal, f"{proposal.run or ''}:{_what(proposal)}")
     kept = proposal
     if proposal.run is None:
         kept = replace(proposal, key=await _key(gateway, caller, proposal))
@@ -49,7 +62,7 @@ def _again(proposal: Proposal, time: int) -> Proposal:
 
 async def _key(gateway: Gateway, caller: Caller, proposal: Proposal) -> str:
     """Find the day under which the same call is known, else take today's."""
-    what = sha256(proposal.tool.encode() + b"\0" + _one_form(proposal.arguments)).hexdigest()
+    what = _what(proposal)
     today = gateway.clock.now() // _DAY
     names = [f"same:{what}:{proposal.occurrence}:{day}" for day in range(today, today - _DAYS_BACK, -1)]
     keys = {given_key(caller, name, gateway.secrets): name for name in names}
@@ -59,6 +72,10 @@ async def _key(gateway: Gateway, caller: Caller, proposal: Proposal) -> str:
         if row is not None and (row.state is ActionState.PARKED or row.changed_at > Instant(rows.now - _DAY)):
             return name
     return names[0]
+
+
+def _what(proposal: Proposal) -> str:
+    return sha256(proposal.tool.encode() + b"\0" + _one_form(proposal.arguments)).hexdigest()
 
 
 def _one_form(arguments: bytes | str) -> bytes:

@@ -103,7 +103,7 @@ class Named(Struct, frozen=True, kw_only=True):
 
     run: RunId | None
     key: str | None
-    occurrence: int
+    occurrence: int | None
     signature: ProposalSignature | None
     """What the agent signed its proposal with, if it did."""
 
@@ -197,11 +197,12 @@ class Front:
             # An agent that signs names the run itself: nothing is added to what it signed.
             run=named.run or (exchange.client.run if named.signature is None else None),
             key=named.key,
-            occurrence=named.occurrence,
+            occurrence=1 if named.occurrence is None else named.occurrence,
             signature=named.signature,
             line=exchange.line,
         )
-        call = call_or_recall(self.gateway, exchange.caller, proposal, tool)
+        counted = named.occurrence is not None
+        call = call_or_recall(self.gateway, exchange.caller, proposal, tool, counted=counted)
         if asked.task is not None and exchange.client.version in TASK_VERSIONS:
             return self.tasks.begin(exchange.caller, tool, call)
         outcome = await call
@@ -247,7 +248,7 @@ def named_in(meta: Mapping[str, Any]) -> Named:
     return Named(
         run=RunId(run) if run is not None else None,
         key=key,
-        occurrence=1 if occurrence is None else occurrence,
+        occurrence=occurrence,
         signature=from_headers(_text(meta.get("interlock/signature")), _text(meta.get("interlock/signed-at"))),
     )
 
