@@ -4,9 +4,6 @@ from typing import Literal
 
 import msgspec
 
-from interlock.core.canonical import JsonObject
-from interlock.core.errors import ContractInvalid
-
 
 class Sent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where one argument goes."""
@@ -43,16 +40,3 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     body_type: str = ""
     body_needed: bool = False
     credential: Credential | None = None
-
-
-def plan_of(how: JsonObject | None) -> Plan:
-    """Read a plan back.
-
-    Raises:
-        ContractInvalid: another version wrote it.
-    """
-    try:
-        return msgspec.convert(how, Plan)
-    except msgspec.ValidationError as error:
-        fix = "publish the contract again: `interlock contract publish FILE --env ENV`"
-        raise ContractInvalid("how it is carried out was pinned by another version", fix=fix) from error

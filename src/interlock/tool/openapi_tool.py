@@ -14,9 +14,10 @@ from interlock.ports import Performer
 from interlock.tool.http_client import Answering, HttpClient, Question
 from interlock.tool.json_answer import json_answer
 from interlock.tool.openapi_operation import is_json
-from interlock.tool.openapi_plan import Plan, plan_of
+from interlock.tool.openapi_plan import Plan
 from interlock.tool.openapi_request import request
-from interlock.tool.slots import Slots
+from interlock.tool.plan import plan_of
+from interlock.tool.slots import Slots, SlotsOf
 
 PREFIX = "openapi:"
 _DEFINITE = frozenset(status.value for status in HTTPStatus if 400 <= status < 500) - {HTTPStatus.REQUEST_TIMEOUT}
@@ -135,8 +136,7 @@ class OpenApiTools:
     """Finds operations by the name that a contract gives them. All share one client."""
 
     client: HttpClient
-    _slots: dict[tuple[str, str], Slots] = field(default_factory=dict[tuple[str, str], Slots])
-    """By owner and source; what is under way counts, whoever asks for it."""
+    _slots: SlotsOf = field(default_factory=SlotsOf)
 
     def find(self, source: str, terms: Terms) -> Performer | None:
         """Return what carries out this operation. It connects to nobody.
@@ -146,11 +146,11 @@ class OpenApiTools:
         """
         if not source.startswith(PREFIX):
             return None
-        slots = self._slots.setdefault((terms.owner, source), Slots(most=terms.slots))
-        # A contract that was published again may say another number; what is under way still counts.
-        slots.most = terms.slots
         return OpenApiTool(
-            plan=plan_of(terms.how), key_header=terms.idempotency_header, client=self.client, slots=slots
+            plan=plan_of(terms.how, Plan),
+            key_header=terms.idempotency_header,
+            client=self.client,
+            slots=self._slots.find(terms, source),
         )
 
     def close(self) -> None:

@@ -20,7 +20,8 @@ from interlock.ports import Performer
 from interlock.tool.http_client import HttpClient, Question
 from interlock.tool.manifest import Asking, Manifest, pinned
 from interlock.tool.page_text import PageText, plain_text, text_of
-from interlock.tool.slots import Slots
+from interlock.tool.plan import plan_of
+from interlock.tool.slots import Slots, SlotsOf
 from interlock.tool.web_address import WebAddress, web_address
 
 SOURCE = "page:text"
@@ -181,8 +182,7 @@ class PageTools:
     """Finds what reads pages. All share one client."""
 
     client: HttpClient
-    _slots: dict[tuple[str, str], Slots] = field(default_factory=dict[tuple[str, str], Slots])
-    """By owner and by what may be read; what is under way counts, whoever asks for it."""
+    _slots: SlotsOf = field(default_factory=SlotsOf)
 
     def find(self, source: str, terms: Terms) -> Performer | None:
         """Return what reads these pages. It connects to nobody.
@@ -192,14 +192,7 @@ class PageTools:
         """
         if source != SOURCE:
             return None
-        try:
-            plan = msgspec.convert(terms.how, PagePlan)
-        except msgspec.ValidationError as error:
-            fix = "publish the contract again: `interlock contract publish FILE --env ENV`"
-            raise ContractInvalid("what it may read was pinned by another version", fix=fix) from error
-        slots = self._slots.setdefault((terms.owner, terms.pin), Slots(most=terms.slots))
-        slots.most = terms.slots
-        return PageTool(plan=plan, client=self.client, slots=slots)
+        return PageTool(plan=plan_of(terms.how, PagePlan), client=self.client, slots=self._slots.find(terms, terms.pin))
 
     def close(self) -> None:
         self.client.close()

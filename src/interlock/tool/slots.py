@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from threading import Lock, Thread
 from typing import Any, TypeVar
 
+from interlock.core.errand import Terms
 from interlock.core.errors import UpstreamFailed
 from interlock.core.limits import TOOL_LOOP_STOP_SECONDS_MAX
 
@@ -45,6 +46,19 @@ class Slots:
         with self._lock:
             assert self.taken > 0, "only what was taken is given back"
             self.taken -= 1
+
+
+@dataclass(slots=True)
+class SlotsOf:
+    """The slots of each tool, by who owns it and what it is. What is under way counts, whoever asks for it."""
+
+    _known: dict[tuple[str, str], Slots] = field(default_factory=dict[tuple[str, str], Slots])
+
+    def find(self, terms: Terms, what: str) -> Slots:
+        slots = self._known.setdefault((terms.owner, what), Slots(most=terms.slots))
+        # A contract that was published again may say another number; what is under way still counts.
+        slots.most = terms.slots
+        return slots
 
 
 def in_thread(name: str, slots: Slots, work: Callable[[], T]) -> "Future[T]":

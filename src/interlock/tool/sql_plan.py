@@ -5,9 +5,6 @@ from typing import Literal
 
 import msgspec
 
-from interlock.core.canonical import JsonObject
-from interlock.core.errors import ContractInvalid
-
 Kind = Literal["string", "integer", "number", "boolean"]
 KINDS: Mapping[str, Kind] = {"string": "string", "integer": "integer", "number": "number", "boolean": "boolean"}
 Returns = Literal["one", "many", "count", "happened"]
@@ -34,16 +31,3 @@ class SqlPlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Of Postgres: in whose rights it is carried out; nothing is whoever connects."""
     tenant_setting: str = "app.tenant"
     """Of Postgres: the setting that policies of row-level security look at."""
-
-
-def sql_plan_of(how: JsonObject | None) -> SqlPlan:
-    """Read a plan back.
-
-    Raises:
-        ContractInvalid: another version wrote it.
-    """
-    try:
-        return msgspec.convert(how, SqlPlan)
-    except msgspec.ValidationError as error:
-        fix = "publish the contract again: `interlock contract publish FILE --env ENV`"
-        raise ContractInvalid("how it is carried out was pinned by another version", fix=fix) from error

@@ -6,7 +6,6 @@ A read is carried out in a transaction that is read only, so that the database i
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from threading import Lock
 from typing import Any, LiteralString, cast
 
 import psycopg
@@ -17,7 +16,8 @@ from psycopg.pq import TransactionStatus
 from interlock.core.canonical import Json
 from interlock.core.errors import UpstreamFailed, UpstreamSilent
 from interlock.core.ids import TenantId
-from interlock.core.limits import SAID_CHARS_MAX, SQL_CONNECT_SECONDS_MAX, SQL_IDLE_CONNECTIONS_MAX, SQL_ROWS_MAX
+from interlock.core.limits import SAID_CHARS_MAX, SQL_CONNECT_SECONDS_MAX, SQL_ROWS_MAX
+from interlock.tool.sql_idle import Idle
 from interlock.tool.sql_plan import SqlPlan
 from interlock.tool.sql_rows import result_of
 from interlock.tool.sql_text import with_parameters
@@ -30,8 +30,7 @@ _CURSOR = "interlock"
 class PostgresDatabases:
     """Connections to databases, kept for the next call by what they were opened with."""
 
-    _idle: dict[str, list[_Connection]] = field(default_factory=dict[str, list[_Connection]])
-    _lock: Lock = field(default_factory=Lock)
+    _idle: Idle[str, _Connection] = field(default_factory=Idle[str, _Connection])
 
     def carry_out(
         self,
@@ -67,14 +66,12 @@ class PostgresDatabases:
             # What was not committed the server takes back.
             db.close()
             raise
-        self._given_back(address, db)
+        self._idle.give_back(address, db)
         return result
 
     def _begun(self, plan: SqlPlan, address: str, tenant: TenantId, check_lease: Callable[[], None]) -> _Connection:
         """Begin a transaction; on a connection that has gone meanwhile, on a new one."""
-        with self._lock:
-            idle = self._idle.get(address, [])
-            db = idle.pop() if idle else None
+        db = self._idle.take(address)
         try:
             check_lease()
             if db is not None and _begin(db, plan, tenant):
@@ -90,18 +87,8 @@ class PostgresDatabases:
             raise
         return db
 
-    def _given_back(self, address: str, db: _Connection) -> None:
-        with self._lock:
-            idle = self._idle.setdefault(address, [])
-            if len(idle) < SQL_IDLE_CONNECTIONS_MAX:
-                return idle.append(db)
-        db.close()
-
     def close(self) -> None:
-        with self._lock:
-            for db in (each for idle in self._idle.values() for each in idle):
-                db.close()
-            self._idle.clear()
+        self._idle.close()
 
 
 def _connected(plan: SqlPlan, address: str) -> _Connection:

@@ -4,11 +4,11 @@ import sqlite3
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from threading import Lock
 
 from interlock.core.canonical import Json
 from interlock.core.errors import ContractInvalid, UpstreamFailed, UpstreamSilent
-from interlock.core.limits import RESULT_BYTES_MAX, SAID_CHARS_MAX, SQL_IDLE_CONNECTIONS_MAX, SQL_ROWS_MAX
+from interlock.core.limits import RESULT_BYTES_MAX, SAID_CHARS_MAX, SQL_ROWS_MAX
+from interlock.tool.sql_idle import Idle
 from interlock.tool.sql_plan import SqlPlan
 from interlock.tool.sql_rows import result_of
 
@@ -25,10 +25,9 @@ _STEPS = 1_000  # of the machine of SQLite between two looks at the time: some 1
 class SqliteDatabases:
     """Connections to files, kept for the next call: by file, and by whether they can write."""
 
-    _idle: dict[tuple[str, bool], list[sqlite3.Connection]] = field(
-        default_factory=dict[tuple[str, bool], list[sqlite3.Connection]]
+    _idle: Idle[tuple[str, bool], sqlite3.Connection] = field(
+        default_factory=Idle[tuple[str, bool], sqlite3.Connection]
     )
-    _lock: Lock = field(default_factory=Lock)
 
     def carry_out(self, plan: SqlPlan, values: Mapping[str, Json], check_lease: Callable[[], None]) -> Json:
         """Carry a statement out in a transaction of its own.
@@ -43,39 +42,26 @@ class SqliteDatabases:
             UpstreamSilent: the commit failed in a way that leaves it open.
         """
         # Whoever asks whether something happened waits for whoever may be writing it, so it takes their lock.
-        db = self._taken(plan, locks=not plan.reads or plan.returns == "happened")
+        locks = not plan.reads or plan.returns == "happened"
+        db = self._idle.take((plan.sqlite, locks)) or _opened(plan, locks=locks)
         try:
             result = _carried_out(db, plan, values, check_lease)
         except BaseException:
             db.close()
             raise
-        self._given_back(plan, db)
+        self._idle.give_back((plan.sqlite, locks), db)
         return result
 
-    def _taken(self, plan: SqlPlan, *, locks: bool) -> sqlite3.Connection:
-        with self._lock:
-            idle = self._idle.get((plan.sqlite, locks), [])
-            if idle:
-                return idle.pop()
-        try:
-            return _connection(plan.sqlite, locks=locks)
-        except sqlite3.Error as error:
-            what = "the database cannot be opened, so nothing was done"
-            raise UpstreamFailed(what, fix=f"look whether `{plan.sqlite}` is there") from error
-
-    def _given_back(self, plan: SqlPlan, db: sqlite3.Connection) -> None:
-        locks = not plan.reads or plan.returns == "happened"
-        with self._lock:
-            idle = self._idle.setdefault((plan.sqlite, locks), [])
-            if len(idle) < SQL_IDLE_CONNECTIONS_MAX:
-                return idle.append(db)
-        db.close()
-
     def close(self) -> None:
-        with self._lock:
-            for db in (each for idle in self._idle.values() for each in idle):
-                db.close()
-            self._idle.clear()
+        self._idle.close()
+
+
+def _opened(plan: SqlPlan, *, locks: bool) -> sqlite3.Connection:
+    try:
+        return _connection(plan.sqlite, locks=locks)
+    except sqlite3.Error as error:
+        what = "the database cannot be opened, so nothing was done"
+        raise UpstreamFailed(what, fix=f"look whether `{plan.sqlite}` is there") from error
 
 
 def _connection(file: str, *, locks: bool) -> sqlite3.Connection:

@@ -13,8 +13,9 @@ from interlock.core.errand import Errand, Performed, Terms
 from interlock.core.errors import ContractInvalid, UpstreamFailed
 from interlock.core.ids import TenantId
 from interlock.ports import Performer
-from interlock.tool.slots import Slots, ending_of, in_thread
-from interlock.tool.sql_plan import SqlPlan, sql_plan_of
+from interlock.tool.plan import plan_of
+from interlock.tool.slots import Slots, SlotsOf, ending_of, in_thread
+from interlock.tool.sql_plan import SqlPlan
 from interlock.tool.sql_sqlite import SqliteDatabases
 
 PREFIX = "sql:"
@@ -85,7 +86,7 @@ class SqlTool:
 class SqlTools:
     """Finds statements by the name that a contract gives them: `sql:FILE#name`."""
 
-    _slots: dict[tuple[str, str], Slots] = field(default_factory=dict[tuple[str, str], Slots])
+    _slots: SlotsOf = field(default_factory=SlotsOf)
     _sqlite: SqliteDatabases = field(default_factory=SqliteDatabases)
     _postgres: Postgres | None = None
     _lock: Lock = field(default_factory=Lock)
@@ -98,12 +99,10 @@ class SqlTools:
         """
         if not source.startswith(PREFIX):
             return None
-        slots = self._slots.setdefault((terms.owner, source), Slots(most=terms.slots))
-        # A contract that was published again may say another number; what is under way still counts.
-        slots.most = terms.slots
-        plan = sql_plan_of(terms.how)
+        plan = plan_of(terms.how, SqlPlan)
         if not plan.sqlite:
             self._speaks_postgres()
+        slots = self._slots.find(terms, source)
         return SqlTool(plan=plan, slots=slots, sqlite=self._sqlite, postgres=self._speaks_postgres)
 
     def _speaks_postgres(self) -> Postgres:
