@@ -64,13 +64,13 @@ class Address:
             self.host == "localhost" or self.host == "::1" or re.fullmatch(r"127(\.\d{1,3}){3}", self.host) is not None
         )
 
-    def head(self, more_path: str, kind: str, size: int, more: Mapping[str, str]) -> bytes:
+    def head(self, method: str, more_path: str, size: int, more: Mapping[str, str]) -> bytes:
         """Write the head of a question."""
         path = (self.path.rstrip("/") + more_path) or "/"
         query = f"?{self.query}" if self.query else ""
         own = "".join(f"{name}: {value}\r\n" for name, value in more.items())
         return (
-            f"POST {path}{query} HTTP/1.1\r\nHost: {self._host}:{self.port}\r\nContent-Type: {kind}\r\n"
+            f"{method} {path}{query} HTTP/1.1\r\nHost: {self._host}:{self.port}\r\n"
             f"Content-Length: {size}\r\n{own}Connection: close\r\nUser-Agent: interlock\r\n\r\n"
         ).encode()
 
@@ -82,6 +82,8 @@ class Answer:
     status: int
     kind: str
     body: bytes
+    wants: str = ""
+    """What it says in `WWW-Authenticate`."""
 
 
 async def post(
@@ -107,10 +109,34 @@ async def post(
         UpstreamSilent: no whole answer came in time.
         UpstreamFailed: it cannot be reached, sends elsewhere, or does not speak HTTP.
     """
-    most_seconds = ANCHOR_SECONDS_MAX if seconds is None else seconds
+    head = to.head("POST", path, len(body), {"Content-Type": kind, **headers})
+    answer = await _asked(to, "POST", head + body, ANCHOR_SECONDS_MAX if seconds is None else seconds)
+    if 300 <= answer.status < 400:
+        raise UpstreamFailed(f"{to} sends elsewhere, and nobody follows", fix="name the place itself")
+    return answer
+
+
+async def get(
+    to: Address, *, headers: Mapping[str, str] = MappingProxyType({}), seconds: float = ANCHOR_SECONDS_MAX
+) -> Answer:
+    """Ask for a document once. If it is elsewhere, the status says so, and nobody follows.
+
+    Args:
+        to: where it is.
+        headers: more of them, without line breaks.
+        seconds: for connecting, asking and the whole answer.
+
+    Raises:
+        UpstreamSilent: no whole answer came in time.
+        UpstreamFailed: it cannot be reached, or does not speak HTTP.
+    """
+    return await _asked(to, "GET", to.head("GET", "", 0, headers), seconds)
+
+
+async def _asked(to: Address, method: str, question: bytes, most_seconds: float) -> Answer:
     try:
         async with asyncio.timeout(most_seconds):
-            raw = await _exchange(to, to.head(path, kind, len(body), headers) + body)
+            raw = await _exchange(to, question)
     except TimeoutError as error:
         raise UpstreamSilent(f"no whole answer from {to} within {most_seconds:g} s", fix=_FIX) from error
     except (OSError, ValueError) as error:  # a name that is none is a ValueError
@@ -118,10 +144,7 @@ async def post(
         raise UpstreamFailed(f"{to} cannot be reached ({why.lower()})", fix=_FIX) from error
     if len(raw) > ANCHOR_ANSWER_BYTES_MAX:
         raise UpstreamFailed(f"{to} answers with more than {ANCHOR_ANSWER_BYTES_MAX:,} bytes", fix=_FIX)
-    answer = _read(to, raw)
-    if 300 <= answer.status < 400:
-        raise UpstreamFailed(f"{to} sends elsewhere, and nobody follows", fix="name the place itself")
-    return answer
+    return _read(to, method, raw)
 
 
 async def _exchange(to: Address, question: bytes) -> bytes:
@@ -148,10 +171,15 @@ class _Received:
         return BytesIO(self._raw)
 
 
-def _read(to: Address, raw: bytes) -> Answer:
+def _read(to: Address, method: str, raw: bytes) -> Answer:
     try:
-        response = HTTPResponse(cast("ssl.SSLSocket", _Received(raw)), method="POST")
+        response = HTTPResponse(cast("ssl.SSLSocket", _Received(raw)), method=method)
         response.begin()
-        return Answer(status=response.status, kind=response.getheader("Content-Type", ""), body=response.read())
+        return Answer(
+            status=response.status,
+            kind=response.getheader("Content-Type", ""),
+            body=response.read(),
+            wants=response.getheader("WWW-Authenticate", ""),
+        )
     except (HTTPException, ValueError, OSError) as error:
         raise UpstreamFailed(f"{to} does not answer as HTTP does", fix=_FIX) from error

@@ -10,6 +10,7 @@ InterlockError
 ├── SecretError          a credential cannot be handed over, so nothing was sent
 │   ├── SecretUnknown    there is none of that name for this workflow in this environment
 │   └── SecretUnreachable  where it is kept does not answer, or not as it should
+│       └── LoginNeeded  whoever issues it wants a person to log in
 ├── StoreError           the store did not do what it was told
 │   ├── StoreBusy        another process holds what we need; nothing was written
 │   │   └── Occupied     another process performs on this file; it alone starts effects
@@ -68,6 +69,10 @@ class SecretUnknown(SecretError):
 
 class SecretUnreachable(SecretError):
     """Where the secret is kept does not answer, or answers something that is no secret."""
+
+
+class LoginNeeded(SecretUnreachable):
+    """Whoever issues it issues nothing more until a person has logged in."""
 
 
 class StoreError(InterlockError):

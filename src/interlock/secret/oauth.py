@@ -5,6 +5,7 @@ What the other side answers is foreign: of a refusal one of the codes of the RFC
 
 import asyncio
 from base64 import b64encode
+from collections.abc import Mapping
 from hashlib import sha256
 from threading import Lock
 from urllib.parse import quote_plus, urlencode
@@ -36,11 +37,16 @@ _CODES = frozenset(
 _KEPT_MAX = 10_000
 
 
-class _Granted(msgspec.Struct, frozen=True, kw_only=True):
+class Granted(msgspec.Struct, frozen=True, kw_only=True):
+    """A token, as it came."""
+
     access_token: str
     token_type: str
     expires_in: float | str | None = None
     refresh_token: str = ""
+
+    def __repr__(self) -> str:
+        return "<a token>"
 
 
 class _Refused(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,11 +70,19 @@ class Tokens:
         self._turn = Lock()
 
     def at_hand(self, id: SecretId, value: OAuth) -> Secret | None:
-        """Return a token that is still good, if there is one."""
+        """Return a token that is still good, if there is one.
+
+        Raises:
+            SecretUnreachable: the one that is kept has ended, and nothing renews it.
+        """
+        if value.access_token:
+            if value.access_until and self._clock.now() >= value.access_until:
+                raise id.ended("has ended, and nothing came with it to renew it")
+            return _secret(id, value.access_token, value)
         kept = self._kept.get(id)
         if kept is None or kept.bought_with != value or self._clock.boot() >= kept.until:
             return None
-        return Secret(id.name, kept.text, beside=hidden_of(value))
+        return _secret(id, kept.text, value)
 
     def bought(self, id: SecretId, value: OAuth, source: Source) -> Secret:
         """Buy a token. It blocks, for seconds at most.
@@ -95,22 +109,22 @@ class Tokens:
         return value
 
     def _bought(self, id: SecretId, value: OAuth, source: Source | None) -> Secret:
-        asked = self._clock.boot()
-        granted = _granted(id, _answer(id, value))
-        renewed = granted.refresh_token
+        at = self._clock.boot()
+        bought = granted(id, value, asyncio.run(asked(id, value, _fields(value))))
+        renewed = bought.refresh_token
         if source is not None and renewed and renewed != value.refresh_token:
             if not isinstance(source, SealedFile):
                 why = f"has a new refresh token with each use, and {source.name} cannot keep it"
                 raise id.unreachable(why, "let the environment keep its secrets in the file: `secrets.yaml`")
             old, value = value, replace(value, refresh_token=renewed)
             self._keep(id, source, old, value)
-        life = _life_seconds(id, granted)
-        until = asked + int(life * (1 - _MARGIN) * 1_000_000)
+        life = life_seconds(id, bought)
+        until = at + int(life * (1 - _MARGIN) * 1_000_000)
         with self._turn:
             if len(self._kept) >= _KEPT_MAX:
                 self._kept.clear()
-            self._kept[id] = _Token(text=granted.access_token, until=until, bought_with=value)
-        return Secret(id.name, granted.access_token, beside=hidden_of(value))
+            self._kept[id] = _Token(text=bought.access_token, until=until, bought_with=value)
+        return _secret(id, bought.access_token, value)
 
     def _keep(self, id: SecretId, source: SealedFile, old: OAuth, new: OAuth) -> None:
         """Write a new refresh token in place of the one that was used up."""
@@ -139,10 +153,28 @@ def address_of(text: str) -> Address:
     return address
 
 
-def _answer(id: SecretId, value: OAuth) -> Answer:
-    fields = {"grant_type": "refresh_token" if value.refresh_token else "client_credentials"}
+def _secret(id: SecretId, text: str, value: OAuth) -> Secret:
+    return Secret(id.name, text, beside=hidden_of(value), resource=value.resource)
+
+
+def _fields(value: OAuth) -> Mapping[str, str]:
+    kind = "refresh_token" if value.refresh_token else "client_credentials"
     said = {"refresh_token": value.refresh_token, "scope": value.scope, "audience": value.audience}
-    fields |= {name: text for name, text in said.items() if text}
+    return {"grant_type": kind, **{name: text for name, text in said.items() if text}}
+
+
+async def asked(id: SecretId, value: OAuth, grant: Mapping[str, str]) -> Answer:
+    """Ask the token endpoint, as the client that is kept.
+
+    Args:
+        id: the name under which what comes is used.
+        value: the client, and where it asks.
+        grant: what it asks with.
+
+    Raises:
+        SecretUnreachable: no answer came.
+    """
+    fields = {**grant, **({"resource": value.resource} if value.resource else {})}
     headers = {"Accept": "application/json"}
     if value.client_secret and value.client_auth == "basic":
         both = f"{quote_plus(value.client_id)}:{quote_plus(value.client_secret)}"
@@ -151,14 +183,12 @@ def _answer(id: SecretId, value: OAuth) -> Answer:
         fields["client_id"] = value.client_id
         fields |= {"client_secret": value.client_secret} if value.client_secret else {}
     try:
-        return asyncio.run(
-            post(
-                address_of(value.token_url),
-                urlencode(fields).encode(),
-                kind="application/x-www-form-urlencoded",
-                headers=headers,
-                seconds=SECRET_SECONDS_MAX,
-            )
+        return await post(
+            address_of(value.token_url),
+            urlencode(fields).encode(),
+            kind="application/x-www-form-urlencoded",
+            headers=headers,
+            seconds=SECRET_SECONDS_MAX,
         )
     except UpstreamError as error:
         raise id.unreachable(f"buys no access token: {error}", error.fix) from None
@@ -166,14 +196,19 @@ def _answer(id: SecretId, value: OAuth) -> Answer:
         raise id.unreachable(f"buys no access token: {error}", error.fix) from None
 
 
-def _granted(id: SecretId, answer: Answer) -> _Granted:
+def granted(id: SecretId, value: OAuth, answer: Answer) -> Granted:
+    """Read what the endpoint grants.
+
+    Raises:
+        SecretUnreachable: it refuses, or what came is no token.
+    """
     if answer.status != 200:
-        raise _refused(id, answer)
+        raise _refused(id, value, answer)
     fix = "look whether `token_url` is the address of the token endpoint"
     if answer.kind.partition(";")[0].strip().lower() != "application/json":
         raise id.unreachable("buys no access token: the endpoint answers with something else than JSON", fix)
     try:
-        granted = msgspec.json.decode(answer.body, type=_Granted)
+        granted = msgspec.json.decode(answer.body, type=Granted)
     except (msgspec.DecodeError, ValueError, RecursionError):
         raise id.unreachable("buys no access token: the endpoint answers with no token", fix) from None
     token = granted.access_token
@@ -184,7 +219,7 @@ def _granted(id: SecretId, answer: Answer) -> _Granted:
     return granted
 
 
-def _refused(id: SecretId, answer: Answer) -> SecretUnreachable:
+def _refused(id: SecretId, value: OAuth, answer: Answer) -> SecretUnreachable:
     try:
         code = msgspec.json.decode(answer.body, type=_Refused).error
     except (msgspec.DecodeError, ValueError, RecursionError):
@@ -192,10 +227,15 @@ def _refused(id: SecretId, answer: Answer) -> SecretUnreachable:
     known = f", `{code}`" if code in _CODES else ""
     why = f"buys no access token: the endpoint refuses ({answer.status}{known})"
     how = f"interlock secret set {id.name} --oauth --workflow {id.workflow} --env {id.environment}"
-    return id.unreachable(why, f"look at the client there, then set it again: `{how}`")
+    return id.ended(why) if value.url else id.unreachable(why, f"look at the client there, then set it again: `{how}`")
 
 
-def _life_seconds(id: SecretId, granted: _Granted) -> float:
+def life_seconds(id: SecretId, granted: Granted) -> float:
+    """Say for how long a token is good.
+
+    Raises:
+        SecretUnreachable: for no time.
+    """
     try:
         life = float(granted.expires_in if granted.expires_in is not None else _UNSAID_SECONDS)
     except ValueError:

@@ -52,7 +52,7 @@ class OpenApiTool:
 
     async def _perform(self, errand: Errand) -> Performed:
         arguments: Mapping[str, Json] = json.loads(errand.arguments)
-        secret = errand.secret.reveal() if errand.secret is not None else None
+        secret = errand.secret.reveal(self.plan.url) if errand.secret is not None else None
         made = request(self.plan, arguments, secret)
         headers = {**made.headers, **self._key(errand)}
         question = Question(

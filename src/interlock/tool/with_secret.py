@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 
 from interlock.core.canonical import Json, JsonObject, Unreadable
 from interlock.core.errand import Errand, Line, Performed, Question, Terms
-from interlock.core.errors import SecretError, UpstreamError, UpstreamFailed, UpstreamSilent
+from interlock.core.errors import LoginNeeded, SecretError, UpstreamError, UpstreamFailed, UpstreamSilent
 from interlock.core.ids import Environment, TenantId, WorkflowId
 from interlock.core.limits import SAID_CHARS_MAX
 from interlock.core.secret import Secret
@@ -107,7 +107,7 @@ class ToolWithSecret:
         try:
             return await self.broker.secret(caller.tenant, caller.workflow, caller.environment, self.name)
         except SecretError as error:
-            raise UpstreamFailed(f"{error}, so nothing was sent", fix=error.fix) from error
+            raise unsent_for(error) from error
         except asyncio.CancelledError as error:
             what = f"the secret `{self.name}` did not come in time, so nothing was sent"
             raise UpstreamFailed(what, fix="look where it is kept: `interlock secret check`") from error
@@ -163,6 +163,12 @@ class LineWithout:
 async def aside(value: Json | Unreadable, look: Callable[[], Left]) -> Left:
     """Look through a value: beside the loop, if that takes long."""
     return await asyncio.to_thread(look) if takes_long(value) else look()
+
+
+def unsent_for(error: SecretError) -> UpstreamFailed:
+    """Say that nothing was sent for want of a secret. Where a person has to log in, the record says how."""
+    how = f": {error.fix}" if isinstance(error, LoginNeeded) else ""
+    return UpstreamFailed(f"{error}, so nothing was sent{how}", fix=error.fix)
 
 
 def without(scrub: Scrubber, performed: Performed) -> Performed:

@@ -30,14 +30,14 @@ from interlock.secret.sealed_file import Line, SealedFile
 @awaited
 async def put(typed: Typed) -> int:
     """Keep a secret in the encrypted file, in place of the one of that name."""
-    id = _id(typed)
-    _in_the_file(typed, id)
-    with _beside_the_store(typed) as here:
+    id = whole_name(typed)
+    in_the_file(typed, id)
+    with beside_the_store(typed) as here:
         by = operator(typed, here.gateway.process if here is not None else process_id())
         value = _value(typed, id)
         changed = sealed_file(typed.settings.keys).put(id, value, (typed.clock or SystemClock()).now())
         what = "changed" if changed else "set"
-        entered = await _entered(here, typed, id, what)
+        entered = await entered_in(here, typed, id, what)
     pairs: list[tuple[str, object]] = [
         (what, id.name),
         ("for", id.place),
@@ -52,16 +52,16 @@ async def put(typed: Typed) -> int:
 @awaited
 async def removed(typed: Typed) -> int:
     """Take a secret out of the encrypted file."""
-    id = _id(typed)
-    _in_the_file(typed, id)
-    with _beside_the_store(typed) as here:
+    id = whole_name(typed)
+    in_the_file(typed, id)
+    with beside_the_store(typed) as here:
         operator(typed, here.gateway.process if here is not None else process_id())
         kept = sealed_file(typed.settings.keys)
         if not kept.remove(id):
             near = closest(id.name, {line.id.name for line in kept.lines(id.tenant)})
             fix = f"did you mean `{near}`?" if near else "list them: `interlock secret list`"
             raise InterlockError(f"{id.place} has no secret `{id.name}`", fix=fix)
-        entered = await _entered(here, typed, id, "removed")
+        entered = await entered_in(here, typed, id, "removed")
     data = {**_data(id), "to": "removed", "entered": entered}
     typed.screen.show(data, f"removed `{id.name}` of {id.place}: a tool that needs it fails from the next call on")
     return 0
@@ -122,7 +122,12 @@ async def checked(typed: Typed) -> int:
     return 1 if any(wrong for _, _, wrong in found) else 0
 
 
-def _id(typed: Typed) -> SecretId:
+def whole_name(typed: Typed) -> SecretId:
+    """Read which secret is meant.
+
+    Raises:
+        UsageWrong: it can be none.
+    """
     given = typed.given
     return SecretId(
         tenant=typed.settings.tenant,
@@ -139,7 +144,12 @@ def _name(text: str) -> str:
     return read
 
 
-def _in_the_file(typed: Typed, id: SecretId) -> None:
+def in_the_file(typed: Typed, id: SecretId) -> None:
+    """See that the environment keeps its secrets in the encrypted file.
+
+    Raises:
+        NotPermitted: it keeps them elsewhere.
+    """
     where = broker_of(typed.settings.keys, typed.clock or SystemClock()).where(id.environment)
     if where != SealedFile.name:
         fix = "change it there, or let the environment keep its secrets in the file: `secrets.yaml`"
@@ -155,15 +165,25 @@ def _where(broker: SecretBroker, environment: Environment) -> str:
 
 def _value(typed: Typed, id: SecretId) -> Value:
     kept: Callable[[str], Value] = _oauth if typed.given.oauth else text_of
+    return kept(unseen(typed, f"{id.name} of {id.place}"))
+
+
+def unseen(typed: Typed, what: str) -> str:
+    """Read a text from standard input, or have it typed twice where nobody sees it.
+
+    Raises:
+        UsageWrong: the two are not the same.
+        InputWrong: what came in is no text.
+    """
     if sys.stdin.isatty():
-        text = getpass(f"{id.name} of {id.place}: ", stream=typed.screen.err)
+        text = getpass(f"{what}: ", stream=typed.screen.err)
         if getpass("once more: ", stream=typed.screen.err) != text:
             raise UsageWrong("the two are not the same", fix="type it again")
-        return kept(text)
+        return text
     read = sys.stdin.buffer.read(SECRET_BYTES_MAX + 3)
     try:
         # A line that a program wrote ends with one sign that is no part of it.
-        return kept(read.decode().removesuffix("\n").removesuffix("\r"))
+        return read.decode().removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:
         raise InputWrong("what came in is not UTF-8 text", fix="set a text; encode bytes as the tool wants") from None
 
@@ -174,7 +194,7 @@ def _oauth(text: str) -> Value:
     return value
 
 
-def _beside_the_store(typed: Typed) -> "AbstractContextManager[Session | None]":
+def beside_the_store(typed: Typed) -> "AbstractContextManager[Session | None]":
     """Open the store, to write into its ledger; nothing where there is none yet."""
     settings = typed.settings
     be_there(typed, may_make=True)
@@ -183,7 +203,8 @@ def _beside_the_store(typed: Typed) -> "AbstractContextManager[Session | None]":
     return session(typed, may_make=True)
 
 
-async def _entered(here: Session | None, typed: Typed, id: SecretId, to: str) -> bool:
+async def entered_in(here: Session | None, typed: Typed, id: SecretId, to: str) -> bool:
+    """Enter that a person changed a secret, where there is a ledger."""
     if here is None:
         typed.screen.note("note: there is no store yet, so no ledger has an entry of it")
         return False

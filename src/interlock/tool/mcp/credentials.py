@@ -3,16 +3,13 @@
 from collections.abc import Mapping
 
 from interlock.core.errand import Performed
-from interlock.core.errors import SecretError, UpstreamError, UpstreamFailed
-from interlock.core.ids import Environment, TenantId, WorkflowId
+from interlock.core.errors import SecretError, UpstreamError
 from interlock.core.secret import Secret
 from interlock.redact.scrub import scrubber
 from interlock.tool.mcp.link import unsent
-from interlock.tool.mcp.reach import Reach
-from interlock.tool.with_secret import Broker, aside, said_without, without
+from interlock.tool.mcp.reach import Reach, Whose
+from interlock.tool.with_secret import Broker, aside, said_without, unsent_for, without
 
-Whose = tuple[TenantId, WorkflowId, Environment]
-"""Whose secrets they are."""
 Secrets = Mapping[str, Secret]
 
 
@@ -29,13 +26,17 @@ async def fetched(reach: Reach, broker: Broker | None, whose: Whose) -> Secrets:
         try:
             found[name] = await broker.secret(*whose, name)
         except SecretError as error:
-            raise UpstreamFailed(f"{error}, so nothing was sent", fix=error.fix) from error
+            raise unsent_for(error) from error
     return found
 
 
-def revealed(secrets: Secrets) -> dict[str, str]:
-    """Return their texts, for the one moment in which they are sent."""
-    return {name: secret.reveal() for name, secret in secrets.items()}
+def revealed(reach: Reach, secrets: Secrets) -> dict[str, str]:
+    """Return their texts, for the one moment in which they are sent to a server.
+
+    Raises:
+        UpstreamFailed: one of them was issued for another one.
+    """
+    return {name: secret.reveal(reach.url) for name, secret in secrets.items()}
 
 
 async def answer_without(secrets: Secrets, answer: Performed) -> Performed:

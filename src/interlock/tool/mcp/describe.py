@@ -16,11 +16,12 @@ from interlock.core.limits import MCP_CONNECT_SECONDS_MAX
 from interlock.tool.manifest import Asking, Manifest, pinned
 from interlock.tool.mcp.back import KINDS
 from interlock.tool.mcp.beside import described
-from interlock.tool.mcp.credentials import Whose, fetched, revealed, text_without
+from interlock.tool.mcp.credentials import fetched, revealed, text_without
+from interlock.tool.mcp.link import LoginWanted
 from interlock.tool.mcp.links import Links
 from interlock.tool.mcp.listed import Offer
 from interlock.tool.mcp.lock import Lock, lock_of
-from interlock.tool.mcp.reach import PREFIX, Definition, Reach, names_of, reach_of
+from interlock.tool.mcp.reach import PREFIX, Definition, Reach, Whose, names_of, reach_of
 from interlock.tool.mcp.session import begun
 from interlock.tool.with_secret import Broker
 
@@ -129,7 +130,7 @@ def offers_at(reach: Reach, broker: Broker | None, whose: Whose) -> Offers:
         try:
             async with asyncio.timeout(MCP_CONNECT_SECONDS_MAX):
                 now = asyncio.get_running_loop().time
-                session = await begun(lambda: links.make(reach, revealed(secrets)), reach, now)
+                session = await begun(lambda: links.make(reach, revealed(reach, secrets), whose), reach, now)
             session.link.close()
             return session.offers
         except (UpstreamError, TimeoutError) as error:
@@ -137,7 +138,8 @@ def offers_at(reach: Reach, broker: Broker | None, whose: Whose) -> Offers:
             why = f"`{reach.server}` did not say within {MCP_CONNECT_SECONDS_MAX} s what it has" if late else str(error)
             words = text_without(secrets, links.last_words.decode("utf-8", "replace")).split("\n")
             said = next((f"; it wrote: {line.strip()}" for line in reversed(words) if line.strip()), "")
-            raise ContractInvalid(text_without(secrets, why) + said, fix="look whether it runs by itself") from None
+            fix = error.fix if isinstance(error, LoginWanted) else "look whether it runs by itself"
+            raise ContractInvalid(text_without(secrets, why) + said, fix=fix) from None
         finally:
             links.close()
 

@@ -5,11 +5,13 @@ for itself, and what routes it stands in headers too.
 """
 
 import asyncio
+import re
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from typing import Any
 
 from interlock.core.canonical import Json
+from interlock.core.challenge import Challenge, challenge_in
 from interlock.core.errors import UpstreamError, UpstreamFailed, UpstreamSilent
 from interlock.core.limits import MCP_MESSAGE_BYTES_MAX, PERFORM_SECONDS_MAX, SAID_CHARS_MAX
 from interlock.tool.http_client import Answering, HttpClient, Question
@@ -22,17 +24,19 @@ from interlock.tool.mcp.link import (
     NOTHING,
     TOOLS_CHANGED,
     Answer,
+    LoginWanted,
     Noticed,
     Way,
     answer_to,
     nobody_noticed,
     unsent,
 )
-from interlock.tool.mcp.reach import Reach, Revealed, revealed
+from interlock.tool.mcp.reach import Reach, Revealed, Whose, revealed
 from interlock.tool.mcp.sse import Event, Events
 
 _NOT_BEGUN = frozenset({400, 401, 402, 403, 404, 405, 406, 410, 411, 413, 414, 415, 421, 429, 431})
 """What HTTP says of a request that was not even looked at."""
+_PLAIN_SCOPE = re.compile(r"[A-Za-z0-9._:/-]{1,128}(?: [A-Za-z0-9._:/-]{1,128}){0,31}")
 _RETURNS_MAX = 8  # to a stream that its server closed before the answer
 _RETURN_SECONDS = (0.05, 5.0)
 _END_SECONDS = 0.05
@@ -42,11 +46,13 @@ _ASKED_BACK_MAX = 100  # questions of a server during one call
 class HttpLink:
     """Where to post, and what goes along with each message."""
 
-    def __init__(self, reach: Reach, secrets: Revealed, client: HttpClient) -> None:
+    def __init__(self, reach: Reach, secrets: Revealed, client: HttpClient, whose: Whose | None = None) -> None:
         self.tools_changed = False
         self.noticed: Noticed = nobody_noticed
         self._server = reach.server
         self._url = reach.url
+        self._reach = reach
+        self._whose = whose
         self._private = reach.private
         self._client = client
         self._headers = {
@@ -157,11 +163,14 @@ class HttpLink:
             message = wire.Incoming()
         if message.error is not None and message.id in (id, None) and message.error.code in wire.NOT_BEGUN:
             return message.error
-        raise UpstreamFailed(
-            f"`{self._server}` refuses with the status {status}, so nothing was done",
-            fix="look at its credential" if status in (401, 403) else LOOK,
-            said=said.decode("utf-8", "replace")[:SAID_CHARS_MAX],
-        )
+        words = said.decode("utf-8", "replace")[:SAID_CHARS_MAX]
+        what = f"`{self._server}` refuses with the status {status}, so nothing was done"
+        challenge = challenge_in(answering.headers.get("WWW-Authenticate", "")) if status in (401, 403) else None
+        if challenge is None:
+            raise UpstreamFailed(what, fix="look at its credential" if status in (401, 403) else LOOK, said=words)
+        more = ", and asks for more than the login gave" if status == 403 else ""
+        fix = _login(self._reach, self._whose, challenge, status)
+        raise LoginWanted(f"{what}{more}: {fix}", fix=fix, said=words)
 
     def _only(self, body: bytes, id: int) -> Answer:
         try:
@@ -236,6 +245,17 @@ class HttpLink:
 
     def close(self) -> None:
         self._gone = True
+
+
+def _login(reach: Reach, whose: Whose | None, challenge: Challenge, status: int) -> str:
+    """Say how a person logs in. What a server says stands in a command only where it is plain."""
+    name = reach.secret or "NAME"
+    _, workflow, environment = whose if whose is not None else ("", "W", "E")
+    scope = challenge.scope if status == 403 and _PLAIN_SCOPE.fullmatch(challenge.scope) else ""
+    more = f" --scope '{scope}'" if scope else ""
+    first = "log in" if reach.secret else "give the server a `secret: NAME`, and log in"
+    how = f"`interlock secret login {name} --workflow {workflow} --env {environment} --url {reach.url}{more}`"
+    return f"{first}: {how}"
 
 
 class _Stream:

@@ -151,6 +151,10 @@ class LinkLost(UpstreamSilent):
     """The link broke while an answer was waited for."""
 
 
+class LoginWanted(UpstreamFailed):
+    """The server lets nobody in with what was shown, or with nothing."""
+
+
 def unsent(server: str, why: str) -> UpstreamFailed:
     """Say that nothing left."""
     return UpstreamFailed(f"`{server}` {why}, so nothing was sent", fix=LOOK)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interlock.tool.mcp.link import Link
-from interlock.tool.mcp.reach import Reach, Revealed
+from interlock.tool.mcp.reach import Reach, Revealed, Whose
 from interlock.tool.mcp.stdio import StdioLink
 
 if TYPE_CHECKING:
@@ -29,8 +29,13 @@ class Links:
         """Return the end of what the server that was started last wrote about itself. It may hold anything."""
         return self._started.last_words if self._started is not None else b""
 
-    async def make(self, reach: Reach, secrets: Revealed) -> Link:
+    async def make(self, reach: Reach, secrets: Revealed, whose: Whose | None = None) -> Link:
         """Make a link.
+
+        Args:
+            reach: to which server.
+            secrets: those that it is given.
+            whose: they are, for whoever has to log in for them.
 
         Raises:
             UpstreamFailed: the server cannot be started.
@@ -43,7 +48,7 @@ class Links:
         from interlock.tool.mcp.http import HttpLink  # noqa: PLC0415
 
         self._client = self._client or HttpClient()
-        return HttpLink(reach, secrets, self._client)
+        return HttpLink(reach, secrets, self._client, whose)
 
     def close(self) -> None:
         if self._client is not None:

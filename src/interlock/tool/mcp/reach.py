@@ -8,6 +8,7 @@ import msgspec
 from interlock.contract.ir import Server
 from interlock.core.canonical import JsonObject, canonical
 from interlock.core.errors import ContractInvalid
+from interlock.core.ids import Environment, TenantId, WorkflowId
 
 PREFIX = "mcp:"
 SECRET_IN_ENV = "secret:"  # noqa: S105  how a variable says that its value is a secret
@@ -97,6 +98,8 @@ def reach_of(name: str, server: Server, beside: str, *, asks: tuple[str, ...] = 
     )
 
 
+Whose = tuple[TenantId, WorkflowId, Environment]
+"""Whose the secrets of a server are."""
 Revealed = Mapping[str, str]
 """Secrets by their names, for the one moment in which they are sent."""
 

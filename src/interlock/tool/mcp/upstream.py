@@ -12,7 +12,7 @@ from interlock.core.limits import MCP_BACKOFF_SECONDS_MAX, MCP_CONNECT_SECONDS_M
 from interlock.tool.mcp.credentials import Secrets, fetched, revealed
 from interlock.tool.mcp.link import Link, unsent
 from interlock.tool.mcp.listening import Listening, Tell
-from interlock.tool.mcp.reach import Reach, Revealed
+from interlock.tool.mcp.reach import Reach, Revealed, Whose
 from interlock.tool.mcp.session import Session, begun
 from interlock.tool.with_secret import Broker
 
@@ -20,8 +20,8 @@ _SHORT_LIFE_SECONDS = 30
 """A server that is lost sooner is not made anew at once, again and again."""
 _PAUSE_SECONDS = 0.2
 
-Make = Callable[[Reach, Revealed], Awaitable[Link]]
-"""Makes a link to a server, with the secrets that it names."""
+Make = Callable[[Reach, Revealed, Whose], Awaitable[Link]]
+"""Makes a link to a server, with the secrets that it names, and whose they are."""
 
 
 class Upstreams:
@@ -77,7 +77,7 @@ class Upstream:
             UpstreamFailed: it is not there, or a secret cannot be had; nothing was sent.
         """
         secrets = await fetched(self._reach, self._broker, self._of)
-        if self._session is not None and revealed(secrets) != revealed(self.secrets):
+        if self._session is not None and revealed(self._reach, secrets) != revealed(self._reach, self.secrets):
             # What it was started with counts no longer. What is under way with it ends as it began.
             self._session.link.retire()
             self._session = None
@@ -122,10 +122,10 @@ class Upstream:
         if left > 0:
             raise unsent(self._reach.server, f"is down and is tried again in {left:.1f} s")
         self._begun_at = self._now()
-        secrets = revealed(self.secrets)
+        secrets = revealed(self._reach, self.secrets)
         try:
             async with asyncio.timeout(MCP_CONNECT_SECONDS_MAX):
-                self._session = await begun(lambda: self._make(self._reach, secrets), self._reach, self._now)
+                self._session = await begun(self._linking(secrets), self._reach, self._now)
         except TimeoutError as error:
             self._failed()
             why = f"did not say within {MCP_CONNECT_SECONDS_MAX} s what it is"
@@ -135,6 +135,9 @@ class Upstream:
             raise
         self._listening.begin(self._session)
         return self._session
+
+    def _linking(self, secrets: Revealed) -> Callable[[], Awaitable[Link]]:
+        return lambda: self._make(self._reach, secrets, self._of)
 
     async def watch(self, session: Session, uri: str) -> None:
         """Tell of changes of a resource from now on.
