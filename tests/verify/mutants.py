@@ -12,7 +12,19 @@ from interlock.core.decision import Allow, Deny
 from interlock.core.effect import EffectClass
 from interlock.core.ids import SubjectId, TenantId
 from interlock.core.value import replace
-from interlock.gateway import asked, begin, call, compare, consent, erase, judge, people, resend, write_begin
+from interlock.gateway import (
+    access_check,
+    asked,
+    begin,
+    call,
+    compare,
+    consent,
+    erase,
+    judge,
+    people,
+    resend,
+    write_begin,
+)
 from interlock.gateway.begin import Begun
 from interlock.gateway.lot import Lot
 from interlock.ledger import audit, rotation
@@ -51,6 +63,14 @@ def what_no_rule_allows_is_allowed(patch: Patch) -> None:
 
     patch.setattr(judge, "decide", decide)
     patch.setattr("interlock.gateway.call.left_open", lambda asked, rows: Allow(rules=()))
+
+
+def a_token_opens_every_place(patch: Patch) -> None:
+    patch.setattr(access_check, "_is_for", lambda credential, caller: True)
+
+
+def a_token_never_ends(patch: Patch) -> None:
+    patch.setattr("interlock.gateway.let_in.shut_out", lambda door, caller, now, *, waits: None)
 
 
 def the_start_is_not_entered(patch: Patch) -> None:
@@ -271,6 +291,8 @@ def a_secret_opens_under_any_name(patch: Patch) -> None:
 
 MUTANTS = (
     Mutant("door", what_no_rule_allows_is_allowed),
+    Mutant("door", a_token_opens_every_place),
+    Mutant("door", a_token_never_ends),
     Mutant("intent", the_start_is_not_entered),
     Mutant("intent", the_start_sets_nothing_aside),
     Mutant("once", every_call_has_a_key_of_its_own),

@@ -13,12 +13,16 @@ from interlock.verify.checks import (
     rotations,
     secrets,
     stops,
+    tokens,
     undos,
     walls,
 )
 from interlock.verify.promises import PROMISES
 
-_MODULES = (door, effects, restores, budgets, consent, stops, undos, walls, secrets, keys, ledgers, prunings, rotations)
+_MODULES = (
+    *(door, tokens, effects, restores, budgets, consent, stops, undos, walls, secrets, keys, ledgers, prunings),
+    rotations,
+)
 
 EVERY: tuple[Check, ...] = tuple(
     sorted(

@@ -16,7 +16,7 @@ PROMISES: Mapping[str, Promise] = {
     "door": Promise(
         source="docs/promises.md#door",
         says="no effect without a decision: no rule, an error in a rule, an unknown fact, a missing price, a store "
-        "that is down are refusals",
+        "that is down are refusals; a token opens one workflow in one environment until it ends",
     ),
     "intent": Promise(
         source="docs/promises.md#intent",
