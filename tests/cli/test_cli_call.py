@@ -114,6 +114,9 @@ def test_actions_are_listed_and_shown_by_a_beginning_of_their_id(shell: Shell) -
     assert [each["id"] for each in shell.data("action", "list")] == [parked, first]
     assert [each["id"] for each in shell.data("action", "list", "--state", "done")] == [first]
     assert [each["id"] for each in shell.data("action", "list", "--run", "r1")] == [first]
+    for words in (["--workflow", "shop"], ["--env", "prod"], ["--tool", "refund"]):
+        assert len(shell.data("action", "list", *words)) == 2, words
+        assert shell.data("action", "list", words[0], "another") == []
     assert len(shell.data("action", "list", "--limit", "1")) == 1
     shown = shell.data("action", "show", first[:-3])
     assert (shown["id"], shown["arguments"], shown["result"]["id"]) == (first, {"invoice": "INV-1", "usd": 20}, 7)

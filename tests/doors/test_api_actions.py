@@ -145,6 +145,16 @@ async def test_pages_go_on_where_the_last_one_ended_and_come_to_an_end(served: S
     assert got == sorted(made, reverse=True)
 
 
+async def test_a_list_is_narrowed_by_who_asked_where_and_for_what(served: Served) -> None:
+    token = await served.agent()
+    made = (await served.propose(token)).data["action"]
+    (shown,) = (await served.ask("GET", "/v1/actions", token)).data["actions"]
+    for name in ("workflow", "environment", "agent", "principal", "tool"):
+        same = (await served.ask("GET", f"/v1/actions?{name}={shown[name]}", token)).data
+        assert [each["id"] for each in same["actions"]] == [made], name
+        assert (await served.ask("GET", f"/v1/actions?{name}=another", token)).data == {"actions": [], "next": None}
+
+
 async def test_a_cursor_is_good_for_its_list_and_its_tenant_alone(served: Served) -> None:
     token = await served.agent()
     for _ in range(3):

@@ -19,12 +19,14 @@ from interlock.door.told.action import row_data
 from interlock.door.told.outcome import data_of
 from interlock.door.told.payloads import Missing, arguments_of, member, opened
 from interlock.gateway.draft import start_draft
+from interlock.gateway.listing import Filter, page_of
 from interlock.gateway.recall import row_of
 from interlock.gateway.recover import reap
 from interlock.gateway.resolve import Resolved, Verdict, resolve
 from interlock.ports import ActionRow, Wanted
 
 _LIST_MAX = 10_000
+_LOOKED_AT_MAX = 100_000
 
 
 @awaited
@@ -34,14 +36,24 @@ async def listed(typed: Typed) -> int:
     if not 1 <= given.limit <= _LIST_MAX:
         raise UsageWrong(f"a list has 1 to {_LIST_MAX:,} lines", fix="say `--limit 50`")
     run = RunId(given.run_id) if given.run_id is not None else None
+    narrow = Filter(
+        workflow=given.workflow,
+        environment=given.env,
+        agent=given.agent,
+        principal=given.principal,
+        tool=given.tool,
+    )
     with session(typed) as here:
         wanted = Wanted(states=frozenset(map(_state_of, given.state or ())), run=run, limit=given.limit)
-        rows, now = await here.store.actions(wanted), (await here.rows()).now
+        rows, more = await page_of(here.store, wanted, narrow.fits, looks_at=_LOOKED_AT_MAX)
+        now = (await here.rows()).now
     lines = [[r.action.id, r.state.value, r.action.tool, _who(r), since(r.changed_at, now), remark(r)] for r in rows]
     text = table(["ID", "STATE", "TOOL", "AGENT FOR", "CHANGED", "REMARK"], lines, typed.screen.broad)
     typed.screen.show([row_data(row) for row in rows], text if rows else "no such action")
     if len(rows) == given.limit:
         typed.screen.note(f"note: the newest {given.limit}; say `--limit N` for more")
+    elif more is not None:
+        typed.screen.note(f"note: of the newest {_LOOKED_AT_MAX:,} actions; older ones were not looked at")
     return 0
 
 

@@ -76,6 +76,11 @@ COMMANDS: tuple[Command, ...] = (
         takes=(
             arg("--state", action="append", metavar="S", help="only this state; may be said again"),
             arg("--run", dest="run_id", metavar="R", help="only this run"),
+            arg("--workflow", metavar="W", help="only this workflow"),
+            arg("--env", metavar="E", help="only this environment"),
+            arg("--tool", metavar="T", help="only this tool"),
+            arg("--agent", metavar="A", help="only what this agent asked for"),
+            arg("--for", dest="principal", metavar="P", help="only what was asked on behalf of P"),
             arg("--limit", type=int, default=50, metavar="N", help="at most so many (default 50)"),
         ),
     ),

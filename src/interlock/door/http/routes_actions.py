@@ -9,7 +9,6 @@ from msgspec import UnsetType
 
 from interlock.core.action import ActionState
 from interlock.core.ids import ActionId, AgentId, Environment, Instant, PrincipalId, RunId, ToolName, WorkflowId
-from interlock.core.value import replace
 from interlock.door.http import shapes
 from interlock.door.http.api import not_let_in
 from interlock.door.http.pages import cursor_at, place_of
@@ -25,6 +24,7 @@ from interlock.door.told.story import story_of
 from interlock.gateway.asked import Proposal
 from interlock.gateway.begin import expired
 from interlock.gateway.draft import start_draft
+from interlock.gateway.listing import Filter, page_of
 from interlock.gateway.recall import outcome_of, row_of
 from interlock.gateway.recover import reap
 from interlock.gateway.resolve import resolve
@@ -37,7 +37,7 @@ UNNAMED = AgentId("api")
 """Who asks where neither the token nor the contract names an agent."""
 _ID = re.compile(r"[0-9A-Za-z]{1,64}")
 _OPEN = (ActionState.PARKED, ActionState.STARTED)
-_LOOKED_AT_MAX = 2_000  # rows for one page, where most belong to others
+LOOKED_AT_MAX = 2_000  # rows for one page, where most belong to others
 _KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,254}[\x21-\x7e])?")
 
 
@@ -80,31 +80,27 @@ def _key(said: str | None) -> str | None:
 async def listed(visit: Visit[shapes.ListActions, None]) -> Answer:
     """List actions, page by page."""
     wanted, secrets, tenant = visit.query, visit.gateway.secrets, visit.bearer.tenant
-    about = (sorted(wanted.state), wanted.run)
+    narrow = Filter(
+        workflow=wanted.workflow,
+        environment=wanted.environment,
+        agent=wanted.agent,
+        principal=wanted.principal,
+        tool=wanted.tool,
+    )
+    about = (sorted(wanted.state), wanted.run, narrow)
     after: tuple[Instant, ActionId] | None = None
     if wanted.cursor is not None:
         after = place_of(secrets, tenant, about, wanted.cursor, tuple[Instant, ActionId])
     states = frozenset(ActionState(name) for name in wanted.state)
     run = RunId(wanted.run) if wanted.run is not None else None
-    rows, place = await page_of(visit, Wanted(states=states, run=run, before=after, limit=wanted.limit))
+    rows, place = await page_of(
+        visit.store,
+        Wanted(states=states, run=run, before=after, limit=wanted.limit),
+        lambda action: narrow.fits(action) and visit.may_see(action),
+        looks_at=LOOKED_AT_MAX,
+    )
     next = cursor_at(secrets, tenant, about, place) if place is not None else None
     return Answer(data={"actions": [_shown(visit, row) for row in rows], "next": next})
-
-
-async def page_of(visit: Visit[Any, Any], wanted: Wanted) -> tuple[list[ActionRow], tuple[Instant, ActionId] | None]:
-    """Return a page of the actions that are for whoever asks, and where the next one goes on; nothing at the end."""
-    found, looked_at, place, more = list[ActionRow](), 0, wanted.before, True
-    while more and len(found) < wanted.limit and looked_at < _LOOKED_AT_MAX:
-        rows = await visit.store.actions(replace(wanted, before=place))
-        more = len(rows) == wanted.limit
-        for row in rows:
-            looked_at, place = looked_at + 1, (row.changed_at, row.action.id)
-            if visit.may_see(row.action):
-                found.append(row)
-            if len(found) == wanted.limit:
-                more = more or row is not rows[-1]
-                break
-    return found, place if more else None
 
 
 async def shown(visit: Visit[shapes.GetAction, None]) -> Answer:

@@ -12,10 +12,11 @@ from interlock.door.http.pages import cursor_at, place_of
 from interlock.door.http.permissions import PERSON_CONSENTS, QUESTIONS, READERS
 from interlock.door.http.problem import Problem
 from interlock.door.http.route import Answer, Route
-from interlock.door.http.routes_actions import page_of, seen_row
+from interlock.door.http.routes_actions import LOOKED_AT_MAX, seen_row
 from interlock.door.http.visit import Visit
 from interlock.door.told.approval import question_data, votes_on, waiting_data
 from interlock.gateway.consent import agree, deny, edit
+from interlock.gateway.listing import page_of
 from interlock.ports import ActionRow, Wanted
 
 _LOOK = "look again: `GET /v1/approvals/{id}`"
@@ -28,7 +29,7 @@ async def listed(visit: Visit[shapes.ListWaiting, None]) -> Answer:
     if asked.cursor is not None:
         after = place_of(secrets, tenant, "waiting", asked.cursor, tuple[Instant, ActionId])
     wanted = Wanted(states=frozenset({ActionState.PARKED}), before=after, limit=asked.limit)
-    rows, place = await page_of(visit, wanted)
+    rows, place = await page_of(visit.store, wanted, visit.may_see, looks_at=LOOKED_AT_MAX)
     votes = await votes_on(visit, *rows)
     next = cursor_at(secrets, tenant, "waiting", place) if place is not None else None
     return Answer(data={"approvals": [waiting_data(votes, row) for row in rows], "next": next})

@@ -195,6 +195,11 @@ class ListActions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     state: tuple[StateName, ...] = ()
     run: RunName | None = None
+    workflow: Name | None = None
+    environment: Name | None = None
+    agent: Name | None = None
+    principal: Name | None = None
+    tool: Name | None = None
     limit: Limit = 50
     cursor: Cursor | None = None
 
