@@ -45,6 +45,10 @@ class LoginServer:
     _codes: dict[str, Fields] = field(default_factory=dict[str, Fields])
     _refresh: str = ""
 
+    def refreshes_with(self, text: str) -> None:
+        """Take this refresh token, and no other."""
+        self._refresh = text
+
     @property
     def base(self) -> str:
         return f"http://127.0.0.1:{self.port}"

@@ -1,5 +1,8 @@
 """`secret login`: who logs in once has tools that are let in, and nobody else gets what was issued."""
 
+import socket
+import subprocess
+import sys
 import threading
 import webbrowser
 from collections.abc import Callable, Generator
@@ -11,7 +14,7 @@ import pytest
 from inline_snapshot import snapshot
 
 from cli.till import Till
-from command_line import Shell, steady
+from command_line import ROOT, Shell, steady
 from interlock.core.ids import Environment, TenantId, WorkflowId
 from interlock.secret.installed import sealed_file
 from interlock.secret.kept import OAuth, SecretId
@@ -125,8 +128,8 @@ budgets: {{ per_day: {{ tool_calls: 1000 }}, per_run: {{ tool_calls: 100 }} }}
 """
 
 
-def published(shell: Shell, server: LoginServer) -> None:
-    (shell.folder / "till.yaml").write_text(CONTRACT.format(tenant=shell.tenant, url=server.url), encoding="utf-8")
+def published(shell: Shell, url: str) -> None:
+    (shell.folder / "till.yaml").write_text(CONTRACT.format(tenant=shell.tenant, url=url), encoding="utf-8")
     found = shell.data("tools", "review", "till.yaml", "--env", "prod", code=3)
     shell("tools", "review", "till.yaml", "--env", "prod", "--accept", found["tools"][0]["offered"])
     shell("contract", "publish", "till.yaml", "--env", "prod")
@@ -136,7 +139,7 @@ def test_a_tool_of_the_server_is_let_in_with_tokens_that_renew_themselves(
     on_file: Shell, server: LoginServer, browser: list[str]
 ) -> None:
     log_in(on_file, server)
-    published(on_file, server)
+    published(on_file, server.url)
     for n in range(3):
         assert on_file.data("call", "echo", f'{{"text":"hello {n}"}}')["outcome"] == "done"
         on_file.clock.forward(minutes=61)
@@ -151,7 +154,7 @@ def test_a_call_that_is_not_let_in_fails_and_says_how_to_log_in(
     on_file: Shell, server: LoginServer, browser: list[str]
 ) -> None:
     log_in(on_file, server)
-    published(on_file, server)
+    published(on_file, server.url)
     server.good = {"nobody's"}
     server.instead["/token"] = http("400 Bad Request", b'{"error":"invalid_grant"}', "application/json")
     failed = on_file.data("call", "echo", '{"text":"a"}', code=6)
@@ -262,7 +265,7 @@ def test_a_token_that_nothing_renews_is_used_until_its_end(
 ) -> None:
     server.refreshes = False
     assert log_in(on_file, server)["renewed"] is False
-    published(on_file, server)
+    published(on_file, server.url)
     assert on_file.data("call", "echo", '{"text":"a"}')["outcome"] == "done"
     on_file.clock.forward(minutes=61)
     failed = on_file.data("call", "echo", '{"text":"b"}', code=6)
@@ -274,7 +277,7 @@ def test_a_token_goes_to_no_other_server_than_the_one_that_it_is_for(
     on_file: Shell, server: LoginServer, browser: list[str], tmp_path: Path
 ) -> None:
     log_in(on_file, server)
-    published(on_file, server)
+    published(on_file, server.url)
     folder = tmp_path / "other"
     folder.mkdir()
     with login_server(folder) as other:
@@ -289,7 +292,7 @@ def test_a_login_that_lacks_something_is_told_with_what_is_asked_for(
     on_file: Shell, server: LoginServer, browser: list[str]
 ) -> None:
     log_in(on_file, server)
-    published(on_file, server)
+    published(on_file, server.url)
     server.needs_scope = "tools write"
     failed = on_file.data("call", "echo", '{"text":"a"}', code=6)
     told = " ".join(on_file("explain", failed["action"]).split())
@@ -313,3 +316,30 @@ def test_a_server_that_wants_no_login_or_is_none_is_told_apart(on_file: Shell, s
     server.challenge = 'Bearer resource_metadata="https://evil.example/.well-known/oauth-protected-resource"'
     log_in(on_file, server, code=1)
     assert "another host" in on_file.err
+
+
+@pytest.fixture
+def sdk_url() -> Generator[str]:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port = found.getsockname()[1]
+    script = str(ROOT / "tests" / "upstream" / "sdk_login_server.py")
+    process = subprocess.Popen([sys.executable, script, str(port)], stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    try:
+        lines = iter(process.stderr.readline, "")
+        assert any("running on" in line for line in lines)
+        yield f"http://127.0.0.1:{port}/mcp"
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.slow
+def test_a_server_of_the_official_sdk_lets_in_who_has_logged_in(
+    on_file: Shell, sdk_url: str, browser: list[str]
+) -> None:
+    on_file("secret", "login", *WHOSE, "--url", sdk_url, "--open")
+    assert kept(on_file).resource == sdk_url
+    published(on_file, sdk_url)
+    for n in range(3):
+        assert on_file.data("call", "echo", f'{{"text":"hello {n}"}}')["result"] == {"result": f"hello {n}"}

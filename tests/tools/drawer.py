@@ -26,3 +26,6 @@ class Drawer:
         if self.wrong is not None:
             raise self.wrong
         return Secret(name, self.text)
+
+    def refused(self, tenant: TenantId, workflow: WorkflowId, environment: Environment, name: str) -> None:
+        pass

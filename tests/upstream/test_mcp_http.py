@@ -124,6 +124,9 @@ async def test_a_secret_is_sent_as_a_bearer_and_comes_back_to_nobody(place: Plac
         async def secret(self, tenant: str, workflow: str, environment: str, name: str) -> Secret:
             return Secret(name, f"{name}-hunter2hunter2")
 
+        def refused(self, tenant: str, workflow: str, environment: str, name: str) -> None:
+            pass
+
     place.tools = McpTools(Kept())
     place.more |= {"secret": "desk", "headers": {"X-Key": "secret:key", "X-Team": "a"}}
     web.misbehave = always(lambda question: http("403 No", question))

@@ -266,6 +266,9 @@ class Kept:
             raise SecretUnknown(f"there is no secret `{name}`", fix="set it: `interlock secret set`")
         return Secret(name, self.texts[name])
 
+    def refused(self, tenant: str, workflow: str, environment: str, name: str) -> None:
+        pass
+
 
 @pytest.fixture
 async def guarded(place: Place) -> AsyncGenerator[tuple[Place, Kept]]:

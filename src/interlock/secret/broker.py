@@ -74,6 +74,10 @@ class SecretBroker:
         except TimeoutError as error:
             raise id.unreachable(f"did not come within {SECRET_SECONDS_MAX} s", _LOOK) from error
 
+    def refused(self, tenant: TenantId, workflow: WorkflowId, environment: Environment, name: str) -> None:
+        """Hear that the other side did not take a secret. A token that was bought is not used any more."""
+        self._tokens.forget(SecretId(tenant=tenant, workflow=workflow, environment=environment, name=name))
+
     def where(self, environment: Environment) -> str:
         """Say where an environment keeps its secrets.
 

@@ -84,6 +84,10 @@ class Tokens:
             return None
         return _secret(id, kept.text, value)
 
+    def forget(self, id: SecretId) -> None:
+        """Use a token no more: the next one is bought."""
+        self._kept.pop(id, None)
+
     def bought(self, id: SecretId, value: OAuth, source: Source) -> Secret:
         """Buy a token. It blocks, for seconds at most.
 

@@ -35,6 +35,10 @@ class Broker(Protocol):
         """
         ...
 
+    def refused(self, tenant: TenantId, workflow: WorkflowId, environment: Environment, name: str) -> None:
+        """Hear that the other side did not take it. A token that can be bought anew is not used any more."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class ToolsWithSecrets:

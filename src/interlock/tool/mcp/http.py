@@ -170,7 +170,7 @@ class HttpLink:
             raise UpstreamFailed(what, fix="look at its credential" if status in (401, 403) else LOOK, said=words)
         more = ", and asks for more than the login gave" if status == 403 else ""
         fix = _login(self._reach, self._whose, challenge, status)
-        raise LoginWanted(f"{what}{more}: {fix}", fix=fix, said=words)
+        raise LoginWanted(f"{what}{more}: {fix}", fix=fix, said=words, taken=status == 403)
 
     def _only(self, body: bytes, id: int) -> Answer:
         try:
@@ -253,7 +253,9 @@ def _login(reach: Reach, whose: Whose | None, challenge: Challenge, status: int)
     _, workflow, environment = whose if whose is not None else ("", "W", "E")
     scope = challenge.scope if status == 403 and _PLAIN_SCOPE.fullmatch(challenge.scope) else ""
     more = f" --scope '{scope}'" if scope else ""
-    first = "log in" if reach.secret else "give the server a `secret: NAME`, and log in"
+    first = "give the server a `secret: NAME`, and log in"
+    if reach.secret:
+        first = "log in" if status == 403 else "if a second call fails too, log in"
     how = f"`interlock secret login {name} --workflow {workflow} --env {environment} --url {reach.url}{more}`"
     return f"{first}: {how}"
 

@@ -152,7 +152,12 @@ class LinkLost(UpstreamSilent):
 
 
 class LoginWanted(UpstreamFailed):
-    """The server lets nobody in with what was shown, or with nothing."""
+    """The server does not take what was shown, or wants it to be good for more."""
+
+    def __init__(self, message: str, *, fix: str, said: str = "", taken: bool = False) -> None:
+        super().__init__(message, fix=fix, said=said)
+        self.taken = taken
+        """Whether it knows what was shown."""
 
 
 def unsent(server: str, why: str) -> UpstreamFailed:

@@ -138,6 +138,7 @@ class _Call:
             # It had begun, and waits for an answer that does not come.
             raise error_without(secrets, wrong(definition, action.effect, str(error))) from None
         except UpstreamError as error:
+            upstream.noted(error)
             # Nothing of what it was raised from goes along: it may show a secret to whoever prints it.
             raise error_without(secrets, error) from None
 

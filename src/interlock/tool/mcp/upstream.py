@@ -10,7 +10,7 @@ from interlock.core.action import Caller
 from interlock.core.errors import UpstreamError
 from interlock.core.limits import MCP_BACKOFF_SECONDS_MAX, MCP_CONNECT_SECONDS_MAX, MCP_LISTED_SECONDS_MAX
 from interlock.tool.mcp.credentials import Secrets, fetched, revealed
-from interlock.tool.mcp.link import Link, unsent
+from interlock.tool.mcp.link import Link, LoginWanted, unsent
 from interlock.tool.mcp.listening import Listening, Tell
 from interlock.tool.mcp.reach import Reach, Revealed, Whose
 from interlock.tool.mcp.session import Session, begun
@@ -130,11 +130,18 @@ class Upstream:
             self._failed()
             why = f"did not say within {MCP_CONNECT_SECONDS_MAX} s what it is"
             raise unsent(self._reach.server, why) from error
-        except UpstreamError:
+        except UpstreamError as error:
             self._failed()
+            self.noted(error)
             raise
         self._listening.begin(self._session)
         return self._session
+
+    def noted(self, error: UpstreamError) -> None:
+        """Use a token no more that the server does not take: with the next call another one is bought."""
+        if isinstance(error, LoginWanted) and not error.taken and self._broker is not None:
+            for name in self._reach.secrets:
+                self._broker.refused(*self._of, name)
 
     def _linking(self, secrets: Revealed) -> Callable[[], Awaitable[Link]]:
         return lambda: self._make(self._reach, secrets, self._of)
