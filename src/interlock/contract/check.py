@@ -61,12 +61,15 @@ class _Checks:
 
     def hosts(self) -> Iterator[Problem]:
         tools = self.contract.tools.values()
-        documents = {file_of(tool.source) for tool in tools if tool.source.startswith("openapi:")}
+        documents = {file_of(tool.source) for tool in tools if tool.source.startswith(("browser:", "openapi:"))}
         origins = {origin_of(url) for tool in tools for url in tool.urls}
+        if any(tool.source.startswith("browser:") for tool in tools):
+            # Which hosts a page action may reach stands in its file.
+            origins |= {name for name in self.contract.hosts if "://" in name}
         for name, host in self.contract.hosts.items():
             place = self.where("hosts", name)
             if name not in documents | origins:
-                what = f"no tool comes from `openapi:{name}#...`, and no page is read there"
+                what = f"no tool comes from `openapi:{name}#...` or `browser:{name}#...`, and no page is read there"
                 yield _problem(place, what, nearest(name, documents | origins))
             if name in origins and (host.url or host.urls):
                 yield _problem(place, f"`{name}` is an address itself", "leave `url` out, and say `private: true`")

@@ -129,7 +129,8 @@ class Tool:
 
     name: ToolName
     source: str
-    """Where it comes from: `python:module:function`, `mcp:server/tool`, `openapi:FILE#operationId`, `sql:FILE#name`."""
+    """Where it comes from: `python:module:function`, `mcp:server/tool`, `openapi:FILE#operationId`, `sql:FILE#name`,
+    `browser:FILE#name`."""
     place: Place
     effect: EffectClass = EffectClass.OPAQUE
     effect_unsaid: bool = False

@@ -209,10 +209,11 @@ def _reaches_out(node: Node) -> bool:
             return any(_reaches_out(each) for each in node.items)
 
 
-_TELLS_EFFECT = ("openapi:", "page:", "sql:")
-"""Sources that say what repeating would do: an operation by its method, a statement by its words, a page is read."""
+_TELLS_EFFECT = ("browser:", "openapi:", "page:", "sql:")
+"""Sources that say what repeating would do: an operation by its method, a statement by its words, a page action by
+whether it presses a button; a page is read."""
 LEFT_TO_SOURCE = "says no effect: publishing takes it from its source, `opaque` until then"
-OUTSIDE = ("openapi:", "page:")
+OUTSIDE = ("browser:", "openapi:", "page:")
 """Sources that leave for a host which outsiders can reach, unless the contract knows better."""
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _NOBODY_KNOWS: ToolErrors = ""

@@ -7,6 +7,7 @@ from msgspec import Struct, field
 
 from interlock.core.action import Action
 from interlock.core.canonical import Json, JsonObject, Unreadable
+from interlock.core.picture import Picture
 from interlock.core.secret import Secret
 
 
@@ -103,3 +104,5 @@ class Performed(Struct, frozen=True, kw_only=True):
     result: Json | Unreadable
     costs: Mapping[str, int] = field(default_factory=dict[str, int])
     """What it really took by unit (`usd` in millionths, `tokens`), where the performer knows."""
+    pictures: tuple[Picture, ...] = ()
+    """What was seen of it, for people alone."""

@@ -25,6 +25,11 @@ InterlockError
 A refused action is not here: it is an `Outcome`.
 """
 
+from collections.abc import Sequence
+
+from interlock.core.picture import Picture
+from interlock.core.reason import Reason
+
 
 class InterlockError(Exception):
     """Base of all errors that a caller may want to catch."""
@@ -102,10 +107,22 @@ class StoreUnsure(StoreError):
 class UpstreamError(InterlockError):
     """The tool did not answer as it should."""
 
-    def __init__(self, message: str, *, fix: str, said: str = "") -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        fix: str,
+        said: str = "",
+        reason: Reason | None = None,
+        pictures: Sequence[Picture] = (),
+    ) -> None:
         super().__init__(message, fix=fix)
         self.said = said
         """What the other side said about it: foreign text, kept apart and encrypted as its results are."""
+        self.reason = reason
+        """Why a person takes over, whatever the contract says of it; nothing where none has to."""
+        self.pictures = tuple(pictures)
+        """What was seen until then."""
 
 
 class UpstreamFailed(UpstreamError):

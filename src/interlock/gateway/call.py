@@ -50,7 +50,7 @@ from interlock.gateway.begin import (
     would_refuse,
 )
 from interlock.gateway.charges import call_charges
-from interlock.gateway.check import Checked, checked, said_apart
+from interlock.gateway.check import Checked, checked, said_apart, seen_apart
 from interlock.gateway.claims import Names, names_of
 from interlock.gateway.force import Force, Forces, terms_of
 from interlock.gateway.gather import Facts, Gathered, seen_by_a_person
@@ -311,6 +311,7 @@ class Gateway:
             checked=result,
             process=self.process,
             said=None if isinstance(ending, Happened) else said_apart(asked, ending.said, self.secrets),
+            seen=seen_apart(asked, ending, self.secrets, self.clock.now()),
             undo_within=asked.tool.undo.within if asked.tool.undo else Micros(0),
             price=asked.tool.price or 0,
             round_price=asked.price or 0,

@@ -9,8 +9,12 @@ from interlock.contract import expr
 from interlock.contract.path import Absent
 from interlock.core.canonical import Json, Unreadable, canonical
 from interlock.core.errors import InterlockError
+from interlock.core.ids import Instant
 from interlock.core.limits import RESULT_BYTES_MAX
+from interlock.core.picture import Moment
+from interlock.gateway import fresh
 from interlock.gateway.asked import Asked, commitment
+from interlock.gateway.perform import Ending
 from interlock.ports import Payload, Secrets
 
 Check = Literal["", "passed", "failed"]
@@ -26,6 +30,29 @@ class Checked(Struct, frozen=True, kw_only=True):
     result: Payload
     undo: Payload | None
     """The arguments with which it would be undone."""
+
+
+class Seen(Struct, frozen=True, kw_only=True):
+    """A picture as it is kept."""
+
+    moment: Moment
+    commitment: str
+    payload: Payload
+
+    @property
+    def detail(self) -> tuple[str, str]:
+        """What the entry says of it: where it is kept, and the commitment to it."""
+        return f"picture_{self.moment}", f"{self.payload.id} {self.commitment}"
+
+
+def seen_apart(asked: Asked, ending: Ending, secrets: Secrets, now: Instant) -> tuple[Seen, ...]:
+    """Keep what was seen as results are kept. No agent gets it: no outcome has it."""
+    pictures: dict[Moment, bytes] = {picture.moment: picture.png for picture in ending.pictures}
+    ids = fresh.payload_ids(now, len(pictures))
+    return tuple(
+        Seen(moment=moment, commitment=commitment(asked.salt, png), payload=asked.sealed(secrets, id, png))
+        for (moment, png), id in zip(pictures.items(), ids, strict=True)
+    )
 
 
 def checked(

@@ -10,7 +10,7 @@ from interlock.core.outcome import Outcome
 from interlock.core.value import replace
 from interlock.gateway.asked import Asked
 from interlock.gateway.call import Gateway
-from interlock.gateway.check import said_apart
+from interlock.gateway.check import said_apart, seen_apart
 from interlock.gateway.perform import Ending, Happened, Unheard
 from interlock.gateway.settle import End, ended
 from interlock.ledger.seal import Kind
@@ -43,6 +43,7 @@ async def end_of(
         checked=await gateway.checked(asked, ending, {}) if isinstance(ending, Happened) else None,
         process=gateway.process,
         said=None if isinstance(ending, Happened) else said_apart(asked, ending.said, gateway.secrets),
+        seen=seen_apart(asked, ending, gateway.secrets, gateway.clock.now()),
         undo_within=asked.tool.undo.within if asked.tool.undo else Micros(0),
         price=asked.tool.price or 0,
         round_price=asked.price or 0,

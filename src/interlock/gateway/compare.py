@@ -255,7 +255,7 @@ def _payloads(kept: Kept, store: TenantStore, secrets: Secrets, part: Part, stat
 def _names(row: ActionRow, standing: Standing) -> Sequence[PayloadId]:
     """Name every payload of an action."""
     of_row = (row.action.arguments, row.result, row.said, row.undo, *row.beside)
-    of_entries = (*standing.previews, *(id for id, _ in standing.questions))
+    of_entries = (*standing.previews, *(id for id, _ in (*standing.questions, *standing.pictures)))
     return [PayloadId(id) for id in (*of_row, *of_entries) if id]
 
 
@@ -271,6 +271,9 @@ def _committed(row: ActionRow, standing: Standing, texts: Mapping[str, bytes]) -
     for id, committed in standing.questions:
         if id in texts:
             yield "what policy was asked with is", commitment(salt, texts[id]), committed
+    for id, committed in standing.pictures:
+        if id in texts:
+            yield "a picture of it is", commitment(salt, texts[id]), committed
     if row.result is not None and row.result in texts:
         yield "its result is", commitment(salt, _came_back(texts[row.result])), standing.result
 

@@ -12,6 +12,8 @@ from interlock.core.canonical import Json, Unreadable
 from interlock.core.errand import Errand, Performed
 from interlock.core.errors import UpstreamFailed, UpstreamSilent
 from interlock.core.ids import Micros
+from interlock.core.picture import Picture
+from interlock.core.reason import Reason
 from interlock.core.value import replace
 from interlock.gateway.asked import Asked
 from interlock.ports import Clock, Performer
@@ -27,6 +29,7 @@ class Happened(Struct, frozen=True, kw_only=True):
     took: Micros
     before: tuple[Mapping[str, int], ...] = ()
     """What attempts before it cost that answered while it was under way."""
+    pictures: tuple[Picture, ...] = ()
 
 
 class NeverHappened(Struct, frozen=True, kw_only=True):
@@ -38,6 +41,9 @@ class NeverHappened(Struct, frozen=True, kw_only=True):
     """In the words of the other side."""
     attempts: int = 1
     took: Micros = Micros(0)
+    reason: Reason | None = None
+    """Why a person takes over; nothing where none has to."""
+    pictures: tuple[Picture, ...] = ()
 
 
 class Unheard(Struct, frozen=True, kw_only=True):
@@ -48,6 +54,9 @@ class Unheard(Struct, frozen=True, kw_only=True):
     attempts: int = 0
     """0 where nobody knows."""
     took: Micros = Micros(0)
+    reason: Reason | None = None
+    """Why a person takes over, whatever the contract says of silence."""
+    pictures: tuple[Picture, ...] = ()
 
 
 Ending = Happened | NeverHappened | Unheard
@@ -106,9 +115,7 @@ async def perform(asked: Asked, performer: Performer, clock: Clock, *, lease_end
             answered.append(what.costs)
             late.come(_happened(what, sent, clock.boot() - begun))
         elif isinstance(what, UpstreamFailed) and sent == 1:
-            late.come(
-                NeverHappened(why=str(what), said=_valid(what.said))
-            )  # of several attempts it would speak for one alone
+            late.come(_never(what))  # of several attempts it would speak for one alone
 
     errand = _errand(asked, clock, lease_ends, came_late)
     while True:
@@ -122,14 +129,28 @@ async def perform(asked: Asked, performer: Performer, clock: Clock, *, lease_end
                 return replace(ending, took=took)
             case NeverHappened():
                 # An earlier attempt that stayed unanswered may have had the effect all the same.
-                return Unheard(why=ending.why, said=ending.said, attempts=sent, took=took)
+                return replace(_unheard_after(ending), attempts=sent, took=took)
             case Unheard():
                 if sent == tries or not await _pause(asked, sent):
                     return replace(ending, attempts=sent, took=took)
 
 
 def _happened(performed: Performed, attempts: int, took: int) -> Happened:
-    return Happened(result=performed.result, costs=performed.costs, attempts=attempts, took=Micros(took))
+    return Happened(
+        result=performed.result,
+        costs=performed.costs,
+        attempts=attempts,
+        took=Micros(took),
+        pictures=performed.pictures,
+    )
+
+
+def _never(failed: UpstreamFailed) -> NeverHappened:
+    return NeverHappened(why=str(failed), said=_valid(failed.said), reason=failed.reason, pictures=failed.pictures)
+
+
+def _unheard_after(never: NeverHappened) -> Unheard:
+    return Unheard(why=never.why, said=never.said, reason=never.reason, pictures=never.pictures)
 
 
 async def _attempt(
@@ -140,9 +161,10 @@ async def _attempt(
         async with waiting:
             return await performer.perform(errand)
     except UpstreamFailed as failed:
-        return NeverHappened(why=str(failed), said=_valid(failed.said))
+        return _never(failed)
     except UpstreamSilent as silent:
-        return Unheard(why=f"{silent} (attempt {attempt})", said=_valid(silent.said))
+        why, said = f"{silent} (attempt {attempt})", _valid(silent.said)
+        return Unheard(why=why, said=said, reason=silent.reason, pictures=silent.pictures)
     except BaseException as broken:  # noqa: BLE001  silence, a bug, a stop: an effect may have happened
         if waiting.expired():
             return Unheard(why=f"no answer within {asked.tool.timeout / 1_000_000:g} s (attempt {attempt})")

@@ -105,7 +105,14 @@ async def _resend(gateway: Gateway, store: TenantStore, row: ActionRow, asked: A
 def _of_a_second_round(row: ActionRow, ending: Ending) -> Ending:
     """Take a sure no for what it is: it speaks for this round, and the first may have had the effect all the same."""
     if isinstance(ending, NeverHappened) and row.action.effect is not EffectClass.READ:
-        return Unheard(why=ending.why, said=ending.said, attempts=ending.attempts, took=ending.took)
+        return Unheard(
+            why=ending.why,
+            said=ending.said,
+            attempts=ending.attempts,
+            took=ending.took,
+            reason=ending.reason,
+            pictures=ending.pictures,
+        )
     return ending
 
 

@@ -16,7 +16,7 @@ from interlock.core.outcome import Done, Failed, Outcome, Uncertain
 from interlock.core.reason import Reason
 from interlock.core.value import replace
 from interlock.gateway.charges import costs_of
-from interlock.gateway.check import Checked
+from interlock.gateway.check import Checked, Seen
 from interlock.gateway.claims import business_key, given_back
 from interlock.gateway.entry import entry_of
 from interlock.gateway.handoff import Handoff
@@ -44,6 +44,8 @@ class End(Struct, frozen=True, kw_only=True):
     process: ProcessId
     said: Payload | None = None
     """What the other side said of its failure, encrypted."""
+    seen: tuple[Seen, ...] = ()
+    """Pictures of it, encrypted."""
     undo_within: Micros = Micros(0)
     price: int = 0
     """Of one attempt, where whoever performed it does not say what it cost."""
@@ -118,7 +120,8 @@ def late(rows: Rows, row: ActionRow, end: End) -> tuple[Changes, Outcome]:
     if isinstance(end.ending, Unheard):
         return Changes(), Uncertain(action=row.action.id)
     said = "done" if isinstance(end.ending, Happened) else "failed"
-    entry = replace(_entry(rows, row, end), kind=Kind.EVIDENCE, state=row.state, detail={"late": said})
+    detail = {"late": said, **dict(seen.detail for seen in end.seen)}
+    entry = replace(_entry(rows, row, end), kind=Kind.EVIDENCE, state=row.state, detail=detail)
     closed = row.state in (ActionState.FAILED, ActionState.DONE, ActionState.ABANDONED)
     if isinstance(end.ending, Happened) and closed:
         return _charged_after_all(rows, row, end, end.ending, entry)
@@ -193,26 +196,36 @@ def ended(rows: Rows, row: ActionRow, end: End) -> tuple[Changes, Outcome]:
     if end.said is not None:
         before = (moved.said,) if moved.said else ()
         moved = replace(moved, said=end.said.id, beside=(*moved.beside, *before))
+    moved = replace(moved, beside=(*moved.beside, *(seen.payload.id for seen in end.seen)))
     final = moved.state is not ActionState.UNCERTAIN
-    unsure = None if final else Reason.UNCERTAIN
+    handoff, reason = _taken_over(end, final=final)
     entry = replace(
         _entry(rows, moved, end),
         costs=costs,
         cost=moved.cost,
         overrun=moved.overrun,
         check=moved.check,
-        detail={**dict(end.by), **end.handoff.detail(unsure)},
+        detail={**dict(end.by), **handoff.detail(reason), **dict(seen.detail for seen in end.seen)},
     )
     undone, let_go = _undone(rows, moved)
     changes = Changes(
         actions=(replace(moved, holds=()) if final else moved, *undone),
         budgets=settle(rows.budgets, row.holds, costs) if final else {},
         claims=(*_claims(rows, moved, end), *let_go),
-        notices=end.handoff.notices(unsure, row.action.id, rows.now),
+        notices=handoff.notices(reason, row.action.id, rows.now),
         payloads=_payloads(end),
         entries=(entry,),
     )
     return changes, told(moved, end)
+
+
+def _taken_over(end: End, *, final: bool) -> tuple[Handoff, Reason | None]:
+    """Say for which reason a person may have to take over: where its contract, or whoever performed it, says so."""
+    said = end.ending.reason if not isinstance(end.ending, Happened) else None
+    reason = said if final else Reason.UNCERTAIN
+    if said is None or reason is None:
+        return end.handoff, reason
+    return replace(end.handoff, reasons=end.handoff.reasons | {reason}), reason
 
 
 def told(row: ActionRow, end: End) -> Outcome:
@@ -260,16 +273,15 @@ def _moved(rows: Rows, row: ActionRow, end: End) -> tuple[ActionRow, dict[Budget
             # It was called: that counts, and costs nothing but what was looked up for it, which is paid.
             costs = costs_of(row.holds, usd=end.earlier, attempts=ending.attempts, took=ending.took, earlier=end.rounds)
             costs = {charge.budget: costs[charge.budget] for charge in row.holds if charge.unit in (*_CALLED, Unit.USD)}
-            return replace(
-                _step(rows, row, ActionState.FAILED), why=ending.why, cost=Money(row.gathered + end.earlier)
-            ), costs
+            failed = _step(rows, row, ActionState.FAILED)
+            return replace(failed, why=ending.why, reason=ending.reason, cost=Money(row.gathered + end.earlier)), costs
         case Unheard() if row.action.effect is EffectClass.READ:
             # A read that nobody answered changed nothing; what it may have cost is charged.
             costs = costs_of(row.holds, usd=row.price, attempts=ending.attempts, took=ending.took, earlier=end.rounds)
             costs = {charge.budget: costs[charge.budget] for charge in row.holds if charge.unit in (*_CALLED, Unit.USD)}
             failed = _step(rows, row, ActionState.FAILED)
             return replace(
-                failed, why=ending.why, reason=Reason.TOOL_ERROR, cost=Money(row.price + row.gathered)
+                failed, why=ending.why, reason=ending.reason or Reason.TOOL_ERROR, cost=Money(row.price + row.gathered)
             ), costs
         case Unheard():
             # The hold stays: money for an effect that may have happened is not free again.
@@ -327,7 +339,7 @@ def _undone(rows: Rows, row: ActionRow) -> tuple[tuple[ActionRow, ...], tuple[Cl
 
 
 def _payloads(end: End) -> tuple[Payload, ...]:
-    said = (end.said,) if end.said else ()
+    said = (*((end.said,) if end.said else ()), *(seen.payload for seen in end.seen))
     if end.checked is None:
         return said
     return (*said, end.checked.result, *((end.checked.undo,) if end.checked.undo else ()))

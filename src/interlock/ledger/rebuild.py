@@ -1,6 +1,6 @@
 """What the state must be, built from the entries alone: actions, budgets, doors and grants."""
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 
 import msgspec
@@ -47,6 +47,8 @@ class Standing(Struct, frozen=True, kw_only=True):
     """Everything that policy was ever asked with about it: payload and commitment."""
     previews: tuple[str, ...] = ()
     """The payloads of everything that was shown."""
+    pictures: tuple[tuple[str, str], ...] = ()
+    """What was ever seen of it: payload and commitment."""
 
 
 class Account(Struct, frozen=True, kw_only=True):
@@ -161,7 +163,8 @@ class State:
             if line.kind is Kind.LOOKED_UP:
                 self.actions[id] = replace(before, gathered=before.gathered + line.cost)
             else:
-                self.actions[id] = replace(before, cost=max(before.cost, line.cost))
+                seen = (*before.pictures, *_pictures(line))
+                self.actions[id] = replace(before, cost=max(before.cost, line.cost), pictures=seen)
             return
         after = self.actions[id] = _moved(before, line)
         if not before.holds or line.kind is Kind.RESENT:
@@ -203,6 +206,9 @@ class State:
 _DESTROYED = {Kind.ERASED: "subject", Kind.EXPIRED: "key"}
 """The kinds after which a key is gone, and where they name it."""
 
+_PICTURES = frozenset({"picture_before", "picture_after"})
+"""What an entry says of pictures: the payload of each, and the commitment to it."""
+
 _GIVING = frozenset({Kind.GRANTED, Kind.STARTED})
 """The kinds whose grants are a yes: given, and used up."""
 
@@ -231,7 +237,14 @@ def _moved(before: Standing, line: ActionLine) -> Standing:
         if "question" in line.detail
         else before.questions,
         previews=(*before.previews, line.detail["preview"]) if "preview" in line.detail else before.previews,
+        pictures=(*before.pictures, *_pictures(line)),
     )
+
+
+def _pictures(line: ActionLine) -> Iterator[tuple[str, str]]:
+    for name in _PICTURES & line.detail.keys():
+        payload, _, committed = line.detail[name].partition(" ")
+        yield payload, committed
 
 
 def _added(holds: Iterable[HoldLine], more: Iterable[HoldLine]) -> tuple[HoldLine, ...]:

@@ -93,7 +93,7 @@ class Scrubber:
             texts: each at least `SECRET_CHARS_MIN` characters long; shorter ones are left alone.
         """
         self._mark = f"[secret {name}]"
-        parts = {part for text in texts for part in _parts(text)}
+        parts = {part for text in texts for part in parts_of(text)}
         self._needles = tuple(sorted({_lower(form) for part in parts for form in _forms(part)}, key=len, reverse=True))
         joined = {needle.translate(_BETWEEN) for needle in self._needles}
         self._joined = tuple(sorted((each for each in joined if len(each) >= SECRET_CHARS_MIN), key=len, reverse=True))
@@ -200,7 +200,7 @@ def scrubber(name: str, texts: tuple[str, ...]) -> Scrubber:
     return Scrubber(name, texts)
 
 
-def _parts(text: str) -> Iterator[str]:
+def parts_of(text: str) -> Iterator[str]:
     """Return what of a secret is one itself: all of it, each line, each text of a JSON object, a password in it."""
     lines = [line.strip() for line in text.splitlines()]
     own = [line for line in lines if not line.startswith("-----")] if len(lines) > 1 else []

@@ -3,8 +3,10 @@
 Whoever needs none of a kind should not wait for the imports that it takes.
 """
 
+import os
 from collections.abc import Callable, Mapping
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 from interlock.core.errors import ContractInvalid
@@ -48,7 +50,14 @@ def _page(asking: Asking, _: Broker | None) -> Manifest:
     return describe_page(asking)
 
 
+def _browser(asking: Asking, _: Broker | None) -> Manifest:
+    from interlock.tool.browser import describe_browser  # noqa: PLC0415
+
+    return describe_browser(asking)
+
+
 _DESCRIBE: Mapping[str, Callable[[Asking, Broker | None], Manifest]] = {
+    "browser": _browser,
     "mcp": Descriptions().describe,
     "openapi": _openapi,
     "page": _page,
@@ -69,6 +78,7 @@ def every_tool(broker: Broker | None = None, *, hidden: tuple[Path, ...] = (), h
     """
     servers = partial(McpTools, broker, hidden=hidden, tell=(hints or Hints()).tell)
     kinds: Mapping[str, Callable[[], Kind]] = {
+        "browser": _browser_tools,
         "mcp": servers,
         "openapi": _openapi_tools,
         "page": _page_tools,
@@ -76,6 +86,15 @@ def every_tool(broker: Broker | None = None, *, hidden: tuple[Path, ...] = (), h
         "sql": SqlTools,
     }
     return EveryTool(kinds)
+
+
+def _browser_tools() -> Kind:
+    if find_spec("playwright") is None:
+        fix = "install it with its extra: `pip install 'interlock[browser]'`"
+        raise ContractInvalid("this installation cannot use a browser", fix=fix)
+    from interlock.tool.browser_tool import BrowserTools  # noqa: PLC0415
+
+    return BrowserTools.on_this_machine(os.environ)
 
 
 def _openapi_tools() -> Kind:

@@ -200,4 +200,5 @@ def said_without(scrub: Scrubber, error: Exception) -> UpstreamError:
         return UpstreamSilent(scrub.text(f"the tool raised {type(error).__name__}"), fix="look at what it did")
     message, fix = scrub.text(str(error)), scrub.text(error.fix)
     said = scrub.text(error.said, cut=len(error.said) >= SAID_CHARS_MAX)
-    return (UpstreamFailed if isinstance(error, UpstreamFailed) else UpstreamSilent)(message, fix=fix, said=said)
+    kind = UpstreamFailed if isinstance(error, UpstreamFailed) else UpstreamSilent
+    return kind(message, fix=fix, said=said, reason=error.reason, pictures=error.pictures)

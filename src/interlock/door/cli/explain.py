@@ -165,12 +165,18 @@ def _changed(story: Data, row: ActionRow, now: Instant, width: int) -> str:
             ("came back", _opened(story["result"], width, "") if row.result else ""),
             ("in full", _opened(story["full_result"], width, "") if story["full_result"] is not None else ""),
             ("check", story["check"]),
+            ("pictures", _pictures(story)),
             ("before", _opened(story["before"], width, "") if story["before"] is not None else ""),
             ("after", _opened(story["after"], width, "") if story["after"] is not None else ""),
             ("undo", f"{words}\nby {how}" if words and how and not undo["undone_by"] else words),
         ],
         width,
     )
+
+
+def _pictures(story: Data) -> str:
+    moments = ", ".join(each["moment"] for each in story["pictures"])
+    return f"{moments}: `interlock action pictures {story['id']} --out FOLDER`" if moments else ""
 
 
 def _steps(story: Data, width: int) -> str:

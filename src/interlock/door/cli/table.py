@@ -88,6 +88,13 @@ COMMANDS: tuple[Command, ...] = (
         name="action show", says="show where an action stands", run="actions:show", example="a1m8gnyf6j", takes=(_ID,)
     ),
     Command(
+        name="action pictures",
+        says="say which pictures of pages there are of an action, and write them as files",
+        run="pictures:pictures",
+        example="a1m8gnyf6j --out evidence",
+        takes=(_ID, arg("--out", metavar="FOLDER", help="write them into this folder, as PNG")),
+    ),
+    Command(
         name="action start",
         says="start a draft, as an action of your own that waits for the consent of others",
         run="actions:start",

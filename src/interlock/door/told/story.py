@@ -15,6 +15,7 @@ from interlock.door.told.here import Here
 from interlock.door.told.measures import Amount, Time
 from interlock.door.told.outcome import requirement_data
 from interlock.door.told.payloads import Missing, arguments_of, member, opened, opened_bytes
+from interlock.door.told.pictures import named_in
 from interlock.gateway.force import compiled
 from interlock.ledger.pruned import is_pruned, leaf_of
 from interlock.policy.cases import verdict_of
@@ -37,6 +38,7 @@ async def story_of(here: Here, row: ActionRow) -> Data:
         "pruned_by": row.pruned.entry if row.pruned is not None else None,
         "arguments": await arguments_of(here, row.action.arguments),
         "under": await _under(here, row, entries),
+        "pictures": [each.as_data() for each in named_in(entries)],
         "steps": [_step(index, entry) for index, entry in entries],
         "decision": await _decision(here, row),
         "consent": await _consent(here, row, entries),

@@ -1,0 +1,192 @@
+"""Carries out page actions, as their contract pins them: each in a context of its own, in the one browser."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from functools import partial
+from threading import Lock
+from typing import Any
+
+from playwright.async_api import BrowserContext
+
+from interlock.core.canonical import Json
+from interlock.core.errand import Errand, Performed, Terms
+from interlock.core.errors import UpstreamFailed, UpstreamSilent
+from interlock.core.limits import PICTURE_WIDTH
+from interlock.core.reason import Reason
+from interlock.ports import Performer
+from interlock.tool.browser_engine import BrowserSettings, Engine
+from interlock.tool.browser_gate import Unexpected
+from interlock.tool.browser_plan import BrowserPlan, browser_plan_of
+from interlock.tool.browser_proxy import Proxy
+from interlock.tool.browser_visit import Visit
+from interlock.tool.slots import Slots, ToolLoop, ending_of, on_loop
+
+PREFIX = "browser:"
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """Whether anybody still waits for a visit. Once nobody does, no button is pressed any more."""
+
+    left: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrowserTool:
+    """Carries out one page action."""
+
+    plan: BrowserPlan
+    slots: Slots
+    engine: Engine
+    loop: ToolLoop
+
+    def free(self) -> bool:
+        return self.slots.free()
+
+    async def perform(self, errand: Errand) -> Performed:
+        """Carry it out.
+
+        Raises:
+            UpstreamFailed: something was not as expected, and no button was pressed.
+            UpstreamSilent: the button was pressed, and nobody knows what came of it.
+        """
+        waiting = _Waiting()
+        work: Future[Performed] = on_loop(self.loop, self.slots, partial(self._visited, errand, waiting))
+        try:
+            return await asyncio.wrap_future(work)
+        except asyncio.CancelledError:
+            waiting.left = True
+            work.add_done_callback(lambda ended: errand.late(ending_of(ended)))
+            raise
+
+    async def _visited(self, errand: Errand, waiting: _Waiting) -> Performed:
+        """Say how a visit ended.
+
+        Raises:
+            UpstreamFailed: no button was pressed.
+            UpstreamSilent: it was, and what came of it is not as expected.
+        """
+        visit = Visit(plan=self.plan, arguments=json.loads(errand.arguments), secret=errand.secret)
+        try:
+            result = await self._in_context(errand, waiting, visit)
+        except Unexpected as found:
+            kind = UpstreamSilent if visit.pressed else UpstreamFailed
+            then = "after the button was pressed" if visit.pressed else "so no button was pressed"
+            message = f"{found}, {then}" if self.plan.submit else str(found)
+            raise kind(message, fix=found.fix, said=found.said, reason=found.reason, pictures=visit.pictures) from None
+        except UpstreamFailed as failed:
+            assert not visit.pressed, "whoever presses was asked before"
+            raise UpstreamFailed(
+                str(failed), fix=failed.fix, reason=Reason.TOOL_ERROR, pictures=visit.pictures
+            ) from None
+        except Exception as error:  # noqa: BLE001  whatever broke, it is known whether the button was pressed
+            if visit.pressed:
+                what = f"the browser broke after the button was pressed ({type(error).__name__})"
+                raise UpstreamSilent(what, fix=_LOOK, reason=Reason.TOOL_ERROR, pictures=visit.pictures) from None
+            what = f"the page cannot be looked at ({type(error).__name__}), so no button was pressed"
+            raise UpstreamFailed(what, fix=_LOOK, reason=Reason.TOOL_ERROR, pictures=visit.pictures) from None
+        return Performed(result=result, pictures=tuple(visit.pictures))
+
+    async def _in_context(self, errand: Errand, waiting: _Waiting, visit: Visit) -> dict[str, Json]:
+        def may_press() -> None:
+            if waiting.left:
+                raise UpstreamFailed("nobody waits for it any more, so no button was pressed", fix="call again")
+            errand.check_lease()
+
+        proxy = Proxy(allowed=self.plan.allowed, refused=visit.gate.refused)
+        await proxy.begin()
+        context: BrowserContext | None = None
+        try:
+            context = await self.engine.context(self._options(errand, proxy))
+            how, secret = self.plan.log_in, errand.secret
+            if how is not None and how.how == "cookie" and secret is not None:
+                url = self.plan.origin
+                await context.add_cookies(
+                    [{"name": how.name, "value": secret.reveal(), "url": url, "httpOnly": True, "sameSite": "Lax"}]
+                )
+            page = await visit.gate.guard(context)
+            errand.check_lease()
+            return await visit.carried_out(context, page, may_press)
+        finally:
+            # Nobody waits for it: how the visit ended is known.
+            self.engine.leave(context, proxy)
+
+    def _options(self, errand: Errand, proxy: Proxy) -> dict[str, Any]:
+        options: dict[str, Any] = {
+            "accept_downloads": False,
+            "proxy": {"server": f"http://127.0.0.1:{proxy.port}"},
+            "reduced_motion": "reduce",
+            "service_workers": "block",
+            "strict_selectors": True,
+            "viewport": {"width": PICTURE_WIDTH, "height": 900},
+        }
+        how = self.plan.log_in
+        if how is None or how.how == "form":
+            return options
+        if errand.secret is None:
+            raise UpstreamFailed("it logs in with a secret, and has none", fix="name a `secret` at the tool")
+        return options | _logged_in(self.plan, errand.secret.reveal())
+
+
+def _logged_in(plan: BrowserPlan, secret: str) -> dict[str, Any]:
+    """Say what of a context logs in."""
+    how = plan.log_in
+    assert how is not None, "who is asked logs in"
+    match how.how:
+        case "header":
+            return {"extra_http_headers": {how.name: f"{how.scheme} {secret}" if how.scheme else secret}}
+        case "cookie" | "form":
+            return {}
+        case "storage":
+            try:
+                return {"storage_state": json.loads(secret)}
+            except ValueError:
+                fix = "set it to what `storage_state` of Playwright writes"
+                raise UpstreamFailed("the secret is no storage state, so nothing was sent", fix=fix) from None
+
+
+@dataclass(slots=True)
+class BrowserTools:
+    """Finds page actions by the name that a contract gives them: `browser:FILE#name`."""
+
+    engine: Engine
+    loop: ToolLoop = field(default_factory=ToolLoop)
+    _slots: dict[tuple[str, str], Slots] = field(default_factory=dict[tuple[str, str], Slots])
+    _lock: Lock = field(default_factory=Lock)
+
+    @classmethod
+    def on_this_machine(cls, environment: Mapping[str, str]) -> "BrowserTools":
+        return cls(Engine(BrowserSettings.of(environment)))
+
+    def find(self, source: str, terms: Terms) -> Performer | None:
+        """Return what carries out this page action. It starts no browser.
+
+        Raises:
+            ContractInvalid: another version pinned it.
+        """
+        if not source.startswith(PREFIX):
+            return None
+        with self._lock:
+            slots = self._slots.setdefault((terms.owner, source), Slots(most=terms.slots))
+        # A contract that was published again may say another number; what is under way still counts.
+        slots.most = terms.slots
+        return BrowserTool(plan=browser_plan_of(terms.how), slots=slots, engine=self.engine, loop=self.loop)
+
+    def close(self) -> None:
+        done: Future[None] = Future()
+
+        async def closed() -> None:
+            try:
+                await self.engine.close()
+            finally:
+                done.set_result(None)
+
+        self.loop.submit(closed)
+        done.result()
+        self.loop.close()
+
+
+_LOOK = "look at the page yourself, and at the picture of it"

@@ -1,0 +1,203 @@
+"""One visit to one page: open, look, fill in, look again, press the one button, look at what came of it."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from playwright.async_api import BrowserContext, Error, Locator, Page
+
+from interlock.core.canonical import Json
+from interlock.core.limits import BROWSER_SHARE_OF_TIME
+from interlock.core.picture import Moment, Picture
+from interlock.core.reason import Reason
+from interlock.core.secret import Secret
+from interlock.tool.browser_gate import Gate, Unexpected
+from interlock.tool.browser_look import expected, filled_by_itself, looks, place, put_in, read, shows, the_one
+from interlock.tool.browser_picture import picture_of
+from interlock.tool.browser_plan import BrowserPlan, LogIn, Spot
+
+_APPEARS_SHARE = 0.3  # of the time of an action, for one thing to appear on a page
+_PICTURE_SHARE = 0.2
+_SPARE_SECONDS = 0.2  # to say what is missing, before it is given up as a whole
+
+
+@dataclass(slots=True, kw_only=True)
+class Visit:
+    """What is known of a visit while it lasts."""
+
+    plan: BrowserPlan
+    arguments: Mapping[str, Json]
+    secret: Secret | None
+    gate: Gate = field(init=False)
+    pictures: list[Picture] = field(default_factory=list[Picture])
+    pressed: bool = False
+    until: float = 0.0
+    """On the clock of the loop, when it is given up."""
+    context: BrowserContext = field(init=False)
+    page: Page = field(init=False)
+    may_press: Callable[[], None] = field(init=False)
+    """Raises where the button may not be pressed any more."""
+
+    def __post_init__(self) -> None:
+        self.gate = Gate(plan=self.plan)
+
+    @property
+    def _appears(self) -> float:
+        return self.plan.seconds * _APPEARS_SHARE
+
+    async def carried_out(self, context: BrowserContext, page: Page, may_press: Callable[[], None]) -> dict[str, Json]:
+        """Do it, unless something unexpected happens first.
+
+        Args:
+            context: of a browser, with a guard before it.
+            page: its one page.
+            may_press: raises where the button may not be pressed any more.
+
+        Raises:
+            Unexpected: something has. `pressed` says whether it may have had an effect.
+        """
+        self.context, self.page, self.may_press = context, page, may_press
+        steps = asyncio.ensure_future(self._steps())
+        stirred = asyncio.ensure_future(self.gate.stirred.wait())
+        try:
+            until = self.plan.seconds * BROWSER_SHARE_OF_TIME
+            self.until = asyncio.get_running_loop().time() + until
+            await asyncio.wait({steps, stirred}, timeout=until, return_when=asyncio.FIRST_COMPLETED)
+            self.gate.check()
+            if not steps.done():
+                what = f"it took longer than {until:g} s"
+                raise Unexpected(what, fix="look at the page, or allow a longer `timeout`", reason=Reason.TIMEOUT)
+            try:
+                return steps.result()
+            except Error as error:
+                # What Playwright says repeats texts of the page.
+                raise Unexpected("the page cannot be used", fix=_LOOK, said=_network_error(error)) from None
+        except Unexpected:
+            await self._seen("after" if self.pressed else "before")
+            raise
+        finally:
+            for task in (steps, stirred):
+                task.cancel()
+            await asyncio.gather(steps, stirred, return_exceptions=True)
+
+    async def _steps(self) -> dict[str, Json]:
+        plan = self.plan
+        if plan.log_in is not None and plan.log_in.how == "form":
+            await self._log_in(plan.log_in)
+        await self._open(plan.address(self.arguments))
+        await expected(self.page, plan.expect, self.arguments, seconds=self._appears)
+        if plan.submit:
+            await self._press(await self._filled())
+        values = {each.name: await read(self.page, each, seconds=self._appears) for each in plan.values}
+        await self._seen("after")
+        self.gate.check()
+        return {name: value for name, value in values.items() if value is not None}
+
+    async def _open(self, address: str) -> None:
+        try:
+            await self.page.goto(address, wait_until="load")
+        except Error as error:
+            self.gate.check()
+            said = " ".join([_network_error(error), *self.gate.blocked])
+            raise Unexpected("the page cannot be opened", fix=_LOOK, said=said) from None
+        self.gate.check()
+
+    async def _log_in(self, how: LogIn) -> None:
+        """Log in with the form that the contract names. It is no part of the effect, and no picture is taken of it."""
+        assert self.secret is not None, "who logs in has a secret"
+        await self._open(how.open)
+        if how.user:
+            user = await the_one(place(self.page, Spot(label=how.user)), f"`{how.user}`", seconds=self._appears)
+            await user.fill(how.user_is)
+        password = await the_one(place(self.page, Spot(label=how.password)), f"`{how.password}`", seconds=self._appears)
+        if (await password.get_attribute("type") or "").lower() != "password":
+            raise Unexpected(f"`{how.password}` is no field for a password", fix=_LOOK)
+        await password.fill(self.secret.reveal())
+        button = await self._button(how.submit)
+        self.gate.check()
+        self.gate.sends = True
+        await button.click()
+        await expected(self.page, how.then, {}, seconds=self._appears)
+        self.gate.sends = False
+
+    async def _button(self, name: str) -> Locator:
+        button = await the_one(place(self.page, Spot(role="button", name=name)), f"`{name}`", seconds=self._appears)
+        try:
+            await button.click(trial=True, timeout=self._appears * 1_000)
+        except Error:
+            self.gate.check()
+            what = f"`{name}` cannot be pressed: it is disabled, or something is in front of it"
+            raise Unexpected(what, fix=_LOOK) from None
+        return button
+
+    async def _filled(self) -> list[Locator]:
+        fields: list[Locator] = []
+        for each in self.plan.fields:
+            if each.argument in self.arguments:
+                found = await the_one(place(self.page, each.spot), f"`{each.argument}`", seconds=self._appears)
+                await put_in(each, found, self.arguments[each.argument], seconds=self._appears)
+                fields.append(found)
+        return fields
+
+    async def _as_meant(self, fields: list[Locator]) -> None:
+        """See that the page still is what is expected, and that its fields hold what was put in, and nothing else.
+
+        Raises:
+            Unexpected: it is not.
+        """
+        self.gate.check()
+        if not await looks(self.page, self.plan.expect, self.arguments):
+            raise Unexpected("the page has changed while it was filled in", fix=_LOOK, reason=Reason.AMBIGUOUS)
+        given = [each for each in self.plan.fields if each.argument in self.arguments]
+        for each, found in zip(given, fields, strict=True):
+            if await found.count() != 1 or not await shows(each, found, self.arguments[each.argument]):
+                what = f"the field `{each.argument}` does not show what was put into it"
+                raise Unexpected(what, fix=_LOOK, reason=Reason.AMBIGUOUS)
+        if await filled_by_itself(self.page, self.plan, fields):
+            fix = "look at the picture; if the page may fill it in, add its label to `leave`"
+            raise Unexpected("the page has filled in a field that is no argument", fix=fix, reason=Reason.AMBIGUOUS)
+        self.gate.check()
+
+    async def _press(self, fields: list[Locator]) -> None:
+        """Press the one button, once, if everything is as meant."""
+        plan = self.plan
+        await self._as_meant(fields)
+        if await looks(self.page, plan.then, self.arguments):
+            what = "the page looks as if it had happened already"
+            raise Unexpected(what, fix="expect something in `then` that is not there before", reason=Reason.DUPLICATE)
+        await self._seen("before", must=True)
+        button = await self._button(plan.submit)
+        await self._as_meant(fields)
+        self.may_press()
+        self.gate.sends = self.pressed = True
+        await button.click(timeout=self._appears * 1_000)
+        left = self.until - asyncio.get_running_loop().time() - _SPARE_SECONDS
+        await expected(self.page, plan.then, self.arguments, seconds=max(left, _SPARE_SECONDS))
+
+    async def _seen(self, moment: Moment, *, must: bool = False) -> None:
+        """Take a picture.
+
+        Raises:
+            Unexpected: there must be one, and there is none.
+        """
+        if any(each.moment == moment for each in self.pictures):
+            return
+        picture = None
+        with suppress(Error, TimeoutError):
+            seconds = self.plan.seconds * _PICTURE_SHARE
+            async with asyncio.timeout(seconds):
+                picture = await picture_of(self.context, self.page, moment, self.secret, seconds=seconds)
+        if picture is not None:
+            self.pictures.append(picture)
+        elif must:
+            what = "there is no picture of the page as it is before the button is pressed"
+            raise Unexpected(what, fix="look whether it shows the secret, or is too large")
+
+
+def _network_error(error: Error) -> str:
+    """Return the code of the browser, and nothing that a page could have written."""
+    return next((word for word in str(error).split() if word.startswith("net::ERR_") and word[10:].isascii()), "")
+
+
+_LOOK = "look at the page yourself, and at the picture of it"

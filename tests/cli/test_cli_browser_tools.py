@@ -1,0 +1,58 @@
+"""The page on browser tools, typed: publish, log in, read, write, get the pictures, and no password anywhere."""
+
+import io
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from command_line import ROOT, Shell
+from tools.pages import needs_a_browser
+from tools.shop_site import PASSWORD, shop_site
+
+CODE = ROOT / "docs_src" / "browser_tools"
+
+
+@pytest.mark.slow
+@pytest.mark.promise("secret")
+def test_an_action_is_published_called_and_seen_and_its_password_is_nowhere(
+    on_file: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    needs_a_browser()
+    if os.geteuid() == 0:
+        monkeypatch.setenv("INTERLOCK_BROWSER_UNSAFE_NO_SANDBOX", "1")
+    told = ""
+    with shop_site() as site:
+        site.asks_who = site.shows_password = True
+        shutil.copy(CODE / "shop.yaml", "shop.yaml")
+        text = (CODE / "contract.yaml").read_text(encoding="utf-8").replace("default", on_file.tenant)
+        text = text.replace('{ url: { dev: "https://shop.example.com" } }', f'{{ url: "{site.url()}", private: true }}')
+        Path("contract.yaml").write_text(text, encoding="utf-8")
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(PASSWORD.encode()), encoding="utf-8"))
+        on_file("secret", "set", "robot", "--workflow", "refunds", "--env", "dev")
+        on_file("contract", "publish", "contract.yaml", "--env", "dev")
+        assert "`refund_order`: it presses a button, so it is `opaque`" in on_file.err
+        looked = on_file.data("call", "look_at_order", '{"order":7}', "--for", "sam")
+        assert looked["result"] == {"state": "paid", "total": 1.5}
+        asked = '{"order":7,"amount":12.5,"reason":"Too late"}'
+        done = on_file.data("call", "refund_order", asked, "--for", "sam")
+        assert (done["result"], [each["reason"] for each in site.refunds]) == ({"number": 7001}, ["l"])
+        site.change = lambda page: page.replace("Reason <", "Cause <")
+        failed = on_file.data("call", "refund_order", asked.replace("7", "8"), "--for", "sam", code=6)
+        told += json.dumps([looked, done, failed])
+    for id in (looked["action"], done["action"], failed["action"]):
+        told += on_file("explain", id) + on_file("explain", id, "--json") + on_file("action", "show", id)
+    story = on_file("explain", done["action"])
+    assert "before, after: `interlock action pictures" in story
+    before, after = on_file.data("action", "pictures", done["action"], "--out", "seen")
+    assert (before["moment"], after["moment"]) == ("before", "after")
+    assert Path(before["file"]).read_bytes().startswith(b"\x89PNG")
+    assert Path(before["file"]).stat().st_mode & 0o077 == 0
+    assert "cannot be written" in on_file.failed("action", "pictures", done["action"], "--out", "seen")
+    told += on_file("ledger", "export") + on_file("ledger", "verify", "--state")
+    told += on_file("contract", "show", "--tool", "refund_order")
+    assert PASSWORD not in told
+    for file in (file for file in on_file.folder.rglob("*") if file.is_file()):
+        assert PASSWORD.encode() not in file.read_bytes(), file
