@@ -1,10 +1,8 @@
 """ASGI, as far as a door needs it: headers, a body that is bounded, and answers. See https://asgi.readthedocs.io."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, MutableMapping
 from typing import Any, TypeVar
-
-import msgspec
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -98,6 +96,11 @@ async def answer(
     await send({"type": "http.response.body", "body": body})
 
 
+async def begin(send: Send, kind: bytes) -> None:
+    """Begin a body that comes part by part."""
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", kind), *_GUARDS]})
+
+
 async def begin_events(send: Send, more: Iterable[tuple[bytes, bytes]] = ()) -> None:
     """Begin a stream of server-sent events."""
     headers = [(b"content-type", EVENTS), (b"cache-control", b"no-store, no-transform"), (b"x-accel-buffering", b"no")]
@@ -118,13 +121,6 @@ async def send_part(send: Send, part: bytes) -> None:
 async def end(send: Send) -> None:
     """End a body."""
     await send({"type": "http.response.body", "body": b""})
-
-
-def problem(status: int, title: str, fix: str, more: Mapping[str, Any] | None = None) -> bytes:
-    """Write an error (RFC 9457) with what to do about it."""
-    kind = "nothing-there" if status == 404 else "later"
-    said = {"type": f"/v1/problems/{kind}", "status": status, "title": title, "detail": title, "fix": fix}
-    return msgspec.json.encode({**said, **(more or {})})
 
 
 PING = b": ping\n\n"

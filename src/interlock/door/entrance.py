@@ -7,6 +7,7 @@ served here, and one with an `Origin` comes from here.
 import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from typing import ClassVar
 from urllib.parse import urlsplit
 
 from interlock.core.action import Caller
@@ -24,9 +25,15 @@ LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]", "::1"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TooOften:
-    """More calls than a token lets in. In so many seconds there is room for one more."""
+    """More calls a minute than a token lets in. In so many seconds there is room for one more."""
 
+    WHY: ClassVar[str] = "more calls a minute than this token lets in"
     seconds: float
+
+    @property
+    def retry_after(self) -> tuple[bytes, bytes]:
+        """The header that says so, in whole seconds."""
+        return (b"retry-after", str(int(self.seconds) + 1).encode())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +145,14 @@ class Entrance:
         wait = self.rates.take(bearer.person or bearer.known_by, bearer.rate, self.gateway.clock.boot())
         return bearer if wait is None else TooOften(seconds=wait)
 
+
+def is_for_others(why: NotKnown) -> bool:
+    """Whether a token is good and not for this; anybody else is to show a token that is."""
+    return why.wrong in (Wrong.OUT_OF_SCOPE, Wrong.FOREIGN)
+
+
+CHALLENGE = (b"www-authenticate", b'Bearer realm="interlock", error="invalid_token"')
+"""The header that asks for a token."""
 
 TENANT = b"interlock-tenant"
 """The header that says whose door the word of an issuer is held against. A token of ours says it itself."""

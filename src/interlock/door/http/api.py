@@ -14,13 +14,13 @@ from interlock.core.errors import ActionUnknown, InterlockError, StoreError
 from interlock.door.asgi import (
     JSON,
     PING,
-    PROBLEM,
     Left,
     Receive,
     Scope,
     Send,
     TooLarge,
     answer,
+    begin,
     begin_events,
     body_of,
     end,
@@ -31,20 +31,19 @@ from interlock.door.asgi import (
 )
 from interlock.door.entrance import Entrance, TooOften
 from interlock.door.http.openapi import document
-from interlock.door.http.problem import Problem, later, nothing_there
+from interlock.door.http.problem import Problem, later, no_route, not_let_in, nothing_there
 from interlock.door.http.reading import body_as, pairs_of, query_as
-from interlock.door.http.route import Answer, Events, Route, Text, role_names
-from interlock.door.http.visit import Visit
+from interlock.door.http.route import Answer, Events, Route, Text
+from interlock.door.http.visit import Visit, names_of
 from interlock.door.http.watch import Watches
 from interlock.door.told.measures import plain
 from interlock.gateway.call import Gateway
-from interlock.identity.bearer import FOREIGN, Bearer, NotKnown, Wrong
+from interlock.identity.bearer import FOREIGN, Bearer, NotKnown
 
 BODY_BYTES_MAX = 512 * 1024  # twice what arguments may have, for the envelope and its escapes
 _ONCE = (b"authorization", b"content-type", b"idempotency-key", b"interlock-tenant", b"last-event-id", b"host")
 _SLOW_SECONDS_MAX = 30.0  # to take what is sent; whoever takes longer holds a connection for nothing
 _LOG = logging.getLogger("interlock.serve")
-_GUARDS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +68,7 @@ class Api:
         try:
             await self._answered(scope, receive, sent)
         except Problem as wrong:
-            await answer(sent, wrong.status, wrong.body(), PROBLEM, wrong.headers)
+            await wrong.answer(sent)
         except Left:
             return
         except InterlockError as error:
@@ -78,7 +77,7 @@ class Api:
             wrong = _world(error)
             if wrong.status >= 500:
                 _LOG.warning("a request could not be answered: %s", type(error).__name__)
-            await answer(sent, wrong.status, wrong.body(), PROBLEM, wrong.headers)
+            await wrong.answer(sent)
 
     async def _answered(self, scope: Scope, receive: Receive, send: "_Sent") -> None:
         if not self.entrance.from_here(scope):
@@ -118,9 +117,8 @@ class Api:
         if isinstance(bearer, NotKnown):
             raise not_let_in(bearer)
         if isinstance(bearer, TooOften):
-            wait = (b"retry-after", str(int(bearer.seconds) + 1).encode())
-            why = "more calls a minute than this token lets in"
-            raise Problem("too-often", why, fix="wait as `Retry-After` says", headers=(wait,))
+            fix = "wait as `Retry-After` says"
+            raise Problem("too-often", TooOften.WHY, fix=fix, headers=(bearer.retry_after,))
         if not route.needs.lets_in(bearer):
             raise Problem("not-permitted", f"this is for {route.needs.says}", fix=_ask_for(route))
         return bearer
@@ -173,7 +171,7 @@ class Tree:
                     found = {n[1:-1]: part for n, part in zip(names, parts, strict=True) if n.startswith("{")}
                     break
         if methods is None:
-            raise Problem("nothing-there", "no route has this path", fix="look at `/v1/openapi.json`")
+            raise no_route()
         if method not in methods:
             allowed = ", ".join(sorted(methods))
             more = ((b"allow", allowed.encode()),)
@@ -181,16 +179,8 @@ class Tree:
         return methods[method], found
 
 
-def not_let_in(why: NotKnown) -> Problem:
-    """Say why somebody is not let in."""
-    if why.wrong in (Wrong.OUT_OF_SCOPE, Wrong.FOREIGN):
-        return Problem("not-permitted", why.why, fix=why.fix)
-    challenge = (b"www-authenticate", b'Bearer realm="interlock", error="invalid_token"')
-    return Problem("not-known", why.why, fix=why.fix, headers=(challenge,))
-
-
 def _ask_for(route: Route) -> str:
-    roles = role_names(route.needs)
+    roles = names_of(route.needs.roles)
     if route.needs.person:
         return f"log in as a person who holds one of the roles {roles}"
     if not roles:
@@ -241,8 +231,7 @@ def _encoded(data: Any) -> bytes:  # noqa: ANN401  whatever a route found
 
 async def _send_text(send: "_Sent", text: Text) -> None:
     first = await anext(text.parts, b"")  # what is wrong from the beginning is a problem, and not half an answer
-    headers = [(b"content-type", text.kind), *_GUARDS]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await begin(send, text.kind)
     await send_part(send, first)
     async for part in text.parts:
         await send_part(send, part)

@@ -15,7 +15,6 @@ _REF = "#/components/schemas/{name}"
 _PATH_PART = re.compile(r"\{(\w+)\}")
 _ALWAYS = ("not-from-here",)
 _WITH_TOKEN = ("not-known", "not-permitted", "too-often", "later")
-_WITH_QUERY = ("invalid",)
 _WITH_BODY = ("invalid", "too-large", "another-type")
 
 

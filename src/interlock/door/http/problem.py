@@ -6,6 +6,10 @@ from typing import Any
 
 import msgspec
 
+from interlock.door.asgi import PROBLEM, Send, answer
+from interlock.door.entrance import CHALLENGE, is_for_others
+from interlock.identity.bearer import NotKnown
+
 PREFIX = "/v1/problems/"
 
 
@@ -112,8 +116,8 @@ class Problem(Exception):
         self.more = more or {}
         self.headers: Headers = tuple(headers)
 
-    def body(self) -> bytes:
-        """Write it."""
+    async def answer(self, send: Send) -> None:
+        """Answer a request with it."""
         said = {
             "type": PREFIX + self.kind,
             "title": KINDS[self.kind].title,
@@ -121,12 +125,24 @@ class Problem(Exception):
             "detail": self.why,
             "fix": self.fix,
         }
-        return msgspec.json.encode({**said, **self.more})
+        await answer(send, self.status, msgspec.json.encode({**said, **self.more}), PROBLEM, self.headers)
 
 
 def nothing_there() -> Problem:
     """Say that there is nothing, whether or not there is something that is not for whoever asks."""
     return Problem("nothing-there", "nothing with this id is there for this token", fix="list what there is")
+
+
+def no_route() -> Problem:
+    """Say that nothing answers at a path."""
+    return Problem("nothing-there", "no route has this path", fix="look at `/v1/openapi.json`")
+
+
+def not_let_in(why: NotKnown) -> Problem:
+    """Say why somebody is not let in."""
+    if is_for_others(why):
+        return Problem("not-permitted", why.why, fix=why.fix)
+    return Problem("not-known", why.why, fix=why.fix, headers=(CHALLENGE,))
 
 
 def later(why: str, seconds: int = 1) -> Problem:

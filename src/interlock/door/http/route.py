@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from interlock.core.credential import AccessRole
-from interlock.door.asgi import JSON, TEXT
+from interlock.door.asgi import TEXT
 from interlock.door.http.visit import Visit
 from interlock.identity.bearer import Bearer, BearerKind
 
@@ -87,9 +87,3 @@ class Route:
     """Headers that it reads, each with what it is for."""
     problems: tuple[str, ...] = ()
     """Kinds of problems beside those that every route has."""
-    content: bytes = JSON
-
-
-def role_names(permission: Permission) -> str:
-    """Name the roles of a permission, as a person would."""
-    return ", ".join(sorted(role.value for role in permission.roles))

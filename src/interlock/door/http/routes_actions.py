@@ -10,10 +10,9 @@ from msgspec import UnsetType
 from interlock.core.action import ActionState
 from interlock.core.ids import ActionId, AgentId, Environment, Instant, PrincipalId, RunId, ToolName, WorkflowId
 from interlock.door.http import shapes
-from interlock.door.http.api import not_let_in
 from interlock.door.http.pages import cursor_at, place_of
 from interlock.door.http.permissions import AGENTS, AGENTS_OR_READERS, OPERATORS, PERSON_OPERATES, STORIES
-from interlock.door.http.problem import Problem, nothing_there
+from interlock.door.http.problem import Problem, not_let_in, nothing_there
 from interlock.door.http.route import Answer, Route
 from interlock.door.http.told import told
 from interlock.door.http.visit import Visit
@@ -33,7 +32,7 @@ from interlock.identity.bearer import NotKnown
 from interlock.identity.signature import SIGNATURE, SIGNED_AT, from_headers
 from interlock.ports import ActionRow, Needs, Wanted
 
-UNNAMED = AgentId("api")
+_UNNAMED = AgentId("api")
 """Who asks where neither the token nor the contract names an agent."""
 _ID = re.compile(r"[0-9A-Za-z]{1,64}")
 _OPEN = (ActionState.PARKED, ActionState.STARTED)
@@ -48,7 +47,7 @@ async def propose(visit: Visit[None, shapes.Propose]) -> Answer:
         visit.bearer,
         agent=AgentId(said.agent) if said.agent is not None else None,
         principal=PrincipalId(said.principal) if said.principal is not None else None,
-        unnamed=UNNAMED,
+        unnamed=_UNNAMED,
         workflow=WorkflowId(said.workflow) if said.workflow is not None else None,
         environment=Environment(said.environment) if said.environment is not None else None,
     )

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import msgspec
 
 from interlock.core.errors import InterlockError
-from interlock.door.asgi import PROBLEM, TEXT, Receive, Scope, Send, answer, problem
+from interlock.door.asgi import TEXT, Receive, Scope, Send, answer
 from interlock.door.attended import finish, look_after
 from interlock.door.entrance import Entrance
 from interlock.door.http.api import Api
+from interlock.door.http.problem import later, no_route
 from interlock.door.http.routes import ROUTES
 from interlock.door.http.watch import Watches
 from interlock.door.mcp.streamable import Endpoint
@@ -50,9 +51,8 @@ class Server:
                 return await self._ready(send)
         except InterlockError as down:
             _LOG.warning("a request could not be answered: %s", type(down).__name__)
-            said = problem(503, "this cannot be answered now", "try again in a moment")
-            return await answer(send, 503, said, PROBLEM, ((b"retry-after", b"1"),))
-        return await answer(send, 404, problem(404, "there is nothing here", "look at `/v1/openapi.json`"), PROBLEM)
+            return await later("this cannot be answered now").answer(send)
+        return await no_route().answer(send)
 
     async def _ready(self, send: Send) -> None:
         """Say whether calls would be carried out: the store answers, and this process is not about to end."""

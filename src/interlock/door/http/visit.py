@@ -1,6 +1,6 @@
 """One request that was let in: who asks, for which tenant, and what they said, read and checked."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -74,8 +74,7 @@ class Visit(Generic[Query, Body]):
 
     def not_here(self, what: str) -> Problem:
         """Say that a role is missing in this place, though it is there in another."""
-        roles = ", ".join(sorted(role.value for role in self.roles))
-        fix = f"ask for a token with one of the roles {roles}, of that workflow or of the whole tenant"
+        fix = f"ask for a token with one of the roles {names_of(self.roles)}, of that workflow or of the whole tenant"
         return Problem("not-permitted", f"this token is not for that place: {what} takes a role there", fix=fix)
 
     def may_detail(self, workflow: WorkflowId) -> bool:
@@ -93,3 +92,8 @@ class Visit(Generic[Query, Body]):
             and (not bearer.agents or caller.agent in bearer.agents)
             and bearer.principal in (ANYBODY, caller.principal)
         )
+
+
+def names_of(roles: Collection[AccessRole]) -> str:
+    """Name roles, as a person would."""
+    return ", ".join(sorted(role.value for role in roles))

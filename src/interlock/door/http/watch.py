@@ -18,9 +18,7 @@ from interlock.ports import Needs, Store, TenantStore
 LOOK_SECONDS = 0.2  # between two looks; who waits for a person does not notice it
 _READ_AT_ONCE = 500
 _KEPT_MAX = 2_000  # of the newest entries, for streams that keep up; who does not reads from the store
-_LOOKERS_MAX = (
-    1_000  # streams and long polls of all tenants; each has a connection, of which a process has some thousand
-)
+_LOOKERS_MAX = 1_000  # streams and long polls of all tenants; each has a connection, and a process some thousand
 
 Lines = Sequence[tuple[int, bytes]]
 
@@ -74,20 +72,18 @@ class Watch:
             return ()
         return list(enumerate(await self.store.entries(after=index, limit=_READ_AT_ONCE), index))
 
-    async def told_of(self, action: ActionId, seconds: float) -> bool:
+    async def told_of(self, action: ActionId, seconds: float) -> None:
         """Wait until an entry tells of an action, or for so long, or until this process ends."""
         news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         waiting = self._told.setdefault(action, set())
         waiting.add(news)
         try:
-            await asyncio.wait_for(news, seconds)
-        except TimeoutError:
-            return False
+            with suppress(TimeoutError):
+                await asyncio.wait_for(news, seconds)
         finally:
             waiting.discard(news)
             if not waiting and self._told.get(action) is waiting:
                 del self._told[action]
-        return not self.stop.is_set()
 
     async def _look(self) -> None:
         while not self.stop.is_set():

@@ -17,7 +17,7 @@ from interlock.core.action import Caller
 from interlock.core.canonical import JsonObject
 from interlock.core.ids import AgentId, PrincipalId, RunId, ToolName
 from interlock.door.asgi import Receive, Scope, Send, TooLarge, answer, body_of, header, while_here
-from interlock.door.entrance import Entrance, TooOften
+from interlock.door.entrance import CHALLENGE, Entrance, TooOften, is_for_others
 from interlock.door.mcp import wire
 from interlock.door.mcp.client import (
     HANDSHAKE_VERSIONS,
@@ -91,8 +91,7 @@ class Endpoint:
         if isinstance(bearer, NotKnown):
             return await _not_let_in(send, bearer)
         if isinstance(bearer, TooOften):
-            retry = (b"retry-after", str(int(bearer.seconds) + 1).encode())
-            return await _refuse(send, 429, "more calls a minute than this token lets in", (retry,))
+            return await _refuse(send, 429, TooOften.WHY, (bearer.retry_after,))
         caller = await self._caller(scope, bearer)
         if isinstance(caller, NotKnown):
             return await _not_let_in(send, caller)
@@ -312,6 +311,5 @@ async def _refuse(send: Send, status: int, says: str, more: tuple[tuple[bytes, b
 
 
 async def _not_let_in(send: Send, why: NotKnown) -> None:
-    known = why.wrong is Wrong.OUT_OF_SCOPE
-    challenge = () if known else ((b"www-authenticate", b'Bearer realm="interlock", error="invalid_token"'),)
-    await _refuse(send, 403 if known else 401, f"{why.why}; {why.fix}", challenge)
+    status, more = (403, ()) if is_for_others(why) else (401, (CHALLENGE,))
+    await _refuse(send, status, f"{why.why}; {why.fix}", more)
