@@ -41,7 +41,7 @@ async def test_a_task_that_waits_for_a_person_ends_when_they_agree(world: World)
     assert task["status"] == "working"
     found = await waiting(over, task["taskId"])
     assert found["status"] == "working"
-    assert "it waits for the consent of 1 of lead" in found["statusMessage"]
+    assert "it waits for one person with the role lead, until 2" in found["statusMessage"]
     (row,) = [e for e in await world.entries() if e.get("kind") == "parked"]
     id = ActionId(row["action"])
     result = asyncio.create_task(over.ask("tasks/result", taskId=task["taskId"]))

@@ -1,34 +1,50 @@
-"""Pages of what may be long. A cursor says where the next one goes on: sealed by us, and good for the same list."""
+"""Pages of actions. A cursor says where the next one goes on: sealed by us, and good for the same list."""
 
-from typing import TypeVar
+from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
-from interlock.core.ids import TenantId
+from interlock.core.action import Action
+from interlock.core.value import replace
 from interlock.door.http.problem import Problem
+from interlock.door.http.visit import Visit
 from interlock.door.sealed import opened, sealed
-from interlock.ports import Secrets
+from interlock.gateway.listing import Place, page_of
+from interlock.ports import ActionRow, Wanted
 
-CURSOR_CHARS_MAX = 1_024
+_LOOKED_AT_MAX = 2_000  # rows for one page, where most belong to others
 _PURPOSE = "api page"
 
-Place = TypeVar("Place")
 
+async def page(
+    visit: Visit[Any, Any], wanted: Wanted, fits: Callable[[Action], bool], *, about: object, cursor: str | None
+) -> tuple[list[ActionRow], str | None]:
+    """Return the next actions that fit, the one that changed last first, and the cursor of the page behind them.
 
-def cursor_at(secrets: Secrets, tenant: TenantId, about: object, place: object) -> str:
-    """Write down where a list goes on. `about` is all that the list was asked for with."""
-    return sealed(secrets, tenant, _PURPOSE, msgspec.json.encode([about, place]))
-
-
-def place_of(secrets: Secrets, tenant: TenantId, about: object, cursor: str, type: type[Place]) -> Place:
-    """Read where a list goes on.
+    Args:
+        visit: whoever asks.
+        wanted: which ones, and how many at most.
+        fits: whether one belongs on the page.
+        about: all that the list was asked for with.
+        cursor: where it goes on; nothing is its beginning.
 
     Raises:
         Problem: the cursor is none of ours, or of another list.
     """
-    text = opened(secrets, tenant, _PURPOSE, cursor) if len(cursor) <= CURSOR_CHARS_MAX else None
+    before = _place_of(visit, about, cursor) if cursor is not None else None
+    rows, place = await page_of(visit.store, replace(wanted, before=before), fits, looks_at=_LOOKED_AT_MAX)
+    return rows, _cursor_at(visit, about, place) if place is not None else None
+
+
+def _cursor_at(visit: Visit[Any, Any], about: object, place: Place) -> str:
+    return sealed(visit.gateway.secrets, visit.bearer.tenant, _PURPOSE, msgspec.json.encode([about, place]))
+
+
+def _place_of(visit: Visit[Any, Any], about: object, cursor: str) -> Place:
+    text = opened(visit.gateway.secrets, visit.bearer.tenant, _PURPOSE, cursor)
     if text is not None:
-        known, place = msgspec.json.decode(text, type=tuple[msgspec.Raw, type])
+        known, place = msgspec.json.decode(text, type=tuple[msgspec.Raw, Place])
         if bytes(known) == msgspec.json.encode(about):
             return place
     wrong = [{"path": "$query.cursor", "kind": "cursor"}]

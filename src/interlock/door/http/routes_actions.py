@@ -8,9 +8,9 @@ from typing import Any
 from msgspec import UnsetType
 
 from interlock.core.action import ActionState
-from interlock.core.ids import ActionId, AgentId, Environment, Instant, PrincipalId, RunId, ToolName, WorkflowId
+from interlock.core.ids import ActionId, AgentId, Environment, PrincipalId, RunId, ToolName, WorkflowId
 from interlock.door.http import shapes
-from interlock.door.http.pages import cursor_at, place_of
+from interlock.door.http.pages import page
 from interlock.door.http.permissions import AGENTS, AGENTS_OR_READERS, OPERATORS, PERSON_OPERATES, STORIES
 from interlock.door.http.problem import Problem, not_let_in, nothing_there
 from interlock.door.http.route import Answer, Route
@@ -23,7 +23,7 @@ from interlock.door.told.story import story_of
 from interlock.gateway.asked import Proposal
 from interlock.gateway.begin import expired
 from interlock.gateway.draft import start_draft
-from interlock.gateway.listing import Filter, page_of
+from interlock.gateway.listing import Filter
 from interlock.gateway.recall import outcome_of, row_of
 from interlock.gateway.recover import reap
 from interlock.gateway.resolve import resolve
@@ -36,7 +36,6 @@ _UNNAMED = AgentId("api")
 """Who asks where neither the token nor the contract names an agent."""
 _ID = re.compile(r"[0-9A-Za-z]{1,64}")
 _OPEN = (ActionState.PARKED, ActionState.STARTED)
-LOOKED_AT_MAX = 2_000  # rows for one page, where most belong to others
 _KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,254}[\x21-\x7e])?")
 
 
@@ -78,7 +77,7 @@ def _key(said: str | None) -> str | None:
 
 async def listed(visit: Visit[shapes.ListActions, None]) -> Answer:
     """List actions, page by page."""
-    wanted, secrets, tenant = visit.query, visit.gateway.secrets, visit.bearer.tenant
+    wanted = visit.query
     narrow = Filter(
         workflow=wanted.workflow,
         environment=wanted.environment,
@@ -87,18 +86,15 @@ async def listed(visit: Visit[shapes.ListActions, None]) -> Answer:
         tool=wanted.tool,
     )
     about = (sorted(wanted.state), wanted.run, narrow)
-    after: tuple[Instant, ActionId] | None = None
-    if wanted.cursor is not None:
-        after = place_of(secrets, tenant, about, wanted.cursor, tuple[Instant, ActionId])
     states = frozenset(ActionState(name) for name in wanted.state)
     run = RunId(wanted.run) if wanted.run is not None else None
-    rows, place = await page_of(
-        visit.store,
-        Wanted(states=states, run=run, before=after, limit=wanted.limit),
+    rows, next = await page(
+        visit,
+        Wanted(states=states, run=run, limit=wanted.limit),
         lambda action: narrow.fits(action) and visit.may_see(action),
-        looks_at=LOOKED_AT_MAX,
+        about=about,
+        cursor=wanted.cursor,
     )
-    next = cursor_at(secrets, tenant, about, place) if place is not None else None
     return Answer(data={"actions": [_shown(visit, row) for row in rows], "next": next})
 
 

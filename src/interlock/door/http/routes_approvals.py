@@ -6,17 +6,15 @@ from typing import Any
 
 from interlock.core.action import ActionState
 from interlock.core.errors import NotPermitted
-from interlock.core.ids import ActionId, Instant
 from interlock.door.http import shapes_people as shapes
-from interlock.door.http.pages import cursor_at, place_of
+from interlock.door.http.pages import page
 from interlock.door.http.permissions import PERSON_CONSENTS, QUESTIONS, READERS
 from interlock.door.http.problem import Problem
 from interlock.door.http.route import Answer, Route
-from interlock.door.http.routes_actions import LOOKED_AT_MAX, seen_row
+from interlock.door.http.routes_actions import seen_row
 from interlock.door.http.visit import Visit
 from interlock.door.told.approval import question_data, votes_on, waiting_data
 from interlock.gateway.consent import agree, deny, edit
-from interlock.gateway.listing import page_of
 from interlock.ports import ActionRow, Wanted
 
 _LOOK = "look again: `GET /v1/approvals/{id}`"
@@ -24,14 +22,9 @@ _LOOK = "look again: `GET /v1/approvals/{id}`"
 
 async def listed(visit: Visit[shapes.ListWaiting, None]) -> Answer:
     """List what waits, page by page."""
-    asked, secrets, tenant = visit.query, visit.gateway.secrets, visit.bearer.tenant
-    after = None
-    if asked.cursor is not None:
-        after = place_of(secrets, tenant, "waiting", asked.cursor, tuple[Instant, ActionId])
-    wanted = Wanted(states=frozenset({ActionState.PARKED}), before=after, limit=asked.limit)
-    rows, place = await page_of(visit.store, wanted, visit.may_see, looks_at=LOOKED_AT_MAX)
+    wanted = Wanted(states=frozenset({ActionState.PARKED}), limit=visit.query.limit)
+    rows, next = await page(visit, wanted, visit.may_see, about="waiting", cursor=visit.query.cursor)
     votes = await votes_on(visit, *rows)
-    next = cursor_at(secrets, tenant, "waiting", place) if place is not None else None
     return Answer(data={"approvals": [waiting_data(votes, row) for row in rows], "next": next})
 
 

@@ -7,7 +7,7 @@ from interlock.door.http import shapes
 from interlock.door.http.permissions import AGENTS
 from interlock.door.http.route import Answer, Route
 from interlock.door.http.visit import Visit
-from interlock.gateway.asked import open_to_agents
+from interlock.door.offered import offered
 
 
 async def listed(visit: Visit[None, None]) -> Answer:
@@ -15,9 +15,7 @@ async def listed(visit: Visit[None, None]) -> Answer:
     bearer = visit.bearer
     assert bearer.workflow is not None and bearer.environment is not None, "the token of an agent is for one workflow"
     force = await visit.entrance.force(bearer.tenant, bearer.workflow, bearer.environment)
-    open = [name for name in open_to_agents(force) if name not in force.unfit] if force is not None else []
-    tools = [_shown(force.contract.tools[name]) for name in open] if force is not None else []
-    return Answer(data={"tools": tools})
+    return Answer(data={"tools": [_shown(tool) for tool in offered(force)]})
 
 
 def _shown(tool: Tool) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from interlock.contract.ir import Tool
 from interlock.core.effect import EffectClass
 from interlock.door.mcp.rendered import NOT_DONE
 from interlock.door.mcp.wire import INVALID_PARAMS, WireError
-from interlock.gateway.asked import open_to_agents
+from interlock.door.offered import offered
 from interlock.gateway.force import Force
 
 PAGE_TOOLS = 200
@@ -20,15 +20,14 @@ def tools_page(force: Force | None, cursor: str | None, *, tasks: bool) -> dict[
     Raises:
         WireError: the cursor is none of ours.
     """
-    names = sorted(name for name in open_to_agents(force) if name not in force.unfit) if force is not None else []
-    if cursor is not None and cursor not in names:
+    tools = {tool.name: tool for tool in offered(force)}
+    if cursor is not None and cursor not in tools:
         raise WireError(INVALID_PARAMS, "this cursor leads nowhere")
-    after = [name for name in names if cursor is None or name > cursor]
-    page, more = after[:PAGE_TOOLS], after[PAGE_TOOLS:]
-    assert force is not None or not page, "without a contract there are no tools"
-    more_said = {"execution": {"taskSupport": "optional"}} if tasks else {}
-    tools = [{**shown(force.contract.tools[name]), **more_said} for name in page] if force is not None else []
-    return {"tools": tools, **({"nextCursor": page[-1]} if more else {})}
+    after = [name for name in sorted(tools) if cursor is None or name > cursor]
+    page, rest = after[:PAGE_TOOLS], after[PAGE_TOOLS:]
+    may_be_task = {"execution": {"taskSupport": "optional"}} if tasks else {}
+    listed = [{**shown(tools[name]), **may_be_task} for name in page]
+    return {"tools": listed, **({"nextCursor": page[-1]} if rest else {})}
 
 
 def shown(tool: Tool) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from interlock.core.outcome import Done, Refused
 from interlock.door.mcp import wire
 from interlock.door.mcp.client import Client
 from interlock.door.mcp.wire import Message, RequestId
+from interlock.door.told.outcome import name_of
 from interlock.gateway.asked import Proposal
 from interlock.gateway.call import Gateway
 from interlock.gateway.force import Force
@@ -132,7 +133,7 @@ class Asking:
         outcome = await self.gateway.call(self.caller, proposal)
         if isinstance(outcome, Done):
             return outcome.result
-        why = outcome.reason.value if isinstance(outcome, Refused) else type(outcome).__name__.lower()
+        why = outcome.reason.value if isinstance(outcome, Refused) else name_of(outcome)
         raise UpstreamFailed(f"the client was not asked: {why}", fix="name it in the contract, if it may be asked")
 
     def _tool(self, source: str) -> ToolName | None:

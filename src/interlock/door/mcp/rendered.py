@@ -13,7 +13,7 @@ from interlock.contract.ir import Tool
 from interlock.core.canonical import Json, JsonObject
 from interlock.core.outcome import Done, Failed, Outcome, Parked, Refused, Suggested, Uncertain
 from interlock.door.moment import iso
-from interlock.door.told.outcome import name_of, said_to_agents, waits_for
+from interlock.door.told.outcome import name_of, receipt_data, said_to_agents, waits_for
 
 OUTCOME = "interlock/outcome"
 _BLOCKS = frozenset({"text", "image", "audio", "resource", "resource_link"})
@@ -36,11 +36,7 @@ def tool_result(outcome: Outcome, tool: Tool | None) -> dict[str, Any]:
     if isinstance(outcome, Done) and outcome.check == "failed":
         about["check"] = "failed"
     if outcome.receipt is not None:
-        about["receipt"] = {
-            "leaf": outcome.receipt.leaf,
-            "index": outcome.receipt.index,
-            "head": outcome.receipt.head,
-        }
+        about["receipt"] = receipt_data(outcome.receipt)
     return {**known, "_meta": {OUTCOME: about}}
 
 
@@ -75,10 +71,9 @@ def _no_result(outcome: Parked | Suggested | Refused | Failed | Uncertain) -> di
 def _words(outcome: Parked | Suggested | Refused | Failed | Uncertain) -> str:
     match outcome:
         case Parked():
-            who = " and ".join(_who(each) for each in waits_for(outcome)) or "a person"
             return (
-                f"Not done yet: this call waits for {who}, until {iso(outcome.expires_at)} (action {outcome.action}). "
-                "Nothing has happened. The same call, with the same arguments, later returns how it ended."
+                f"Not done yet: this call {in_words(outcome)} (action {outcome.action}). Nothing has happened. "
+                "The same call, with the same arguments, later returns how it ended."
             )
         case Suggested():
             says = "a person may start it" if outcome.draft else "it is shown to people, and not carried out"
@@ -98,6 +93,12 @@ def _words(outcome: Parked | Suggested | Refused | Failed | Uncertain) -> str:
             )
         case _:
             assert_never(outcome)
+
+
+def in_words(parked: Parked) -> str:
+    """Say whose consent a call waits for, and until when."""
+    who = " and ".join(_who(each) for each in waits_for(parked)) or "a person"
+    return f"waits for {who}, until {iso(parked.expires_at)}"
 
 
 def _who(each: Mapping[str, Any]) -> str:

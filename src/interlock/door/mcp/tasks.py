@@ -15,9 +15,10 @@ from interlock.contract.ir import Tool
 from interlock.core.action import ActionState, Caller
 from interlock.core.ids import Instant
 from interlock.core.outcome import Done, Outcome, Parked
-from interlock.door.mcp.rendered import tool_result, waits_for
+from interlock.door.mcp.rendered import in_words, tool_result
 from interlock.door.mcp.wire import INVALID_PARAMS, WireError
 from interlock.door.moment import iso
+from interlock.door.told.outcome import name_of
 from interlock.gateway.call import Gateway
 from interlock.gateway.keyed import run_owner
 from interlock.gateway.recall import row_of
@@ -93,9 +94,9 @@ class Tasks:
             return self._shown(task, "working", "it is under way", now)
         outcome = await self._after(task, task.call.result())
         if isinstance(outcome, Parked):
-            return self._shown(task, "working", _waits(outcome), now)
+            return self._shown(task, "working", f"it {in_words(outcome)}", now)
         ended = "completed" if isinstance(outcome, Done) else "failed"
-        return self._shown(task, ended, type(outcome).__name__.lower(), now)
+        return self._shown(task, ended, name_of(outcome), now)
 
     async def _after(self, task: Kept, outcome: Outcome) -> Outcome:
         """Return how an action stands now that waited for a person."""
@@ -127,8 +128,3 @@ def _heard(call: "asyncio.Task[Outcome]") -> None:
     """Hear of how a call ended, so that one that nobody comes back for is no surprise to the loop."""
     if not call.cancelled():
         call.exception()
-
-
-def _waits(parked: Parked) -> str:
-    who = [f"{each['people']} of {' or '.join(each['roles'])}" for each in waits_for(parked)]
-    return f"it waits for the consent of {' and '.join(who)}, until {iso(parked.expires_at)}"

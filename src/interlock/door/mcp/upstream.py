@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import msgspec
-from msgspec import Raw
 
 from interlock.contract.ir import Tool
 from interlock.core.action import Caller
 from interlock.core.canonical import JsonObject
 from interlock.core.errand import Line
 from interlock.core.outcome import Done, Outcome
-from interlock.door.mcp.wire import INVALID_PARAMS, METHOD_NOT_FOUND, Message, WireError
-from interlock.gateway.asked import Proposal, open_to_agents
+from interlock.door.mcp.wire import INVALID_PARAMS, METHOD_NOT_FOUND, Message, WireError, params_of
+from interlock.door.offered import offered
+from interlock.gateway.asked import Proposal
 from interlock.gateway.call import Gateway
 from interlock.gateway.force import Force
 
@@ -44,9 +44,7 @@ class Behind:
     @classmethod
     def of(cls, force: Force | None) -> "Behind":
         """Find them in the contract that is in force."""
-        if force is None:
-            return cls()
-        tools = [force.contract.tools[name] for name in open_to_agents(force) if name not in force.unfit]
+        tools = offered(force)
         kinds = {tool.name: found["kind"] for tool in tools if (found := _SOURCE.fullmatch(tool.source))}
         return cls(
             resources=tuple(tool for tool in tools if kinds.get(tool.name) == "resources"),
@@ -79,7 +77,7 @@ class Looking:
             WireError: there is no such thing, or the contract does not let this caller see it.
         """
         method = cast("str", message.method)
-        params = _params(message)
+        params = params_of(message, dict[str, Any])
         tools = Behind.of(force).for_method(method, params)
         if not tools:
             raise WireError(METHOD_NOT_FOUND, "this method is not there")
@@ -138,16 +136,6 @@ def _rows(outcome: Outcome, method: str) -> list[dict[str, Any]]:
     result = outcome.result if isinstance(outcome, Done) else None
     found = result.get(_LISTS[method]) if isinstance(result, dict) else None
     return [dict(row) for row in found if isinstance(row, dict)] if isinstance(found, list) else []
-
-
-def _params(message: Message) -> dict[str, Any]:
-    try:
-        found: object = msgspec.json.decode(bytes(message.params)) if isinstance(message.params, Raw) else {}
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise WireError(INVALID_PARAMS, "the parameters cannot be read") from error
-    if not isinstance(found, dict):
-        raise WireError(INVALID_PARAMS, "the parameters are no object")
-    return cast("dict[str, Any]", found)
 
 
 def _place(cursor: object, tools: tuple[Tool, ...]) -> tuple[int, str]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, assert_never
 
 from interlock.core.decision import Requirement
-from interlock.core.outcome import Done, Failed, Outcome, Parked, Refused, Suggested, Uncertain
+from interlock.core.outcome import Done, Failed, Outcome, Parked, Receipt, Refused, Suggested, Uncertain
 from interlock.door.moment import iso
 from interlock.door.told.measures import Time, usd
 
@@ -17,9 +17,13 @@ def name_of(outcome: Outcome) -> str:
 def data_of(outcome: Outcome) -> dict[str, Any]:
     """Return an outcome as data."""
     head: dict[str, Any] = {"outcome": name_of(outcome), "action": outcome.action, "recalled": outcome.recalled}
-    receipt = outcome.receipt
-    seal = {"leaf": receipt.leaf, "index": receipt.index, "head": receipt.head} if receipt else None
+    seal = receipt_data(outcome.receipt) if outcome.receipt is not None else None
     return {**head, **_own(outcome), "receipt": seal}
+
+
+def receipt_data(receipt: Receipt) -> dict[str, Any]:
+    """Return a receipt as data."""
+    return {"leaf": receipt.leaf, "index": receipt.index, "head": receipt.head}
 
 
 def _own(outcome: Outcome) -> dict[str, Any]:
@@ -66,8 +70,7 @@ def to_agents(outcome: Outcome) -> dict[str, Any]:
         data |= {"result": outcome.result, **({"check": "failed"} if outcome.check == "failed" else {})}
     else:
         data |= said_to_agents(outcome)
-    seal = outcome.receipt
-    return data if seal is None else {**data, "receipt": {"leaf": seal.leaf, "index": seal.index, "head": seal.head}}
+    return data if outcome.receipt is None else {**data, "receipt": receipt_data(outcome.receipt)}
 
 
 def to_people(outcome: Outcome) -> dict[str, Any]:
