@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -147,36 +147,53 @@ def test_a_yes_from_another_process_carries_on_what_waits_here(shop: Path) -> No
 
 def test_several_clients_go_through_one_that_serves(shop: Path) -> None:
     token = run(shop, "token", "new", "bot", "--workflow", "shop", "--env", "dev", "--expires", "1d", "--for", "sam")
+    with (
+        serving(shop, token.strip()) as url,
+        started(shop, "mcp", "--url", url, INTERLOCK_TOKEN=token.strip()) as one,
+        started(shop, "mcp", "--url", url, INTERLOCK_TOKEN=token.strip()) as other,
+    ):
+        for peer in (one, other):
+            peer.begin()
+            found = peer.ask("tools/call", name="find", arguments={"order": "O-1"})["result"]
+            assert found["structuredContent"]["order"] == "O-1"
+        one.say(b" " * 2_000_000)
+        assert json.loads(one.back.readline())["error"]["code"] == -32600
+        envelope: dict[str, Any] = {
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientCapabilities": {},
+        }
+        found = one.ask("tools/call", name="find", arguments={"order": "O-2"}, _meta=envelope)["result"]
+        assert found["structuredContent"]["order"] == "O-2"
+        listen = {"_meta": envelope, "notifications": {"toolsListChanged": True}}
+        one.say({"jsonrpc": "2.0", "id": 9, "method": "subscriptions/listen", "params": listen})
+        assert json.loads(one.back.readline())["method"] == "notifications/subscriptions/acknowledged"
+        (shop / "contract.yaml").write_text(CONTRACT + "owner: somebody else\n", encoding="utf-8")
+        run(shop, "contract", "publish", "contract.yaml", "--env", "dev")
+        assert json.loads(other.back.readline())["method"] == "notifications/tools/list_changed"
+
+
+def test_a_client_whose_server_is_gone_is_told_so_and_can_still_leave(shop: Path) -> None:
+    token = run(shop, "token", "new", "bot", "--workflow", "shop", "--env", "dev", "--expires", "1d", "--for", "sam")
+    with ExitStack() as client:
+        with serving(shop, token.strip()) as url:
+            peer = client.enter_context(started(shop, "mcp", "--url", url, INTERLOCK_TOKEN=token.strip()))
+            peer.begin()
+        assert "interlock serve" in peer.ask("tools/list")["error"]["message"]
+
+
+@contextmanager
+def serving(folder: Path, token: str) -> Generator[str]:
+    """Serve, and return where; nothing that it says of itself has the token."""
     line = [sys.executable, "-m", "interlock", "serve", "--port", "0", "--json"]
-    serving = subprocess.Popen(line, cwd=shop, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert serving.stdout is not None
+    process = subprocess.Popen(line, cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
     try:
-        url = json.loads(_whole(serving.stdout))["mcp"]
-        with (
-            started(shop, "mcp", "--url", url, INTERLOCK_TOKEN=token.strip()) as one,
-            started(shop, "mcp", "--url", url, INTERLOCK_TOKEN=token.strip()) as other,
-        ):
-            for peer in (one, other):
-                peer.begin()
-                found = peer.ask("tools/call", name="find", arguments={"order": "O-1"})["result"]
-                assert found["structuredContent"]["order"] == "O-1"
-            envelope: dict[str, Any] = {
-                "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-                "io.modelcontextprotocol/clientCapabilities": {},
-            }
-            found = one.ask("tools/call", name="find", arguments={"order": "O-2"}, _meta=envelope)["result"]
-            assert found["structuredContent"]["order"] == "O-2"
-            listen = {"_meta": envelope, "notifications": {"toolsListChanged": True}}
-            one.say({"jsonrpc": "2.0", "id": 9, "method": "subscriptions/listen", "params": listen})
-            assert json.loads(one.back.readline())["method"] == "notifications/subscriptions/acknowledged"
-            (shop / "contract.yaml").write_text(CONTRACT + "owner: somebody else\n", encoding="utf-8")
-            run(shop, "contract", "publish", "contract.yaml", "--env", "dev")
-            assert json.loads(other.back.readline())["method"] == "notifications/tools/list_changed"
+        yield json.loads(_whole(process.stdout))["mcp"]
     finally:
-        serving.terminate()
-        _, said = serving.communicate(timeout=60)
-    assert serving.returncode == 0, said
-    assert token.strip().encode() not in said
+        process.terminate()
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 0, said
+    assert token.encode() not in said
 
 
 def _whole(lines: IO[bytes]) -> bytes:

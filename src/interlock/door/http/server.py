@@ -40,19 +40,23 @@ class Server:
         if scope["type"] != "http":
             return await send({"type": "websocket.close", "code": 1008})
         path = scope["path"]
+        if path == "/mcp":
+            return await self._mcp(scope, receive, send)
+        if path.startswith("/v1/"):
+            return await self.api(scope, receive, send)
+        if path == "/healthz":
+            return await answer(send, 200, b"ok\n", TEXT)
+        if path == "/readyz":
+            return await self._ready(send)
+        return await no_route().answer(send)
+
+    async def _mcp(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer over MCP; in the words of HTTP where the store is away before it is known who asks."""
         try:
-            if path == "/mcp":
-                return await self.mcp(scope, receive, send)
-            if path.startswith("/v1/"):
-                return await self.api(scope, receive, send)
-            if path == "/healthz":
-                return await answer(send, 200, b"ok\n", TEXT)
-            if path == "/readyz":
-                return await self._ready(send)
+            await self.mcp(scope, receive, send)
         except InterlockError as down:
             _LOG.warning("a request could not be answered: %s", type(down).__name__)
-            return await later("this cannot be answered now").answer(send)
-        return await no_route().answer(send)
+            await later("this cannot be answered now").answer(send)
 
     async def _ready(self, send: Send) -> None:
         """Say whether calls would be carried out: the store answers, and this process is not about to end."""

@@ -16,7 +16,7 @@ from interlock.door.mcp import wire
 from interlock.door.mcp.client import VERSION_KEY
 from interlock.door.mcp.listening import LISTEN
 from interlock.door.mcp.mirror import NAMED, argument_headers
-from interlock.door.mcp.stdio import REQUESTS_MAX
+from interlock.door.mcp.stdio import REQUESTS_MAX, TOO_LONG
 from interlock.door.mcp.wire import INTERNAL_ERROR, Message, RequestId, WireError
 
 _ANSWER_SECONDS = 300  # longer than any call may take, the wait for an answer of the client included
@@ -44,7 +44,10 @@ class Bridge:
     async def serve(self, lines: AsyncIterator[bytes | None]) -> None:
         """Pass on what comes until the client closes its end, then end the session."""
         async for line in lines:
-            if line is None or not line.strip():
+            if line is None:
+                self._say(TOO_LONG)
+                continue
+            if not line.strip():
                 continue
             try:
                 message = wire.read(line)
@@ -63,8 +66,9 @@ class Bridge:
         await asyncio.gather(*self.listens.values(), return_exceptions=True)
         await asyncio.gather(*self.under_way, return_exceptions=True)
         if self.session is not None:
-            async with self.http.delete(self.url, headers=self._headers({})):
-                pass
+            with suppress(aiohttp.ClientError, TimeoutError):  # where nobody is there any more, it ends by itself
+                async with self.http.delete(self.url, headers=self._headers({})):
+                    pass
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self.under_way.discard(task)
@@ -86,10 +90,9 @@ class Bridge:
         with suppress(aiohttp.ClientError, TimeoutError, ValueError):
             async with self.http.get(self.url, headers=self._headers({"accept": "text/event-stream"})) as answer:
                 if answer.content_type == "text/event-stream":
-                    async for line in answer.content:
-                        if line.startswith(b"data:"):
-                            self._say(line.removeprefix(b"data:").strip())
-                            await self.writer.drain()
+                    async for said in _events(answer):
+                        self._say(said)
+                        await self.writer.drain()
 
     async def _passed_on(self, raw: bytes, message: Message) -> None:
         id = message.id if isinstance(message.id, str | int) and message.is_request else None
@@ -97,15 +100,14 @@ class Bridge:
             async with self.http.post(self.url, data=raw, headers=self._headers(self._mirrors(message))) as answer:
                 self.session = answer.headers.get("mcp-session-id", self.session)
                 if answer.content_type == "text/event-stream":
-                    async for line in answer.content:
-                        if line.startswith(b"data:"):
-                            self._heard(message, line.removeprefix(b"data:").strip())
-                            await self.writer.drain()
+                    async for said in _events(answer):
+                        self._heard(message, said)
+                        await self.writer.drain()
                 elif id is not None:
                     self._heard(message, _with_id(await answer.read(), id))
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             if id is not None:
-                why = f"{type(error).__name__}: the interlock at this address does not answer"
+                why = f"nothing answers there ({type(error).__name__}): look whether `interlock serve` runs"
                 self._say(wire.error(id, WireError(INTERNAL_ERROR, why)))
         await self.writer.drain()
 
@@ -142,6 +144,13 @@ class Bridge:
         if method == "tools/call":
             mirrored |= argument_headers(self.schemas.get(str(named)), _at(params, "arguments"))
         return {"mcp-protocol-version": wire.header_text(version), "mcp-method": wire.header_text(method), **mirrored}
+
+
+async def _events(answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    """Return the data of each event as it comes. An interlock writes it in one line."""
+    async for line in answer.content:
+        if line.startswith(b"data:"):
+            yield line.removeprefix(b"data:").strip()
 
 
 def _read(text: bytes) -> Any:  # noqa: ANN401  any JSON value

@@ -8,7 +8,6 @@ from msgspec import UNSET, Raw, Struct, UnsetType, field
 
 from interlock.core.action import Caller, ProposalSignature
 from interlock.core.errand import Line
-from interlock.core.errors import InterlockError
 from interlock.core.ids import RunId, ToolName
 from interlock.core.outcome import Failed, Refused
 from interlock.core.reason import Reason
@@ -20,7 +19,6 @@ from interlock.door.mcp.tasks import Tasks
 from interlock.door.mcp.upstream import Behind, Looking
 from interlock.door.mcp.wire import (
     CAPABILITY_MISSING,
-    INTERNAL_ERROR,
     INVALID_PARAMS,
     METHOD_NOT_FOUND,
     RESOURCE_NOT_FOUND,
@@ -42,7 +40,9 @@ INSTRUCTIONS = (
     "carried out at once: it says whose consent it waits for, and the same call later returns how it ended. "
     "A refusal is final unless its reason has gone: do not rephrase and try again."
 )
-LISTED_MILLISECONDS = 5_000  # how long a client may keep a list: a contract rarely changes, and a call is judged anew
+KEPT_MILLISECONDS = (
+    5_000  # how long a client may keep such an answer: a contract rarely changes, and a call is judged anew
+)
 _TOLD = {"listChanged": True}
 _SERVER_KEY = "io.modelcontextprotocol/serverInfo"
 
@@ -129,12 +129,9 @@ class Front:
         known = METHODS.get(cast("str", exchange.message.method))
         if known is None or exchange.client.era not in known.eras:
             raise WireError(METHOD_NOT_FOUND, "this method is not there")
-        try:
-            found = await known.does(self, exchange)
-        except InterlockError as down:
-            raise WireError(INTERNAL_ERROR, "this cannot be answered now; try again") from down
+        found = await known.does(self, exchange)
         if exchange.client.era == "stateless":
-            found = {"resultType": "complete", **found, **(_MAY_BE_KEPT if known.listed else {})}
+            found = {"resultType": "complete", **found, **(_MAY_BE_KEPT if known.kept else {})}
         return found
 
     async def force(self, caller: Caller, *, fresh: bool = True) -> Force | None:
@@ -263,31 +260,31 @@ class Method:
 
     does: Callable[[Front, Exchange], Awaitable[dict[str, Any]]]
     eras: tuple[str, ...] = ("handshake", "stateless")
-    listed: bool = False
-    """Whether a client of the stateless era is told for how long it may keep the answer."""
+    kept: bool = False
+    """Whether a client of the stateless era may keep the answer for a while, and is told so."""
     asks: bool = False
     """Whether the client may be asked something before it is answered."""
 
 
 METHODS: Mapping[str, Method] = {
     "initialize": Method(does=Front.initialize, eras=("handshake",)),
-    "server/discover": Method(does=Front.discover, eras=("stateless",), listed=True),
+    "server/discover": Method(does=Front.discover, eras=("stateless",), kept=True),
     "ping": Method(does=Front.ping, eras=("handshake",)),
     "logging/setLevel": Method(does=Front.set_level, eras=("handshake",)),
-    "tools/list": Method(does=Front.list_tools, listed=True),
+    "tools/list": Method(does=Front.list_tools, kept=True),
     "tools/call": Method(does=Front.call_tool, asks=True),
     "tasks/get": Method(does=Front.task, eras=("handshake",)),
     "tasks/result": Method(does=Front.task_result, eras=("handshake",)),
     "tasks/list": Method(does=Front.list_tasks, eras=("handshake",)),
-    "resources/list": Method(does=Front.behind, listed=True),
-    "resources/templates/list": Method(does=Front.behind, listed=True),
-    "resources/read": Method(does=Front.behind, listed=True, asks=True),
+    "resources/list": Method(does=Front.behind, kept=True),
+    "resources/templates/list": Method(does=Front.behind, kept=True),
+    "resources/read": Method(does=Front.behind, kept=True, asks=True),
     "resources/subscribe": Method(does=Front.behind, eras=("handshake",)),
     "resources/unsubscribe": Method(does=Front.behind, eras=("handshake",)),
-    "prompts/list": Method(does=Front.behind, listed=True),
+    "prompts/list": Method(does=Front.behind, kept=True),
     "prompts/get": Method(does=Front.behind, asks=True),
     "completion/complete": Method(does=Front.behind),
 }
 """Every method that is answered. Another one is not there."""
 
-_MAY_BE_KEPT = {"ttlMs": LISTED_MILLISECONDS, "cacheScope": "private"}
+_MAY_BE_KEPT = {"ttlMs": KEPT_MILLISECONDS, "cacheScope": "private"}

@@ -18,6 +18,8 @@ from interlock.door.mcp.wire import INVALID_REQUEST, Message, Params, RequestId,
 
 _SESSION = ""  # there is one
 _UNREAD_BYTES_MAX = 4 * 1024 * 1024  # of a client that does not read
+TOO_LONG = wire.error(None, WireError(INVALID_REQUEST, f"a message has at most {wire.MESSAGE_BYTES_MAX:,} bytes"))
+"""What is said to a line that was not read to its end."""
 REQUESTS_MAX = 64  # under way at once; a client that sends more waits until one has ended
 
 
@@ -40,7 +42,7 @@ class Stdio:
         """Answer line by line until the client closes its end. What has started goes on."""
         async for line in lines:
             if line is None:
-                self._send(wire.error(None, WireError(INVALID_REQUEST, "this line is too long")))
+                self._send(TOO_LONG)
             elif line.strip():
                 await self._hear(line)
             await self.writer.drain()

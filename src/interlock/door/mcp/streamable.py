@@ -139,10 +139,14 @@ class Endpoint:
             return await _wrong(send, None, unsupported(said))
         if not message.is_request:
             return await _wrong(send, None, WireError(INVALID_REQUEST, "only requests and notifications come in"))
-        id, reply = cast("RequestId", message.id), Reply.to(scope, send)
+        id = cast("RequestId", message.id)
         try:
             mirrored(scope, message, meta)
             mirrored_arguments(scope, message, await self._schema_of(caller, message))
+        except WireError as wrong:
+            return await _wrong(send, id, wrong)
+        reply = Reply.to(scope, send)
+        try:
             answering = self.talk.stateless(caller, message, reply.push, self._still(scope))
             # Whoever listens has to be missed; any other call goes on without its client, and ends by itself.
             found = await (while_here(receive, answering) if message.method == LISTEN else answering)

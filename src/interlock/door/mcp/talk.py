@@ -1,19 +1,21 @@
 """One request answered, whatever it came over: with the way back to its client, as its era has it."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import msgspec
 
 from interlock.core.action import Caller
+from interlock.core.errors import InterlockError
 from interlock.door.mcp.client import Client, stateless
 from interlock.door.mcp.front import METHODS, Exchange, Front
 from interlock.door.mcp.line import LEVELS, Answers, Asking, InSession, Waiting
 from interlock.door.mcp.listening import LISTEN, Listening, Still
 from interlock.door.mcp.rounds import Rounds, UnderWay
-from interlock.door.mcp.wire import Message, Params, params_of
+from interlock.door.mcp.wire import INTERNAL_ERROR, Message, Params, WireError, params_of
 from interlock.gateway.call import Gateway
 
 _LEVEL = "io.modelcontextprotocol/logLevel"
@@ -77,6 +79,10 @@ class Talk:
         Raises:
             WireError: what the protocol has an error for.
         """
+        with _unless_away():
+            return await self._stateless(caller, message, push, still)
+
+    async def _stateless(self, caller: Caller, message: Message, push: Push, still: Still) -> dict[str, Any]:
         meta = meta_of(message)
         client, method = stateless(meta), cast("str", message.method)
         if method == LISTEN:
@@ -111,13 +117,15 @@ class Talk:
         Raises:
             WireError: what the protocol has an error for.
         """
-        known = METHODS.get(cast("str", message.method))
-        exchange = Exchange(caller=caller, client=client, message=message, keep_level=keep_level)
-        if known is not None and known.asks:
-            asking = await self._asking(caller, client, meta_of(message), push, level=level)
-            line = InSession(asking=asking, session=session, answers=self.answers)
-            exchange = Exchange(caller=caller, client=client, message=message, asking=asking, line=line)
-        found = await self.front.answer(exchange)
+        known, asking, line = METHODS.get(cast("str", message.method)), None, None
+        with _unless_away():
+            if known is not None and known.asks:
+                asking = await self._asking(caller, client, meta_of(message), push, level=level)
+                line = InSession(asking=asking, session=session, answers=self.answers)
+            exchange = Exchange(
+                caller=caller, client=client, message=message, asking=asking, line=line, keep_level=keep_level
+            )
+            found = await self.front.answer(exchange)
         if message.method == "resources/subscribe":
             self.listening.watch(session, params_of(message, Watched).uri)
         elif message.method == "resources/unsubscribe":
@@ -138,6 +146,19 @@ class Talk:
             progress=token if isinstance(token, str | int) else None,
             level=level if isinstance(level, str) and level in LEVELS else None,
         )
+
+
+@contextmanager
+def _unless_away() -> Generator[None]:
+    """Answer with an error of the protocol where the store, or what is in it, cannot be had.
+
+    Raises:
+        WireError: so it is.
+    """
+    try:
+        yield
+    except InterlockError as away:
+        raise WireError(INTERNAL_ERROR, "this cannot be answered now; try again") from away
 
 
 def meta_of(message: Message) -> Mapping[str, Any]:
