@@ -11,9 +11,16 @@ import jsonschema_rs
 import rfc8785
 from msgspec import Struct
 
+from interlock.contract.weight import Weight, weight_of
 from interlock.core.canonical import Json, JsonObject, canonical
 from interlock.core.errors import InterlockError
-from interlock.core.limits import ARGUMENT_BYTES_MAX, ARGUMENT_DEPTH_MAX, SAFE_INTEGER
+from interlock.core.limits import (
+    ARGUMENT_BYTES_MAX,
+    ARGUMENT_DEPTH_MAX,
+    SAFE_INTEGER,
+    SCHEMA_LOOKS_MAX,
+    SCHEMA_LOOKS_TOLD_MAX,
+)
 from interlock.core.outcome import Wrong
 
 
@@ -38,6 +45,7 @@ class Schema:
     validator: jsonschema_rs.Validator
     names: frozenset[str]
     """The names that the schema itself gives to properties: only these may be told."""
+    weight: Weight
 
     @classmethod
     def compile(cls, source: JsonObject) -> "Schema":
@@ -47,7 +55,7 @@ class Schema:
             InterlockError: it is not a JSON Schema, or it refers to something outside itself.
         """
         strict: dict[str, Any] = {"type": "object", "additionalProperties": False, **source}
-        return cls(strict, _validator(strict), frozenset(_names(strict)))
+        return cls(strict, _validator(strict), frozenset(_names(strict)), weight_of(strict))
 
     @classmethod
     def of_result(cls, source: JsonObject) -> "Schema":
@@ -56,11 +64,11 @@ class Schema:
         Raises:
             InterlockError: it is not a JSON Schema, or it refers to something outside itself.
         """
-        return cls(source, _validator(source), frozenset(_names(source)))
+        return cls(source, _validator(source), frozenset(_names(source)), weight_of(source))
 
     def fits(self, value: Json) -> bool:
-        """Tell whether a value is as the schema says."""
-        return self.validator.is_valid(value)
+        """Tell whether a value is as the schema says. What takes too long to find out is not."""
+        return self.weight.of(value) <= SCHEMA_LOOKS_MAX and self.validator.is_valid(value)
 
     def wrong_at(self, steps: Iterable[object], kind: str) -> Wrong:
         """Say that something is wrong at a place, with those names alone that the schema has."""
@@ -77,8 +85,13 @@ class Schema:
             text = canonical(values)
         except InterlockError:
             return (Wrong(path="$", kind="not_canonical"),)
+        looks = self.weight.of(values)
+        if looks > SCHEMA_LOOKS_MAX:
+            return (Wrong(path="$", kind="too_large"),)
         if self.validator.is_valid(values):
             return Arguments(text=text, values=values)
+        if looks > SCHEMA_LOOKS_TOLD_MAX:
+            return (Wrong(path="$", kind="unfit"),)
         return tuple(_wrong(error, self.names) for error in self.validator.iter_errors(values))
 
 
@@ -108,6 +121,7 @@ _WORDS = {
     "too_deep": "is nested too deeply",
     "too_large": "is too large",
     "type": "is no JSON object",
+    "unfit": "is not as the schema says, and too large to say where",
     "unsafe_integer": "has an integer beyond 2^53 - 1",
 }
 

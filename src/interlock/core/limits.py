@@ -2,6 +2,8 @@
 
 ARGUMENT_BYTES_MAX = 256 * 1024  # what a tool takes fits; more is a file, and a file goes by reference
 ARGUMENT_DEPTH_MAX = 32  # deeper than any tool's schema we saw; parsers recurse
+SCHEMA_LOOKS_MAX = 20_000_000  # of parts of a schema at parts of a value; that many take some tenths of a second
+SCHEMA_LOOKS_TOLD_MAX = 5_000  # where all that is wrong is told: each takes a hundred times as long then
 RESULT_BYTES_MAX = 1024 * 1024  # what goes back to a model; a tool may declare less
 SAID_CHARS_MAX = 2_000  # what a tool says of its failure; more is a log
 BATCH_WRITES_MAX = 64  # a batch is one commit; more would make the first caller wait for the last
