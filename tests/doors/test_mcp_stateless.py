@@ -1,10 +1,9 @@
 """MCP without sessions (2026-07-28): everything stands in the request, and headers that mirror it must agree."""
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from asked_over import VERSION, Heard, Over
@@ -16,13 +15,9 @@ from interlock.contract.ir import Approvals, Tool
 from interlock.core.canonical import Json
 from interlock.core.effect import EffectClass
 from interlock.core.errand import Errand, Performed, Question, Terms
-from interlock.core.errors import StoreClosed, UpstreamFailed
-from interlock.core.ids import ActionId, AgentId, PersonId, Role, TenantId
+from interlock.core.errors import UpstreamFailed
+from interlock.core.ids import ActionId, AgentId, PersonId, Role
 from interlock.core.value import replace
-from interlock.door.mcp import wire
-from interlock.door.mcp.client import Client
-from interlock.door.mcp.talk import Talk
-from interlock.door.mcp.wire import WireError
 from interlock.gateway import access
 from interlock.gateway.consent import agree
 from interlock.gateway.resume import resume
@@ -111,31 +106,6 @@ async def test_a_name_in_a_header_must_be_that_of_the_body(world: World) -> None
         assert heard.status == status, name
         assert (await over.post(message, {**headers, "mcp-name": name, "accept": EVENTS_FIRST})).status == status, name
     assert len(world.tool.performed) == 1
-
-
-class Away:
-    """A store that does not answer."""
-
-    def for_tenant(self, tenant: TenantId) -> Any:
-        raise StoreClosed("the store is away", fix="look at it")
-
-
-@pytest.mark.parametrize("method", ["tools/list", "tools/call", "resources/read", "subscriptions/listen"])
-async def test_a_store_that_is_away_is_told_in_the_words_of_the_protocol(world: World, method: str) -> None:
-    gateway = replace(world.gateway, store=cast("Any", Away()))
-    caller, talk = world.caller(), Talk.of(gateway)
-    params: dict[str, Any] = {"name": MAIL, "uri": "file:///a", "notifications": {}, "_meta": ENVELOPE}
-    message = wire.read(json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode())
-    with pytest.raises(WireError) as stateless:
-        await talk.stateless(caller, message, lambda _: True)
-    assert stateless.value.code == wire.INTERNAL_ERROR
-    if method != "subscriptions/listen":
-        client = Client(era="handshake", version="2025-11-25")
-        with pytest.raises(WireError) as in_session:
-            await talk.in_session(
-                caller, client, message, lambda _: True, session="", level="info", keep_level=lambda _: None
-            )
-        assert in_session.value.code == wire.INTERNAL_ERROR
 
 
 @pytest.mark.parametrize("method", ["initialize", "ping", "logging/setLevel", "resources/subscribe", "no/such"])
