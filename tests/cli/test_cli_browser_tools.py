@@ -25,7 +25,7 @@ def test_an_action_is_published_called_and_seen_and_its_password_is_nowhere(
         monkeypatch.setenv("INTERLOCK_BROWSER_UNSAFE_NO_SANDBOX", "1")
     told = ""
     with shop_site() as site:
-        site.asks_who = site.shows_password = True
+        site.asks_who, site.shows = True, f"<p>You are robot, with {PASSWORD}</p>"
         shutil.copy(CODE / "shop.yaml", "shop.yaml")
         text = (CODE / "contract.yaml").read_text(encoding="utf-8").replace("default", on_file.tenant)
         text = text.replace('{ url: { dev: "https://shop.example.com" } }', f'{{ url: "{site.url()}", private: true }}')

@@ -101,7 +101,7 @@ class Shop:
     tools: Performers
 
     async def publish(
-        self, text: str = REFUND, tool: str = "", *, name: str = "refund", seconds: int = 8
+        self, text: str = REFUND, tool: str = "", *, name: str = "refund", seconds: int = 16
     ) -> Publication:
         (self.folder / "shop.yaml").write_text(text, encoding="utf-8")
         contract = a_page_contract(name, f", timeout: {seconds}s{tool}", self.site.url())

@@ -48,8 +48,12 @@ class Site:
     """At the end of the page that says that it was refunded."""
     elsewhere: str = ""
     """Where it leads to in place of the form."""
+    leads_to: str = ""
+    """Where a refund leads to."""
     asks_who: bool = False
-    shows_password: bool = False
+    password: str = PASSWORD
+    shows: str = ""
+    """At the end of every page."""
     refunds: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
     asked: list[str] = field(default_factory=list[str])
     heads: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
@@ -69,13 +73,14 @@ class Site:
         if self.elsewhere and parts[-1] == "refund":
             return 302, "", {"Location": self.elsewhere}
         text = FORM if parts[-1] == "refund" else ORDER
-        shown = f"<p>Logged in with {PASSWORD}</p>" if self.shows_password else ""
-        page = text.format(order=html.escape(parts[1]), more=self.more, end=self.end + shown)
+        page = text.format(order=html.escape(parts[1]), more=self.more, end=self.end) + self.shows
         return 200, self.change(page), {}
 
     def refund(self, path: str, form: dict[str, str]) -> tuple[int, str, dict[str, str]]:
         self.refunds.append(form)
         order = path.split("/")[2]
+        if self.leads_to:
+            return 302, "", {"Location": self.leads_to}
         page = DONE.format(number=7000 + len(self.refunds), order=order, amount=form.get("amount"))
         return self.answer, page + self.after, {}
 
@@ -99,10 +104,12 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", "0"))).decode()
         form = {name: values[0] for name, values in parse_qs(body, keep_blank_values=True).items()}
         if self.path == "/login":
-            if form.get("password") != PASSWORD:
+            if form.get("password") != self.site.password:
                 return self._send(403, "<h1>No</h1>", {})
             return self._send(302, "", {"Location": "/orders/1", "Set-Cookie": "session=s3ss; HttpOnly"})
         if self.path.endswith("/refund"):
+            if self.site.slow is not None:
+                self.site.slow.wait(20)
             return self._send(*self.site.refund(self.path, form))
         self._send(204, "", {})
 

@@ -74,8 +74,12 @@ class Engine:
     _pid: int = 0
     _leaving: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
 
-    async def context(self, options: Mapping[str, Any]) -> BrowserContext:
+    async def context(self, options: Mapping[str, Any], *, seconds: float) -> BrowserContext:
         """Make a context that shares nothing with any other.
+
+        Args:
+            options: as Playwright takes them.
+            seconds: how long a browser that runs may take for it, before it counts as hung.
 
         Raises:
             UpstreamFailed: there is no browser, or it does not start.
@@ -83,7 +87,7 @@ class Engine:
         for again in (True, False):
             browser = await self._running()
             try:
-                async with asyncio.timeout(BROWSER_START_SECONDS_MAX):
+                async with asyncio.timeout(seconds):
                     return await browser.new_context(**options)
             except (Error, TimeoutError) as error:
                 if isinstance(error, Error) and browser.is_connected():

@@ -58,7 +58,8 @@ async def _where_it_shows(page: Page, secret: Secret) -> list[Locator] | None:
             return None  # it is about to go elsewhere
         if scrub.text(said) != said and not shown:
             return None
-        found += shown
+        # The feet of its letters may stand out of an element that is part of a line, and not out of the line.
+        found += [each for text in shown for each in (text, text.locator("xpath=.."))]
         found += [each async for each in _inputs(frame.locator(INPUTS), scrub)]
     return found
 

@@ -14,7 +14,7 @@ from playwright.async_api import BrowserContext
 from interlock.core.canonical import Json
 from interlock.core.errand import Errand, Performed, Terms
 from interlock.core.errors import UpstreamFailed, UpstreamSilent
-from interlock.core.limits import PICTURE_WIDTH
+from interlock.core.limits import BROWSER_SHARE_OF_TIME, PICTURE_WIDTH
 from interlock.core.reason import Reason
 from interlock.ports import Performer
 from interlock.tool.browser_engine import BrowserSettings, Engine
@@ -70,6 +70,7 @@ class BrowserTool:
             UpstreamSilent: it was, and what came of it is not as expected.
         """
         visit = Visit(plan=self.plan, arguments=json.loads(errand.arguments), secret=errand.secret)
+        visit.begun = asyncio.get_running_loop().time()
         try:
             result = await self._in_context(errand, waiting, visit)
         except Unexpected as found:
@@ -100,7 +101,8 @@ class BrowserTool:
         await proxy.begin()
         context: BrowserContext | None = None
         try:
-            context = await self.engine.context(self._options(errand, proxy))
+            seconds = self.plan.seconds * BROWSER_SHARE_OF_TIME / 2
+            context = await self.engine.context(self._options(errand, proxy), seconds=seconds)
             how, secret = self.plan.log_in, errand.secret
             if how is not None and how.how == "cookie" and secret is not None:
                 url = self.plan.origin

@@ -32,8 +32,10 @@ class Visit:
     gate: Gate = field(init=False)
     pictures: list[Picture] = field(default_factory=list[Picture])
     pressed: bool = False
-    until: float = 0.0
-    """On the clock of the loop, when it is given up."""
+    at_work: bool = False
+    """Whether it has logged in. Of a page to log in on no picture is taken."""
+    begun: float = 0.0
+    """On the clock of the loop."""
     context: BrowserContext = field(init=False)
     page: Page = field(init=False)
     may_press: Callable[[], None] = field(init=False)
@@ -41,6 +43,11 @@ class Visit:
 
     def __post_init__(self) -> None:
         self.gate = Gate(plan=self.plan)
+
+    @property
+    def _left(self) -> float:
+        """How many seconds are left until it is given up."""
+        return self.begun + self.plan.seconds * BROWSER_SHARE_OF_TIME - asyncio.get_running_loop().time()
 
     @property
     def _appears(self) -> float:
@@ -61,12 +68,10 @@ class Visit:
         steps = asyncio.ensure_future(self._steps())
         stirred = asyncio.ensure_future(self.gate.stirred.wait())
         try:
-            until = self.plan.seconds * BROWSER_SHARE_OF_TIME
-            self.until = asyncio.get_running_loop().time() + until
-            await asyncio.wait({steps, stirred}, timeout=until, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({steps, stirred}, timeout=max(0, self._left), return_when=asyncio.FIRST_COMPLETED)
             self.gate.check()
             if not steps.done():
-                what = f"it took longer than {until:g} s"
+                what = f"it took longer than {self.plan.seconds * BROWSER_SHARE_OF_TIME:g} s"
                 raise Unexpected(what, fix="look at the page, or allow a longer `timeout`", reason=Reason.TIMEOUT)
             try:
                 return steps.result()
@@ -85,6 +90,7 @@ class Visit:
         plan = self.plan
         if plan.log_in is not None and plan.log_in.how == "form":
             await self._log_in(plan.log_in)
+        self.at_work = True
         await self._open(plan.address(self.arguments))
         await expected(self.page, plan.expect, self.arguments, seconds=self._appears)
         if plan.submit:
@@ -172,8 +178,8 @@ class Visit:
         self.may_press()
         self.gate.sends = self.pressed = True
         await button.click(timeout=self._appears * 1_000)
-        left = self.until - asyncio.get_running_loop().time() - _SPARE_SECONDS
-        await expected(self.page, plan.then, self.arguments, seconds=max(left, _SPARE_SECONDS))
+        seconds = max(self._left - _SPARE_SECONDS, _SPARE_SECONDS)
+        await expected(self.page, plan.then, self.arguments, seconds=seconds)
 
     async def _seen(self, moment: Moment, *, must: bool = False) -> None:
         """Take a picture.
@@ -181,7 +187,7 @@ class Visit:
         Raises:
             Unexpected: there must be one, and there is none.
         """
-        if any(each.moment == moment for each in self.pictures):
+        if not self.at_work or any(each.moment == moment for each in self.pictures):
             return
         picture = None
         with suppress(Error, TimeoutError):

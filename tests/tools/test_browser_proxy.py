@@ -1,0 +1,102 @@
+"""The only way out of a browser: hosts that are allowed, and addresses that may be reached, whoever asks."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from interlock.tool.browser_plan import Addresses
+from interlock.tool.browser_proxy import Proxy
+from loopback import http
+from tools.http_peer import Peer, serving
+
+pytestmark = pytest.mark.anyio
+
+
+@asynccontextmanager
+async def a_proxy(*allowed: Addresses) -> AsyncGenerator[tuple[Proxy, list[str]]]:
+    refused: list[str] = []
+    proxy = Proxy(allowed=allowed, refused=refused.append)
+    await proxy.begin()
+    try:
+        yield proxy, refused
+    finally:
+        await proxy.end()
+
+
+async def said(proxy: Proxy, question: str) -> str:
+    """What comes back on a connection of its own, until it ends."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+    writer.write(question.encode())
+    async with asyncio.timeout(5):
+        answer = await reader.read()
+    writer.close()
+    return answer.decode()
+
+
+def shop(peer: Peer, *, private: bool = True, path: str = "/") -> Addresses:
+    return Addresses(origin=peer.url(""), path=path, private=private)
+
+
+@pytest.fixture
+async def peer(anyio_backend: str) -> AsyncGenerator[Peer]:
+    async with serving(Peer()) as found:
+        found.answer = lambda _: http("200 OK", b"hello")
+        found.closes = True
+        yield found
+
+
+async def test_what_is_allowed_is_asked_once_on_each_connection(peer: Peer) -> None:
+    async with a_proxy(shop(peer)) as (proxy, refused):
+        one = (
+            f"GET {peer.url('/a?b=1')} HTTP/1.1\r\nHost: x\r\nProxy-Authorization: p\r\nConnection: keep-alive\r\n\r\n"
+        )
+        answer = await said(proxy, one + one)
+    assert answer.startswith("HTTP/1.1 200 OK\r\n")
+    assert answer.endswith("hello")
+    assert "Connection: close" in answer
+    assert [question.split(b"\r\n\r\n")[0] for question in peer.questions] == [
+        b"GET /a?b=1 HTTP/1.1\r\nHost: x\r\nConnection: close"
+    ]
+    assert refused == []
+
+
+@pytest.mark.parametrize(
+    ("question", "named"),
+    [
+        ("GET http://evil.example/ HTTP/1.1\r\n\r\n", "http://evil.example"),
+        ("CONNECT evil.example:443 HTTP/1.1\r\n\r\n", "https://evil.example"),
+        ("CONNECT {host} HTTP/1.1\r\n\r\n", "https://{host}"),
+        ("GET http://{host}/p/ HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n", "http://{host}"),
+        ("GET http://{host}/q HTTP/1.1\r\n\r\n", "http://{host}"),
+        ("GET http://{host}/p/../q HTTP/1.1\r\n\r\n", "http://{host}"),
+        ("GET http://{host}@evil.example/p/ HTTP/1.1\r\n\r\n", "http://{host}@evil.example"),
+        ("GET /p/ HTTP/1.1\r\nHost: {host}\r\n\r\n", "/p/://"),
+    ],
+)
+async def test_what_is_not_allowed_is_connected_to_by_nobody(peer: Peer, question: str, named: str) -> None:
+    host = f"127.0.0.1:{peer.port}"
+    async with a_proxy(shop(peer, path="/p/")) as (proxy, refused):
+        assert (await said(proxy, question.replace("{host}", host))).startswith("HTTP/1.1 403 ")
+    assert refused == [named.replace("{host}", host)]
+    assert peer.connections == 0
+
+
+async def test_a_name_that_leads_to_this_machine_leads_nowhere(peer: Peer) -> None:
+    allowed = Addresses(origin=f"http://localhost:{peer.port}", path="/")
+    async with a_proxy(allowed) as (proxy, refused):
+        answer = await said(proxy, f"GET http://localhost:{peer.port}/ HTTP/1.1\r\n\r\n")
+    assert answer.startswith("HTTP/1.1 403 ")
+    assert refused == ["localhost, which is not outside"]
+    assert peer.connections == 0
+
+
+async def test_a_tunnel_carries_bytes_both_ways_until_it_ends(peer: Peer) -> None:
+    allowed = Addresses(origin=f"https://127.0.0.1:{peer.port}", path="/", private=True)
+    async with a_proxy(allowed) as (proxy, _):
+        answer = await said(
+            proxy, f"CONNECT 127.0.0.1:{peer.port} HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\nConnection: close\r\n\r\n"
+        )
+    assert answer.startswith("HTTP/1.1 200 Connected\r\n\r\nHTTP/1.1 200 OK")
+    assert answer.endswith("hello")
