@@ -23,6 +23,9 @@ class LoginServer:
     """Lets in whoever shows a token that it has issued. What it says of itself can be changed, member by member."""
 
     folder: Path
+    mints: Callable[[Fields], str] | None = None
+    """Makes the text of an access token, given what was asked for it."""
+    keys: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     words: list[str] = field(default_factory=lambda: ["new"])
     resource: Changes = field(default_factory=Changes)
     """What the protected resource says instead; `None` takes a member away."""
@@ -75,9 +78,11 @@ class LoginServer:
         known: Mapping[str, Callable[[Fields], bytes]] = {
             "/.well-known/oauth-protected-resource/mcp": self._resource,
             "/.well-known/oauth-authorization-server": self._authority,
+            "/.well-known/openid-configuration": self._authority,
+            "/keys": lambda _: _json({"keys": self.keys}),
             "/authorize": self._authorize,
             "/token": self._token,
-            "/register": lambda _: _json({"client_id": "registered"}, "201 Created"),
+            "/register": self._register,
         }
         return known[parts.path](fields) if parts.path in known else http("404 Not Found")
 
@@ -106,10 +111,14 @@ class LoginServer:
             "authorization_endpoint": f"{self.base}/authorize",
             "token_endpoint": f"{self.base}/token",
             "registration_endpoint": f"{self.base}/register",
+            "jwks_uri": f"{self.base}/keys",
             "code_challenge_methods_supported": ["S256"],
             "authorization_response_iss_parameter_supported": True,
         }
         return _changed(about, self.authority)
+
+    def _register(self, fields: Fields) -> bytes:
+        return _json({**json.loads(fields["registers"]), "client_id": "registered"}, "201 Created")
 
     def _authorize(self, fields: Fields) -> bytes:
         code = f"code-{len(self._codes) + 1}"
@@ -135,7 +144,8 @@ class LoginServer:
 
     def _issued(self, fields: Fields) -> bytes:
         number = len(self.asked)
-        token: dict[str, Any] = {"access_token": f"access-token-{number}", "token_type": "Bearer"}
+        text = self.mints(fields) if self.mints is not None else f"access-token-{number}"
+        token: dict[str, Any] = {"access_token": text, "token_type": "Bearer"}
         self.good.add(token["access_token"])
         if self.expires_in is not None:
             token["expires_in"] = self.expires_in

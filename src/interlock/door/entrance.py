@@ -45,6 +45,8 @@ class Entrance:
     """The names that this server is reached by, without ports."""
     rates: Rates = field(default_factory=Rates)
     issuers: Issuers = field(default_factory=Issuers)
+    behind_tls: bool = False
+    """Whether a proxy in front of this server speaks TLS to the world."""
 
     def from_here(self, scope: Scope) -> bool:
         """Whether a request names this server, and comes from no page of another one."""
@@ -135,7 +137,7 @@ class Entrance:
     async def _by_an_issuer(self, scope: Scope, text: str) -> tuple[Bearer | NotKnown, Instant]:
         """Say whom an issuer vouches for. Its word names no tenant, so the request does."""
         tenant = header(scope, TENANT) or "default"
-        if not _TENANT.fullmatch(tenant):
+        if not TENANT_NAME.fullmatch(tenant):
             return NO_TENANT, Instant(0)
         rows = await self.gateway.store.for_tenant(TenantId(tenant)).read(Needs())
         boot = self.gateway.clock.boot()
@@ -157,7 +159,7 @@ CHALLENGE = (b"www-authenticate", b'Bearer realm="interlock", error="invalid_tok
 TENANT = b"interlock-tenant"
 """The header that says whose door the word of an issuer is held against. A token of ours says it itself."""
 
-_TENANT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
+TENANT_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
 
 NO_TENANT = NotKnown(
     wrong=Wrong.MALFORMED, why="what is named is no tenant", fix="send the name of one: `Interlock-Tenant: NAME`"

@@ -43,7 +43,7 @@ async def _serve(typed: Typed, gateway: Gateway) -> int:
     await _may_be_open(gateway, given.host, tls=given.cert is not None or given.behind_tls)
     names = LOOPBACK_NAMES | {given.host} | set(given.name or ())
     to_standard_error()
-    served = server_of(gateway, frozenset(names))
+    served = server_of(gateway, frozenset(names), behind_tls=given.behind_tls)
     config = uvicorn.Config(
         served,
         http="auto",

@@ -14,6 +14,7 @@ from interlock.door.http.api import Api
 from interlock.door.http.problem import later, no_route
 from interlock.door.http.routes import ROUTES
 from interlock.door.http.watch import Watches
+from interlock.door.mcp.protected import MCP, PLACES, described
 from interlock.door.mcp.streamable import Endpoint
 from interlock.gateway.call import Gateway
 
@@ -40,7 +41,7 @@ class Server:
         if scope["type"] != "http":
             return await send({"type": "websocket.close", "code": 1008})
         path = scope["path"]
-        if path == "/mcp":
+        if path == MCP or path in PLACES:
             return await self._mcp(scope, receive, send)
         if path.startswith("/v1/"):
             return await self.api(scope, receive, send)
@@ -51,9 +52,14 @@ class Server:
         return await no_route().answer(send)
 
     async def _mcp(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer over MCP; in the words of HTTP where the store is away before it is known who asks."""
+        """Answer over MCP, or who issues tokens for it; in the words of HTTP where the store is away before it is known who asks."""
         try:
-            await self.mcp(scope, receive, send)
+            if scope["path"] == MCP:
+                return await self.mcp(scope, receive, send)
+            about = await described(self.entrance, scope) if scope["method"] == "GET" else None
+            if about is None:
+                return await no_route().answer(send)
+            return await answer(send, 200, about)
         except InterlockError as down:
             _LOG.warning("a request could not be answered: %s", type(down).__name__)
             await later("this cannot be answered now").answer(send)
@@ -89,9 +95,9 @@ class Server:
         await send({"type": "lifespan.shutdown.complete"})
 
 
-def server_of(gateway: Gateway, names: frozenset[str]) -> Server:
-    """Make a server that is reached by these names."""
-    return server_behind(Entrance(gateway=gateway, names=names))
+def server_of(gateway: Gateway, names: frozenset[str], *, behind_tls: bool = False) -> Server:
+    """Make a server that is reached by these names, maybe behind a proxy that speaks TLS."""
+    return server_behind(Entrance(gateway=gateway, names=names, behind_tls=behind_tls))
 
 
 def server_behind(entrance: Entrance) -> Server:

@@ -17,7 +17,7 @@ from interlock.core.action import Caller
 from interlock.core.canonical import JsonObject
 from interlock.core.ids import AgentId, PrincipalId, RunId, ToolName
 from interlock.door.asgi import Receive, Scope, Send, TooLarge, answer, body_of, header, while_here
-from interlock.door.entrance import CHALLENGE, Entrance, TooOften, is_for_others
+from interlock.door.entrance import Entrance, TooOften, is_for_others
 from interlock.door.mcp import wire
 from interlock.door.mcp.client import (
     HANDSHAKE_VERSIONS,
@@ -34,6 +34,7 @@ from interlock.door.mcp.client import (
 from interlock.door.mcp.front import Initialize
 from interlock.door.mcp.listening import LISTEN, Still
 from interlock.door.mcp.mirror import Called, mirrored, mirrored_arguments
+from interlock.door.mcp.protected import challenge
 from interlock.door.mcp.reply import Reply
 from interlock.door.mcp.talk import LEVEL_UNSAID, Talk, meta_of
 from interlock.door.mcp.wire import (
@@ -89,12 +90,12 @@ class Endpoint:
         # What is posted is held against the door of now once it is known what it is.
         bearer = await self.entrance.bearer(scope, fresh=scope["method"] != "POST")
         if isinstance(bearer, NotKnown):
-            return await _not_let_in(send, bearer)
+            return await self._not_let_in(scope, send, bearer)
         if isinstance(bearer, TooOften):
             return await _refuse(send, 429, TooOften.WHY, (bearer.retry_after,))
         caller = await self._caller(scope, bearer)
         if isinstance(caller, NotKnown):
-            return await _not_let_in(send, caller)
+            return await self._not_let_in(scope, send, caller)
         if scope["method"] == "POST":
             return await self._posted(scope, receive, send, caller)
         if scope["method"] == "GET":
@@ -102,6 +103,11 @@ class Endpoint:
         if scope["method"] == "DELETE":
             return await self._end_session(scope, send, caller)
         return await _refuse(send, 405, "messages come by POST", ((b"allow", b"GET, POST, DELETE"),))
+
+    async def _not_let_in(self, scope: Scope, send: Send, why: NotKnown) -> None:
+        others = is_for_others(why)
+        more = () if others else (await challenge(self.entrance, scope, why),)
+        await _refuse(send, 403 if others else 401, f"{why.why}; {why.fix}", more)
 
     async def _caller(self, scope: Scope, bearer: Bearer) -> Caller | NotKnown:
         agent, behalf = header(scope, b"interlock-agent"), header(scope, b"interlock-for")
@@ -123,7 +129,7 @@ class Endpoint:
         except WireError as wrong:
             return await answer(send, 400, wire.error(wire.id_of(raw), wrong))
         if not judged_as_it_starts(message) and not await self.entrance.still(scope):
-            return await _not_let_in(send, _GONE)
+            return await self._not_let_in(scope, send, _GONE)
         said = header(scope, b"mcp-protocol-version")
         if said in STATELESS_VERSIONS or VERSION_KEY in meta or message.method == "server/discover":
             return await self._stateless(scope, receive, send, caller, message, meta)
@@ -312,8 +318,3 @@ async def _wrong(send: Send, id: RequestId | None, wrong: WireError) -> None:
 
 async def _refuse(send: Send, status: int, says: str, more: tuple[tuple[bytes, bytes], ...] = ()) -> None:
     await answer(send, status, wire.error(None, WireError(INVALID_REQUEST, says)), more=more)
-
-
-async def _not_let_in(send: Send, why: NotKnown) -> None:
-    status, more = (403, ()) if is_for_others(why) else (401, (CHALLENGE,))
-    await _refuse(send, status, f"{why.why}; {why.fix}", more)
