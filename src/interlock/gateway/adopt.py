@@ -13,6 +13,7 @@ from interlock.gateway.doors import Operator, changed
 from interlock.gateway.history import key_of, own
 from interlock.gateway.rotate import signed_rotation
 from interlock.ledger import change
+from interlock.ledger.entrance import ended
 from interlock.ledger.gap import Gap, copied, declaring, gap_of
 from interlock.ledger.reading import read
 from interlock.ledger.rotation import Chain, beyond, chain_of, detail, rotation_of
@@ -46,6 +47,15 @@ class Adopted:
     compared: Compared
     known: Head
     door: Door
+    out: "Out"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Out:
+    """How many tokens, and roles for a while, have ended with an adoption."""
+
+    tokens: int = 0
+    rights: int = 0
 
 
 def restored(rows: Rows, *, by: Operator, copy: Head) -> tuple[Changes, None]:
@@ -161,6 +171,7 @@ async def adopt(
     *,
     lost: int | None = None,
     nothing_newer: bool = False,
+    keep_tokens: bool = False,
 ) -> Adopted:
     """Take on a ledger as it is, and let actions start again. What is lost is declared in an entry.
 
@@ -171,6 +182,8 @@ async def adopt(
         notes: the signed heads at hand: anchors, and those of receipts.
         lost: how many entries that person knows to be lost, where any are.
         nothing_newer: that person's word that nobody holds anything newer than this ledger.
+        keep_tokens: that person's word that no token was revoked, and no role taken back, in what may be lost. Without
+            it all of them end: a head shows what was there, and never that nothing came after it.
 
     Raises:
         NotPermitted: there is nothing to adopt, or the person has not said what they take on.
@@ -179,10 +192,19 @@ async def adopt(
     while True:
         compared = await compare(store, secrets, notes)
         known = _known(compared, lost, nothing_newer=nothing_newer)
-        turn = partial(_adopted, compared=compared, known=known, by=by, secrets=secrets, tenant=store.tenant)
-        door = (await store.write(Needs(), turn)).answer
-        if door is not None:
-            return Adopted(compared=compared, known=known, door=door)
+        turn = partial(
+            _adopted,
+            compared=compared,
+            known=known,
+            by=by,
+            secrets=secrets,
+            tenant=store.tenant,
+            end=not keep_tokens,
+        )
+        answer = (await store.write(Needs(), turn)).answer
+        if answer is not None:
+            door, out = answer
+            return Adopted(compared=compared, known=known, door=door, out=out)
 
 
 def _known(compared: Compared, lost: int | None, *, nothing_newer: bool) -> Head:
@@ -218,18 +240,21 @@ def _known(compared: Compared, lost: int | None, *, nothing_newer: bool) -> Head
 
 
 def _adopted(
-    rows: Rows, *, compared: Compared, known: Head, by: Operator, secrets: Secrets, tenant: TenantId
-) -> tuple[Changes, Door | None]:
+    rows: Rows, *, compared: Compared, known: Head, by: Operator, secrets: Secrets, tenant: TenantId, end: bool
+) -> tuple[Changes, tuple[Door, Out] | None]:
     if (rows.entries, rows.door.epoch) != (compared.size, compared.epoch):
         return Changes(), None  # it went on meanwhile: compare again
     adopted = change.adoption_ends(rows.now)
-    door = replace(rows.door, epoch=rows.door.epoch + 1, restored=False, adopted=adopted)
-    told = change.adopted(known, shared=min(compared.shared, known.size))
+    tokens = sum(rows.now < one.ends_at for one in rows.door.credentials.values())
+    out = Out(tokens=tokens, rights=sum(rows.now < one.until for one in rows.door.rights)) if end else Out()
+    left = ended(rows.door, rows.now) if end else rows.door
+    door = replace(left, epoch=rows.door.epoch + 1, restored=False, adopted=adopted)
+    told = change.adopted(known, shared=min(compared.shared, known.size), tokens_end=end)
     if compared.generation <= door.generation:
-        return changed(rows, door, by, Kind.ADOPTED, told), door
+        return changed(rows, door, by, Kind.ADOPTED, told), (door, out)
     # In what is lost the key was rotated. The older one must not go on: there it signs nothing any more.
     rotation = signed_rotation(rows, secrets, tenant, to=compared.generation)
     door = replace(door, generation=rotation.generation)
     rotated = changed(rows, door, by, Kind.ROTATED, detail(rotation, why=Kind.ADOPTED.value))
     both = (*rotated.entries, *changed(rows, door, by, Kind.ADOPTED, told).entries)
-    return replace(rotated, entries=both), door
+    return replace(rotated, entries=both), (door, out)

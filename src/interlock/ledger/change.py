@@ -112,13 +112,14 @@ def restored(copy: Head) -> Detail:
     return {"entries": copy.size, "root": copy.root.hex()}
 
 
-def adopted(known: Head, *, shared: int) -> Detail:
-    """Say which head was the last that is known outside, and how many of its entries this ledger has."""
+def adopted(known: Head, *, shared: int, tokens_end: bool) -> Detail:
+    """Say which head was the last that is known outside, how many of its entries this ledger has, and who is out."""
     return {
         "entries": known.size,
         "root": known.root.hex(),
         "shared": shared,
         "lost": max(0, known.size - shared),
+        **({"tokens": "ended"} if tokens_end else {}),
     }
 
 
@@ -199,7 +200,9 @@ def _turned(door: Door, line: ChangeLine) -> Door:
         case Kind.RESTORED:
             return replace(door, restored=True)
         case Kind.ADOPTED:
-            return replace(door, restored=False, adopted=adoption_ends(Instant(line.at)))
+            at = Instant(line.at)
+            left = entrance.ended(door, at) if detail.get("tokens") == "ended" else door
+            return replace(left, restored=False, adopted=adoption_ends(at))
         case _:
             return _keys_turned(door, line)
 

@@ -114,6 +114,12 @@ def replaced(door: Door, new: Credential, at: Instant, *, replaces: CredentialId
     return replace(door, credentials=with_issued(known, new, at))
 
 
+def ended(door: Door, at: Instant) -> Door:
+    """Return a door that nobody comes in at with what was issued or given for a while before."""
+    known = {id: replace(one, expires_at=min(one.expires_at, at)) for id, one in door.credentials.items()}
+    return replace(door, credentials=known, rights=())
+
+
 def _credential_turned(door: Door, line: ChangeLine) -> Door:
     at, detail = Instant(line.at), line.detail
     id = CredentialId(str(detail["credential"]))

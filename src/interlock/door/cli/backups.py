@@ -10,7 +10,7 @@ from interlock.core.action import ActionState
 from interlock.core.effect import Mode
 from interlock.core.errors import UsageWrong
 from interlock.core.ids import Instant, TenantId
-from interlock.core.wording import count_entries
+from interlock.core.wording import count, count_entries
 from interlock.door.cli.advice import ADOPT, as_typed
 from interlock.door.cli.outside import kept_outside
 from interlock.door.cli.person import operator
@@ -138,6 +138,7 @@ async def adopted(typed: Typed) -> int:
             outside.heads(key_of(here.store, secrets, 1).origin),
             lost=given.lost,
             nothing_newer=given.nothing_newer,
+            keep_tokens=given.keep_tokens,
         )
         waits = {state: await _count(here, state) for state in (ActionState.STARTED, ActionState.PARKED)}
     _show(typed, done, waits)
@@ -146,6 +147,14 @@ async def adopted(typed: Typed) -> int:
 
 async def _count(here: Session, state: ActionState) -> int:
     return len(await here.store.actions(Wanted(states=frozenset({state}), limit=10_000)))
+
+
+def _out(done: Adopted) -> str:
+    """Say who has to be let in anew."""
+    tokens, rights = done.out.tokens, done.out.rights
+    said = [count(tokens, "token", "tokens")] if tokens else []
+    said += [count(rights, "role for a while", "roles for a while")] if rights else []
+    return " and ".join(said)
 
 
 def _show(typed: Typed, done: Adopted, waits: dict[ActionState, int]) -> None:
@@ -161,6 +170,7 @@ def _show(typed: Typed, done: Adopted, waits: dict[ActionState, int]) -> None:
         ("epoch", done.door.epoch),
         ("under way", f"{flying}: never sent again; `interlock attend` makes them uncertain" if flying else ""),
         ("waiting", f"{parked}: each needs a new yes, and may have been done already" if parked else ""),
+        ("out", _out(done)),
         ("from now on", "actions start again"),
     ]
     data: dict[str, Any] = {
@@ -172,8 +182,14 @@ def _show(typed: Typed, done: Adopted, waits: dict[ActionState, int]) -> None:
         "epoch": done.door.epoch,
         "under_way": flying,
         "waiting": parked,
+        "ended": {"tokens": done.out.tokens, "rights": done.out.rights},
     }
     typed.screen.show(data, block(pairs, typed.screen.width))
+    if done.out.tokens or done.out.rights:
+        typed.screen.note(
+            "what was revoked or taken back after the backup would be good again, so all of before has ended: issue "
+            "others, `interlock token new NAME --workflow W --env E --expires 90d`, and look at `interlock issuer list`"
+        )
     if compared.lost:
         typed.screen.note(
             "what was done in the lost entries is in nobody's budget, and a call that repeats it is a new call: let "

@@ -81,9 +81,13 @@ RECORD: tuple[Command, ...] = (
             arg("--receipt", action="append", metavar="FILE", help="a receipt that a caller kept, as JSON"),
             arg("--lost", type=int, metavar="N", help="you know that N entries are lost"),
             arg("--nothing-newer", action="store_true", help="you know that nobody holds a newer head or receipt"),
+            arg(
+                "--keep-tokens", action="store_true", help="you know that no token was revoked, and no role taken back"
+            ),
             *WHO,
         ),
-        more="What was agreed to, started or asked for before needs a person again: it may have been done.",
+        more="What was agreed to, started or asked for before needs a person again: it may have been done. Tokens of "
+        "before, and roles for a while, end.",
     ),
     Command(
         name="backup",

@@ -52,7 +52,7 @@ class Server:
         return await no_route().answer(send)
 
     async def _mcp(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer over MCP, or who issues tokens for it; in the words of HTTP where the store is away before it is known who asks."""
+        """Answer over MCP, and who issues tokens for it; in the words of HTTP where the store is away at the door."""
         try:
             if scope["path"] == MCP:
                 return await self.mcp(scope, receive, send)
