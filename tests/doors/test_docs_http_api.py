@@ -12,6 +12,7 @@ from served import Served
 
 from interlock.contract.ir import Approvals
 from interlock.core.ids import ActionId, PersonId, Role
+from interlock.core.reason import Reason
 from interlock.door.http.problem import KINDS
 from interlock.door.http.routes import ROUTES
 from interlock.gateway.consent import agree
@@ -38,6 +39,12 @@ def test_the_code_of_the_page_is_a_piece_of_the_file() -> None:
 def test_the_page_names_every_kind_of_problem_with_its_status() -> None:
     told = dict(re.findall(r"^\| `([a-z-]+)` \| ([0-9]{3})", PAGE, re.MULTILINE))
     assert told == {name: str(kind.status) for name, kind in KINDS.items()}
+
+
+def test_the_page_names_every_reason() -> None:
+    table = PAGE.partition("| reason |")[2].partition("\n\n")[0]
+    told = re.findall(r"`([a-z_]+)`", "".join(re.findall(r"^\|([^|]*)\|", table, re.MULTILINE)))
+    assert sorted(told) == sorted(reason.value for reason in Reason)
 
 
 def test_the_page_names_every_route() -> None:

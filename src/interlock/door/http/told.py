@@ -3,8 +3,8 @@
 200 means that it was done, and nothing else does. What is written down and is not done, or is not known to be, has 202:
 it waits, it is a suggestion, or nobody knows how it ended. Nobody is to repeat that on their own, as one does a status
 above 500. What says no is a problem: 403, or 422 where the arguments do not fit, 409 where the key belongs to another
-call, 503 where the same call may be made again in a moment. What the tool failed at has 424, so that no proxy takes it
-for a failure of this server and sends it again.
+call or the effect may happen only once, 503 where the same call may be made again in a moment. What the tool failed at
+has 424, so that no proxy takes it for a failure of this server and sends it again.
 """
 
 from typing import Any
@@ -23,7 +23,7 @@ _REFUSED = {
 }
 _AGENT_FIX = {
     422: "correct what `wrong` lists; `/v1/tools` has the schema",
-    409: "use another `Idempotency-Key` for another call",
+    409: "use another `Idempotency-Key` for another call; what may happen once, and has, is not done again",
     503: "make the same call again, with the same `Idempotency-Key`, after as many seconds as `Retry-After` says",
     403: "do not rephrase and try again: whoever runs this can look at it: `interlock explain ACTION`",
     424: "the tool has done nothing; whoever runs this can look at it: `interlock explain ACTION`",
