@@ -12,6 +12,7 @@ from interlock.contract.ir import Approvals
 from interlock.core.charge import Unit
 from interlock.core.errors import UpstreamFailed, UpstreamSilent
 from interlock.core.ids import AgentId, PersonId, PrincipalId, Role
+from interlock.core.picture import Picture
 from world import ALLOW, KIM, a_budget, a_rule, a_tool
 
 pytestmark = pytest.mark.anyio
@@ -205,6 +206,20 @@ async def test_the_story_is_for_those_who_answer_for_it(served: Served) -> None:
     assert [step["kind"] for step in story.data["steps"]] == ["started", "ended"]
     for token in (agent, await served.service("viewer")):
         assert (await served.ask("GET", f"/v1/actions/{done}/explain", token)).status == 403
+
+
+async def test_pictures_are_for_those_who_answer_for_it_and_for_no_agent(served: Served) -> None:
+    agent, auditor = await served.agent(), await served.service("auditor@support")
+    served.world.tool.pictures = (Picture(moment="after", png=b"PNG"),)
+    told = await served.propose(agent)
+    done = told.data["action"]
+    (picture,) = (await served.ask("GET", f"/v1/actions/{done}/pictures", auditor)).data["pictures"]
+    assert (picture["moment"], picture["bytes"], picture["png_base64"]) == ("after", 3, "UE5H")
+    story = await served.ask("GET", f"/v1/actions/{done}/explain", auditor)
+    assert [each["moment"] for each in story.data["pictures"]] == ["after"]
+    assert "UE5H" not in told.text + story.text + (await served.ask("GET", f"/v1/actions/{done}", agent)).text
+    for token in (agent, await served.service("viewer")):
+        assert (await served.ask("GET", f"/v1/actions/{done}/pictures", token)).status == 403
 
 
 async def test_an_operator_resolves_what_is_uncertain(served: Served) -> None:

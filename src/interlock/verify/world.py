@@ -32,6 +32,7 @@ from interlock.core.ids import (
     WorkflowId,
 )
 from interlock.core.outcome import Outcome
+from interlock.core.picture import Picture
 from interlock.core.value import replace
 from interlock.gateway.asked import Proposal
 from interlock.gateway.budgets import raise_budget
@@ -83,6 +84,7 @@ class ScriptedTool:
     sent: list[bytes] = field(default_factory=list[bytes])
     keys: list[str] = field(default_factory=list[str])
     slots_left: bool = True
+    pictures: tuple[Picture, ...] = ()
 
     def free(self) -> bool:
         return self.slots_left
@@ -97,7 +99,7 @@ class ScriptedTool:
             await self.may_answer.wait()
         if self.breaks:
             raise self.breaks.pop(0)
-        return Performed(result=self.result, costs=self.costs)
+        return Performed(result=self.result, costs=self.costs, pictures=self.pictures)
 
 
 @dataclass

@@ -1,7 +1,6 @@
 """`data`: what is kept of a subject; handed out, held for a court, or erased."""
 
 import json
-from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,8 @@ from interlock.door.cli.reading import InputWrong, code_of
 from interlock.door.cli.render import Time, block, count
 from interlock.door.cli.screen import Typed, plain
 from interlock.door.cli.session import Session, awaited, session
-from interlock.door.told.payloads import Missing, arguments_of, member, opened
-from interlock.door.told.pictures import Named, picture_data, pictures_of, png_of
+from interlock.door.told.payloads import arguments_of, member, opened
+from interlock.door.told.pictures import pictures_of, whole_picture
 from interlock.gateway.erase import About, about, erase, hold_for_law, named, release
 from interlock.gateway.expire import Ends, ends_of
 from interlock.owned import write_new
@@ -65,13 +64,8 @@ async def _told(here: Session, row: ActionRow) -> dict[str, Any]:
         "result": member(result, "full") or member(result, "shown"),
         "preview": await opened(here, row.preview),
         "said": member(await opened(here, row.said), "said"),
-        "pictures": [await _picture(here, each) for each in await pictures_of(here, row)],
+        "pictures": [await whole_picture(here, each) for each in await pictures_of(here, row)],
     }
-
-
-async def _picture(here: Session, picture: Named) -> dict[str, Any]:
-    png = await png_of(here, picture)
-    return {**picture_data(picture, png), "png_base64": None if isinstance(png, Missing) else b64encode(png).decode()}
 
 
 @awaited

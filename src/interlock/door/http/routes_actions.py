@@ -19,6 +19,7 @@ from interlock.door.http.visit import Visit
 from interlock.door.told.action import row_data
 from interlock.door.told.outcome import to_agents, to_people
 from interlock.door.told.payloads import arguments_of
+from interlock.door.told.pictures import pictures_of, whole_picture
 from interlock.door.told.story import story_of
 from interlock.gateway.asked import Proposal
 from interlock.gateway.begin import expired
@@ -138,6 +139,12 @@ async def _ended(visit: Visit[Any, Any], row: ActionRow, seconds: float) -> Acti
 async def explained(visit: Visit[None, None]) -> Answer:
     """Tell the whole story of an action."""
     return Answer(data=await story_of(visit, await seen_row(visit)))
+
+
+async def pictures(visit: Visit[None, None]) -> Answer:
+    """Hand out the pictures of an action."""
+    found = await pictures_of(visit, await seen_row(visit))
+    return Answer(data={"pictures": [await whole_picture(visit, each) for each in found]})
 
 
 async def resolved(visit: Visit[None, shapes.Resolve]) -> Answer:
@@ -263,6 +270,16 @@ ROUTES = (
         says="Tell the whole story of an action: who, what, by which rules, whose consent, at what cost, what changed.",
         does=explained,
         answers={200: shapes.Story},
+        problems=("nothing-there",),
+    ),
+    Route(
+        method="GET",
+        path="/v1/actions/{id}/pictures",
+        name="get_pictures",
+        needs=STORIES,
+        says="Hand out the pictures of pages that are kept of an action, as PNG in base64.",
+        does=pictures,
+        answers={200: shapes.Pictures},
         problems=("nothing-there",),
     ),
     Route(

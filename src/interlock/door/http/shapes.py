@@ -267,6 +267,19 @@ class Nothing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An empty object."""
 
 
+class Picture(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a page looked like. One that was erased says so, and has no content."""
+
+    moment: Literal["before", "after"]
+    entry: int
+    """The index of the entry that names it."""
+    commitment: str
+    bytes: int | None = None
+    sha256: str | None = None
+    png_base64: str | None = None
+    unreadable: str | None = None
+
+
 class Story(Action, frozen=True, kw_only=True, omit_defaults=True):
     """The whole story of an action, as `interlock explain --json` prints it."""
 
@@ -287,8 +300,16 @@ class Story(Action, frozen=True, kw_only=True, omit_defaults=True):
     full_result: Any = None
     before: Any = None
     after: Any = None
+    pictures: list[Picture] = []
+    """Which pictures there are, without them."""
     undo: dict[str, Any]
     receipt: Receipt | None = None
+
+
+class Pictures(Struct, frozen=True, kw_only=True):
+    """The pictures of an action, the first one first."""
+
+    pictures: list[Picture]
 
 
 class ProblemKind(Struct, frozen=True, kw_only=True):

@@ -1,6 +1,7 @@
 """The pictures that are kept of an action: for people who may see its arguments, and for no agent."""
 
 import json
+from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -53,3 +54,10 @@ def picture_data(picture: Named, png: bytes | Missing) -> dict[str, Any]:
         {"unreadable": png.why} if isinstance(png, Missing) else {"bytes": len(png), "sha256": sha256(png).hexdigest()}
     )
     return {**picture.as_data(), **what}
+
+
+async def whole_picture(here: Here, picture: Named) -> dict[str, Any]:
+    """Return a picture with all that is known of it, for whoever is handed out what is kept."""
+    png = await png_of(here, picture)
+    content = {} if isinstance(png, Missing) else {"png_base64": b64encode(png).decode()}
+    return {**picture_data(picture, png), **content}
