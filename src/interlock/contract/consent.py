@@ -5,7 +5,7 @@ from interlock.contract.ir import Approvals, Consent, Tool
 from interlock.contract.node import Scalar
 from interlock.contract.problem import Findings
 from interlock.contract.row import Row, read
-from interlock.contract.scalar import DURATION, FLAG, KEY, NAME, PERCENT, PERSON, POSITIVE
+from interlock.contract.scalar import DURATION, FLAG, LOGIN, NAME, PERCENT, PERSON, POSITIVE
 from interlock.core.effect import Tier
 from interlock.core.ids import PersonId, Role
 
@@ -22,7 +22,7 @@ def read_approvals(root: Row, findings: Findings) -> Approvals:
         Role(role): frozenset(PersonId(person) for person in row.row("people").many(role, PERSON))
         for role in row.row("people").map.entries
     }
-    keys = {PersonId(person): frozenset(row.row("keys").many(person, KEY)) for person in row.row("keys").map.entries}
+    keys = {PersonId(person): frozenset(row.row("keys").many(person, LOGIN)) for person in row.row("keys").map.entries}
     return Approvals(
         yellow=_consent(row, "yellow", findings),
         red=_consent(row, "red", findings),

@@ -16,7 +16,7 @@ from interlock.contract.scalar import (
     EXPRESSION,
     FLAG,
     GLOB,
-    KEY,
+    LOGIN,
     MONEY,
     NAME,
     PERCENT,
@@ -163,7 +163,7 @@ _HOW_FAR: Mapping[str, Shape] = {
                 needed=frozenset({"tools", "ask_always_until"}),
             ),
             "people": Named(of=Many(of=PERSON, least=1), names=NAME),
-            "keys": Named(of=Many(of=KEY, least=1), names=PERSON),
+            "keys": Named(of=Many(of=LOGIN, least=1), names=PERSON),
         }
     ),
     "escalate_when": Many(of=TEXT, least=1),

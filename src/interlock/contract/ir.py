@@ -257,7 +257,7 @@ class Approvals:
     people: Mapping[Role, frozenset[PersonId]] = field(default_factory=dict[Role, frozenset[PersonId]])
     """Who holds a role, until a login says so."""
     keys: Mapping[PersonId, frozenset[str]] = field(default_factory=dict[PersonId, frozenset[str]])
-    """Whose a key file is, so that one person with a login and a key is one person."""
+    """Whose a key file is, and whose a login at an issuer, so that one person with several of them is one person."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from interlock.contract.unenforced import holding_back
 from interlock.core.canonical import Json
 from interlock.core.charge import Unit
 from interlock.core.effect import RESENDABLE, EffectClass, Mode, Tier
-from interlock.core.ids import Environment, Role, ToolName
+from interlock.core.ids import Environment, PersonId, Role, ToolName
 from interlock.policy.rule import RuleEffect
 
 
@@ -134,7 +134,10 @@ def _of_people(contract: Contract, consents: Mapping[str, Consent]) -> Iterator[
         able = frozenset[str]().union(*(people.get(role, frozenset()) for role in consent.approvers))
         if 0 < len(able) < consent.quorum:
             yield _at(contract, f"`{tier}` needs {consent.quorum} people to agree, and {len(able)} could")
-        signing = {person for person in able if person.startswith("key:") or person in contract.approvals.keys}
+        keys = contract.approvals.keys
+        signing = {
+            each for each in able if any(key.startswith("key:") for key in (each, *keys.get(PersonId(each), ())))
+        }
         if consent.step_up and len(signing) < min(consent.quorum, len(able)):
             text = f"`{tier}` wants signatures (`step_up`), and too few of those who could agree have a key"
             yield _at(contract, f"{text}: name theirs under `approvals.keys`")

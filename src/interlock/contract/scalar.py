@@ -216,7 +216,11 @@ DURATION_UNITS: Mapping[str, int] = {
 
 TEXT = Leaf(says="text", read=_read_text, schema={"type": "string", "minLength": 1, "maxLength": _TEXT_MAX})
 NAME = matching("a name of letters, digits, `_`, `.` and `-`", r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", "support-refunds")
-KEY = matching("the fingerprint of a key", r"key:SHA256:[A-Za-z0-9+/]{43}", "key:SHA256:" + "A" * 43)
+LOGIN = matching(
+    "the fingerprint of a key, or a login at an issuer",
+    r"key:SHA256:[A-Za-z0-9+/]{43}|[A-Za-z0-9._|:+@-]{1,128}@[A-Za-z0-9_.-]{1,64}",
+    "key:SHA256:" + "A" * 43,
+)
 PERSON = matching("a person's name in this system, without spaces", r"[^\s]{1,200}", "ada@example.com")
 SOURCE = matching("a source", r"(?:python|mcp|openapi|sql|page|browser):\S{1,500}", "mcp:desk/send_reply")
 DOCUMENT = matching("a file as `from` names it", r"[^\s#]{1,500}", "billing.yaml")

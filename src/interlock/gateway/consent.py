@@ -29,6 +29,7 @@ from interlock.gateway.people import (
     asked_by,
     authors_of,
     counting_today,
+    named,
     person_of,
     roles_as_they_speak,
     since_adoption,
@@ -104,7 +105,7 @@ async def edit(gateway: Gateway, store: TenantStore, id: ActionId, arguments: st
         digest=digest(asked.action.caller, asked.action.tool, read.text, gateway.secrets),
         what=commitment(asked.salt, read.text),
     )
-    author = person_of(asked.force.contract.approvals, by.person, by.known_by)
+    author = named(by, person_of(asked.force.contract.approvals, by.person, by.known_by))
     changed = replace(asked, action=action, arguments=read)
     payload = changed.sealed_arguments(gateway.secrets)
     new = replace(
@@ -139,6 +140,7 @@ class Ballot:
     """Who answers for an action, which of its rules, and the roles that let them."""
 
     person: PersonId
+    """As it is written down."""
     rules: frozenset[RuleId]
     roles: frozenset[Role]
     approvals: Approvals
@@ -196,7 +198,8 @@ def _heard(
     )
     if isinstance(rules, NoVote):
         return Changes(), NotPermitted(rules.why, fix=rules.fix)
-    return say(rows, row, Ballot(person=person, rules=rules, roles=voter.roles, approvals=approvals))
+    ballot = Ballot(person=named(by, person), rules=rules, roles=voter.roles, approvals=approvals)
+    return say(rows, row, ballot)
 
 
 def _agree(

@@ -14,19 +14,34 @@ from interlock.ports import ActionRow
 
 
 def person_of(approvals: Approvals, person: PersonId, known_by: str) -> PersonId:
-    """Name the person who is known like that: a key that the contract gives to somebody is theirs."""
-    proofs = {person, known_by}
+    """Name the person who is known like that: the contract says whose a key is, and whose a login at an issuer.
+
+    A login counts by the word of that very issuer; of whoever is only named, such as who asked, by the name.
+    """
+    vouched = known_by in ("", f"{BY_ISSUER}{person.rpartition('@')[2]}")
+    proofs = {known_by, *((person,) if vouched else ())}
     return next((name for name, keys in sorted(approvals.keys.items()) if proofs & keys), person)
 
 
-def roles_of(approvals: Approvals, person: PersonId, known_by: str) -> frozenset[Role]:
-    """Name the roles that a person holds, by their name or by the key that they signed with."""
-    names = {person, PersonId(known_by)}
+def named(by: Operator, person: PersonId) -> PersonId:
+    """Name somebody as it is written down: by their login where an issuer vouches for them, which stays what it is."""
+    return by.person if by.known_by.startswith(BY_ISSUER) else person
+
+
+def roles_of(approvals: Approvals, person: PersonId, known_by: str, login: PersonId) -> frozenset[Role]:
+    """Name the roles that a person holds, by their name, or by the key or the login that they are known by."""
+    names = {person, login, PersonId(known_by)}
     return frozenset(role for role, holders in approvals.people.items() if names & holders)
 
 
 def roles_now(
-    approvals: Approvals, door: Door, now: Instant, workflow: WorkflowId, person: PersonId, known_by: str
+    approvals: Approvals,
+    door: Door,
+    now: Instant,
+    workflow: WorkflowId,
+    person: PersonId,
+    known_by: str,
+    login: PersonId,
 ) -> frozenset[Role]:
     """Name the roles that may count for a person today: of the contract, given for a while, given by their issuer.
 
@@ -34,9 +49,8 @@ def roles_now(
     """
     issuer = door.issuers.get(known_by.removeprefix(BY_ISSUER)) if known_by.startswith(BY_ISSUER) else None
     groups = issuer.groups.values() if issuer is not None else ()
-    given = [right.held for right in door.rights if right.person == person and now < right.until]
-    held = [*given, *(one for group in groups for one in group)]
-    return roles_of(approvals, person, known_by) | held_in(workflow, held)
+    held = [*_given(approvals, door, now, person), *(one for group in groups for one in group)]
+    return roles_of(approvals, person, known_by, login) | held_in(workflow, held)
 
 
 def roles_as_they_speak(
@@ -44,9 +58,15 @@ def roles_as_they_speak(
 ) -> frozenset[Role]:
     """Name the roles that a person holds, who is here: what their issuer says of them, as far as it counts today."""
     said = held_in(workflow, by.roles)
-    given = held_in(workflow, [one.held for one in door.rights if one.person == person and now < one.until])
-    today = roles_now(approvals, door, now, workflow, person, by.known_by)
-    return roles_of(approvals, person, by.known_by) | (today & said) | given
+    given = held_in(workflow, _given(approvals, door, now, person))
+    today = roles_now(approvals, door, now, workflow, person, by.known_by, by.person)
+    return roles_of(approvals, person, by.known_by, by.person) | (today & said) | given
+
+
+def _given(approvals: Approvals, door: Door, now: Instant, person: PersonId) -> list[Held]:
+    """Return what a person holds for a while, under whichever of their names it was given."""
+    mine = (one for one in door.rights if person_of(approvals, one.person, "") == person)
+    return [one.held for one in mine if now < one.until]
 
 
 def held_in(workflow: WorkflowId, roles: Iterable[Held]) -> frozenset[Role]:
@@ -82,9 +102,9 @@ def counting_today(
         out |= asked_by(approvals, row)
     found: list[Grant] = []
     for grant in grants:
-        named = PersonId(grant.known_by) if grant.known_by.startswith(BY_KEY) else grant.person
-        person = person_of(approvals, named, grant.known_by)
-        today = roles_now(approvals, door, now, row.action.caller.workflow, person, grant.known_by)
+        login = PersonId(grant.known_by) if grant.known_by.startswith(BY_KEY) else grant.person
+        person = person_of(approvals, login, grant.known_by)
+        today = roles_now(approvals, door, now, row.action.caller.workflow, person, grant.known_by, login)
         roles = grant.roles & today
         if person not in out:
             found.append(replace(grant, person=person, roles=roles))
