@@ -20,6 +20,7 @@ from interlock.ports import Performer
 from interlock.tool.mcp.listed import offers_of
 from interlock.tool.mcp.reach import Definition, Reach
 from interlock.tool.mcp.tools import McpTools
+from interlock.tool.plan import how_of
 from mcp_server import TOOLS, Message, tool
 from tools.functions import an_errand
 
@@ -56,7 +57,7 @@ class Place:
         if not any(each["name"] == name for each in self.listed):
             self.lists(*self.listed, tool(name))
         definition = Definition(reach=self.reach, tool=name, **{"pin": self.pin(name), **given})
-        found = self.tools.find(f"mcp:shop/{name}", Terms(how=definition.written(), pin=repr(definition), **terms))
+        found = self.tools.find(f"mcp:shop/{name}", Terms(how=how_of(definition), pin=repr(definition), **terms))
         assert found is not None
         return found
 

@@ -17,7 +17,7 @@ from interlock.tool.mcp import wire
 from interlock.tool.mcp.back import Back, Unanswered
 from interlock.tool.mcp.link import DEAF, NOTHING, Answer, Noticed, Way, nobody_noticed
 from interlock.tool.mcp.listening import Listening
-from interlock.tool.mcp.session import Session
+from interlock.tool.mcp.session import Met, Session
 from interlock.tool.mcp.wire import RpcError
 from upstream.lines import ALine
 
@@ -87,7 +87,7 @@ DONE: dict[str, Any] = {"resultType": "complete", "content": [{"type": "text", "
 
 
 async def call(link: ScriptedLink, line: ALine | None, *, version: str = wire.STATELESS) -> Answer:
-    session = Session(link, "desk", version, lambda: 0.0)
+    session = a_session(link, version)
     return await session.call("pay", b"{}", "key", back=Back.of("desk", line, {}), before=lambda: None)
 
 
@@ -188,9 +188,7 @@ async def test_what_a_server_says_in_the_meantime_is_told_and_nothing_else_is() 
 
 
 def a_session(link: ScriptedLink, version: str = wire.STATELESS) -> Session:
-    session = Session(link, "desk", version, lambda: 0.0)
-    session.capabilities = {"prompts": {"listChanged": True}}
-    return session
+    return Session(link, "desk", Met(version=version, capabilities={"prompts": {"listChanged": True}}), lambda: 0.0)
 
 
 async def never() -> Any:

@@ -21,6 +21,7 @@ from interlock.core.value import replace
 from interlock.tool.mcp.describe import offers_at
 from interlock.tool.mcp.reach import Definition, Reach
 from interlock.tool.mcp.tools import McpTools
+from interlock.tool.plan import how_of
 from tools.functions import an_errand
 from upstream.lines import ALine
 
@@ -61,7 +62,7 @@ class Server:
         if tool not in self.pins and not tool.endswith("/*"):
             self.pins |= await pins_of(self.reach)
         definition = Definition(reach=self.reach, tool=tool, pin=self.pins.get(tool, ""))
-        performer = self.tools.find(f"mcp:everything/{tool}", Terms(how=definition.written(), pin=tool))
+        performer = self.tools.find(f"mcp:everything/{tool}", Terms(how=how_of(definition), pin=tool))
         assert performer is not None
         with anyio.fail_after(20):
             return (await performer.perform(errand(arguments, effect, line))).result

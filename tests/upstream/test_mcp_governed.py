@@ -22,6 +22,7 @@ from interlock.core.outcome import Done, Failed, Uncertain
 from interlock.core.value import replace
 from interlock.tool.mcp.reach import Definition
 from interlock.tool.mcp.stdio import command_of, environment
+from interlock.tool.plan import how_of
 from tools.functions import publish
 from upstream.stdio_world import Place, gone, lives
 from world import World, a_tool
@@ -37,7 +38,7 @@ async def here(world: World, place: Place) -> AsyncGenerator[tuple[World, Place]
 
 def a_server_tool(place: Place, name: str, **fields: Any) -> Tool:
     definition = Definition(reach=place.reach, tool=name, pin=place.pin(name))
-    return replace(a_tool(name, pin=name, how=definition.written(), **fields), source=f"mcp:shop/{name}")
+    return replace(a_tool(name, pin=name, how=how_of(definition), **fields), source=f"mcp:shop/{name}")
 
 
 async def test_a_server_that_is_killed_in_the_middle_of_a_write_leaves_it_uncertain(here: tuple[World, Place]) -> None:
@@ -90,6 +91,7 @@ async def test_a_server_ends_with_the_process_that_started_it_whatever_ends_that
     code = f"""
 import asyncio
 from pathlib import Path
+from interlock.tool.plan import how_of
 from interlock.tool.mcp.tools import McpTools
 from upstream.stdio_world import Place
 async def main():

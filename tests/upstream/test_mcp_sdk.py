@@ -20,6 +20,7 @@ from interlock.tool.mcp.links import Links
 from interlock.tool.mcp.reach import Definition, Reach
 from interlock.tool.mcp.session import Session, begun
 from interlock.tool.mcp.tools import McpTools
+from interlock.tool.plan import how_of
 from upstream.stdio_world import asked
 
 pytest.importorskip("mcp", reason="the official SDK is not installed")
@@ -92,7 +93,7 @@ async def test_a_server_of_the_official_sdk_is_spoken_to_in_both_eras(way: str, 
 
         async def call(name: str, arguments: Any) -> Performed:
             definition = Definition(reach=reach, tool=name, pin=found.offers[name].pin)
-            tool = tools.find(f"mcp:sdk/{name}", Terms(how=definition.written()))
+            tool = tools.find(f"mcp:sdk/{name}", Terms(how=how_of(definition)))
             assert tool is not None
             with anyio.fail_after(20):
                 return await tool.perform(asked(arguments))

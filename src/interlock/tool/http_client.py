@@ -1,4 +1,4 @@
-"""One pooled HTTP client for all tools: bounded in time and size, no redirects, no cookies, no proxy, one TLS context.
+"""An HTTP client for tools: pooled, bounded in time and size; no redirects, no cookies, no proxy.
 
 It says what a failure means: nothing was sent, or nobody knows. What a status means, and whose credential goes along,
 is up to who asks.

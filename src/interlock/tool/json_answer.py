@@ -13,7 +13,7 @@ def json_answer(body: bytes) -> Json | Unreadable:
         return None
     try:
         return json.loads(
-            body.decode("utf-8-sig"), object_pairs_hook=_unique, parse_float=_exact, parse_constant=_no_constant
+            body.decode("utf-8-sig"), object_pairs_hook=_unique, parse_float=exact, parse_constant=_no_constant
         )
     except (ValueError, ArithmeticError, RecursionError):
         return Unreadable()
@@ -26,7 +26,12 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return table
 
 
-def _exact(text: str) -> float:
+def exact(text: str) -> float:
+    """Read a number that is none of the whole ones.
+
+    Raises:
+        ValueError: it would not keep its value.
+    """
     number = float(text)
     # An amount that changes its value on the way is worse than one that nobody can read.
     if Decimal(repr(number)) != Decimal(text):

@@ -1,9 +1,7 @@
 """Tools from OpenAPI documents: `openapi:FILE#operationId` is one operation, as publishing finds and pins it."""
 
 from collections.abc import Mapping
-from typing import Any, cast
-
-import msgspec
+from typing import Any
 
 from interlock.contract.hosts import file_of
 from interlock.contract.ir import Host, Tool
@@ -16,6 +14,7 @@ from interlock.tool.openapi_document import Document, Found, find, read_document
 from interlock.tool.openapi_operation import Operation
 from interlock.tool.openapi_plan import Credential, Plan
 from interlock.tool.openapi_style import HEADERS_NOT_SENT
+from interlock.tool.plan import how_of
 from interlock.tool.web_address import web_address
 
 _EFFECTS: Mapping[str, EffectClass] = {
@@ -61,7 +60,7 @@ def describe_openapi(asking: Asking) -> Manifest:
         description=operation.description,
         schema=schema,
         result_schema=operation.result(),
-        how=cast("JsonObject", msgspec.json.decode(msgspec.json.encode(plan))),
+        how=how_of(plan),
         effect=_effect(asking.tool, found.method),
         notes=(*dict.fromkeys(operation.notes), *_about_effect(asking.tool, found)),
     )

@@ -7,6 +7,7 @@ from typing import Any, Literal, cast
 
 from interlock.core.canonical import JsonObject
 from interlock.core.errors import ContractInvalid
+from interlock.tool.content_type import is_json, kind_of
 from interlock.tool.openapi_document import Document, Found
 from interlock.tool.openapi_plan import Credential, Sent
 from interlock.tool.openapi_schema import Schema, Schemas, plain_object
@@ -181,13 +182,10 @@ class Operation:
         Raises:
             ContractInvalid: it needs one, and in no way that is known here.
         """
-        said = self.found.operation.get("security", self.document.root.get("security"))
-        ways = self.document.tables(said, "security")
-        if not ways or {} in ways:
-            # What it takes with a secret is not what anybody may have without one.
-            ways = [way for way in ways if way]
-            if not ways:
-                return None
+        # What it takes with a secret is not what anybody may have without one.
+        ways = [way for way in self._ways() if way]
+        if not ways:
+            return None
         single = [next(iter(way)) for way in ways if len(way) == 1]
         found = [way for way in map(self._scheme, single) if way is not None]
         if not found:
@@ -197,9 +195,13 @@ class Operation:
 
     def open_to_all(self) -> bool:
         """Whether it may be asked without a secret, too."""
-        said = self.found.operation.get("security", self.document.root.get("security"))
-        ways = self.document.tables(said, "security")
+        ways = self._ways()
         return not ways or {} in ways
+
+    def _ways(self) -> list[JsonObject]:
+        """Return what would open it, each way by itself."""
+        said = self.found.operation.get("security", self.document.root.get("security"))
+        return self.document.tables(said, "security")
 
     def _scheme(self, name: str) -> Credential | None:
         schemes = self.document.followed(
@@ -224,23 +226,13 @@ class Operation:
 
 def json_type(content: JsonObject) -> str | None:
     """Return the JSON among some types of content, plain JSON first."""
-    names = sorted(content, key=lambda name: (_essence(name) != "application/json", name))
+    names = sorted(content, key=lambda name: (kind_of(name) != "application/json", name))
     return next((name for name in names if is_json(name)), None)
-
-
-def is_json(content_type: str) -> bool:
-    """Whether a type of content is JSON, or written in it."""
-    kind = _essence(content_type)
-    return kind == "application/json" or bool(re.fullmatch(r"application/[a-z0-9.!#$&^_-]+\+json", kind))
 
 
 def form_type(content: JsonObject) -> str | None:
     """Return the name of a form among some types of content."""
-    return next((name for name in content if _essence(name) == "application/x-www-form-urlencoded"), None)
-
-
-def _essence(content_type: str) -> str:
-    return content_type.partition(";")[0].strip().lower()
+    return next((name for name in content if kind_of(name) == "application/x-www-form-urlencoded"), None)
 
 
 def _table(node: object) -> JsonObject:

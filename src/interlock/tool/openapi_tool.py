@@ -11,9 +11,9 @@ from interlock.core.errand import Errand, Performed, Terms
 from interlock.core.errors import UpstreamFailed, UpstreamSilent
 from interlock.core.limits import SAID_CHARS_MAX
 from interlock.ports import Performer
+from interlock.tool.content_type import charset_of, is_json, kind_of
 from interlock.tool.http_client import Answering, HttpClient, Question
 from interlock.tool.json_answer import json_answer
-from interlock.tool.openapi_operation import is_json
 from interlock.tool.openapi_plan import Plan
 from interlock.tool.openapi_request import request
 from interlock.tool.plan import plan_of
@@ -105,9 +105,7 @@ async def _done(answering: Answering, host: str, *, only_read: bool) -> Performe
 def _read(content_type: str, body: bytes) -> Json | Unreadable:
     if not body or is_json(content_type):
         return json_answer(body)
-    kind, _, more = content_type.partition(";")
-    charset = more.lower().replace(" ", "").replace('"', "").partition("charset=")[2].partition(";")[0]
-    if not kind.strip().lower().startswith("text/") or charset not in ("", "utf-8", "us-ascii"):
+    if not kind_of(content_type).startswith("text/") or charset_of(content_type) not in ("", "utf-8", "us-ascii"):
         return Unreadable()
     try:
         return body.decode()

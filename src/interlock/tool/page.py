@@ -4,23 +4,24 @@ import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
 from interlock.contract.hosts import origin_of
 from interlock.contract.ir import Host
-from interlock.core.canonical import Json, JsonObject
+from interlock.core.canonical import Json
 from interlock.core.effect import EffectClass
 from interlock.core.errand import Errand, Performed, Terms
 from interlock.core.errors import ContractInvalid, UpstreamFailed, UpstreamSilent
 from interlock.core.ids import Environment
 from interlock.core.limits import PAGE_BYTES_MAX
 from interlock.ports import Performer
+from interlock.tool.content_type import charset_of, kind_of
 from interlock.tool.http_client import HttpClient, Question
 from interlock.tool.manifest import Asking, Manifest, pinned
 from interlock.tool.page_text import PageText, plain_text, text_of
-from interlock.tool.plan import plan_of
+from interlock.tool.plan import how_of, plan_of
 from interlock.tool.slots import Slots, SlotsOf
 from interlock.tool.web_address import WebAddress, web_address
 
@@ -90,7 +91,7 @@ def describe_page(asking: Asking) -> Manifest:
         description="Read the text of a web page.",
         schema={"type": "object", "properties": {"url": url}, "required": ["url"], "additionalProperties": False},
         result_schema=_RESULT,
-        how=cast("JsonObject", msgspec.json.decode(msgspec.json.encode(plan))),
+        how=how_of(plan),
         effect=EffectClass.READ,
     )
 
@@ -150,9 +151,9 @@ class PageTool:
         if not 200 <= answer.status < 300:
             failure = UpstreamSilent if answer.status >= 500 or answer.status == 408 else UpstreamFailed
             raise failure(f"`{question.host}` answers {answer.status}", fix="look whether the page is there")
-        kind, _, more = answer.headers.get("Content-Type", "").lower().partition(";")
-        text = answer.body.decode(_charset(more), errors="replace")
-        match kind.strip():
+        said = answer.headers.get("Content-Type", "")
+        text = answer.body.decode(_CHARSETS.get(charset_of(said), "utf-8"), errors="replace")
+        match kind_of(said):
             case "text/html" | "application/xhtml+xml":
                 # A page of some megabytes takes a good part of a second.
                 return await asyncio.to_thread(text_of, text)
@@ -170,11 +171,6 @@ class PageTool:
             if allowed.lets(address):
                 return address, allowed
         raise UpstreamFailed("the contract does not allow this address, so nothing was sent", fix="add it to `urls`")
-
-
-def _charset(more: str) -> str:
-    named = more.replace(" ", "").replace('"', "").partition("charset=")[2].partition(";")[0]
-    return _CHARSETS.get(named, "utf-8")
 
 
 @dataclass(slots=True)

@@ -1,6 +1,6 @@
-"""What performing needs to know of a tool, as publishing pinned it."""
+"""What performing needs to know of a tool: written down and pinned by publishing, and read back."""
 
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import msgspec
 
@@ -8,6 +8,11 @@ from interlock.core.canonical import JsonObject
 from interlock.core.errors import ContractInvalid
 
 P = TypeVar("P", bound=msgspec.Struct)
+
+
+def how_of(plan: msgspec.Struct) -> JsonObject:
+    """Write a plan as a contract keeps it."""
+    return cast("JsonObject", msgspec.json.decode(msgspec.json.encode(plan)))
 
 
 def plan_of(how: JsonObject | None, kind: type[P]) -> P:

@@ -1,10 +1,8 @@
 """Tools from files of SQL: `sql:FILE#name` is one named statement, as publishing finds and pins it."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlsplit
-
-import msgspec
 
 from interlock.contract.hosts import file_of
 from interlock.contract.ir import Database, Tool
@@ -14,6 +12,7 @@ from interlock.core.errors import ContractInvalid
 from interlock.core.limits import SQL_FILE_BYTES_MAX
 from interlock.tool.beside import file_beside
 from interlock.tool.manifest import Asking, Manifest, pinned
+from interlock.tool.plan import how_of
 from interlock.tool.sql_file import Statement, find
 from interlock.tool.sql_plan import Returns, SqlPlan
 from interlock.tool.sql_sqlite import prepared
@@ -55,7 +54,7 @@ def describe_sql(asking: Asking) -> Manifest:
         description="\n".join(statement.about).strip(),
         schema=_schema(asking.tool, statement),
         result_schema=_RESULTS[plan.returns],
-        how=cast("JsonObject", msgspec.json.decode(msgspec.json.encode(plan))),
+        how=how_of(plan),
         effect=effect,
         notes=tuple(_notes(asking.tool, statement, plan, effect)),
     )

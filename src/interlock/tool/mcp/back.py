@@ -128,8 +128,3 @@ class Back:
 
 class _Needed(msgspec.Struct, frozen=True):
     required: dict[str, Any] = msgspec.field(name="requiredCapabilities", default_factory=dict[str, Any])
-
-
-def nobody(server: str) -> Back:
-    """Return the way back where nobody is at the other end."""
-    return Back(server=server)

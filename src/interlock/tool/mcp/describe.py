@@ -23,6 +23,7 @@ from interlock.tool.mcp.listed import Offer
 from interlock.tool.mcp.lock import Lock, lock_of
 from interlock.tool.mcp.reach import PREFIX, Definition, Reach, Whose, names_of, reach_of
 from interlock.tool.mcp.session import begun
+from interlock.tool.plan import how_of
 from interlock.tool.with_secret import Broker
 
 T = TypeVar("T")
@@ -56,7 +57,7 @@ class Descriptions:
         beside = described(tool)
         if beside is not None:
             description, schema = beside
-            how = Definition(reach=reach, tool=tool, pin="").written()
+            how = how_of(Definition(reach=reach, tool=tool, pin=""))
             return pinned(description=description, schema=schema, result_schema=None, how=how)
         reviewed = Lock.read(lock_of(asking.contract, asking.folder)).tools.get((server, tool))
         file, where = asking.contract.place.file, asking.environment or "ENV"
@@ -74,7 +75,7 @@ class Descriptions:
             description=reviewed.description,
             schema=reviewed.schema,
             result_schema=reviewed.result_schema,
-            how=definition.written(),
+            how=how_of(definition),
         )
 
     def _asked(self, contract: Contract, environment: Environment, reach: Reach, broker: Broker | None) -> Offers:

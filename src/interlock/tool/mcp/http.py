@@ -14,6 +14,7 @@ from interlock.core.canonical import Json
 from interlock.core.challenge import Challenge, challenge_in
 from interlock.core.errors import UpstreamError, UpstreamFailed, UpstreamSilent
 from interlock.core.limits import MCP_MESSAGE_BYTES_MAX, PERFORM_SECONDS_MAX, SAID_CHARS_MAX
+from interlock.tool.content_type import kind_of
 from interlock.tool.http_client import Answering, HttpClient, Question
 from interlock.tool.mcp import wire
 from interlock.tool.mcp.link import (
@@ -49,11 +50,8 @@ class HttpLink:
     def __init__(self, reach: Reach, secrets: Revealed, client: HttpClient, whose: Whose | None = None) -> None:
         self.tools_changed = False
         self.noticed: Noticed = nobody_noticed
-        self._server = reach.server
-        self._url = reach.url
         self._reach = reach
         self._whose = whose
-        self._private = reach.private
         self._client = client
         self._headers = {
             **revealed(reach.headers, secrets),
@@ -96,7 +94,7 @@ class HttpLink:
                 return await self._refusal(answering, id)
             if method == "initialize":
                 self._session = answering.headers.get("Mcp-Session-Id", "")[:1024]
-            if _kind(answering) != "text/event-stream":
+            if not _is_stream(answering):
                 return self._only(await answering.body(), id)
             stream = _Stream(way)
             try:
@@ -109,8 +107,8 @@ class HttpLink:
         """Read what a server says by itself in a session, until it ends. Many servers have nothing to say there."""
         headers = {**self._for("", "", NOTHING), "Accept": "text/event-stream"}
         async with self._client.answering(self._question("GET", headers, None, LISTEN_SECONDS)) as answering:
-            if answering.status != 200 or _kind(answering) != "text/event-stream":
-                raise unsent(self._server, "says nothing by itself")
+            if answering.status != 200 or not _is_stream(answering):
+                raise unsent(self._reach.server, "says nothing by itself")
             await self._from_stream(_Stream(DEAF), answering.chunks(), 0)
 
     async def tell(self, method: str, params: Mapping[str, Any]) -> None:
@@ -128,10 +126,10 @@ class HttpLink:
     ) -> Question:
         return Question(
             method=method,
-            url=self._url,
+            url=self._reach.url,
             headers={**self._headers, **headers},
             body=body,
-            private=self._private,
+            private=self._reach.private,
             seconds=seconds,
             bytes_max=MCP_MESSAGE_BYTES_MAX,
         )
@@ -152,7 +150,7 @@ class HttpLink:
         """Say what a status means that is not a yes."""
         status = answering.status
         if status not in _NOT_BEGUN:
-            raise UpstreamSilent(f"`{self._server}` answers with the status {status}", fix=LOOK)
+            raise UpstreamSilent(f"`{self._reach.server}` answers with the status {status}", fix=LOOK)
         if status == 404 and self._session:
             # It has forgotten us. Whoever comes next begins anew.
             self._gone = True
@@ -164,7 +162,7 @@ class HttpLink:
         if message.error is not None and message.id in (id, None) and message.error.code in wire.NOT_BEGUN:
             return message.error
         words = said.decode("utf-8", "replace")[:SAID_CHARS_MAX]
-        what = f"`{self._server}` refuses with the status {status}, so nothing was done"
+        what = f"`{self._reach.server}` refuses with the status {status}, so nothing was done"
         challenge = challenge_in(answering.headers.get("WWW-Authenticate", "")) if status in (401, 403) else None
         if challenge is None:
             raise UpstreamFailed(what, fix="look at its credential" if status in (401, 403) else LOOK, said=words)
@@ -176,10 +174,10 @@ class HttpLink:
         try:
             message = wire.incoming(body)
         except wire.Unreadable as error:
-            raise UpstreamSilent(f"`{self._server}` answers something that is no message", fix=LOOK) from error
+            raise UpstreamSilent(f"`{self._reach.server}` answers something that is no message", fix=LOOK) from error
         answer = _answer_in(message, id)
         if answer is None:
-            raise UpstreamSilent(f"`{self._server}` answers something that was not asked", fix=LOOK)
+            raise UpstreamSilent(f"`{self._reach.server}` answers something that was not asked", fix=LOOK)
         return answer
 
     async def _from_stream(self, stream: "_Stream", chunks: AsyncIterator[bytes], id: int) -> Answer | None:
@@ -195,7 +193,7 @@ class HttpLink:
             if not stream.last_id:
                 raise
         if not stream.last_id:
-            raise UpstreamSilent(f"`{self._server}` ended before it answered", fix=LOOK)
+            raise UpstreamSilent(f"`{self._reach.server}` ended before it answered", fix=LOOK)
         return None
 
     async def _event(self, stream: "_Stream", event: Event, id: int) -> Answer | None:
@@ -206,13 +204,13 @@ class HttpLink:
         try:
             message = wire.incoming(event.data)
         except wire.Unreadable as error:
-            raise UpstreamSilent(f"`{self._server}` says something that is no message", fix=LOOK) from error
+            raise UpstreamSilent(f"`{self._reach.server}` says something that is no message", fix=LOOK) from error
         if message.method is None:
             return _answer_in(message, id)
         if message.id is not None:
             stream.asked_back += 1
             if stream.asked_back > _ASKED_BACK_MAX:
-                raise UpstreamSilent(f"`{self._server}` asks instead of answering", fix=LOOK)
+                raise UpstreamSilent(f"`{self._reach.server}` asks instead of answering", fix=LOOK)
             stream.answers(self._answered(message, stream.way))
             return None
         if message.method in CHANGES:
@@ -233,12 +231,12 @@ class HttpLink:
             stream.events = Events()
             headers = {**self._for("", "", NOTHING), "Last-Event-ID": stream.last_id}
             async with self._client.answering(self._question("GET", headers, None)) as answering:
-                if answering.status != 200 or _kind(answering) != "text/event-stream":
+                if answering.status != 200 or not _is_stream(answering):
                     break
                 answer = await self._from_stream(stream, answering.chunks(), id)
             if answer is not None:
                 return answer
-        raise UpstreamSilent(f"`{self._server}` ended before it answered", fix=LOOK)
+        raise UpstreamSilent(f"`{self._reach.server}` ended before it answered", fix=LOOK)
 
     def retire(self) -> None:
         self._gone = True
@@ -306,8 +304,8 @@ async def _said(answering: Answering) -> bytes:
         return b""
 
 
-def _kind(answering: Answering) -> str:
-    return answering.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+def _is_stream(answering: Answering) -> bool:
+    return kind_of(answering.headers.get("Content-Type", "")) == "text/event-stream"
 
 
 def _in_header(value: str) -> str:

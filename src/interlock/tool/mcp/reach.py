@@ -6,13 +6,12 @@ from hashlib import sha256
 import msgspec
 
 from interlock.contract.ir import Server
-from interlock.core.canonical import JsonObject, canonical
+from interlock.core.canonical import canonical
 from interlock.core.errors import ContractInvalid
 from interlock.core.ids import Environment, TenantId, WorkflowId
 
 PREFIX = "mcp:"
 SECRET_IN_ENV = "secret:"  # noqa: S105  how a variable says that its value is a secret
-_FIX = "publish the contract again: `interlock contract publish FILE --env ENV`"
 
 
 class Reach(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -51,22 +50,6 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The hash of what the server said of the tool when somebody looked at it."""
     errors: str = ""
     """What an error of the tool means; `no_effect` where the contract says that nothing happened."""
-
-    @classmethod
-    def read(cls, how: JsonObject | None, source: str) -> "Definition":
-        """Read what publishing wrote.
-
-        Raises:
-            ContractInvalid: it wrote nothing, or something else.
-        """
-        try:
-            return msgspec.convert(how, cls)
-        except msgspec.ValidationError as error:
-            raise ContractInvalid(f"`{source}` was published without its server", fix=_FIX) from error
-
-    def written(self) -> JsonObject:
-        """Write it into a contract."""
-        return msgspec.to_builtins(self)
 
 
 def names_of(source: str) -> tuple[str, str]:

@@ -25,14 +25,21 @@ _ROUNDS_MAX = 8  # of a call that its server wants continued
 _PAGES_MAX = 100
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Met:
+    """What a server said when it was met: how it speaks, and what it has."""
+
+    version: str
+    capabilities: Mapping[str, Any]
+
+
 class Session:
     """A server that is there, with its tools as they were listed last."""
 
-    def __init__(self, link: Link, server: str, version: str, now: Callable[[], float]) -> None:
+    def __init__(self, link: Link, server: str, met: Met, now: Callable[[], float]) -> None:
         self.link = link
-        self.version = version
-        self.capabilities: Mapping[str, Any] = {}
-        """What the server says that it has."""
+        self.version = met.version
+        self._capabilities = met.capabilities
         self.offers: Mapping[str, Offer] = {}
         self.listed_at = 0.0
         self._server = server
@@ -116,7 +123,7 @@ class Session:
     @property
     def tells(self) -> bool:
         """Whether the server says that it would tell of changes."""
-        kinds = (self.capabilities.get(kind) for kind in ("tools", "prompts", "resources"))
+        kinds = (self._capabilities.get(kind) for kind in ("tools", "prompts", "resources"))
         said = (cast("dict[str, Any]", kind) for kind in kinds if isinstance(kind, dict))
         return any(kind.get("listChanged") is True or kind.get("subscribe") is True for kind in said)
 
@@ -192,8 +199,7 @@ async def begun(make: Callable[[], Awaitable[Link]], reach: Reach, now: Callable
             met = await _said(link, reach)
         else:
             met, link = await _found_out(link, make, reach)
-        session = Session(link, reach.server, met.version, now)
-        session.capabilities = met.capabilities
+        session = Session(link, reach.server, met, now)
         await session.list_tools()
     except UpstreamSilent as error:
         link.close()
@@ -205,22 +211,14 @@ async def begun(make: Callable[[], Awaitable[Link]], reach: Reach, now: Callable
     return session
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Met:
-    """What a server said when it was met."""
-
-    version: str
-    capabilities: Mapping[str, Any]
-
-
-async def _said(link: Link, reach: Reach) -> _Met:
+async def _said(link: Link, reach: Reach) -> Met:
     """Speak as the contract says."""
     if reach.protocol == wire.STATELESS:
-        return await _stateless(link) or _Met(version=wire.STATELESS, capabilities={})
+        return await _stateless(link) or Met(version=wire.STATELESS, capabilities={})
     return await _handshake(link, reach, reach.protocol)
 
 
-async def _found_out(link: Link, make: Callable[[], Awaitable[Link]], reach: Reach) -> tuple[_Met, Link]:
+async def _found_out(link: Link, make: Callable[[], Awaitable[Link]], reach: Reach) -> tuple[Met, Link]:
     """Ask in the way of the newest version; who does not know that gets a handshake."""
     try:
         met = await _stateless(link)
@@ -233,7 +231,7 @@ async def _found_out(link: Link, make: Callable[[], Awaitable[Link]], reach: Rea
     return await _handshake(link, reach, wire.OFFERED), link
 
 
-async def _stateless(link: Link) -> _Met | None:
+async def _stateless(link: Link) -> Met | None:
     """Ask a server what it is, in the way of the newest version; nothing if it does not speak that."""
     link.speak(wire.STATELESS)
     try:
@@ -253,10 +251,10 @@ async def _stateless(link: Link) -> _Met | None:
         return None
     if wire.STATELESS not in found.supported_versions:
         return None
-    return _Met(version=wire.STATELESS, capabilities=found.capabilities)
+    return Met(version=wire.STATELESS, capabilities=found.capabilities)
 
 
-async def _handshake(link: Link, reach: Reach, offered: str) -> _Met:
+async def _handshake(link: Link, reach: Reach, offered: str) -> Met:
     server = reach.server
     link.speak("")
     # What the contract lets it ask of anybody; who can be asked is found out call by call.
@@ -267,7 +265,7 @@ async def _handshake(link: Link, reach: Reach, offered: str) -> _Met:
         if answer.code == wire.VERSION_UNSUPPORTED:
             # It was slow to answer the question before, and has taken it for granted since.
             link.speak(wire.STATELESS)
-            return _Met(version=wire.STATELESS, capabilities={})
+            return Met(version=wire.STATELESS, capabilities={})
         raise unsent(server, f"refuses the handshake (error {answer.code})")
     try:
         found = wire.initialized(answer)
@@ -277,4 +275,4 @@ async def _handshake(link: Link, reach: Reach, offered: str) -> _Met:
         raise unsent(server, "speaks no version that is known here")
     link.speak(found.protocol_version)
     await link.tell("notifications/initialized", {})
-    return _Met(version=found.protocol_version, capabilities=found.capabilities)
+    return Met(version=found.protocol_version, capabilities=found.capabilities)

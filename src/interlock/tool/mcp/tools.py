@@ -17,7 +17,8 @@ from interlock.tool.mcp.reach import PREFIX, Definition
 from interlock.tool.mcp.result import performed, wrong
 from interlock.tool.mcp.session import Session
 from interlock.tool.mcp.upstream import Upstream, Upstreams
-from interlock.tool.slots import Slots
+from interlock.tool.plan import plan_of
+from interlock.tool.slots import Slots, SlotsOf
 from interlock.tool.with_secret import Broker
 
 _REVIEW = "look at what changed: `interlock tools review FILE --env ENV`, then publish again"
@@ -38,32 +39,23 @@ class McpTools:
         """
         self._links = Links(hidden=hidden)
         self._upstreams = Upstreams(self._links.make, broker, tell)
-        self._found: dict[tuple[str, str, str], McpTool] = {}
+        self._slots = SlotsOf()
         self._work: set[asyncio.Task[Performed]] = set()
 
     def find(self, source: str, terms: Terms) -> Performer | None:
         """Return what carries out this tool for this owner. It connects to nobody.
 
         Raises:
-            ContractInvalid: it was published without what it needs.
+            ContractInvalid: another version pinned it.
         """
         if not source.startswith(PREFIX):
             return None
-        name = (terms.owner, source, terms.pin)
-        found = self._found.get(name)
-        if found is None:
-            definition = Definition.read(terms.how, source)
-            found = McpTool(
-                definition=definition,
-                hash=definition.reach.hash,
-                slots=Slots(most=terms.slots),
-                upstreams=self._upstreams,
-                work=self._work,
-            )
-            self._found[name] = found
-        # A contract that was published again may say another number; what is under way still counts.
-        found.slots.most = terms.slots
-        return found
+        return McpTool(
+            definition=plan_of(terms.how, Definition),
+            slots=self._slots.find(terms, source),
+            upstreams=self._upstreams,
+            work=self._work,
+        )
 
     def close(self) -> None:
         """End every server that was started here, and every call with it."""
@@ -76,7 +68,6 @@ class McpTool:
     """Carries out one tool of one server."""
 
     definition: Definition
-    hash: str
     slots: Slots
     upstreams: Upstreams
     work: "set[asyncio.Task[Performed]]"
@@ -124,7 +115,7 @@ class _Call:
         if definition.tool in PUT:
             return await put(errand, definition.tool)
         action = errand.action
-        upstream = self.tool.upstreams.of(action.caller, definition.reach, self.tool.hash)
+        upstream = self.tool.upstreams.of(action.caller, definition.reach)
         session = await upstream.ready()
         secrets = upstream.secrets
         try:

@@ -34,14 +34,14 @@ class Upstreams:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._kept: dict[tuple[str, ...], Upstream] = {}
 
-    def of(self, caller: Caller, reach: Reach, hash: str) -> "Upstream":
+    def of(self, caller: Caller, reach: Reach) -> "Upstream":
         """Return the server that is this caller's. Those of a loop that has ended are forgotten."""
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
             self.close()
             self._loop = loop
         place = (caller.workflow, caller.environment) if reach.secrets else ()
-        key = (caller.tenant, hash, *place)
+        key = (caller.tenant, reach.hash, *place)
         if key not in self._kept:
             self._kept[key] = Upstream(reach, self._make, self._broker, caller, self._tell)
         return self._kept[key]

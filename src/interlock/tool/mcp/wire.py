@@ -1,19 +1,18 @@
 """JSON-RPC as MCP speaks it: what is written, and what an answer may look like. No I/O."""
 
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from interlock.core.canonical import Json
+from interlock.tool.json_answer import exact
 
 OFFERED = "2025-11-25"
 """The version that a handshake begins with; the other side may answer with an older one."""
 HANDSHAKES = frozenset({"2024-11-05", "2025-03-26", "2025-06-18", OFFERED})
 STATELESS = "2026-07-28"
 """The version without a handshake: every request says itself what it needs."""
-VERSIONS = (*sorted(HANDSHAKES), STATELESS)
 
 METHOD_NOT_FOUND = -32601
 INVALID_PARAMS = -32602
@@ -53,18 +52,10 @@ class Incoming(msgspec.Struct, frozen=True):
     error: RpcError | None = None
 
 
-class Said(msgspec.Struct, frozen=True):
-    """What a server says of itself."""
-
-    name: str = ""
-    version: str = ""
-
-
 class Initialized(msgspec.Struct, frozen=True, rename="camel"):
     """The answer to a handshake."""
 
     protocol_version: str
-    server_info: Said = Said()
     capabilities: dict[str, Any] = {}
 
 
@@ -110,22 +101,14 @@ class Wanted(msgspec.Struct, frozen=True, rename="camel"):
     request_state: str | None = None
 
 
-def _exact(text: str) -> float:
-    """Read a number that is none of the whole ones, if it keeps its value on the way."""
-    number = float(text)
-    if Decimal(repr(number)) != Decimal(text):
-        raise ValueError("a number has more digits than JSON readers keep")
-    return number
-
-
 _INCOMING = msgspec.json.Decoder(Incoming)
 _INITIALIZED = msgspec.json.Decoder(Initialized)
 _DISCOVERED = msgspec.json.Decoder(Discovered)
 _PAGE = msgspec.json.Decoder(Page)
-_LISTED = msgspec.json.Decoder(Listed, float_hook=_exact)
+_LISTED = msgspec.json.Decoder(Listed, float_hook=exact)
 _WANTED = msgspec.json.Decoder(Wanted)
-_CALLED = msgspec.json.Decoder(Called, float_hook=_exact)
-_TABLE = msgspec.json.Decoder(dict[str, Any], float_hook=_exact)
+_CALLED = msgspec.json.Decoder(Called, float_hook=exact)
+_TABLE = msgspec.json.Decoder(dict[str, Any], float_hook=exact)
 _ENCODER = msgspec.json.Encoder()
 
 incoming = _INCOMING.decode
