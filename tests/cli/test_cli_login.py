@@ -227,6 +227,17 @@ def test_an_answer_that_was_made_up_is_not_waited_for_and_not_believed(
     assert [fields["code"] for fields in server.fields("/token")] == ["code-1"]
 
 
+def test_a_contract_cannot_be_published_before_the_login_and_says_how_to_log_in(
+    on_file: Shell, server: LoginServer, browser: list[str]
+) -> None:
+    log_in(on_file, server)
+    published(on_file, server.url)
+    on_file("secret", "remove", *WHOSE)
+    on_file("contract", "publish", "till.yaml", "--env", "prod", code=1)
+    how = f"where it wants a login: `interlock secret login {' '.join(WHOSE)} --url {server.url}`"
+    assert how in " ".join(on_file.err.split())
+
+
 def test_who_does_not_come_is_not_waited_for(
     on_file: Shell, server: LoginServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from interlock.core.errand import Performed
-from interlock.core.errors import SecretError, UpstreamError
+from interlock.core.errors import SecretError, SecretUnknown, UpstreamError, UpstreamFailed
 from interlock.core.secret import Secret
 from interlock.redact.scrub import scrubber
 from interlock.tool.mcp.link import unsent
@@ -26,8 +26,18 @@ async def fetched(reach: Reach, broker: Broker | None, whose: Whose) -> Secrets:
         try:
             found[name] = await broker.secret(*whose, name)
         except SecretError as error:
-            raise unsent_for(error) from error
+            raise _unsent(reach, whose, name, error) from error
     return found
+
+
+def _unsent(reach: Reach, whose: Whose, name: str, error: SecretError) -> UpstreamFailed:
+    """Say that nothing was sent for want of a secret, and how a person may get one."""
+    unsent = unsent_for(error)
+    if not isinstance(error, SecretUnknown) or not reach.url or name != reach.secret:
+        return unsent
+    _, workflow, environment = whose
+    how = f"`interlock secret login {name} --workflow {workflow} --env {environment} --url {reach.url}`"
+    return UpstreamFailed(str(unsent), fix=f"{error.fix}; where it wants a login: {how}")
 
 
 def revealed(reach: Reach, secrets: Secrets) -> dict[str, str]:
