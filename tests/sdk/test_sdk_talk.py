@@ -175,7 +175,8 @@ def test_a_call_that_may_wait_looks_until_people_have_said_something() -> None:
     assert [each.path.partition("=")[0] for each in sent] == ["/v1/actions"] + ["/v1/actions/a1?wait"] * 2
     ended, _, _ = carried([heard(202, PARKED)])
     assert ended.in_words == snapshot(
-        "nothing has happened yet: action a1 waits until 2026-11-30T12:00:00Z for the consent of 2 of lead"
+        "nothing has happened yet: action a1 waits until 2026-11-30T12:00:00Z "
+        "for the consent of 2 people with the role lead"
     )
 
 

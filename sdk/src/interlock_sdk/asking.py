@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from secrets import token_hex
 from typing import Any, Protocol
 from urllib.parse import quote, urlsplit
@@ -48,11 +48,6 @@ class Asking:
     retry: Retry
     signer: Signer | None
     call_seconds: float = CALL_SECONDS
-    _names: dict[str, str] = field(init=False, default_factory=dict[str, str])
-
-    def __post_init__(self) -> None:
-        named = {"agent": self.agent, "principal": self.principal}
-        self._names.update({name: said for name, said in named.items() if said is not None})
 
     def call(
         self,
@@ -76,8 +71,9 @@ class Asking:
             agent=self.agent,
             principal=self.principal,
         )
-        said = {"tool": tool, "arguments": arguments, "occurrence": occurrence, **self._names}
-        body = written(said if run is None else {**said, "run": run})
+        named = {"agent": self.agent, "principal": self.principal, "run": run}
+        said = {name: value for name, value in named.items() if value is not None}
+        body = written({"tool": tool, "arguments": arguments, "occurrence": occurrence, **said})
         heard = yield from ask(lambda: self._proposal(proposed, body), self.retry, key=key, run=run)
         outcome = outcome_in(heard)
         if isinstance(outcome, Parked) and wait:

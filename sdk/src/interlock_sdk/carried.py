@@ -1,7 +1,7 @@
 """How what a talk asks for goes over HTTP, as far as blocking and awaiting make no difference."""
 
 import ssl
-from collections.abc import Generator, Iterable
+from collections.abc import Generator
 from typing import Any
 
 import httpx2
@@ -71,11 +71,3 @@ class Gathered:
         """Return the whole answer."""
         headers = {name.lower(): value for name, value in answer.headers.items()}
         return Heard(status=answer.status_code, headers=headers, body=bytes(self._parts))
-
-
-def heard_of(answer: httpx2.Response, parts: Iterable[bytes]) -> Heard:
-    """Read an answer to its end."""
-    gathered = Gathered()
-    for part in parts:
-        gathered.add(part)
-    return gathered.heard(answer)

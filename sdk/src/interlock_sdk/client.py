@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import httpx2
 
 from interlock_sdk.asking import CALL_SECONDS, Asking, Signer, address_of
-from interlock_sdk.carried import Bearer, heard_of, limits_of, lost, options
+from interlock_sdk.carried import Bearer, Gathered, limits_of, lost, options
 from interlock_sdk.outcome import Action, Outcome, Parked, Tool
 from interlock_sdk.run import Occurrences
 from interlock_sdk.talk import Ask, Heard, Lost, Pause, Retry, Talk
@@ -144,7 +144,10 @@ class Interlock:
             with self._http.stream(
                 asked.method, asked.path, content=asked.body, headers=dict(asked.headers), timeout=limits_of(asked)
             ) as answer:
-                return heard_of(answer, answer.iter_bytes())
+                gathered = Gathered()
+                for part in answer.iter_bytes():
+                    gathered.add(part)
+                return gathered.heard(answer)
         except httpx2.RequestError as error:
             return lost(error)
 

@@ -14,6 +14,12 @@ class WaitsFor:
     roles: Sequence[str]
     people: int
 
+    @property
+    def in_words(self) -> str:
+        """Say it to a person or a model."""
+        people = "one person" if self.people == 1 else f"{self.people} people"
+        return f"{people} with the role {' or '.join(self.roles)}" if self.roles else people
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
@@ -42,7 +48,7 @@ class Parked:
     @property
     def in_words(self) -> str:
         """Say it to a person or a model."""
-        whose = " and ".join(f"{each.people} of {' or '.join(each.roles)}" for each in self.waits_for)
+        whose = " and ".join(each.in_words for each in self.waits_for)
         return f"nothing has happened yet: action {self.action} waits until {self.until} for the consent of {whose}"
 
 
