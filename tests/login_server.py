@@ -32,6 +32,9 @@ class LoginServer:
     authority: Changes = field(default_factory=Changes)
     back: Changes = field(default_factory=Changes)
     """What goes back to the browser instead."""
+    device: Changes = field(default_factory=Changes)
+    waits: list[str] = field(default_factory=list[str])
+    """What whoever asks with a code of a device hears first."""
     challenge: str | None = None
     instead: dict[str, bytes] = field(default_factory=dict[str, bytes])
     """What a path answers with instead."""
@@ -83,6 +86,16 @@ class LoginServer:
             "/authorize": self._authorize,
             "/token": self._token,
             "/register": self._register,
+            "/device": lambda _: _changed(
+                {
+                    "device_code": "device-code-1",
+                    "user_code": "WDJB-MJHT",
+                    "verification_uri": f"{self.base}/type",
+                    "expires_in": 60,
+                    "interval": 0,
+                },
+                self.device,
+            ),
         }
         return known[parts.path](fields) if parts.path in known else http("404 Not Found")
 
@@ -112,6 +125,7 @@ class LoginServer:
             "token_endpoint": f"{self.base}/token",
             "registration_endpoint": f"{self.base}/register",
             "jwks_uri": f"{self.base}/keys",
+            "device_authorization_endpoint": f"{self.base}/device",
             "code_challenge_methods_supported": ["S256"],
             "authorization_response_iss_parameter_supported": True,
         }
@@ -135,6 +149,10 @@ class LoginServer:
                 self._refresh = ""
                 self.good.clear()
                 return _json({"error": "invalid_grant"}, "400 Bad Request")
+            return self._issued(fields)
+        if "device_code" in fields:
+            if self.waits:
+                return _json({"error": self.waits.pop(0)}, "400 Bad Request")
             return self._issued(fields)
         begun = self._codes.pop(fields["code"], {})
         digest = hashlib.sha256(fields.get("code_verifier", "").encode()).digest()

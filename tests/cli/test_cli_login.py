@@ -329,6 +329,46 @@ def test_a_server_that_wants_no_login_or_is_none_is_told_apart(on_file: Shell, s
     assert "another host" in on_file.err
 
 
+def by_code(shell: Shell, server: LoginServer, code: int = 0) -> str:
+    return shell("secret", "login", *WHOSE, "--url", server.url, "--device", code=code)
+
+
+def test_where_there_is_no_browser_a_code_is_typed_somewhere_else(on_file: Shell, server: LoginServer) -> None:
+    server.waits = ["authorization_pending"] * 3
+    by_code(on_file, server)
+    assert f"log in at {server.base}/type, in any browser, and type the code:\n\nWDJB-MJHT\n" in on_file.err
+    assert "redirect_uris" not in server.fields("/register")[0]["registers"]
+    assert server.fields("/device")[0]["resource"] == server.url
+    assert [fields["resource"] for fields in server.fields("/token")] == [server.url] * 4
+    assert kept(on_file).refresh_token.startswith("refresh-token-")
+    published(on_file, server.url)
+    assert on_file.data("call", "echo", '{"text":"a"}')["outcome"] == "done"
+
+
+@pytest.mark.parametrize(
+    ("what", "changes", "says"),
+    [
+        ("waits", ["access_denied"], "the endpoint refuses (400, `access_denied`)"),
+        ("waits", ["expired_token"], "the endpoint refuses (400, `expired_token`)"),
+        ("device", {"expires_in": 0}, "nobody has typed the code in time"),
+        ("device", {"user_code": "A\nB"}, "gets no code"),
+        ("device", {"device_code": None}, "gets no code"),
+        ("device", {"verification_uri": "http://evil.example/"}, "has no TLS"),
+        ("device", {"verification_uri": "javascript:alert(1)"}, "has no TLS"),
+        ("authority", {"device_authorization_endpoint": None}, "knows no login by a code"),
+    ],
+)
+def test_a_login_by_a_code_that_comes_to_nothing_leaves_nothing(
+    on_file: Shell, server: LoginServer, what: str, changes: Any, says: str
+) -> None:
+    server.waits = ["authorization_pending"] * 50 if what == "device" else []
+    setattr(server, what, changes)
+    by_code(on_file, server, code=1)
+    assert says in " ".join(on_file.err.split())
+    assert "evil" not in on_file.err
+    assert on_file.data("secret", "list") == []
+
+
 @pytest.fixture
 def sdk_url() -> Generator[str]:
     with socket.create_server(("127.0.0.1", 0)) as found:

@@ -115,7 +115,7 @@ async def _resource(url: str, challenge: Challenge) -> Resource:
 
 
 async def _authority(issuer: str, *, here: bool) -> Authority:
-    _allowed(issuer, here=here)
+    allowed(issuer, here=here)
     parts = urlsplit(issuer)
     origin, path = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
     places = [f"{origin}{each}{path}" for each in _SERVERS]
@@ -130,17 +130,17 @@ async def _authority(issuer: str, *, here: bool) -> Authority:
             f"`{parts.hostname}` does not say that it knows PKCE with S256, so a code could be stolen on its way"
         )
     for each in (authority.authorization_endpoint, authority.token_endpoint):
-        _allowed(each, here=here)
+        allowed(each, here=here)
     for each in (authority.registration_endpoint, authority.device_authorization_endpoint):
         if each:
-            _allowed(each, here=here)
+            allowed(each, here=here)
     return authority
 
 
 async def _first(places: Sequence[str], kind: type[Document], *, here: bool) -> Document | None:
     """Return the first document that is there. Whoever has none answers with an error, or with something else."""
     for place in places:
-        address = _allowed(place, here=here)
+        address = allowed(place, here=here)
         answer = await get(address, headers={"Accept": "application/json"}, seconds=LOGIN_DOCUMENT_SECONDS_MAX)
         if answer.status == 200 and answer.kind.partition(";")[0].strip().lower() == "application/json":
             try:
@@ -150,8 +150,12 @@ async def _first(places: Sequence[str], kind: type[Document], *, here: bool) -> 
     return None
 
 
-def _allowed(place: str, *, here: bool) -> Address:
-    """Read an address that somebody else has named. Nobody outside sends us to this machine."""
+def allowed(place: str, *, here: bool) -> Address:
+    """Read an address that somebody else has named. Nobody outside sends us to this machine.
+
+    Raises:
+        UpstreamFailed: it is none, has no TLS, or leads here.
+    """
     try:
         address = address_of(place)
     except UsageWrong:

@@ -38,6 +38,9 @@ _AUTH: Mapping[str, Literal["basic", "body"]] = {"client_secret_basic": "basic",
 _BY_HAND = "have a client registered there, and log in with `--client-id ID`"
 
 
+DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
+
+
 class Client(msgspec.Struct, frozen=True, kw_only=True):
     """As which client somebody logs in."""
 
@@ -128,12 +131,14 @@ def begun(at: Found, client: Client, redirect: str, scope: str = "") -> Login:
     )
 
 
-async def client_for(at: Found, redirect: str, *, known: Client | None, document: str, kept: OAuth | None) -> Client:
+async def client_for(
+    at: Found, redirect: str | None, *, known: Client | None, document: str, kept: OAuth | None
+) -> Client:
     """Say as which client somebody logs in.
 
     Args:
         at: where.
-        redirect: where the answer comes to.
+        redirect: where the answer comes to; nothing where a code is typed on another machine.
         known: a client that is registered there.
         document: the address of a document that says what this client is.
         kept: what an earlier login left.
@@ -156,13 +161,13 @@ async def client_for(at: Found, redirect: str, *, known: Client | None, document
     raise UpstreamFailed(f"`{authority.issuer}` registers no clients by itself", fix=_BY_HAND)
 
 
-async def _registered(at: Found, redirect: str) -> Client:
-    about = {
+async def _registered(at: Found, redirect: str | None) -> Client:
+    grant = "authorization_code" if redirect is not None else DEVICE
+    about: dict[str, object] = {
         "client_name": "Interlock",
         "application_type": "native",
-        "redirect_uris": [redirect],
-        "grant_types": ["authorization_code", "refresh_token"],
-        "response_types": ["code"],
+        "grant_types": [grant, "refresh_token"],
+        **({"redirect_uris": [redirect], "response_types": ["code"]} if redirect is not None else {}),
         "token_endpoint_auth_method": "none",
         **({"scope": at.scope} if at.scope else {}),
     }
@@ -198,23 +203,28 @@ async def exchanged(id: SecretId, login: Login, code: str, now: Instant) -> OAut
     Raises:
         SecretUnreachable: nothing is issued for it, or nothing that can be used.
     """
-    authority = login.at.authority
-    value = OAuth(
-        token_url=authority.token_endpoint,
-        client_id=login.client.id,
-        client_secret=login.client.secret,
-        client_auth=_client_auth(authority.token_endpoint_auth_methods_supported),
-        resource=login.at.resource,
-        issuer=authority.issuer,
-        url=login.at.url,
-    )
+    value = value_for(login.at, login.client)
     grant = {
         "grant_type": "authorization_code",
         "code": code,
         "redirect_uri": login.redirect,
         "code_verifier": login.verifier,
     }
-    return _kept(id, value, granted(id, value, await asked(id, value, grant)), now)
+    return kept_of(id, value, granted(id, value, await asked(id, value, grant)), now)
+
+
+def value_for(at: Found, client: Client) -> OAuth:
+    """Say what is kept of a login before anything is issued."""
+    authority = at.authority
+    return OAuth(
+        token_url=authority.token_endpoint,
+        client_id=client.id,
+        client_secret=client.secret,
+        client_auth=_client_auth(authority.token_endpoint_auth_methods_supported),
+        resource=at.resource,
+        issuer=authority.issuer,
+        url=at.url,
+    )
 
 
 def _client_auth(methods: tuple[str, ...]) -> Literal["basic", "body"]:
@@ -224,8 +234,12 @@ def _client_auth(methods: tuple[str, ...]) -> Literal["basic", "body"]:
     return "basic"
 
 
-def _kept(id: SecretId, value: OAuth, came: Granted, now: Instant) -> OAuth:
-    """Say what is kept of what was issued: what renews it, or, where there is none, the token itself."""
+def kept_of(id: SecretId, value: OAuth, came: Granted, now: Instant) -> OAuth:
+    """Say what is kept of what was issued: what renews it, or, where there is none, the token itself.
+
+    Raises:
+        SecretUnreachable: it is too short to be kept out of what comes back, or has no life.
+    """
     if came.refresh_token:
         if len(came.refresh_token) < SECRET_CHARS_MIN:
             raise _short(id)

@@ -32,6 +32,11 @@ _CODES = frozenset(
         "unauthorized_client",
         "unsupported_grant_type",
         "invalid_scope",
+        "invalid_target",
+        "authorization_pending",
+        "slow_down",
+        "access_denied",
+        "expired_token",
     }
 )
 _KEPT_MAX = 10_000
@@ -223,12 +228,18 @@ def granted(id: SecretId, value: OAuth, answer: Answer) -> Granted:
     return granted
 
 
-def _refused(id: SecretId, value: OAuth, answer: Answer) -> SecretUnreachable:
+def code_in(answer: Answer) -> str:
+    """Return the code of the standard that a refusal has, and nothing else that it says."""
     try:
         code = msgspec.json.decode(answer.body, type=_Refused).error
     except (msgspec.DecodeError, ValueError, RecursionError):
-        code = ""
-    known = f", `{code}`" if code in _CODES else ""
+        return ""
+    return code if code in _CODES else ""
+
+
+def _refused(id: SecretId, value: OAuth, answer: Answer) -> SecretUnreachable:
+    code = code_in(answer)
+    known = f", `{code}`" if code else ""
     why = f"buys no access token: the endpoint refuses ({answer.status}{known})"
     how = f"interlock secret set {id.name} --oauth --workflow {id.workflow} --env {id.environment}"
     return id.ended(why) if value.url else id.unreachable(why, f"look at the client there, then set it again: `{how}`")

@@ -14,6 +14,7 @@ from interlock.door.cli.screen import Typed
 from interlock.door.cli.secrets import beside_the_store, entered_in, in_the_file, unseen, whole_name
 from interlock.door.cli.session import awaited
 from interlock.gateway.fresh import process_id
+from interlock.secret import device
 from interlock.secret.authority import Found, found
 from interlock.secret.installed import sealed_file
 from interlock.secret.kept import OAuth, SecretId, text_of
@@ -80,6 +81,8 @@ async def _issued(typed: Typed, id: SecretId, at: Found, before: OAuth | None) -
         return any(login.is_answered_by(answer) for login in logins)
 
     known = _client(typed)
+    if typed.given.device:
+        return await _by_code(typed, id, at, before, known)
     async with listening(typed.given.port, is_meant) as redirect:
         document = typed.given.client_metadata or ""
         client = await client_for(at, redirect.uri, known=known, document=document, kept=before)
@@ -88,6 +91,17 @@ async def _issued(typed: Typed, id: SecretId, at: Found, before: OAuth | None) -
         _show(typed, at, login)
         code = login.code_in(await redirect.answer())
     return await exchanged(id, login, code, (typed.clock or SystemClock()).now())
+
+
+async def _by_code(typed: Typed, id: SecretId, at: Found, before: OAuth | None, known: Client | None) -> OAuth:
+    document = typed.given.client_metadata or ""
+    client = await client_for(at, None, known=known, document=document, kept=before)
+    login = await device.begun(id, at, client, typed.given.scope or "")
+    err = typed.screen.err
+    err.write(f"`{at.authority.issuer}` issues tokens for {at.resource}\n")
+    err.write(f"log in at {login.verification_uri}, in any browser, and type the code:\n\n{login.user_code}\n\n")
+    err.flush()
+    return await device.issued(id, at, client, login, (typed.clock or SystemClock()).now())
 
 
 def _client(typed: Typed) -> Client | None:

@@ -34,6 +34,7 @@ SECRETS: tuple[Command, ...] = (
             arg("--client-secret", action="store_true", help="it has a secret, read as `secret set` reads one"),
             arg("--client-metadata", metavar="URL", help="log in as the client that this document is about"),
             arg("--port", type=int, default=0, metavar="N", help="where the browser comes back to on this machine"),
+            arg("--device", action="store_true", help="print a code instead, to be typed in a browser anywhere"),
             arg("--open", action="store_true", help="open the address in the browser, instead of only printing it"),
             *WHO,
         ),
