@@ -67,6 +67,8 @@ BEFORE = [
      " document.querySelector('h1').textContent = 'Refund order 1'</script>", "changed while it was filled in"),
     ("", "<script>document.querySelector('form button').onmouseover = () =>"
      " document.querySelector('[name=amount]').value = 99</script>", "`amount` does not show what was put into it"),
+    ("", "<script>document.querySelector('form button').onmousemove = event => event.target.disabled ="
+     " document.querySelector('[name=day]').value === ''</script>", "cannot be pressed any more"),
     ("", "<h1>Refunded</h1>", "looks as if it had happened already"),
 ]  # fmt: skip
 
@@ -206,6 +208,10 @@ async def test_a_browser_that_hangs_is_killed_and_another_one_started(world: Wor
         tools = every_tool()
     shop = Shop(world, site, tmp_path, tools)
     before = set(browsers())
+    shop.site.more = """<script>addEventListener('pagehide', () => navigator.sendBeacon('/gone', 'x'));
+    const send = "fetch(location.origin + '/away', {method: 'POST', body: 'x'})";
+    if (window.SharedWorker) new SharedWorker(URL.createObjectURL(new Blob([send])));
+    if (window.fetchLater) fetchLater('/later', {method: 'POST', body: 'x', activateAfter: 0})</script>"""
     await shop.publish(LOOK, name="look")
     await shop.done("look", order=1)
     hung = set(browsers()) - before
@@ -216,6 +222,7 @@ async def test_a_browser_that_hangs_is_killed_and_another_one_started(world: Wor
     assert await shop.done("look", order=3)
     assert psutil.wait_procs(hung, timeout=10)[1] == []
     tools.close()
+    assert not [asked for asked in shop.site.asked if asked.startswith("POST")]
     assert psutil.wait_procs(set(browsers()) - before, timeout=10)[1] == []
 
 

@@ -19,6 +19,8 @@ from interlock.tool.browser_proxy import Proxy
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 _FLAGS = (
+    # What they ask for belongs to no page, and goes by what looks at the requests of pages.
+    "--disable-blink-features=SharedWorker,FetchLaterAPI",
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-domain-reliability",
@@ -126,6 +128,7 @@ class Engine:
         """Close what belongs to one action. A browser that does not close it hangs, and is killed."""
 
         async def left() -> None:
+            # The way out is cut before its page learns that it is closed, and could send something.
             await proxy.end()
             if context is not None and not await in_time(context.close()):
                 await self.kill()

@@ -8,6 +8,7 @@ from typing import Any
 
 from playwright.async_api import BrowserContext, CDPSession, Dialog, Download, Error, Page, Request, Response, Route
 
+from interlock.contract.hosts import origin_of
 from interlock.core.limits import BROWSER_REQUESTS_MAX, SAID_CHARS_MAX
 from interlock.core.reason import Reason
 from interlock.tool.browser_devtools import asked, hears
@@ -41,6 +42,10 @@ class Gate:
     """Set with the first trouble."""
     blocked: list[str] = field(default_factory=list[str])
     """Origins that were asked for and are not allowed."""
+    shut: bool = False
+    """Whether nothing leaves any more."""
+    left: int = 0
+    """How many requests have left since pages may send."""
     _requests: int = 0
 
     async def guard(self, context: BrowserContext) -> Page:
@@ -109,15 +114,24 @@ class Gate:
         self._requests += 1
         if self._requests > BROWSER_REQUESTS_MAX:
             return Unexpected(f"the page asks for more than {BROWSER_REQUESTS_MAX:,} things", fix=_LOOK)
-        said = url.partition("#")[0].partition("?")[0]
+        if self.shut:
+            return Unexpected("the page asks for something when it is over", fix=_LOOK)
+        said = self._said(url)
         if not _among(self.plan.allowed, url):
             fix = "look at the address; if it may be asked, add it to `allow`, if it is not missed, to `lost`"
             return Unexpected("the page asks for an address that is not allowed", fix=fix, said=said)
         if method in _ONLY_LOOKS or self.sends or _among(self.plan.may_post, url):
+            self.left += self.sends
             return None
         when = "before the button is pressed" if self.plan.submit else "and is only read"
         fix = "if that changes nothing, add the address to `may_post`"
         return Unexpected(f"the page sends a {method} {when}", fix=fix, said=said)
+
+    def _said(self, url: str) -> str:
+        """Say which address it was, in as few of a page's own words as people need: an agent may hear it too."""
+        origin, path = origin_of(url), url.partition("#")[0].partition("?")[0]
+        known = any(each.origin == origin for each in self.plan.allowed)
+        return (path if known else origin)[:_SAID_CHARS_MAX]
 
     def _another_page(self, page: Page) -> None:
         self._stir(Unexpected("the page opens another window", fix=_LOOK))
@@ -171,4 +185,5 @@ async def _cancelled(download: Download) -> None:
 
 
 _NAMED_MAX = 20
+_SAID_CHARS_MAX = 120
 _LOOK = "look at the page yourself, and at the picture of it"

@@ -19,6 +19,7 @@ from interlock.tool.browser_plan import BrowserPlan, LogIn, Spot
 
 _APPEARS_SHARE = 0.3  # of the time of an action, for one thing to appear on a page
 _PICTURE_SHARE = 0.2
+_PRESS_SECONDS = 2.0  # for a button that could be pressed a moment ago: a page has no longer to change meanwhile
 _SPARE_SECONDS = 0.2  # to say what is missing, before it is given up as a whole
 
 
@@ -177,7 +178,15 @@ class Visit:
         await self._as_meant(fields)
         self.may_press()
         self.gate.sends = self.pressed = True
-        await button.click(timeout=self._appears * 1_000)
+        try:
+            await button.click(timeout=_PRESS_SECONDS * 1_000)
+        except Error:
+            self.gate.shut = True
+            self.gate.check()
+            # Without a request nothing has left, and from here on nothing does.
+            self.pressed = self.gate.left > 0
+            what = f"`{plan.submit}` cannot be pressed any more"
+            raise Unexpected(what, fix=_LOOK, reason=Reason.AMBIGUOUS) from None
         seconds = max(self._left - _SPARE_SECONDS, _SPARE_SECONDS)
         await expected(self.page, plan.then, self.arguments, seconds=seconds)
 
