@@ -1,5 +1,6 @@
 """Secrets in AWS Secrets Manager. Who this process is there, the machine says: by profile, role or variables."""
 
+import logging
 from importlib import import_module
 from threading import Lock
 from typing import Any
@@ -26,6 +27,11 @@ _CODES = frozenset(
 )
 
 
+def _keep_to_itself(log: logging.Logger) -> None:
+    """Let a library write no more into logs than that something went wrong: below that it writes whole answers."""
+    log.setLevel(max(log.level, logging.INFO))
+
+
 class FromAws:
     """Finds a secret under its name."""
 
@@ -45,6 +51,7 @@ class FromAws:
         except ImportError as error:
             fix = "install it with its extra: `pip install 'interlock[aws]'`"
             raise UsageWrong("this installation cannot speak to AWS", fix=fix) from error
+        _keep_to_itself(logging.getLogger("botocore"))
         self._settings = settings
         self._client: Any = None
         self._turn = Lock()
