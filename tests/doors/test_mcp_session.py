@@ -12,6 +12,7 @@ from interlock.contract.ir import Approvals, Undo
 from interlock.core.effect import EffectClass
 from interlock.core.errors import UpstreamFailed
 from interlock.core.ids import ActionId, Instant, Micros, PersonId, Role, ToolName
+from interlock.door.entrance import name_of
 from interlock.gateway import access
 from interlock.gateway.consent import agree
 from interlock.gateway.resume import resume
@@ -269,6 +270,20 @@ async def test_a_session_ends_by_itself_after_a_week(world: World) -> None:
     await over.begin()
     world.clock.forward(days=8)
     assert (await over.ask("tools/list")).status == 404
+
+
+@pytest.mark.parametrize(
+    ("written", "compared"),
+    [
+        ("Interlock.Acme.Example", "interlock.acme.example"),
+        ("interlock.acme.example:8443", "interlock.acme.example"),
+        ("FD00::1", "[fd00::1]"),
+        ("[fd00::1]:7400", "[fd00::1]"),
+        ("127.0.0.1:7400", "127.0.0.1"),
+    ],
+)
+def test_a_name_of_this_server_is_the_same_however_it_is_written(written: str, compared: str) -> None:
+    assert name_of(written) == compared
 
 
 async def test_a_page_elsewhere_reaches_nothing(world: World) -> None:

@@ -42,7 +42,7 @@ class Entrance:
 
     gateway: Gateway
     names: Collection[str] = LOOPBACK_NAMES
-    """The names that this server is reached by, without ports."""
+    """The names that this server is reached by, as `name_of` returns them."""
     rates: Rates = field(default_factory=Rates)
     issuers: Issuers = field(default_factory=Issuers)
     behind_tls: bool = False
@@ -51,7 +51,7 @@ class Entrance:
     def from_here(self, scope: Scope) -> bool:
         """Whether a request names this server, and comes from no page of another one."""
         host = header(scope, b"host")
-        if host is None or _name_of(host) not in self.names:
+        if host is None or name_of(host) not in self.names:
             return False
         origin = header(scope, b"origin")
         if origin is None:
@@ -60,7 +60,7 @@ class Entrance:
             parts = urlsplit(origin)
         except ValueError:
             return False
-        return parts.scheme in ("http", "https") and _name_of(parts.netloc) in self.names
+        return parts.scheme in ("http", "https") and name_of(parts.netloc) in self.names
 
     async def bearer(self, scope: Scope, *, fresh: bool) -> Bearer | NotKnown | TooOften:
         """Say who sends a request.
@@ -178,8 +178,10 @@ def _token(scope: Scope) -> str | None:
     return text.strip() if scheme.lower() == "bearer" and text.strip() else None
 
 
-def _name_of(authority: str) -> str:
-    """Return the name in `name:port`, in lower case."""
+def name_of(authority: str) -> str:
+    """Return the name in `name:port` as names are compared: in lower case, an address of IPv6 in brackets."""
     if authority.startswith("["):
         return authority.partition("]")[0].lower() + "]"
+    if authority.count(":") > 1:
+        return f"[{authority.lower()}]"
     return authority.partition(":")[0].lower()

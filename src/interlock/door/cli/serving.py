@@ -14,7 +14,7 @@ from interlock import app
 from interlock.core.errors import UsageWrong
 from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import be_there, fast_loop, find_tools_here
-from interlock.door.entrance import LOOPBACK_NAMES
+from interlock.door.entrance import LOOPBACK_NAMES, name_of
 from interlock.door.http.logs import to_standard_error
 from interlock.door.http.server import server_of
 from interlock.gateway.call import Gateway
@@ -27,7 +27,7 @@ _WAITING_MAX = 1_000  # connections that wait to be taken
 def serve(typed: Typed) -> int:
     """Serve until SIGINT or SIGTERM, then finish what is under way."""
     given = typed.given
-    if given.cert is None and given.private_key is not None or given.cert is not None and given.private_key is None:
+    if (given.cert is None) != (given.private_key is None):
         raise UsageWrong("a certificate and its key go together", fix="say `--tls-cert FILE --tls-key FILE`")
     be_there(typed, may_make=False)
     find_tools_here()
@@ -41,9 +41,9 @@ def serve(typed: Typed) -> int:
 async def _serve(typed: Typed, gateway: Gateway) -> int:
     given = typed.given
     await _may_be_open(gateway, given.host, tls=given.cert is not None or given.behind_tls)
-    names = LOOPBACK_NAMES | {given.host} | set(given.name or ())
+    names = LOOPBACK_NAMES | {name_of(each) for each in (given.host, *(given.name or ()))}
     to_standard_error()
-    served = server_of(gateway, frozenset(names), behind_tls=given.behind_tls)
+    served = server_of(gateway, names, behind_tls=given.behind_tls)
     config = uvicorn.Config(
         served,
         http="auto",
@@ -68,7 +68,7 @@ async def _serve(typed: Typed, gateway: Gateway) -> int:
         asyncio.get_running_loop().add_signal_handler(number, told_to_stop, number)
     listening = _listening(given.host, given.port)
     scheme, port = "https" if given.cert is not None else "http", listening.getsockname()[1]
-    where = f"{scheme}://{given.host if ':' not in given.host else f'[{given.host}]'}:{port}"
+    where = f"{scheme}://{name_of(given.host)}:{port}"
     typed.screen.show(
         {"url": where, "mcp": f"{where}/mcp", "pid": os.getpid()}, f"serving  {where}\nmcp      {where}/mcp"
     )
