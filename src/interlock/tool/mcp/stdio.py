@@ -86,7 +86,7 @@ class StdioLink(asyncio.Protocol):
             UpstreamFailed: it cannot be started.
         """
         link = cls(reach.server)
-        link._folder = tempfile.mkdtemp(prefix="interlock-mcp-")
+        link._folder = tempfile.mkdtemp(prefix=keeper.FOLDER_PREFIX)
         try:
             await link._start(command_of(reach, link._folder, hidden), environment(reach, secrets, link._folder))
         except OSError as error:
