@@ -26,9 +26,12 @@ A refused action is not here: it is an `Outcome`.
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from interlock.core.picture import Picture
 from interlock.core.reason import Reason
+
+if TYPE_CHECKING:
+    from interlock.core.picture import Picture  # a struct: whoever only raises needs none of its library
 
 
 class InterlockError(Exception):
@@ -114,7 +117,7 @@ class UpstreamError(InterlockError):
         fix: str,
         said: str = "",
         reason: Reason | None = None,
-        pictures: Sequence[Picture] = (),
+        pictures: "Sequence[Picture]" = (),
     ) -> None:
         super().__init__(message, fix=fix)
         self.said = said
