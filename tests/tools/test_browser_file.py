@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 from inline_snapshot import snapshot
 
+from interlock.app import every_tool
 from interlock.core.effect import EffectClass
+from interlock.core.errand import Terms
 from interlock.core.errors import ContractInvalid
 from interlock.tool.browser_plan import Addresses, browser_plan_of
 from tools.pages import LOOK, REFUND, described
@@ -47,6 +49,13 @@ def test_what_presses_no_button_is_a_read(tmp_path: Path) -> None:
     manifest = described(tmp_path, LOOK, name="look")
     assert manifest.effect is EffectClass.READ
     assert manifest.notes == ("it only reads, so it is `read`",)
+
+
+def test_without_its_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("interlock.tool.kinds.find_spec", lambda _: None)  # pyright: ignore[reportUnknownLambdaType]
+    with pytest.raises(ContractInvalid) as error:
+        every_tool().find("browser:shop.yaml#look", Terms())
+    assert "pip install 'interlock[browser]'" in error.value.fix
 
 
 def test_another_file_is_another_tool(tmp_path: Path) -> None:

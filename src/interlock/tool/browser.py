@@ -156,9 +156,11 @@ class _Planner:
         return Addresses(origin=address.origin, path=path, only=beginning == known, private=private)
 
     def _lost(self, text: str) -> Addresses:
-        beginning = self._absolute(text).removesuffix("*")
+        known = self._absolute(text)
+        beginning = known.removesuffix("*")
         address = web_address(beginning)
-        return Addresses(origin=address.origin, path=str(address).removeprefix(address.origin), only=beginning == text)
+        path = str(address).removeprefix(address.origin)
+        return Addresses(origin=address.origin, path=path, only=beginning == known)
 
     def _allowed(self, text: str, allowed: tuple[Addresses, ...]) -> str:
         address = text
