@@ -309,6 +309,24 @@ async def test_a_token_that_is_revoked_gives_no_answer_any_more(world: World, as
     assert done["structuredContent"] == {"answers": {"amount0": YES}}, "another token of the same caller does"
 
 
+async def test_whoever_leaves_many_calls_open_ends_those_of_nobody_else(world: World, asker: Asker) -> None:
+    over = await with_questions(world)
+    drawn, _ = await issued(world, principal="eve")
+    mine = (await over.ask_stateless("tools/call", name="ask", arguments={}, can=CAN)).result
+    states: list[str] = []
+    for n in range(52):
+        heard = await over.by(drawn).ask_stateless("tools/call", name="ask", arguments={"n": n}, can=CAN)
+        states.append(heard.result["requestState"])
+    said: dict[str, Any] = {"can": CAN, "inputResponses": {"amount0": YES}}
+    done = await over.ask_stateless("tools/call", name="ask", arguments={}, **said, requestState=mine["requestState"])
+    assert done.result["structuredContent"] == {"answers": {"amount0": YES}}
+    for n, over_now in ((0, True), (1, True), (51, False)):
+        heard = await over.by(drawn).ask_stateless(
+            "tools/call", name="ask", arguments={"n": n}, **said, requestState=states[n]
+        )
+        assert ("error" in heard.json) == over_now, n
+
+
 async def test_a_client_that_cannot_be_asked_is_told_what_it_lacks(world: World, asker: Asker) -> None:
     over = await with_questions(world)
     heard = await over.ask_stateless("tools/call", name="ask", arguments={})

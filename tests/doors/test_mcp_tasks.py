@@ -9,6 +9,7 @@ from asked_over import Over
 from cards import issued
 from interlock.contract.ir import Approvals
 from interlock.core.ids import ActionId, PersonId, Role
+from interlock.door.mcp import tasks
 from interlock.gateway.consent import agree, deny
 from interlock.gateway.resume import resume
 from world import ALLOW, KIM, MAIL, World, a_rule
@@ -77,6 +78,21 @@ async def test_a_task_is_its_callers_alone(world: World) -> None:
         assert (await other.ask(method, taskId=task["taskId"])).error["code"] == -32602
     assert (await other.ask("tasks/list")).result == {"tasks": []}
     assert (await over.ask("tasks/get", taskId="nonsense")).error["code"] == -32602
+
+
+async def test_whoever_makes_many_tasks_has_nobody_elses_forgotten(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "_KEPT_MAX", 4)
+    over = await asking(world)
+    mine = (await over.ask("tools/call", **CALL)).result["task"]["taskId"]
+    eve, _ = await issued(world, principal="eve")
+    other = over.by(eve)
+    await other.begin()
+    theirs = [(await other.ask("tools/call", **CALL)).result["task"]["taskId"] for _ in range(9)]
+    assert "result" in (await over.ask("tasks/get", taskId=mine)).json
+    known = ["result" in (await other.ask("tasks/get", taskId=each)).json for each in theirs]
+    assert known == [False] * 6 + [True] * 3
 
 
 async def test_older_versions_have_no_tasks(world: World) -> None:

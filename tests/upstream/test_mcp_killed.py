@@ -27,7 +27,8 @@ time.sleep(60)
 """
 
 async def main():
-    link = await StdioLink.open(Reach(server="desk", command=("python", "-c", SERVER), sandbox=json.loads(sys.argv[1])), {})
+    reach = Reach(server="desk", command=("python", "-c", SERVER), sandbox=json.loads(sys.argv[1]))
+    link = await StdioLink.open(reach, {})
     while not link.last_words:
         await asyncio.sleep(0.01)
     print(json.dumps({"folder": link._folder, "pid": int(link.last_words)}), flush=True)

@@ -5,7 +5,7 @@ It says nothing else, and opens nothing that its bearer could not ask for anew.
 """
 
 import asyncio
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -22,7 +22,8 @@ from interlock.door.sealed import opened, sealed
 from interlock.ports import Secrets
 
 _KEPT_SECONDS = 60.0  # after its end; the same call is answered from the record later, too
-_CALLS_MAX = 1_000  # that wait for answers at once; the one that waits for longest is given up
+_CALLS_MAX = 1_000  # that wait for answers at once; of whoever has most, the one that waits for longest is given up
+_CALLS_OF_ONE_MAX = 50  # of one token, or of one who is known in another way
 
 
 class _State(Struct, frozen=True, kw_only=True):
@@ -39,6 +40,8 @@ class UnderWay:
     task: "asyncio.Task[dict[str, Any]]"
     line: Waiting
     turn: int = 1
+    who: tuple[str, str] = ("", "")
+    """Whose it is: the tenant, and what they are known by."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -85,13 +88,10 @@ class Rounds:
             self._calls.pop(call, None)
             return round.task.result()
         if call not in self._calls:
+            round.who = (caller.tenant, caller.known_by)
             self._calls[call] = round
             round.task.add_done_callback(lambda ended: self._ended(call, ended))
-        while len(self._calls) > _CALLS_MAX:
-            _, oldest = self._calls.popitem(last=False)
-            oldest.task.cancel()  # its caller stops waiting, and so do its questions; what has started is settled
-            for _, future in oldest.line.posed.values():
-                future.cancel()
+            self._make_room()
         wanted = {
             name: {"method": question.method, "params": question.params}
             for name, (question, future) in round.line.posed.items()
@@ -103,6 +103,16 @@ class Rounds:
             "inputRequests": wanted,
             "requestState": sealed(self.secrets, caller.tenant, "mcp round", state),
         }
+
+    def _make_room(self) -> None:
+        """Give up the oldest of whoever has most, so that nobody ends the calls of others by making many."""
+        (most, count), *_ = Counter(each.who for each in self._calls.values()).most_common(1)
+        if count <= _CALLS_OF_ONE_MAX and len(self._calls) <= _CALLS_MAX:
+            return
+        oldest = self._calls.pop(next(call for call, each in self._calls.items() if each.who == most))
+        oldest.task.cancel()  # its caller stops waiting, and so do its questions; what has started is settled
+        for _, future in oldest.line.posed.values():
+            future.cancel()
 
     def _ended(self, call: str, ended: "asyncio.Task[dict[str, Any]]") -> None:
         """Keep an end for a while for a client that may still come for it."""

@@ -5,7 +5,7 @@ actions are in the store, so a client that lost its handle makes the same call a
 """
 
 import asyncio
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from secrets import token_hex
@@ -24,7 +24,7 @@ from interlock.gateway.keyed import run_owner
 from interlock.gateway.recall import row_of
 
 RELATED = "io.modelcontextprotocol/related-task"
-_KEPT_MAX = 1_000  # the oldest is forgotten first; its action is not
+_KEPT_MAX = 1_000  # of whoever has most, the oldest is forgotten first; its action is not
 _KEPT_MICROS = 24 * 3_600 * 1_000_000
 _POLL_MILLISECONDS = 2_000  # how soon a client may ask again: people take longer
 _POLL_SECONDS = 1.0
@@ -41,6 +41,11 @@ class Kept:
     since: Instant
     call: "asyncio.Task[Outcome]"
 
+    @property
+    def who(self) -> tuple[str, str]:
+        """Return the tenant, and what its caller is known by."""
+        return self.caller.tenant, self.caller.known_by
+
 
 @dataclass(slots=True, kw_only=True)
 class Tasks:
@@ -55,8 +60,11 @@ class Tasks:
         task = Kept(id=token_hex(16), caller=caller, tool=tool, since=now, call=asyncio.create_task(call))
         task.call.add_done_callback(_heard)
         self._kept[task.id] = task
-        while len(self._kept) > _KEPT_MAX or now > next(iter(self._kept.values())).since + _KEPT_MICROS:
+        while now > next(iter(self._kept.values())).since + _KEPT_MICROS:
             self._kept.popitem(last=False)
+        if len(self._kept) > _KEPT_MAX:
+            (most, _), *_ = Counter(each.who for each in self._kept.values()).most_common(1)
+            self._kept.pop(next(id for id, each in self._kept.items() if each.who == most))
         return {"task": self._shown(task, "working", "it is under way", now)}
 
     async def shown(self, caller: Caller, id: str) -> dict[str, Any]:
