@@ -8,7 +8,7 @@ import pytest
 
 from interlock.door.asgi import Scope, header
 from interlock.door.mcp import wire
-from interlock.door.mcp.mirror import mirrored_arguments
+from interlock.door.mcp.mirror import check_argument_mirrors
 from interlock.door.mcp.wire import HEADER_MISMATCH, WireError
 
 REGION = {"type": "object", "properties": {"region": {"type": "string", "x-mcp-header": "Region"}}}
@@ -23,7 +23,7 @@ def look(schema: dict[str, Any], arguments: object, scope: Scope) -> int | None:
     params = {"name": "t", "arguments": arguments}
     message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
     try:
-        mirrored_arguments(scope, wire.read(json.dumps(message).encode()), schema)
+        check_argument_mirrors(scope, wire.read(json.dumps(message).encode()), schema)
     except WireError as wrong:
         return wrong.code
     return None

@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from interlock.core.canonical import Json
 from interlock.core.errors import UpstreamFailed, UpstreamSilent
 from interlock.core.hint import Hint
 from interlock.core.ids import TenantId
@@ -49,7 +48,7 @@ class ScriptedLink:
         params: Mapping[str, Any],
         *,
         name: str = "",
-        mirrored: Mapping[str, Json] = NOTHING,
+        mirrored: Mapping[str, str] = NOTHING,
         before: Callable[[], None] = lambda: None,
         way: Way = DEAF,
         seconds: float = 0,

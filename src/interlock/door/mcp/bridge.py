@@ -12,6 +12,7 @@ from typing import Any, cast
 import aiohttp
 import msgspec
 
+from interlock.core.mirrored import in_header
 from interlock.door.mcp import wire
 from interlock.door.mcp.client import VERSION_KEY
 from interlock.door.mcp.listening import LISTEN
@@ -140,10 +141,10 @@ class Bridge:
             return {}
         method = cast("str", message.method)
         named = _at(params, NAMED.get(method, ""))
-        mirrored = {"mcp-name": wire.header_text(named)} if isinstance(named, str) else {}
+        mirrored = {"mcp-name": in_header(named)} if isinstance(named, str) else {}
         if method == "tools/call":
             mirrored |= argument_headers(self.schemas.get(str(named)), _at(params, "arguments"))
-        return {"mcp-protocol-version": wire.header_text(version), "mcp-method": wire.header_text(method), **mirrored}
+        return {"mcp-protocol-version": in_header(version), "mcp-method": in_header(method), **mirrored}
 
 
 async def _events(answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:

@@ -33,7 +33,7 @@ from interlock.door.mcp.client import (
 )
 from interlock.door.mcp.front import Initialize
 from interlock.door.mcp.listening import LISTEN, Still
-from interlock.door.mcp.mirror import Called, mirrored, mirrored_arguments
+from interlock.door.mcp.mirror import Called, check_argument_mirrors, check_mirrors
 from interlock.door.mcp.protected import challenge
 from interlock.door.mcp.reply import Reply
 from interlock.door.mcp.talk import LEVEL_UNSAID, Talk, meta_of
@@ -147,8 +147,8 @@ class Endpoint:
             return await _wrong(send, None, WireError(INVALID_REQUEST, "only requests and notifications come in"))
         id = cast("RequestId", message.id)
         try:
-            mirrored(scope, message, meta)
-            mirrored_arguments(scope, message, await self._schema_of(caller, message))
+            check_mirrors(scope, message, meta)
+            check_argument_mirrors(scope, message, await self._schema_of(caller, message))
         except WireError as wrong:
             return await _wrong(send, id, wrong)
         reply = Reply.to(scope, send)

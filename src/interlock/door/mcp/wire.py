@@ -3,7 +3,6 @@
 Arguments stay the bytes that came: the spine reads them once, and refuses what a second reader could read otherwise.
 """
 
-from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any, Literal, TypeVar
 
@@ -109,12 +108,6 @@ def notification(method: str, params: JsonObject) -> bytes:
 
 
 AnyParams = TypeVar("AnyParams")
-
-
-def header_text(value: str) -> str:
-    """Write a text as a header; in base 64 where a header cannot carry it as it is."""
-    plain = value.isascii() and value.isprintable() and value == value.strip() and not value.startswith("=?base64?")
-    return value if plain else f"=?base64?{b64encode(value.encode()).decode()}?="
 
 
 class Params(Struct, frozen=True, kw_only=True):

@@ -6,14 +6,13 @@ for itself, and what routes it stands in headers too.
 
 import asyncio
 import re
-from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from typing import Any
 
-from interlock.core.canonical import Json
 from interlock.core.challenge import Challenge, challenge_in
 from interlock.core.errors import UpstreamError, UpstreamFailed, UpstreamSilent
 from interlock.core.limits import MCP_MESSAGE_BYTES_MAX, PERFORM_SECONDS_MAX, SAID_CHARS_MAX
+from interlock.core.mirrored import in_header
 from interlock.tool.content_type import kind_of
 from interlock.tool.http_client import Answering, HttpClient, Question
 from interlock.tool.mcp import wire
@@ -80,7 +79,7 @@ class HttpLink:
         params: Mapping[str, Any],
         *,
         name: str = "",
-        mirrored: Mapping[str, Json] = NOTHING,
+        mirrored: Mapping[str, str] = NOTHING,
         before: Callable[[], None] = lambda: None,
         way: Way = DEAF,
         seconds: float = PERFORM_SECONDS_MAX,
@@ -134,7 +133,7 @@ class HttpLink:
             bytes_max=MCP_MESSAGE_BYTES_MAX,
         )
 
-    def _for(self, method: str, name: str, mirrored: Mapping[str, Json]) -> dict[str, str]:
+    def _for(self, method: str, name: str, mirrored: Mapping[str, str]) -> dict[str, str]:
         """Return the headers that a message has of its own."""
         headers = {"MCP-Protocol-Version": self._version} if self._version else {}
         if self._session:
@@ -142,8 +141,8 @@ class HttpLink:
         if self._version == wire.STATELESS:
             headers["Mcp-Method"] = method
             if name:
-                headers["Mcp-Name"] = _in_header(name)
-            headers |= {f"Mcp-Param-{key}": _in_header(_written(value)) for key, value in mirrored.items()}
+                headers["Mcp-Name"] = in_header(name)
+            headers |= {header: in_header(value) for header, value in mirrored.items()}
         return headers
 
     async def _refusal(self, answering: Answering, id: int) -> Answer:
@@ -306,15 +305,3 @@ async def _said(answering: Answering) -> bytes:
 
 def _is_stream(answering: Answering) -> bool:
     return kind_of(answering.headers.get("Content-Type", "")) == "text/event-stream"
-
-
-def _in_header(value: str) -> str:
-    """Write a text so that it arrives in a header as it is."""
-    plain = value.isascii() and value.isprintable() and value == value.strip()
-    if plain and not (value.startswith("=?base64?") and value.endswith("?=")):
-        return value
-    return f"=?base64?{b64encode(value.encode()).decode()}?="
-
-
-def _written(value: Json) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -13,7 +13,7 @@ from interlock.tool.mcp.wire import RpcError
 
 Answer = msgspec.Raw | RpcError
 
-NOTHING: Mapping[str, Json] = {}
+NOTHING: Mapping[str, str] = {}
 LISTEN_SECONDS = 3_600.0  # of one stream; then it is opened anew
 LOOK = "look whether the server runs, and what it writes about itself"
 
@@ -105,7 +105,7 @@ class Link(Protocol):
         params: Mapping[str, Any],
         *,
         name: str = "",
-        mirrored: Mapping[str, Json] = NOTHING,
+        mirrored: Mapping[str, str] = NOTHING,
         before: Callable[[], None] = lambda: None,
         way: Way = DEAF,
         seconds: float = PERFORM_SECONDS_MAX,

@@ -11,6 +11,7 @@ from interlock.contract.arguments import Schema
 from interlock.core.canonical import Json, JsonObject, canonical
 from interlock.core.errors import InterlockError
 from interlock.core.limits import MCP_SCHEMA_BYTES_MAX, MCP_SCHEMA_DEPTH_MAX
+from interlock.core.mirrored import Path, mirrored
 from interlock.tool.manifest import Manifest, pinned
 from interlock.tool.mcp import wire
 
@@ -36,7 +37,7 @@ class Offer:
     why_not: str = ""
     hints: Mapping[str, Json] = field(default_factory=dict[str, Json])
     """What the server says of the tool's safety, to be shown to a person and believed by nobody."""
-    mirrored: Mapping[tuple[str, ...], str] = field(default_factory=dict[tuple[str, ...], str])
+    mirrored: Mapping[Path, str] = field(default_factory=dict[Path, str])
     """Arguments that are sent in a header too: where each stands, and what its header is called."""
 
     @property
@@ -66,12 +67,8 @@ def _offer(written: msgspec.Raw) -> Offer | None:
         manifest = _manifest(listed)
     except (InterlockError, ValueError, RecursionError) as error:
         return Offer(name=listed.name, manifest=None, why_not=str(error))
-    return Offer(
-        name=listed.name,
-        manifest=manifest,
-        hints=_hints(listed.annotations),
-        mirrored=dict(_mirrored(manifest.schema)),
-    )
+    hints, headers = _hints(listed.annotations), mirrored(manifest.schema)
+    return Offer(name=listed.name, manifest=manifest, hints=hints, mirrored=headers)
 
 
 class _Named(msgspec.Struct):
@@ -135,15 +132,3 @@ def _parts(schema: Any, depth: int = 0) -> Iterator[tuple[int, Mapping[str, Any]
 
 def _hints(annotations: Mapping[str, Any]) -> Mapping[str, Json]:
     return {name: value for name, value in annotations.items() if isinstance(value, bool) and len(name) <= 64}
-
-
-def _mirrored(schema: JsonObject, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Find arguments that are sent in a header as well (`x-mcp-header`), below nothing but `properties`."""
-    properties = schema.get("properties")
-    for name, inner in cast("dict[str, Any]", properties).items() if isinstance(properties, dict) else ():
-        if isinstance(inner, dict):
-            known = cast("dict[str, Any]", inner)
-            header = known.get("x-mcp-header")
-            if isinstance(header, str):
-                yield (*path, name), header
-            yield from _mirrored(known, (*path, name))

@@ -14,6 +14,7 @@ import msgspec
 from interlock.core.canonical import Json
 from interlock.core.errors import UpstreamError, UpstreamFailed, UpstreamSilent
 from interlock.core.limits import MCP_PROBE_SECONDS_MAX, MCP_TOOLS_MAX
+from interlock.core.mirrored import written
 from interlock.tool.mcp import wire
 from interlock.tool.mcp.back import Back
 from interlock.tool.mcp.link import LISTEN_SECONDS, LOOK, Answer, Link, LinkLost, Way, unsent
@@ -144,13 +145,13 @@ class Session:
             raise unsent(self._server, f"does not tell of changes (error {answer.code})")
         return None
 
-    def _mirrored(self, tool: str, arguments: bytes) -> Mapping[str, Json]:
+    def _mirrored(self, tool: str, arguments: bytes) -> Mapping[str, str]:
         """Return what of the arguments is sent in a header as well, by the name of the header."""
         offer = self.offers.get(tool)
         if offer is None or not offer.mirrored or self.version != wire.STATELESS:
             return {}
         values = msgspec.json.decode(arguments)
-        found = {header: _at(values, path) for path, header in offer.mirrored.items()}
+        found = {header: written(values, path) for path, header in offer.mirrored.items()}
         return {header: value for header, value in found.items() if value is not None}
 
     def _with_meta(self, params: dict[str, Any], **meta: Any) -> dict[str, Any]:  # noqa: ANN401  JSON
@@ -158,18 +159,12 @@ class Session:
         return {**params, "_meta": whole} if whole else params
 
 
-def _at(values: Any, path: tuple[str, ...]) -> str | int | bool | None:  # noqa: ANN401  JSON
-    for part in path:
-        values = cast("dict[str, Any]", values).get(part) if isinstance(values, dict) else None
-    return values if isinstance(values, str | int) else None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _How:
     """How a request is made, in each of its rounds."""
 
     name: str
-    mirrored: Mapping[str, Json]
+    mirrored: Mapping[str, str]
     before: Callable[[], None]
     back: Back
     meta: Mapping[str, Json]

@@ -17,7 +17,6 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, cast
 
-from interlock.core.canonical import Json
 from interlock.core.errors import UpstreamFailed
 from interlock.core.limits import (
     ISOLATED_STOP_SECONDS_MAX,
@@ -134,7 +133,7 @@ class StdioLink(asyncio.Protocol):
         params: Mapping[str, Any],
         *,
         name: str = "",
-        mirrored: Mapping[str, Json] = NOTHING,
+        mirrored: Mapping[str, str] = NOTHING,
         before: Callable[[], None] = lambda: None,
         way: Way = DEAF,
         seconds: float = 0,
