@@ -210,12 +210,13 @@ async def test_without_a_browser_nothing_is_sent(world: World, site: Site, tmp_p
 
 
 @ON_A_FILE
-async def test_a_browser_that_hangs_is_killed_and_another_one_started(world: World, site: Site, tmp_path: Path) -> None:
+async def test_a_browser_that_hangs_is_killed_and_another_one_started(
+    world: World, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     needs_a_browser()
-    with pytest.MonkeyPatch.context() as patch:
-        if os.geteuid() == 0:
-            patch.setenv("INTERLOCK_BROWSER_UNSAFE_NO_SANDBOX", "1")
-        tools = every_tool()
+    if os.geteuid() == 0:
+        monkeypatch.setenv("INTERLOCK_BROWSER_UNSAFE_NO_SANDBOX", "1")
+    tools = every_tool()
     shop = Shop(world, site, tmp_path, tools)
     before = set(browsers())
     shop.site.more = """<script>addEventListener('pagehide', () => navigator.sendBeacon('/gone', 'x'));

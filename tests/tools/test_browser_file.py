@@ -52,7 +52,7 @@ def test_what_presses_no_button_is_a_read(tmp_path: Path) -> None:
 
 
 def test_without_its_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("interlock.tool.kinds.find_spec", lambda _: None)  # pyright: ignore[reportUnknownLambdaType]
+    monkeypatch.setattr("interlock.tool.kinds.find_spec", dict[str, None]().get)
     with pytest.raises(ContractInvalid) as error:
         every_tool().find("browser:shop.yaml#look", Terms())
     assert "pip install 'interlock[browser]'" in error.value.fix
