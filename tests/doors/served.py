@@ -19,6 +19,7 @@ from interlock.door.asgi import Scope, header
 from interlock.door.entrance import Entrance, TooOften
 from interlock.door.http import shapes
 from interlock.door.http.openapi import document
+from interlock.door.http.prompt import Prompt
 from interlock.door.http.routes import ROUTES
 from interlock.door.http.server import Server, server_behind
 from interlock.identity.bearer import Bearer, BearerKind, NotKnown
@@ -164,7 +165,7 @@ async def serving(world: World, **more: Any) -> AsyncGenerator[Served]:
     login = Login(gateway=world.gateway, **more)
     app = server_behind(login)
     config = uvicorn.Config(
-        app, lifespan="on", access_log=False, log_config=None, ws="none", timeout_graceful_shutdown=5, http="auto"
+        app, lifespan="on", access_log=False, log_config=None, ws="none", timeout_graceful_shutdown=5, http=Prompt
     )
     running = uvicorn.Server(config)
     listening = socket.create_server(("127.0.0.1", 0))

@@ -16,6 +16,7 @@ from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import be_there, fast_loop, find_tools_here
 from interlock.door.entrance import LOOPBACK_NAMES, name_of
 from interlock.door.http.logs import to_standard_error
+from interlock.door.http.prompt import Prompt
 from interlock.door.http.server import server_of
 from interlock.gateway.call import Gateway
 from interlock.ports import Needs
@@ -46,7 +47,7 @@ async def _serve(typed: Typed, gateway: Gateway) -> int:
     served = server_of(gateway, names, behind_tls=given.behind_tls)
     config = uvicorn.Config(
         served,
-        http="auto",
+        http=Prompt,
         ws="none",
         lifespan="on",
         access_log=False,

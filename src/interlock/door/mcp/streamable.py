@@ -61,6 +61,7 @@ _STATUS = {
     wire.METHOD_NOT_FOUND: 404,
 }
 """The status of an error in the stateless era; that of any other, and of all in a session, is 200."""
+_SLOW_SECONDS_MAX = 30.0  # for a message to come; whoever takes longer holds a connection for nothing
 _UNNAMED = AgentId("mcp")
 """Who asks where neither the token nor the contract names an agent."""
 _ENDED_MAX = 10_000  # sessions that were ended and are still refused; older ones are too old by themselves
@@ -120,7 +121,10 @@ class Endpoint:
 
     async def _posted(self, scope: Scope, receive: Receive, send: Send, caller: Caller) -> None:
         try:
-            raw = await body_of(receive, most=wire.MESSAGE_BYTES_MAX)
+            async with asyncio.timeout(_SLOW_SECONDS_MAX):
+                raw = await body_of(receive, most=wire.MESSAGE_BYTES_MAX)
+        except TimeoutError:
+            return await _refuse(send, 408, f"a message comes within {_SLOW_SECONDS_MAX:g} s")
         except TooLarge:
             return await _refuse(send, 413, f"a message has at most {wire.MESSAGE_BYTES_MAX:,} bytes")
         try:
