@@ -8,6 +8,7 @@ from asked_over import VERSION
 
 from interlock.core.errors import StoreClosed
 from interlock.core.ids import TenantId
+from interlock.core.mcp import INTERNAL_ERROR
 from interlock.core.value import replace
 from interlock.door.mcp import wire
 from interlock.door.mcp.client import Client
@@ -38,11 +39,11 @@ async def test_a_store_that_is_away_is_told_in_the_words_of_the_protocol(world: 
     message = wire.read(json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode())
     with pytest.raises(WireError) as stateless:
         await talk.stateless(caller, message, lambda _: True)
-    assert stateless.value.code == wire.INTERNAL_ERROR
+    assert stateless.value.code == INTERNAL_ERROR
     if method != "subscriptions/listen":
         client = Client(era="handshake", version="2025-11-25")
         with pytest.raises(WireError) as in_session:
             await talk.in_session(
                 caller, client, message, lambda _: True, session="", level="info", keep_level=lambda _: None
             )
-        assert in_session.value.code == wire.INTERNAL_ERROR
+        assert in_session.value.code == INTERNAL_ERROR

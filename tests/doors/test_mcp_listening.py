@@ -13,6 +13,7 @@ from interlock.core.effect import EffectClass
 from interlock.core.errand import Errand, Performed, Terms
 from interlock.core.hint import Hint
 from interlock.core.ids import TenantId
+from interlock.core.mcp import RESOURCE_UPDATED
 from interlock.core.value import replace
 from interlock.door.mcp import listening
 from interlock.gateway import access
@@ -158,11 +159,11 @@ async def test_what_an_upstream_server_says_is_heard_by_whom_it_is_about(world: 
     says(world, LISTS[0])
     says(world, LISTS[1], server="elsewhere")
     says(world, LISTS[1], tenant=TenantId("another"))
-    says(world, listening.UPDATED, uri="file:///b")
-    says(world, listening.UPDATED, uri="file:///a")
+    says(world, RESOURCE_UPDATED, uri="file:///b")
+    says(world, RESOURCE_UPDATED, uri="file:///a")
     says(world, LISTS[1])
     heard = [await ear.next(), await ear.next()]
-    assert [each["method"] for each in heard] == [listening.UPDATED, LISTS[1]]
+    assert [each["method"] for each in heard] == [RESOURCE_UPDATED, LISTS[1]]
     assert heard[0]["params"] == {"_meta": SUBSCRIPTION, "uri": "file:///a"}
     await ear.left()
     assert ear.heard.empty()
@@ -238,10 +239,10 @@ async def test_watching_a_resource_is_an_action_and_what_is_watched_is_heard_of(
     ear = await Ear(over).in_session().listens()
     assert (await over.ask("resources/subscribe", uri="file:///a")).result == {}
     assert desk.asked == [{"method": "resources/subscribe", "uri": "file:///a"}]
-    says(world, listening.UPDATED, uri="file:///b")
-    says(world, listening.UPDATED, uri="file:///a")
+    says(world, RESOURCE_UPDATED, uri="file:///b")
+    says(world, RESOURCE_UPDATED, uri="file:///a")
     assert (await ear.next())["params"] == {"uri": "file:///a"}
     assert (await over.ask("resources/unsubscribe", uri="file:///a")).result == {}
-    says(world, listening.UPDATED, uri="file:///a")
+    says(world, RESOURCE_UPDATED, uri="file:///a")
     await ear.left()
     assert ear.heard.empty()

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from interlock.core.mcp import HEADER_MISMATCH
 from interlock.door.asgi import Scope, header
 from interlock.door.mcp import wire
 from interlock.door.mcp.mirror import check_argument_mirrors
-from interlock.door.mcp.wire import HEADER_MISMATCH, WireError
+from interlock.door.mcp.wire import WireError
 
 REGION = {"type": "object", "properties": {"region": {"type": "string", "x-mcp-header": "Region"}}}
 

@@ -12,7 +12,7 @@ import pytest
 from interlock.core.errors import UpstreamFailed, UpstreamSilent
 from interlock.core.hint import Hint
 from interlock.core.ids import TenantId
-from interlock.tool.mcp import wire
+from interlock.core.mcp import CAPABILITIES_KEY, CAPABILITY_MISSING, LEVEL_KEY, STATELESS
 from interlock.tool.mcp.back import Back, Unanswered
 from interlock.tool.mcp.link import DEAF, NOTHING, Answer, Noticed, Way, nobody_noticed
 from interlock.tool.mcp.listening import Listening
@@ -85,7 +85,7 @@ def wants(state: str | None = None, /, **questions: Any) -> dict[str, Any]:
 DONE: dict[str, Any] = {"resultType": "complete", "content": [{"type": "text", "text": "done"}]}
 
 
-async def call(link: ScriptedLink, line: ALine | None, *, version: str = wire.STATELESS) -> Answer:
+async def call(link: ScriptedLink, line: ALine | None, *, version: str = STATELESS) -> Answer:
     session = a_session(link, version)
     return await session.call("pay", b"{}", "key", back=Back.of("desk", line, {}), before=lambda: None)
 
@@ -118,11 +118,11 @@ async def test_a_server_is_told_with_each_request_what_its_caller_can_be_asked()
     await call(link, ALine(able=able, level="warning"))
     meta = link.asked[0][1]["_meta"]
     announced: dict[str, Any] = {"elicitation": {"form": {}, "url": {}}, "sampling": {"tools": {}}, "roots": {}}
-    assert meta[wire.CAPABILITIES] == announced
-    assert meta[wire.LEVEL] == "warning"
+    assert meta[CAPABILITIES_KEY] == announced
+    assert meta[LEVEL_KEY] == "warning"
     await call(link, None)
     meta = link.asked[1][1]["_meta"]
-    assert meta[wire.CAPABILITIES] == {}
+    assert meta[CAPABILITIES_KEY] == {}
     assert "progressToken" not in meta
 
 
@@ -163,10 +163,10 @@ async def test_an_answer_that_is_refused_ends_the_call() -> None:
 async def test_a_capability_that_a_server_misses_is_noted() -> None:
     line = ALine()
     data = msgspec.Raw(b'{"requiredCapabilities":{"sampling":{},"theirs":{}}}')
-    answer = await call(ScriptedLink([lambda _: RpcError(code=wire.CAPABILITY_MISSING, data=data)]), line)
+    answer = await call(ScriptedLink([lambda _: RpcError(code=CAPABILITY_MISSING, data=data)]), line)
     assert isinstance(answer, RpcError)
     assert line.missing == ["sampling"]
-    await call(ScriptedLink([lambda _: RpcError(code=wire.CAPABILITY_MISSING, data=msgspec.Raw(b"[]"))]), line)
+    await call(ScriptedLink([lambda _: RpcError(code=CAPABILITY_MISSING, data=msgspec.Raw(b"[]"))]), line)
 
 
 async def test_what_a_server_says_in_the_meantime_is_told_and_nothing_else_is() -> None:
@@ -186,7 +186,7 @@ async def test_what_a_server_says_in_the_meantime_is_told_and_nothing_else_is() 
         await way.answer("sampling/createMessage", {})
 
 
-def a_session(link: ScriptedLink, version: str = wire.STATELESS) -> Session:
+def a_session(link: ScriptedLink, version: str = STATELESS) -> Session:
     return Session(link, "desk", Met(version=version, capabilities={"prompts": {"listChanged": True}}), lambda: 0.0)
 
 

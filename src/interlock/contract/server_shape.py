@@ -2,6 +2,7 @@
 
 from interlock.contract.scalar import FLAG, NAME, TEXT, Leaf, matching, one_of
 from interlock.contract.shape import Many, Named, Table
+from interlock.core.mcp import HANDSHAKES, STATELESS
 
 VARIABLE = matching("a name of a variable", r"[A-Za-z_][A-Za-z0-9_]{0,127}", "CRM_TOKEN")
 HEADER = matching("a name of a header", r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}", "X-Team")
@@ -10,7 +11,7 @@ URL = matching(
     r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[1-9][0-9]{0,4})?(?:[/?][!$-;=?-Z_a-z~\[\]]*)?",
     "https://desk.example/mcp",
 )
-PROTOCOL: Leaf[str] = one_of("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28")
+PROTOCOL: Leaf[str] = one_of(*HANDSHAKES, STATELESS)
 
 STARTED = ("command", "env", "sandbox")
 ADDRESSED = ("url", "headers", "secret", "private")

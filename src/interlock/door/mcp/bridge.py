@@ -12,13 +12,12 @@ from typing import Any, cast
 import aiohttp
 import msgspec
 
+from interlock.core.mcp import INTERNAL_ERROR, LISTEN, VERSION_KEY
 from interlock.core.mirrored import in_header
 from interlock.door.mcp import wire
-from interlock.door.mcp.client import VERSION_KEY
-from interlock.door.mcp.listening import LISTEN
 from interlock.door.mcp.mirror import NAMED, argument_headers
 from interlock.door.mcp.stdio import REQUESTS_MAX, TOO_LONG
-from interlock.door.mcp.wire import INTERNAL_ERROR, Message, RequestId, WireError
+from interlock.door.mcp.wire import Message, RequestId, WireError
 
 _ANSWER_SECONDS = 300  # longer than any call may take, the wait for an answer of the client included
 _LINE_BYTES_MAX = 8 * 1024 * 1024  # a result, its text and its structure

@@ -4,8 +4,9 @@ from typing import Any
 
 from interlock.contract.ir import Tool
 from interlock.core.effect import EffectClass
+from interlock.core.mcp import INVALID_PARAMS
 from interlock.door.mcp.rendered import NOT_DONE
-from interlock.door.mcp.wire import INVALID_PARAMS, WireError
+from interlock.door.mcp.wire import WireError
 from interlock.door.offered import offered
 from interlock.gateway.force import Force
 

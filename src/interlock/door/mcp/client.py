@@ -12,17 +12,13 @@ from msgspec import Struct
 
 from interlock.core.canonical import JsonObject
 from interlock.core.ids import Instant, RunId, TenantId
-from interlock.door.mcp.wire import INVALID_PARAMS, VERSION_UNSUPPORTED, WireError
+from interlock.core.mcp import CAPABILITIES_KEY, HANDSHAKES, INVALID_PARAMS, STATELESS, VERSION_KEY, VERSION_UNSUPPORTED
+from interlock.door.mcp.wire import WireError
 from interlock.door.sealed import opened, sealed
 from interlock.ports import Secrets
 
-HANDSHAKE_VERSIONS = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
-STATELESS_VERSIONS = ("2026-07-28",)
-TASK_VERSIONS = ("2025-11-25",)
+TASK_VERSIONS = HANDSHAKES[-1:]
 """Those in which a call may be a task; later it is an extension of its own."""
-
-VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
-CAPABILITIES_KEY = "io.modelcontextprotocol/clientCapabilities"
 
 SESSION_MICROS_MAX = 7 * 24 * 3_600 * 1_000_000  # a client that is open for longer begins anew, and gets a new run
 
@@ -66,7 +62,7 @@ def capabilities(said: object) -> frozenset[str]:
 
 def negotiated(asked: str) -> str:
     """Answer the version that a client asks for with that one, or with the newest of its era."""
-    return asked if asked in HANDSHAKE_VERSIONS else HANDSHAKE_VERSIONS[-1]
+    return asked if asked in HANDSHAKES else HANDSHAKES[-1]
 
 
 def session_id(secrets: Secrets, tenant: TenantId, session: Session) -> str:
@@ -97,12 +93,12 @@ def stateless(meta: JsonObject) -> Client:
         raise WireError(INVALID_PARAMS, f"`{VERSION_KEY}` is no text")
     if not isinstance(meta[CAPABILITIES_KEY], Mapping):
         raise WireError(INVALID_PARAMS, f"`{CAPABILITIES_KEY}` is no object")
-    if version not in STATELESS_VERSIONS:
+    if version != STATELESS:
         raise unsupported(version)
     return Client(era="stateless", version=version, can=capabilities(meta[CAPABILITIES_KEY]))
 
 
 def unsupported(version: str) -> WireError:
     """Say which versions are spoken here."""
-    data = {"supported": list(STATELESS_VERSIONS), "requested": version[:64]}
+    data = {"supported": [STATELESS], "requested": version[:64]}
     return WireError(VERSION_UNSUPPORTED, "this version of the protocol is not spoken here", data)

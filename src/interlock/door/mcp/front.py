@@ -9,24 +9,22 @@ from msgspec import UNSET, Raw, Struct, UnsetType, field
 from interlock.core.action import Caller, ProposalSignature
 from interlock.core.errand import Line
 from interlock.core.ids import RunId, ToolName
-from interlock.core.outcome import Failed, Refused
-from interlock.core.reason import Reason
-from interlock.door.mcp.catalog import tools_page
-from interlock.door.mcp.client import STATELESS_VERSIONS, TASK_VERSIONS, Client, negotiated
-from interlock.door.mcp.line import LEVELS, Asking
-from interlock.door.mcp.rendered import tool_result
-from interlock.door.mcp.tasks import Tasks
-from interlock.door.mcp.upstream import Behind, Looking
-from interlock.door.mcp.wire import (
+from interlock.core.mcp import (
     CAPABILITY_MISSING,
     INVALID_PARAMS,
     METHOD_NOT_FOUND,
     RESOURCE_NOT_FOUND,
-    Message,
-    Params,
-    WireError,
-    params_of,
+    STATELESS,
 )
+from interlock.core.outcome import Failed, Refused
+from interlock.core.reason import Reason
+from interlock.door.mcp.catalog import tools_page
+from interlock.door.mcp.client import TASK_VERSIONS, Client, negotiated
+from interlock.door.mcp.line import LEVELS, Asking
+from interlock.door.mcp.rendered import tool_result
+from interlock.door.mcp.tasks import Tasks
+from interlock.door.mcp.upstream import Behind, Looking
+from interlock.door.mcp.wire import Message, Params, WireError, params_of
 from interlock.gateway.asked import Proposal, open_to_agents
 from interlock.gateway.call import Gateway
 from interlock.gateway.force import Force
@@ -149,7 +147,7 @@ class Front:
     async def discover(self, exchange: Exchange) -> dict[str, Any]:
         """Say what is here, to a client that keeps no session."""
         described = await self._described(exchange)
-        return {"supportedVersions": list(STATELESS_VERSIONS), **described, "_meta": {_SERVER_KEY: SERVER}}
+        return {"supportedVersions": [STATELESS], **described, "_meta": {_SERVER_KEY: SERVER}}
 
     async def _described(self, exchange: Exchange) -> dict[str, Any]:
         behind = Behind.of(await self.force(exchange.caller))

@@ -19,19 +19,20 @@ from interlock.core.action import Caller
 from interlock.core.canonical import JsonObject
 from interlock.core.errors import InterlockError
 from interlock.core.hint import Hint
-from interlock.door.mcp import wire
-from interlock.door.mcp.front import Front
-from interlock.door.mcp.upstream import Behind, Looking, servers_of
-from interlock.door.mcp.wire import (
+from interlock.core.mcp import (
     INTERNAL_ERROR,
     INVALID_PARAMS,
     INVALID_REQUEST,
-    Message,
-    Params,
-    RequestId,
-    WireError,
-    params_of,
+    PROMPTS_CHANGED,
+    RESOURCE_UPDATED,
+    RESOURCES_CHANGED,
+    SUBSCRIPTION_KEY,
+    TOOLS_CHANGED,
 )
+from interlock.door.mcp import wire
+from interlock.door.mcp.front import Front
+from interlock.door.mcp.upstream import Behind, Looking, servers_of
+from interlock.door.mcp.wire import Message, Params, RequestId, WireError, params_of
 from interlock.gateway.force import Force
 
 LOOK_SECONDS = 5.0  # between two looks at the contract in force; it rarely changes, and calls are judged by the new one
@@ -39,11 +40,6 @@ LISTENERS_MAX = 1_000  # in one process; each costs one read of the store per lo
 LISTENERS_OF_ONE_MAX = 50  # of one token, or of one who is known in another way
 WATCHED_MAX = 100  # resources of one listener
 _SESSIONS_MAX = 10_000  # that watch resources; the one that began first is forgotten
-
-LISTEN = "subscriptions/listen"
-TOOLS, PROMPTS, RESOURCES = (f"notifications/{kind}/list_changed" for kind in ("tools", "prompts", "resources"))
-UPDATED = "notifications/resources/updated"
-_SUBSCRIPTION = "io.modelcontextprotocol/subscriptionId"
 
 Tell = Callable[[str, JsonObject], bool]
 """Says something to a client, by method and parameters; says whether that can still be done."""
@@ -115,7 +111,7 @@ class Listening:
         """
         wanted = params_of(message, Listen).notifications
         id = cast("RequestId", message.id)
-        about = {"_meta": {_SUBSCRIPTION: id}}
+        about = {"_meta": {SUBSCRIPTION_KEY: id}}
         force = await self.front.force(caller)
         behind = Behind.of(force)
         heard = Filter(
@@ -157,7 +153,7 @@ class Listening:
         def watched() -> Collection[str]:
             return self.watched.get(session, ())
 
-        lists = (TOOLS, PROMPTS, RESOURCES)
+        lists = (TOOLS_CHANGED, PROMPTS_CHANGED, RESOURCES_CHANGED)
         listener = Listener(caller=caller, lists=lists, watched=watched, tell=tell, still=still, over=over)
         with self._place(caller):
             force = await self.front.force(caller)
@@ -188,7 +184,7 @@ class Listening:
 
     async def _until_over(self, listener: Listener, force: Force | None) -> None:
         def hear(hint: Hint) -> None:
-            wanted = hint.method in listener.lists or hint.method == UPDATED and hint.uri in listener.watched()
+            wanted = hint.method in listener.lists or hint.method == RESOURCE_UPDATED and hint.uri in listener.watched()
             if not wanted or hint.server not in servers_of(force):
                 return
             if not listener.tell(hint.method, {"uri": hint.uri} if hint.uri else {}):
@@ -236,7 +232,7 @@ class Listening:
 
 
 def _lists(wanted: Filter) -> tuple[str, ...]:
-    kinds = ((wanted.tools, TOOLS), (wanted.prompts, PROMPTS), (wanted.resources, RESOURCES))
+    kinds = ((wanted.tools, TOOLS_CHANGED), (wanted.prompts, PROMPTS_CHANGED), (wanted.resources, RESOURCES_CHANGED))
     return tuple(method for is_wanted, method in kinds if is_wanted)
 
 

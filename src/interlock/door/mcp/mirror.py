@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from interlock.core.canonical import JsonObject
+from interlock.core.mcp import HEADER_MISMATCH, VERSION_KEY
 from interlock.core.mirrored import in_header, mirrored, out_of_header, written
 from interlock.door.asgi import Scope, header, sent_twice
-from interlock.door.mcp.client import VERSION_KEY, stateless
-from interlock.door.mcp.wire import HEADER_MISMATCH, Message, Params, WireError, params_of
+from interlock.door.mcp.client import stateless
+from interlock.door.mcp.wire import Message, Params, WireError, params_of
 
 NAMED = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
 """Which parameter of a method is mirrored in `Mcp-Name`."""

@@ -16,8 +16,9 @@ import msgspec
 from msgspec import Struct
 
 from interlock.core.action import Caller
+from interlock.core.mcp import INVALID_PARAMS
 from interlock.door.mcp.line import Waiting, give_up
-from interlock.door.mcp.wire import INVALID_PARAMS, WireError
+from interlock.door.mcp.wire import WireError
 from interlock.door.sealed import opened, sealed
 from interlock.ports import Secrets
 

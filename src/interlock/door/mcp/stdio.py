@@ -10,11 +10,12 @@ from typing import Any, cast
 
 from interlock.core.action import Caller
 from interlock.core.ids import RunId
+from interlock.core.mcp import INVALID_REQUEST, VERSION_KEY
 from interlock.door.mcp import wire
-from interlock.door.mcp.client import VERSION_KEY, Client, capabilities, negotiated
+from interlock.door.mcp.client import Client, capabilities, negotiated
 from interlock.door.mcp.front import Initialize
 from interlock.door.mcp.talk import LEVEL_UNSAID, Talk, here, meta_of
-from interlock.door.mcp.wire import INVALID_REQUEST, Message, Params, RequestId, WireError, params_of
+from interlock.door.mcp.wire import Message, Params, RequestId, WireError, params_of
 
 _SESSION = ""  # there is one
 _UNREAD_BYTES_MAX = 4 * 1024 * 1024  # of a client that does not read

@@ -16,49 +16,42 @@ from msgspec import field as named
 from interlock.core.action import Caller
 from interlock.core.canonical import JsonObject
 from interlock.core.ids import AgentId, PrincipalId, RunId, ToolName
+from interlock.core.mcp import (
+    CAPABILITY_MISSING,
+    HANDSHAKES,
+    HEADER_MISMATCH,
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    LISTEN,
+    METHOD_NOT_FOUND,
+    PARSE_ERROR,
+    STATELESS,
+    VERSION_KEY,
+    VERSION_UNSUPPORTED,
+)
 from interlock.door.asgi import Receive, Scope, Send, TooLarge, answer, body_of, header, while_here
 from interlock.door.entrance import Entrance, TooOften, is_for_others
 from interlock.door.mcp import wire
-from interlock.door.mcp.client import (
-    HANDSHAKE_VERSIONS,
-    STATELESS_VERSIONS,
-    VERSION_KEY,
-    Client,
-    Session,
-    capabilities,
-    negotiated,
-    session_id,
-    session_of,
-    unsupported,
-)
+from interlock.door.mcp.client import Client, Session, capabilities, negotiated, session_id, session_of, unsupported
 from interlock.door.mcp.front import Initialize
-from interlock.door.mcp.listening import LISTEN, Still
+from interlock.door.mcp.listening import Still
 from interlock.door.mcp.mirror import Called, check_argument_mirrors, check_mirrors
 from interlock.door.mcp.protected import challenge
 from interlock.door.mcp.reply import Reply
 from interlock.door.mcp.talk import LEVEL_UNSAID, Talk, meta_of
-from interlock.door.mcp.wire import (
-    HEADER_MISMATCH,
-    INVALID_PARAMS,
-    INVALID_REQUEST,
-    Message,
-    Params,
-    RequestId,
-    WireError,
-    params_of,
-)
+from interlock.door.mcp.wire import Message, Params, RequestId, WireError, params_of
 from interlock.gateway import fresh
 from interlock.gateway.call import Gateway
 from interlock.identity.bearer import Bearer, NotKnown, Wrong
 
 _STATUS = {
-    wire.PARSE_ERROR: 400,
+    PARSE_ERROR: 400,
     INVALID_REQUEST: 400,
     INVALID_PARAMS: 400,
     HEADER_MISMATCH: 400,
-    wire.CAPABILITY_MISSING: 400,
-    wire.VERSION_UNSUPPORTED: 400,
-    wire.METHOD_NOT_FOUND: 404,
+    CAPABILITY_MISSING: 400,
+    VERSION_UNSUPPORTED: 400,
+    METHOD_NOT_FOUND: 404,
 }
 """The status of an error in the stateless era; that of any other, and of all in a session, is 200."""
 _SLOW_SECONDS_MAX = 30.0  # for a message to come; whoever takes longer holds a connection for nothing
@@ -135,7 +128,7 @@ class Endpoint:
         if not judged_as_it_starts(message) and not await self.entrance.still(scope):
             return await self._not_let_in(scope, send, _GONE)
         said = header(scope, b"mcp-protocol-version")
-        if said in STATELESS_VERSIONS or VERSION_KEY in meta or message.method == "server/discover":
+        if said == STATELESS or VERSION_KEY in meta or message.method == "server/discover":
             return await self._stateless(scope, receive, send, caller, message, meta)
         return await self._in_session(scope, send, caller, message, said)
 
@@ -144,7 +137,7 @@ class Endpoint:
     ) -> None:
         said = header(scope, b"mcp-protocol-version") or ""
         if message.is_notification:
-            if said in STATELESS_VERSIONS:
+            if said == STATELESS:
                 return await answer(send, 202)
             return await _wrong(send, None, unsupported(said))
         if not message.is_request:
@@ -183,7 +176,7 @@ class Endpoint:
         return (tool.schema if tool is not None else None) or {}
 
     async def _in_session(self, scope: Scope, send: Send, caller: Caller, message: Message, said: str | None) -> None:
-        if said is not None and said not in HANDSHAKE_VERSIONS:
+        if said is not None and said not in HANDSHAKES:
             return await answer(
                 send, 400, wire.error(None, WireError(INVALID_REQUEST, "no version that is spoken here"))
             )

@@ -10,15 +10,15 @@ import msgspec
 
 from interlock.core.action import Caller
 from interlock.core.errors import InterlockError
+from interlock.core.mcp import INTERNAL_ERROR, LEVEL_KEY, LISTEN, UNWATCH, WATCH
 from interlock.door.mcp.client import Client, stateless
 from interlock.door.mcp.front import METHODS, Exchange, Front
 from interlock.door.mcp.line import LEVELS, Answers, Asking, InSession, Waiting
-from interlock.door.mcp.listening import LISTEN, Listening, Still
+from interlock.door.mcp.listening import Listening, Still
 from interlock.door.mcp.rounds import Rounds, UnderWay
-from interlock.door.mcp.wire import INTERNAL_ERROR, Message, Params, WireError, params_of
+from interlock.door.mcp.wire import Message, Params, WireError, params_of
 from interlock.gateway.call import Gateway
 
-_LEVEL = "io.modelcontextprotocol/logLevel"
 LEVEL_UNSAID = "info"
 """From which level on a session gets log messages that says nothing of it."""
 
@@ -93,7 +93,7 @@ class Talk:
         said = params_of(message, Round)
         if said.state is not None:
             return await self.rounds.go_on(caller, said.about(method), said.state, said.responses or {})
-        asking = await self._asking(caller, client, meta, push, level=meta.get(_LEVEL))
+        asking = await self._asking(caller, client, meta, push, level=meta.get(LEVEL_KEY))
         line = Waiting(asking=asking, given=dict(said.responses or {}))
         whole = Exchange(caller=caller, client=client, message=message, asking=asking, line=line)
         if not asking.asks:
@@ -126,9 +126,9 @@ class Talk:
                 caller=caller, client=client, message=message, asking=asking, line=line, keep_level=keep_level
             )
             found = await self.front.answer(exchange)
-        if message.method == "resources/subscribe":
+        if message.method == WATCH:
             self.listening.watch(session, params_of(message, Watched).uri)
-        elif message.method == "resources/unsubscribe":
+        elif message.method == UNWATCH:
             self.listening.unwatch(session, params_of(message, Watched).uri)
         return found
 

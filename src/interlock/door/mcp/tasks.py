@@ -14,9 +14,10 @@ from typing import Any
 from interlock.contract.ir import Tool
 from interlock.core.action import ActionState, Caller
 from interlock.core.ids import Instant
+from interlock.core.mcp import INVALID_PARAMS
 from interlock.core.outcome import Done, Outcome, Parked
 from interlock.door.mcp.rendered import in_words, tool_result
-from interlock.door.mcp.wire import INVALID_PARAMS, WireError
+from interlock.door.mcp.wire import WireError
 from interlock.door.moment import iso
 from interlock.door.told.outcome import name_of
 from interlock.gateway.call import Gateway

@@ -15,8 +15,9 @@ from interlock.contract.ir import Tool
 from interlock.core.action import Caller
 from interlock.core.canonical import JsonObject
 from interlock.core.errand import Line
+from interlock.core.mcp import INVALID_PARAMS, METHOD_NOT_FOUND, WATCH
 from interlock.core.outcome import Done, Outcome
-from interlock.door.mcp.wire import INVALID_PARAMS, METHOD_NOT_FOUND, Message, WireError, params_of
+from interlock.door.mcp.wire import Message, WireError, params_of
 from interlock.door.offered import offered
 from interlock.gateway.asked import Proposal
 from interlock.gateway.call import Gateway
@@ -96,7 +97,7 @@ class Looking:
         if not tools:
             return False
         tool = tools[0] if len(tools) == 1 else await self._owner(tools, {"uri": uri})
-        return isinstance(await self._call(tool, {"method": "resources/subscribe", "uri": uri}), Done)
+        return isinstance(await self._call(tool, {"method": WATCH, "uri": uri}), Done)
 
     async def _call(self, tool: Tool, arguments: JsonObject) -> Outcome:
         proposal = Proposal(tool=tool.name, arguments=msgspec.json.encode(arguments), line=self.line)

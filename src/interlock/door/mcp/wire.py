@@ -10,16 +10,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from interlock.core.canonical import JsonObject
-
-PARSE_ERROR = -32700
-INVALID_REQUEST = -32600
-METHOD_NOT_FOUND = -32601
-INVALID_PARAMS = -32602
-INTERNAL_ERROR = -32603
-RESOURCE_NOT_FOUND = -32002
-HEADER_MISMATCH = -32020
-CAPABILITY_MISSING = -32021
-VERSION_UNSUPPORTED = -32022
+from interlock.core.mcp import INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR
 
 MESSAGE_BYTES_MAX = 512 * 1024  # twice what arguments may have, for the envelope and its escapes
 

@@ -14,6 +14,7 @@ import msgspec
 from interlock.core.canonical import Json
 from interlock.core.errand import Line, Performed, Question
 from interlock.core.errors import UpstreamFailed
+from interlock.core.mcp import CAPABILITIES_KEY, CAPABILITY_MISSING, LEVEL_KEY
 from interlock.tool.mcp import wire
 from interlock.tool.mcp.credentials import Secrets, answer_without, without_all
 from interlock.tool.mcp.wire import RpcError
@@ -65,7 +66,7 @@ class Back:
         progress, level = self.line.hears() if self.line is not None else (False, None)
         said: dict[str, Json] = {"progressToken": self.token} if progress else {}
         if stateless:
-            said |= {wire.CAPABILITIES: self.capabilities(), **({wire.LEVEL: level} if level is not None else {})}
+            said |= {CAPABILITIES_KEY: self.capabilities(), **({LEVEL_KEY: level} if level is not None else {})}
         return said
 
     def hear(self, method: str, params: Mapping[str, Any]) -> None:
@@ -100,7 +101,7 @@ class Back:
 
     def note(self, error: RpcError) -> None:
         """Pass on which capability a server would have needed."""
-        if error.code != wire.CAPABILITY_MISSING or self.line is None:
+        if error.code != CAPABILITY_MISSING or self.line is None:
             return
         try:
             needed = msgspec.json.decode(error.data, type=_Needed).required

@@ -12,13 +12,12 @@ import msgspec
 from interlock.core.canonical import Json, JsonObject, Unreadable
 from interlock.core.errand import Errand, Performed, Question
 from interlock.core.errors import UpstreamFailed
+from interlock.core.mcp import UNWATCH, WATCH
 from interlock.tool.mcp import wire
 from interlock.tool.mcp.back import KINDS
 from interlock.tool.mcp.link import LOOK, Answer
 from interlock.tool.mcp.reach import Definition
 from interlock.tool.mcp.wire import RpcError
-
-WATCH, UNWATCH = "resources/subscribe", "resources/unsubscribe"
 
 _TEXT: JsonObject = {"type": "string"}
 _TABLE: JsonObject = {"type": "object", "additionalProperties": True}

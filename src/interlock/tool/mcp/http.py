@@ -12,6 +12,7 @@ from typing import Any
 from interlock.core.challenge import Challenge, challenge_in
 from interlock.core.errors import UpstreamError, UpstreamFailed, UpstreamSilent
 from interlock.core.limits import MCP_MESSAGE_BYTES_MAX, PERFORM_SECONDS_MAX, SAID_CHARS_MAX
+from interlock.core.mcp import STATELESS, TOOLS_CHANGED
 from interlock.core.mirrored import in_header
 from interlock.tool.content_type import kind_of
 from interlock.tool.http_client import Answering, HttpClient, Question
@@ -22,7 +23,6 @@ from interlock.tool.mcp.link import (
     LISTEN_SECONDS,
     LOOK,
     NOTHING,
-    TOOLS_CHANGED,
     Answer,
     LoginWanted,
     Noticed,
@@ -138,7 +138,7 @@ class HttpLink:
         headers = {"MCP-Protocol-Version": self._version} if self._version else {}
         if self._session:
             headers["Mcp-Session-Id"] = self._session
-        if self._version == wire.STATELESS:
+        if self._version == STATELESS:
             headers["Mcp-Method"] = method
             if name:
                 headers["Mcp-Name"] = in_header(name)

@@ -8,6 +8,7 @@ import msgspec
 from interlock.core.canonical import Json
 from interlock.core.errors import UpstreamFailed, UpstreamSilent
 from interlock.core.limits import PERFORM_SECONDS_MAX
+from interlock.core.mcp import PROMPTS_CHANGED, RESOURCE_UPDATED, RESOURCES_CHANGED, TOOLS_CHANGED
 from interlock.tool.mcp import wire
 from interlock.tool.mcp.wire import RpcError
 
@@ -65,15 +66,7 @@ async def answer_to(asked: wire.Incoming, way: Way) -> bytes:
         return wire.refusal(asked.id)
 
 
-TOOLS_CHANGED = "notifications/tools/list_changed"
-CHANGES = frozenset(
-    {
-        TOOLS_CHANGED,
-        "notifications/prompts/list_changed",
-        "notifications/resources/list_changed",
-        "notifications/resources/updated",
-    }
-)
+CHANGES = frozenset({TOOLS_CHANGED, PROMPTS_CHANGED, RESOURCES_CHANGED, RESOURCE_UPDATED})
 """What a server says of itself rather than of a call."""
 
 Noticed = Callable[[str, Mapping[str, Any]], None]

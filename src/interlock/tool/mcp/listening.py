@@ -10,7 +10,7 @@ from interlock.core.canonical import Json
 from interlock.core.errors import UpstreamError, UpstreamFailed, UpstreamSilent
 from interlock.core.hint import Hint
 from interlock.core.ids import TenantId
-from interlock.tool.mcp import wire
+from interlock.core.mcp import STATELESS, WATCH
 from interlock.tool.mcp.link import LOOK
 from interlock.tool.mcp.session import Session
 from interlock.tool.mcp.wire import RpcError
@@ -69,7 +69,7 @@ class Listening:
         if len(self._watched) > _WATCHED_MAX:
             self._watched.popitem(last=False)
         try:
-            await (self._again(session) if session.version == wire.STATELESS else _said(session, uri))
+            await (self._again(session) if session.version == STATELESS else _said(session, uri))
         except UpstreamFailed:
             self._watched.pop(uri, None)
             raise
@@ -85,7 +85,7 @@ class Listening:
             raise UpstreamFailed(f"`{self._server}` does not tell of changes", fix=LOOK) from error
 
     async def _hear(self, session: Session, begun: "_Begun") -> None:
-        if session.version != wire.STATELESS:
+        if session.version != STATELESS:
             for uri in tuple(self._watched):
                 # A session that is new knows of none of them.
                 with suppress(UpstreamError):
@@ -110,9 +110,9 @@ class Listening:
 
 async def _said(session: Session, uri: str) -> None:
     """Ask a server with a session to tell of a resource."""
-    answer = await session.link.ask("resources/subscribe", {"uri": uri})
+    answer = await session.link.ask(WATCH, {"uri": uri})
     if isinstance(answer, RpcError):
-        raise UpstreamFailed(f"`resources/subscribe` is refused (error {answer.code})", fix=LOOK)
+        raise UpstreamFailed(f"`{WATCH}` is refused (error {answer.code})", fix=LOOK)
 
 
 class _Begun:

@@ -14,6 +14,7 @@ import msgspec
 from interlock.core.canonical import Json
 from interlock.core.errors import UpstreamError, UpstreamFailed, UpstreamSilent
 from interlock.core.limits import MCP_PROBE_SECONDS_MAX, MCP_TOOLS_MAX
+from interlock.core.mcp import HANDSHAKES, LISTEN, STATELESS, VERSION_UNSUPPORTED
 from interlock.core.mirrored import written
 from interlock.tool.mcp import wire
 from interlock.tool.mcp.back import Back
@@ -103,7 +104,7 @@ class Session:
 
     async def _rounds(self, method: str, params: dict[str, Any], how: "_How") -> Answer:
         """Ask until it is answered, with what a server wants to know in between."""
-        stateless = self.version == wire.STATELESS
+        stateless = self.version == STATELESS
         more: dict[str, Any] = {}
         for _ in range(_ROUNDS_MAX):
             asked = self._with_meta({**params, **more}, **how.back.meta(stateless=stateless), **how.meta)
@@ -135,12 +136,12 @@ class Session:
             UpstreamFailed: it does not tell.
             UpstreamSilent: it broke off.
         """
-        if self.version != wire.STATELESS:
+        if self.version != STATELESS:
             return await self.link.listen()
         wanted = {"toolsListChanged": True, "promptsListChanged": True, "resourcesListChanged": True}
         watched = {"resourceSubscriptions": sorted(uris)} if uris else {}
         params = self._with_meta({"notifications": {**wanted, **watched}})
-        answer = await self.link.ask("subscriptions/listen", params, way=way, seconds=LISTEN_SECONDS)
+        answer = await self.link.ask(LISTEN, params, way=way, seconds=LISTEN_SECONDS)
         if isinstance(answer, RpcError):
             raise unsent(self._server, f"does not tell of changes (error {answer.code})")
         return None
@@ -148,14 +149,14 @@ class Session:
     def _mirrored(self, tool: str, arguments: bytes) -> Mapping[str, str]:
         """Return what of the arguments is sent in a header as well, by the name of the header."""
         offer = self.offers.get(tool)
-        if offer is None or not offer.mirrored or self.version != wire.STATELESS:
+        if offer is None or not offer.mirrored or self.version != STATELESS:
             return {}
         values = msgspec.json.decode(arguments)
         found = {header: written(values, path) for path, header in offer.mirrored.items()}
         return {header: value for header, value in found.items() if value is not None}
 
     def _with_meta(self, params: dict[str, Any], **meta: Any) -> dict[str, Any]:  # noqa: ANN401  JSON
-        whole = {**(wire.envelope() if self.version == wire.STATELESS else {}), **meta}
+        whole = {**(wire.envelope() if self.version == STATELESS else {}), **meta}
         return {**params, "_meta": whole} if whole else params
 
 
@@ -208,8 +209,8 @@ async def begun(make: Callable[[], Awaitable[Link]], reach: Reach, now: Callable
 
 async def _said(link: Link, reach: Reach) -> Met:
     """Speak as the contract says."""
-    if reach.protocol == wire.STATELESS:
-        return await _stateless(link) or Met(version=wire.STATELESS, capabilities={})
+    if reach.protocol == STATELESS:
+        return await _stateless(link) or Met(version=STATELESS, capabilities={})
     return await _handshake(link, reach, reach.protocol)
 
 
@@ -223,12 +224,12 @@ async def _found_out(link: Link, make: Callable[[], Awaitable[Link]], reach: Rea
         # Some end themselves over a question that they do not know.
         link.close()
         link = await make()
-    return await _handshake(link, reach, wire.OFFERED), link
+    return await _handshake(link, reach, HANDSHAKES[-1]), link
 
 
 async def _stateless(link: Link) -> Met | None:
     """Ask a server what it is, in the way of the newest version; nothing if it does not speak that."""
-    link.speak(wire.STATELESS)
+    link.speak(STATELESS)
     try:
         async with asyncio.timeout(MCP_PROBE_SECONDS_MAX):
             answer = await link.ask("server/discover", {"_meta": wire.envelope()})
@@ -244,9 +245,9 @@ async def _stateless(link: Link) -> Met | None:
         found = wire.discovered(answer)
     except wire.Unreadable:
         return None
-    if wire.STATELESS not in found.supported_versions:
+    if STATELESS not in found.supported_versions:
         return None
-    return Met(version=wire.STATELESS, capabilities=found.capabilities)
+    return Met(version=STATELESS, capabilities=found.capabilities)
 
 
 async def _handshake(link: Link, reach: Reach, offered: str) -> Met:
@@ -257,16 +258,16 @@ async def _handshake(link: Link, reach: Reach, offered: str) -> Met:
     params = {"protocolVersion": offered, "capabilities": capabilities, "clientInfo": wire.CLIENT}
     answer = await link.ask("initialize", params)
     if isinstance(answer, RpcError):
-        if answer.code == wire.VERSION_UNSUPPORTED:
+        if answer.code == VERSION_UNSUPPORTED:
             # It was slow to answer the question before, and has taken it for granted since.
-            link.speak(wire.STATELESS)
-            return Met(version=wire.STATELESS, capabilities={})
+            link.speak(STATELESS)
+            return Met(version=STATELESS, capabilities={})
         raise unsent(server, f"refuses the handshake (error {answer.code})")
     try:
         found = wire.initialized(answer)
     except wire.Unreadable as error:
         raise unsent(server, "answers the handshake in a way that cannot be read") from error
-    if found.protocol_version not in wire.HANDSHAKES:
+    if found.protocol_version not in HANDSHAKES:
         raise unsent(server, "speaks no version that is known here")
     link.speak(found.protocol_version)
     await link.tell("notifications/initialized", {})

@@ -27,13 +27,13 @@ from interlock.core.limits import (
     MCP_UNSENT_BYTES_MAX,
     SAID_CHARS_MAX,
 )
+from interlock.core.mcp import SUBSCRIPTION_KEY, TOOLS_CHANGED
 from interlock.tool.mcp import keeper, wire
 from interlock.tool.mcp.link import (
     CHANGES,
     DEAF,
     LOOK,
     NOTHING,
-    TOOLS_CHANGED,
     Answer,
     LinkLost,
     Noticed,
@@ -225,8 +225,8 @@ class StdioLink(asyncio.Protocol):
     def _way_of(self, params: Mapping[str, Any]) -> Way:
         """Find the call that something is about: the one it names, or the only one. Another may be somebody else's."""
         meta = params.get("_meta")
-        if isinstance(meta, dict) and wire.SUBSCRIPTION in meta:
-            return self._ways.get(cast("dict[str, Any]", meta)[wire.SUBSCRIPTION], DEAF)
+        if isinstance(meta, dict) and SUBSCRIPTION_KEY in meta:
+            return self._ways.get(cast("dict[str, Any]", meta)[SUBSCRIPTION_KEY], DEAF)
         heard = [way for way in self._ways.values() if way.token]
         if "progressToken" in params:
             return next((way for way in heard if way.token == params["progressToken"]), DEAF)

@@ -7,9 +7,10 @@ from pathlib import Path
 from interlock.core.effect import EffectClass
 from interlock.core.errand import Errand, Performed, Terms
 from interlock.core.errors import UpstreamError, UpstreamFailed
+from interlock.core.mcp import UNWATCH, WATCH
 from interlock.ports import Performer
 from interlock.tool.mcp.back import Back, Unanswered
-from interlock.tool.mcp.beside import LOOKED_UP, PUT, UNWATCH, WATCH, asked_for, looked_up, put
+from interlock.tool.mcp.beside import LOOKED_UP, PUT, asked_for, looked_up, put
 from interlock.tool.mcp.credentials import answer_without, error_without
 from interlock.tool.mcp.links import Links
 from interlock.tool.mcp.listening import Tell, nobody_told

@@ -6,20 +6,23 @@ from typing import Any
 import msgspec
 
 from interlock.core.canonical import Json
+from interlock.core.mcp import (
+    CAPABILITIES_KEY,
+    CAPABILITY_MISSING,
+    HEADER_MISMATCH,
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    METHOD_NOT_FOUND,
+    PARSE_ERROR,
+    STATELESS,
+    VERSION_KEY,
+    VERSION_UNSUPPORTED,
+)
 from interlock.tool.json_answer import exact
 
-OFFERED = "2025-11-25"
-"""The version that a handshake begins with; the other side may answer with an older one."""
-HANDSHAKES = frozenset({"2024-11-05", "2025-03-26", "2025-06-18", OFFERED})
-STATELESS = "2026-07-28"
-"""The version without a handshake: every request says itself what it needs."""
-
-METHOD_NOT_FOUND = -32601
-INVALID_PARAMS = -32602
-CAPABILITY_MISSING = -32021
-VERSION_UNSUPPORTED = -32022
 NOT_BEGUN = frozenset(
-    {-32700, -32600, METHOD_NOT_FOUND, INVALID_PARAMS, -32020, CAPABILITY_MISSING, VERSION_UNSUPPORTED}
+    {PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS}
+    | {HEADER_MISMATCH, CAPABILITY_MISSING, VERSION_UNSUPPORTED}
 )
 """Errors that say of a request that it was not even begun: it was not understood, or nothing has that name."""
 
@@ -28,10 +31,7 @@ _REFUSED = -1
 
 CLIENT = {"name": "interlock", "version": "1"}
 KEY_IN_META = "interlock/idempotency-key"
-_META = "io.modelcontextprotocol/"
-CAPABILITIES = f"{_META}clientCapabilities"
-LEVEL = f"{_META}logLevel"
-SUBSCRIPTION = f"{_META}subscriptionId"
+_CLIENT_KEY = "io.modelcontextprotocol/clientInfo"
 
 
 class RpcError(msgspec.Struct, frozen=True):
@@ -155,4 +155,4 @@ def params_of(message: Incoming) -> dict[str, Any]:
 
 def envelope() -> dict[str, Json]:
     """Say with a request what a handshake would have said once."""
-    return {f"{_META}protocolVersion": STATELESS, f"{_META}clientInfo": dict(CLIENT), CAPABILITIES: {}}
+    return {VERSION_KEY: STATELESS, _CLIENT_KEY: dict(CLIENT), CAPABILITIES_KEY: {}}
