@@ -141,6 +141,7 @@ def test_the_page_of_limits_names_exactly_what_is_not_enforced() -> None:
     [
         ("arguments of a call", limits.ARGUMENT_BYTES_MAX),
         ("arguments of a call", limits.ARGUMENT_DEPTH_MAX),
+        ("a request over HTTP, a message of MCP", limits.REQUEST_BYTES_MAX),
         ("result of a tool", limits.RESULT_BYTES_MAX),
         ("what a tool says of its failure", limits.SAID_CHARS_MAX),
         ("integers", limits.SAFE_INTEGER),

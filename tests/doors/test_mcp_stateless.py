@@ -142,8 +142,9 @@ async def test_a_run_or_a_key_says_which_calls_are_the_same(world: World) -> Non
     for meta in [*metas, *metas]:
         await over.ask_stateless("tools/call", name=MAIL, arguments={"to": "sam"}, meta=meta)
     assert len(world.tool.performed) == len(metas)
-    heard = await over.ask_stateless("tools/call", name=MAIL, arguments={}, meta={"interlock/run": 7})
-    assert heard.error["code"] == -32602
+    for said in ({"interlock/run": 7}, {"interlock/occurrence": "2"}, {"interlock/occurrence": True}):
+        heard = await over.ask_stateless("tools/call", name=MAIL, arguments={}, meta=said)
+        assert heard.error["code"] == -32602, said
 
 
 async def test_what_waits_for_days_is_still_found_by_the_same_call(world: World) -> None:

@@ -1,6 +1,7 @@
 """Every bound in one place, each with its reason."""
 
 ARGUMENT_BYTES_MAX = 256 * 1024  # what a tool takes fits; more is a file, and a file goes by reference
+REQUEST_BYTES_MAX = 2 * ARGUMENT_BYTES_MAX  # at a door: the arguments, their escapes, and what stands around them
 ARGUMENT_DEPTH_MAX = 32  # deeper than any tool's schema we saw; parsers recurse
 SCHEMA_LOOKS_MAX = 20_000_000  # of parts of a schema at parts of a value; that many take some tenths of a second
 SCHEMA_LOOKS_TOLD_MAX = 5_000  # where all that is wrong is told: each takes a hundred times as long then

@@ -124,4 +124,5 @@ async def end(send: Send) -> None:
 
 
 PING = b": ping\n\n"
+PING_SECONDS = 15.0  # between two; proxies end what is silent for longer, often after 30 or 60
 _GUARDS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))

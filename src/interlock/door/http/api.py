@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from interlock.core.errors import ActionUnknown, InterlockError, StoreError
+from interlock.core.limits import REQUEST_BYTES_MAX
 from interlock.door.asgi import (
     JSON,
     PING,
@@ -40,7 +41,6 @@ from interlock.door.told.measures import plain
 from interlock.gateway.call import Gateway
 from interlock.identity.bearer import FOREIGN, Bearer, NotKnown
 
-BODY_BYTES_MAX = 512 * 1024  # twice what arguments may have, for the envelope and its escapes
 _ONCE = (b"authorization", b"content-type", b"idempotency-key", b"interlock-tenant", b"last-event-id", b"host")
 _SLOW_SECONDS_MAX = 30.0  # to take what is sent; whoever takes longer holds a connection for nothing
 _LOG = logging.getLogger("interlock.serve")
@@ -206,9 +206,9 @@ async def _body(scope: Scope, receive: Receive, route: Route) -> Any:  # noqa: A
     if kind != "application/json":
         raise Problem("another-type", "the body is not said to be JSON", fix="send `Content-Type: application/json`")
     try:
-        raw = await body_of(receive, most=BODY_BYTES_MAX)
+        raw = await body_of(receive, most=REQUEST_BYTES_MAX)
     except TooLarge as error:
-        why = f"a body has at most {BODY_BYTES_MAX:,} bytes"
+        why = f"a body has at most {REQUEST_BYTES_MAX:,} bytes"
         raise Problem("too-large", why, fix="send less; a file goes by reference") from error
     return body_as(raw, route.body)
 

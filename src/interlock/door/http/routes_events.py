@@ -8,6 +8,7 @@ import msgspec
 
 from interlock.core.ids import WorkflowId
 from interlock.core.limits import SAFE_INTEGER
+from interlock.door.asgi import PING_SECONDS
 from interlock.door.http import shapes_ledger as shapes
 from interlock.door.http.permissions import READERS
 from interlock.door.http.problem import Problem
@@ -16,8 +17,6 @@ from interlock.door.http.visit import Visit
 from interlock.door.http.watch import Watch
 from interlock.identity.bearer import still_good
 from interlock.ledger.pruned import is_pruned, leaf_of
-
-PING_SECONDS = 15.0  # proxies end what is silent for longer, often after 30 or 60
 
 
 class _Told(msgspec.Struct, frozen=True):

@@ -237,7 +237,8 @@ def named_in(meta: Mapping[str, Any]) -> Named:
         WireError: it is of another type.
     """
     run, key, occurrence = (meta.get(f"interlock/{name}") for name in ("run", "key", "occurrence"))
-    if not (isinstance(run, str | None) and isinstance(key, str | None) and isinstance(occurrence, int | None)):
+    texts = isinstance(run, str | None) and isinstance(key, str | None)
+    if not texts or not isinstance(occurrence, int | None) or isinstance(occurrence, bool):
         wanted = "`interlock/run` and `interlock/key` are texts, `interlock/occurrence` is a whole number"
         raise WireError(INVALID_PARAMS, f"in `_meta`, {wanted}")
     return Named(

@@ -5,9 +5,19 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from interlock.door.asgi import PING, Scope, Send, answer, begin_events, end, header, send_event, send_part
+from interlock.door.asgi import (
+    PING,
+    PING_SECONDS,
+    Scope,
+    Send,
+    answer,
+    begin_events,
+    end,
+    header,
+    send_event,
+    send_part,
+)
 
-PING_SECONDS = 15.0  # proxies end what is silent for longer, often after 30 or 60
 _QUEUED_MAX = 1_000  # a client that does not read loses what is said in the meantime, never its answer
 
 

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from interlock.core.action import Caller
 from interlock.core.ids import RunId
+from interlock.core.limits import REQUEST_BYTES_MAX
 from interlock.core.mcp import INVALID_REQUEST, VERSION_KEY
 from interlock.door.mcp import wire
 from interlock.door.mcp.client import Client, capabilities, negotiated
@@ -19,7 +20,7 @@ from interlock.door.mcp.wire import Message, Params, RequestId, WireError, param
 
 _SESSION = ""  # there is one
 _UNREAD_BYTES_MAX = 4 * 1024 * 1024  # of a client that does not read
-TOO_LONG = wire.error(None, WireError(INVALID_REQUEST, f"a message has at most {wire.MESSAGE_BYTES_MAX:,} bytes"))
+TOO_LONG = wire.error(None, WireError(INVALID_REQUEST, f"a message has at most {REQUEST_BYTES_MAX:,} bytes"))
 """What is said to a line that was not read to its end."""
 REQUESTS_MAX = 64  # under way at once; a client that sends more waits until one has ended
 
@@ -160,7 +161,7 @@ async def opened() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     loop = asyncio.get_running_loop()
     ours = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    reader = asyncio.StreamReader(limit=wire.MESSAGE_BYTES_MAX + 1)
+    reader = asyncio.StreamReader(limit=REQUEST_BYTES_MAX + 1)
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     transport, protocol = await loop.connect_write_pipe(lambda: asyncio.streams.FlowControlMixin(loop=loop), ours)
     return reader, asyncio.StreamWriter(transport, protocol, reader, loop)

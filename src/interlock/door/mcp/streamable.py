@@ -16,6 +16,7 @@ from msgspec import field as named
 from interlock.core.action import Caller
 from interlock.core.canonical import JsonObject
 from interlock.core.ids import AgentId, PrincipalId, RunId, ToolName
+from interlock.core.limits import REQUEST_BYTES_MAX
 from interlock.core.mcp import (
     CAPABILITY_MISSING,
     HANDSHAKES,
@@ -115,11 +116,11 @@ class Endpoint:
     async def _posted(self, scope: Scope, receive: Receive, send: Send, caller: Caller) -> None:
         try:
             async with asyncio.timeout(_SLOW_SECONDS_MAX):
-                raw = await body_of(receive, most=wire.MESSAGE_BYTES_MAX)
+                raw = await body_of(receive, most=REQUEST_BYTES_MAX)
         except TimeoutError:
             return await _refuse(send, 408, f"a message comes within {_SLOW_SECONDS_MAX:g} s")
         except TooLarge:
-            return await _refuse(send, 413, f"a message has at most {wire.MESSAGE_BYTES_MAX:,} bytes")
+            return await _refuse(send, 413, f"a message has at most {REQUEST_BYTES_MAX:,} bytes")
         try:
             message = wire.read(raw)
             meta = meta_of(message)

@@ -10,9 +10,8 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from interlock.core.canonical import JsonObject
+from interlock.core.limits import REQUEST_BYTES_MAX
 from interlock.core.mcp import INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR
-
-MESSAGE_BYTES_MAX = 512 * 1024  # twice what arguments may have, for the envelope and its escapes
 
 RequestId = str | int
 
@@ -56,8 +55,8 @@ def read(raw: bytes) -> Message:
     Raises:
         WireError: it is no JSON, or no message of JSON-RPC 2.0.
     """
-    if len(raw) > MESSAGE_BYTES_MAX:
-        raise WireError(INVALID_REQUEST, f"a message has at most {MESSAGE_BYTES_MAX:,} bytes")
+    if len(raw) > REQUEST_BYTES_MAX:
+        raise WireError(INVALID_REQUEST, f"a message has at most {REQUEST_BYTES_MAX:,} bytes")
     try:
         message = _DECODE(raw)
     except msgspec.ValidationError as error:
