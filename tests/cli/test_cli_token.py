@@ -38,6 +38,14 @@ def test_programs_get_the_token_with_all_that_it_is_for(on_file: Shell) -> None:
     assert (data["kind"], data["good"], data["revoked_at"]) == ("agent", True, None)
 
 
+def test_a_token_is_for_any_workflow_that_a_contract_may_name(on_file: Shell) -> None:
+    on_file.publish()
+    named = {name: name * 128 for name in "wea"}
+    line = ("token", "new", "bot", "--workflow", named["w"], "--env", named["e"], "--agent", named["a"])
+    data = on_file.data(*line, "--expires", "90d")
+    assert (data["workflow"], data["environment"], data["agents"]) == (named["w"], named["e"], [named["a"]])
+
+
 def test_rotating_and_revoking_name_the_token_by_its_beginning(on_file: Shell) -> None:
     on_file.publish()
     old = on_file.data(*NEW)

@@ -11,14 +11,13 @@ from interlock.door.cli.person import operator
 from interlock.door.cli.render import Time, block, clean, table
 from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import awaited, meant, session
-from interlock.door.cli.tokens import held_of
+from interlock.door.cli.tokens import SCOPE_NAME, held_of
 from interlock.gateway import access
 from interlock.identity.fetch import may_be_asked
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,31}")
 _GROUP = re.compile(r"[\x20-\x7e]{1,200}")
 _SUBJECT = re.compile(r"[A-Za-z0-9._|:+@-]{1,128}")
-_PLACE = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _API_ROLES = frozenset(role.value for role in AccessRole)
 
 
@@ -105,7 +104,7 @@ def _client(said: str) -> tuple[str, Client]:
             raise UsageWrong(f"`{held.role}` is no role on the API", fix=f"use one of {', '.join(sorted(_API_ROLES))}")
         return subject, Client(kind=CredentialKind.SERVICE, roles=(held,))
     parts = what.split("/")
-    if len(parts) not in (2, 3) or not all(map(_PLACE.fullmatch, parts)):
+    if len(parts) not in (2, 3) or not all(map(SCOPE_NAME.fullmatch, parts)):
         raise UsageWrong(
             "this is no place that a service proposes in", fix="write `WORKFLOW/ENV` or `WORKFLOW/ENV/AGENT`"
         )

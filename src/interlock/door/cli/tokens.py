@@ -30,7 +30,8 @@ from interlock.gateway import access
 from interlock.identity.public_key import read_public_key
 from interlock.identity.token import Drawn, draw
 
-_SCOPE_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+SCOPE_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+"""What a workflow, an environment, an agent or a role may be called: as long as a contract lets it be."""
 
 
 @awaited
@@ -115,7 +116,7 @@ def held_of(text: str) -> Held:
         UsageWrong: it is none.
     """
     role, at, workflow = text.partition("@")
-    if not _SCOPE_NAME.fullmatch(role) or (at and not _SCOPE_NAME.fullmatch(workflow)):
+    if not SCOPE_NAME.fullmatch(role) or (at and not SCOPE_NAME.fullmatch(workflow)):
         raise UsageWrong(f"`{clean(text)}` is no role", fix="write `viewer`, or `viewer@WORKFLOW`")
     return Held(Role(role), WorkflowId(workflow) if at else None)
 
@@ -170,8 +171,8 @@ def _code(text: str) -> str:
 
 
 def _name(text: str | None, what: str) -> str | None:
-    if text is not None and not _SCOPE_NAME.fullmatch(text):
-        raise UsageWrong(f"the {what} is no name", fix="use 1 to 64 letters, digits and `_.:-`")
+    if text is not None and not SCOPE_NAME.fullmatch(text):
+        raise UsageWrong(f"the {what} is no name", fix="use 1 to 128 letters, digits and `_.:-`")
     return text
 
 
