@@ -181,6 +181,40 @@ def test_a_client_whose_server_is_gone_is_told_so_and_can_still_leave(shop: Path
         assert "interlock serve" in peer.ask("tools/list")["error"]["message"]
 
 
+def test_what_is_piped_in_is_answered_before_the_command_ends(shop: Path) -> None:
+    about = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+    asked = [
+        {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": about},
+        {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "find", "arguments": {"order": "O-1"}}},
+    ]
+    typed = "".join(f"{json.dumps(each)}\n" for each in asked)
+    line = [sys.executable, "-m", "interlock", "mcp"]
+    done = subprocess.run(line, cwd=shop, env=environment(), input=typed, capture_output=True, text=True, timeout=60)
+    answers = [json.loads(each) for each in done.stdout.splitlines()]
+    assert {each["id"] for each in answers} == {1, 2}
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("stdin", "stdout"), [(subprocess.DEVNULL, subprocess.PIPE), (subprocess.PIPE, subprocess.DEVNULL)]
+)
+def test_an_end_that_is_no_pipe_is_refused_in_words(shop: Path, stdin: int, stdout: int) -> None:
+    line = [sys.executable, "-m", "interlock", "mcp"]
+    process = subprocess.Popen(line, cwd=shop, env=environment(), stdin=stdin, stdout=stdout, stderr=subprocess.PIPE)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert b"have to be pipes" in said
+
+
+def test_beside_another_that_performs_it_says_how_to_go_through_that(shop: Path) -> None:
+    with started(shop, "mcp") as peer:
+        peer.begin()
+        line = [sys.executable, "-m", "interlock", "mcp"]
+        done = subprocess.run(line, cwd=shop, env=environment(), input="", capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "interlock mcp --url http://127.0.0.1:7400/mcp" in done.stderr.replace("\n     ", " ")
+
+
 @contextmanager
 def serving(folder: Path, token: str) -> Generator[str]:
     """Serve, and return where; nothing that it says of itself has the token."""

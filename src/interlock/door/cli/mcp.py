@@ -5,7 +5,7 @@ import os
 from contextlib import suppress
 from urllib.parse import urlsplit
 
-from interlock.core.errors import UsageWrong
+from interlock.core.errors import Occupied, UsageWrong
 from interlock.core.ids import AgentId, RunId
 from interlock.door.attended import finish, look_after
 from interlock.door.cli.caller import caller_of
@@ -18,12 +18,24 @@ from interlock.door.mcp.talk import Talk
 from interlock.gateway import fresh
 
 _FINISH_SECONDS = 10.0
+_GO_THROUGH = (
+    "let one `interlock serve` perform, and start each client's command as "
+    "`interlock mcp --url http://127.0.0.1:7400/mcp`, with a token in INTERLOCK_TOKEN"
+)
 
 
 def over_stdio(typed: Typed) -> int:
-    """Serve one client until it closes its end."""
-    with asyncio.Runner(loop_factory=fast_loop()) as runner:
-        return runner.run(_served(typed))
+    """Serve one client until it closes its end.
+
+    Raises:
+        Occupied: another process performs on this file.
+    """
+    try:
+        with asyncio.Runner(loop_factory=fast_loop()) as runner:
+            return runner.run(_served(typed))
+    except Occupied as occupied:
+        occupied.fix = _GO_THROUGH
+        raise
 
 
 async def _served(typed: Typed) -> int:

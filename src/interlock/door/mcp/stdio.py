@@ -2,16 +2,18 @@
 
 import asyncio
 import os
+import stat
 import sys
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, TextIO, cast
 
 from interlock.core.action import Caller
+from interlock.core.errors import UsageWrong
 from interlock.core.ids import RunId
 from interlock.core.limits import REQUEST_BYTES_MAX
-from interlock.core.mcp import INVALID_REQUEST, VERSION_KEY
+from interlock.core.mcp import INVALID_REQUEST, LISTEN, VERSION_KEY
 from interlock.door.mcp import wire
 from interlock.door.mcp.client import Client, capabilities, negotiated
 from interlock.door.mcp.front import Initialize
@@ -19,6 +21,7 @@ from interlock.door.mcp.talk import LEVEL_UNSAID, Talk, here, meta_of
 from interlock.door.mcp.wire import Message, Params, RequestId, WireError, params_of
 
 _SESSION = ""  # there is one
+_LAST_ANSWERS_SECONDS = 10.0  # for what a client had asked that closes its end, as `echo` in a shell does
 _UNREAD_BYTES_MAX = 4 * 1024 * 1024  # of a client that does not read
 TOO_LONG = wire.error(None, WireError(INVALID_REQUEST, f"a message has at most {REQUEST_BYTES_MAX:,} bytes"))
 """What is said to a line that was not read to its end."""
@@ -37,18 +40,29 @@ class Stdio:
     level: str = LEVEL_UNSAID
     listens: "asyncio.Task[None] | None" = None
     """Tells a client that began with a handshake what changes."""
+    endless: "set[asyncio.Task[None]]" = field(default_factory=set["asyncio.Task[None]"])
+    """Requests to listen, which have no end by themselves."""
     under_way: dict[RequestId, asyncio.Task[None]] = field(default_factory=dict[RequestId, "asyncio.Task[None]"])
     room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(REQUESTS_MAX))
 
     async def serve(self, lines: AsyncIterator[bytes | None]) -> None:
-        """Answer line by line until the client closes its end. What has started goes on."""
+        """Answer line by line until the client closes its end, and what it had asked until then.
+
+        What has started goes on.
+        """
         async for line in lines:
             if line is None:
                 self._send(TOO_LONG)
             elif line.strip():
                 await self._hear(line)
             await self.writer.drain()
-        left = [*self.under_way.values(), *([self.listens] if self.listens is not None else [])]
+        endless = [*self.endless, *([self.listens] if self.listens is not None else [])]
+        for task in endless:
+            task.cancel()
+        self.talk.give_up()
+        if self.under_way:
+            await asyncio.wait(self.under_way.values(), timeout=_LAST_ANSWERS_SECONDS)
+        left = [*endless, *self.under_way.values()]
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
@@ -70,10 +84,13 @@ class Stdio:
                 return
             await self.room.acquire()
             task = self.under_way[id] = asyncio.create_task(self._answer(id, message))
-            task.add_done_callback(lambda _: self._ended(id))
+            if message.method == LISTEN:
+                self.endless.add(task)
+            task.add_done_callback(lambda ended: self._ended(id, ended))
 
-    def _ended(self, id: RequestId) -> None:
+    def _ended(self, id: RequestId, task: "asyncio.Task[None]") -> None:
         self.under_way.pop(id, None)
+        self.endless.discard(task)
         self.room.release()
 
     def _notified(self, message: Message) -> None:
@@ -157,7 +174,16 @@ async def lines_of(reader: asyncio.StreamReader) -> AsyncIterator[bytes | None]:
 
 
 async def opened() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Take standard input and output for the protocol alone: what a tool prints goes to standard error instead."""
+    """Take standard input and output for the protocol alone: what a tool prints goes to standard error instead.
+
+    Raises:
+        UsageWrong: one of them is a file, or closed, and no client's.
+    """
+    if not (_is_a_clients(sys.stdin) and _is_a_clients(sys.stdout)):
+        raise UsageWrong(
+            "standard input and output have to be pipes, as a client makes them",
+            fix="let an MCP client start it; by hand: `cat FILE | interlock mcp --workflow W --env E | cat`",
+        )
     loop = asyncio.get_running_loop()
     ours = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
@@ -165,3 +191,11 @@ async def opened() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     transport, protocol = await loop.connect_write_pipe(lambda: asyncio.streams.FlowControlMixin(loop=loop), ours)
     return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
+
+
+def _is_a_clients(stream: TextIO | None) -> bool:
+    """Say whether a loop can wait for this end; one of C gives up the process over what it cannot wait for."""
+    if stream is None:
+        return False
+    mode = os.fstat(stream.fileno()).st_mode
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or stream.isatty()
