@@ -1,15 +1,15 @@
 """What somebody sent, read into the types of a route: wrong is told by place and kind, and never repeated."""
 
-import json
 import re
 from collections.abc import Sequence
-from typing import Any, NoReturn, get_origin
+from typing import Any, get_origin
 from urllib.parse import parse_qsl
 
 import msgspec
 from msgspec import Struct
 
 from interlock.door.http.problem import Problem
+from interlock.door.names import says_a_name_twice
 
 _FIELDS_MAX = 64
 _UNKNOWN = re.compile(r"unknown field|Unexpected")
@@ -71,32 +71,14 @@ def body_as(raw: bytes, type: type[Struct]) -> Struct:
     """
     try:
         found = msgspec.json.decode(raw, type=type)
-        json.loads(raw, object_pairs_hook=_once, parse_int=_as_it_is, parse_float=_as_it_is, parse_constant=_no_number)
+        twice = says_a_name_twice(raw)
     except msgspec.ValidationError as error:
         raise _invalid([_wrong(error, "$")]) from error
-    except _Twice as error:
-        raise _invalid([{"path": "$", "kind": "duplicate_key"}]) from error
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise _invalid([{"path": "$", "kind": "not_json"}]) from error
+    if twice:
+        raise _invalid([{"path": "$", "kind": "duplicate_key"}])
     return found
-
-
-class _Twice(Exception):
-    pass
-
-
-def _once(pairs: Sequence[tuple[str, object]]) -> None:
-    """Refuse an object that has a name twice: a reader on the way may have taken the other one."""
-    if len({name for name, _ in pairs}) < len(pairs):
-        raise _Twice
-
-
-def _as_it_is(number: str) -> str:
-    return number
-
-
-def _no_number(name: str) -> NoReturn:
-    raise ValueError(name)
 
 
 def _wrong(error: msgspec.ValidationError, root: str) -> dict[str, str]:

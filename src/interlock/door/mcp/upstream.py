@@ -143,9 +143,10 @@ def _place(cursor: object, tools: tuple[Tool, ...]) -> tuple[int, str]:
     if cursor is None:
         return 0, ""
     number, colon, rest = str(cursor).partition(":")
-    if not colon or not number.isascii() or not number.isdecimal() or int(number) >= len(tools):
+    places = {str(at): at for at in range(len(tools))}
+    if not colon or number not in places:
         raise WireError(INVALID_PARAMS, "this cursor leads nowhere")
-    return int(number), rest
+    return places[number], rest
 
 
 _NOT_PASSED_ON = frozenset({"_meta", "inputResponses", "requestState"})

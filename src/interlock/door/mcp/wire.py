@@ -12,6 +12,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from interlock.core.canonical import JsonObject
 from interlock.core.limits import REQUEST_BYTES_MAX
 from interlock.core.mcp import INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR
+from interlock.door.names import says_a_name_twice
 
 RequestId = str | int
 
@@ -53,19 +54,37 @@ def read(raw: bytes) -> Message:
     """Read one message.
 
     Raises:
-        WireError: it is no JSON, or no message of JSON-RPC 2.0.
+        WireError: it is no JSON, or no message of JSON-RPC 2.0, or says a name twice where no spine looks.
     """
     if len(raw) > REQUEST_BYTES_MAX:
         raise WireError(INVALID_REQUEST, f"a message has at most {REQUEST_BYTES_MAX:,} bytes")
     try:
         message = _DECODE(raw)
+        twice = says_a_name_twice(_envelope(raw, message))
     except msgspec.ValidationError as error:
         raise WireError(INVALID_REQUEST, "this is not one message of JSON-RPC 2.0") from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise WireError(PARSE_ERROR, "this is not JSON") from error
+    if twice:
+        raise WireError(INVALID_REQUEST, "a name is there twice in one object; say each once")
     if not (message.is_request or message.is_notification or message.is_answer):
         raise WireError(INVALID_REQUEST, "this is neither a request nor a notification nor an answer")
     return message
+
+
+def _envelope(raw: bytes, message: Message) -> bytes:
+    """Return a message without the arguments of a call: the spine looks into those, and records what it refuses."""
+    if message.method != "tools/call" or isinstance(message.params, UnsetType):
+        return raw
+    try:
+        arguments = bytes(_DECODE_CALL(message.params).arguments)
+    except msgspec.ValidationError:
+        return raw
+    if not arguments.startswith(b"{"):
+        return raw
+    # Should it stand in another place as well, that is an object too, and leaving it out there leaves JSON.
+    before, _, after = raw.rpartition(arguments)
+    return before + b"{}" + after
 
 
 def id_of(raw: bytes) -> RequestId | None:
@@ -123,6 +142,11 @@ class _OnlyId(Struct, frozen=True):
     id: RequestId | None = None
 
 
+class _OnlyArguments(Struct, frozen=True):
+    arguments: Raw = Raw(b"")
+
+
 _DECODE = msgspec.json.Decoder(Message).decode
 _DECODE_ID = msgspec.json.Decoder(_OnlyId).decode
+_DECODE_CALL = msgspec.json.Decoder(_OnlyArguments).decode
 _ENCODE = msgspec.json.Encoder().encode
