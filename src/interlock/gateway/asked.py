@@ -56,6 +56,8 @@ class Asked(Struct, frozen=True, kw_only=True, dict=True):
     signed: str = ""
     """What its agent has signed and no entry says."""
     line: Line | None = None
+    keys_beside: frozenset[Key] = frozenset()
+    """Keys under which the same call may be known as well, if it was made within a day."""
 
     @cached_property
     def owner(self) -> str:
@@ -293,6 +295,7 @@ def put_together(
         askers=proposal.askers,
         signed=proved.private if proved is not None else "",
         line=proposal.line,
+        keys_beside=frozenset(given_key(caller, key, secrets) for key in proposal.keys_beside),
     )
 
 

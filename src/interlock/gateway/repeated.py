@@ -9,15 +9,15 @@ from hashlib import sha256
 import msgspec
 
 from interlock.contract.ir import Tool
-from interlock.core.action import ActionState, Caller
+from interlock.core.action import Caller
 from interlock.core.effect import EffectClass
-from interlock.core.ids import Instant
 from interlock.core.outcome import Failed, Outcome
 from interlock.core.value import replace
 from interlock.gateway.anew import call_anew
 from interlock.gateway.asked import Proposal
 from interlock.gateway.call import Gateway
 from interlock.gateway.keyed import given_key
+from interlock.gateway.recall import still_the_same
 from interlock.ports import Needs
 
 _DAY = 24 * 3_600 * 1_000_000
@@ -45,33 +45,41 @@ async def call_or_recall(
         return await call_anew(gateway, caller, proposal, f"{proposal.run or ''}:{_what(proposal)}")
     kept = proposal
     if proposal.run is None:
-        kept = replace(proposal, key=await _key(gateway, caller, proposal))
+        kept = await _keyed(gateway, caller, proposal)
     outcome = await gateway.call(caller, kept)
     for again in range(2, _TRIES_MAX + 1):
         if not (isinstance(outcome, Failed) and outcome.recalled):
             break
+        if kept.keys_beside:
+            kept = await _keyed(gateway, caller, proposal)  # it failed under the key of another day
         outcome = await gateway.call(caller, _again(kept, again))
     return outcome
 
 
 def _again(proposal: Proposal, time: int) -> Proposal:
     if proposal.key is not None:
-        return replace(proposal, key=f"{proposal.key}:{time}")
+        beside = tuple(f"{key}:{time}" for key in proposal.keys_beside)
+        return replace(proposal, key=f"{proposal.key}:{time}", keys_beside=beside)
     return replace(proposal, occurrence=proposal.occurrence + time - 1)
 
 
-async def _key(gateway: Gateway, caller: Caller, proposal: Proposal) -> str:
-    """Find the day under which the same call is known, else take today's."""
+async def _keyed(gateway: Gateway, caller: Caller, proposal: Proposal) -> Proposal:
+    """Find the day under which the same call is known, else take today's.
+
+    Where it is another day, by another clock or a moment later, it is known under the key of that day: those beside
+    are looked at in the write that starts it.
+    """
     what = _what(proposal)
     today = gateway.clock.now() // _DAY
-    names = [f"same:{what}:{proposal.occurrence}:{day}" for day in range(today, today - _DAYS_BACK, -1)]
+    names = [f"same:{what}:{proposal.occurrence}:{day}" for day in range(today + 1, today - _DAYS_BACK, -1)]
     keys = {given_key(caller, name, gateway.secrets): name for name in names}
     rows = await gateway.store.for_tenant(caller.tenant).read(Needs(keys=frozenset(keys)))
     for key, name in keys.items():
         row = rows.keys[key]
-        if row is not None and (row.state is ActionState.PARKED or row.changed_at > Instant(rows.now - _DAY)):
-            return name
-    return names[0]
+        if row is not None and still_the_same(row, rows.now):
+            return replace(proposal, key=name)
+    tomorrow, now, yesterday, *_ = names
+    return replace(proposal, key=now, keys_beside=(tomorrow, yesterday))
 
 
 def _what(proposal: Proposal) -> str:
