@@ -8,11 +8,15 @@ import pytest
 from inline_snapshot import snapshot
 from served import Reply, Served
 
+from cards import issued
 from interlock.contract.ir import Approvals
 from interlock.core.charge import Unit
 from interlock.core.errors import UpstreamFailed, UpstreamSilent
-from interlock.core.ids import AgentId, PersonId, PrincipalId, Role
+from interlock.core.ids import ActionId, AgentId, PersonId, PrincipalId, Role
 from interlock.core.picture import Picture
+from interlock.door.http import watch
+from interlock.gateway import access
+from interlock.gateway.consent import deny
 from world import ALLOW, KIM, a_budget, a_rule, a_tool
 
 pytestmark = pytest.mark.anyio
@@ -187,6 +191,38 @@ async def test_waiting_for_an_action_ends_as_soon_as_it_has_ended(served: Served
     async with asyncio.timeout(10):
         assert (await waiting).data["outcome"]["outcome"] == "done"
     assert (await call).status == 200
+
+
+async def test_a_token_that_is_revoked_while_it_waits_is_not_told_how_it_ended(served: Served) -> None:
+    await served.world.publish(ALLOW, ASK, approvals=PEOPLE)
+    drawn, card = await issued(served.world, agents=(AgentId("bot"),), principal=PrincipalId("sam"))
+    id = (await served.propose(drawn)).data["action"]
+    waiting = asyncio.create_task(served.ask("GET", f"/v1/actions/{id}?wait=30", drawn))
+    async with asyncio.timeout(10):
+        while not served.app.api.watches.lookers():
+            await asyncio.sleep(0)
+        await access.revoke(served.world.store, card.id, KIM)
+        await deny(served.world.gateway, served.world.store, ActionId(id), KIM)
+        assert (await waiting).status == 401
+
+
+async def test_one_token_takes_no_more_than_its_share_of_those_who_may_wait(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "LOOKERS_OF_ONE_MAX", 1)
+    await served.world.publish(ALLOW, ASK, approvals=PEOPLE)
+    token, other = await served.agent(), await served.agent()
+    id = (await served.propose(token)).data["action"]
+    waiting = asyncio.create_task(served.ask("GET", f"/v1/actions/{id}?wait=30", token))
+    async with asyncio.timeout(10):
+        while not served.app.api.watches.lookers():
+            await asyncio.sleep(0)
+        refused = await served.ask("GET", f"/v1/actions/{id}?wait=30", token)
+        assert (refused.status, refused.headers["Retry-After"]) == (503, "10")
+        assert (await served.ask("GET", f"/v1/actions/{id}?wait=0.1", other)).status == 200
+        await deny(served.world.gateway, served.world.store, ActionId(id), KIM)
+        assert (await waiting).status == 200
+        assert (await served.ask("GET", f"/v1/actions/{id}?wait=30", token)).status == 200
 
 
 async def test_waiting_is_bounded_and_answers_with_how_it_stands(served: Served) -> None:

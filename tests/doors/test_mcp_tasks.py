@@ -10,6 +10,7 @@ from cards import issued
 from interlock.contract.ir import Approvals
 from interlock.core.ids import ActionId, PersonId, Role
 from interlock.door.mcp import tasks
+from interlock.gateway import access
 from interlock.gateway.consent import agree, deny
 from interlock.gateway.resume import resume
 from world import ALLOW, KIM, MAIL, World, a_rule
@@ -54,6 +55,23 @@ async def test_a_task_that_waits_for_a_person_ends_when_they_agree(world: World)
     (listed,) = (await over.ask("tasks/list")).result["tasks"]
     assert (listed["taskId"], listed["status"]) == (task["taskId"], "completed")
     assert len(world.tool.performed) == 1
+
+
+async def test_a_token_that_is_revoked_while_it_waits_for_an_end_is_not_told_it(world: World) -> None:
+    over = await asking(world)
+    drawn, card = await issued(world, principal="sam")
+    task = (await over.ask("tools/call", **CALL)).result["task"]
+    await waiting(over, task["taskId"])
+    (row,) = [e for e in await world.entries() if e.get("kind") == "parked"]
+    id = ActionId(row["action"])
+    waits = asyncio.create_task(over.by(drawn).ask("tasks/result", taskId=task["taskId"]))
+    await asyncio.sleep(0)
+    await access.revoke(world.store, card.id, KIM)
+    await agree(world.gateway, world.store, id, KIM, seen=(await world.row(id)).seen)
+    await resume(world.gateway, world.store, id)
+    heard = await waits
+    assert (heard.status, heard.error["code"]) == (401, -32600)
+    assert (await over.ask("tasks/result", taskId=task["taskId"])).result["content"][0]["text"] == "sent"
 
 
 async def test_a_task_whose_person_says_no_has_failed(world: World) -> None:

@@ -89,6 +89,10 @@ _MALFORMED = NotKnown(
     fix="send all of it as it was printed: `Authorization: Bearer ilk_...`",
 )
 _UNKNOWN = NotKnown(wrong=Wrong.UNKNOWN, why="this token is not known here", fix=_ANOTHER)
+GONE = NotKnown(
+    wrong=Wrong.REVOKED, why="this token opens nothing any more", fix="ask whoever runs this for another one"
+)
+"""Whoever was let in, and would not be any more."""
 FOREIGN = NotKnown(
     wrong=Wrong.FOREIGN, why="this token is of another tenant", fix="name the tenant that it was issued for, or none"
 )

@@ -104,6 +104,7 @@ async def shown(visit: Visit[shapes.GetAction, None]) -> Answer:
     row = await seen_row(visit)
     if visit.query.wait and row.state in _OPEN:
         row = await _ended(visit, row, visit.query.wait)
+        await visit.still_let_in()
     outcome = await _outcome(visit, row)
     data: dict[str, Any] = _shown(visit, row)
     if visit.may_detail(row.action.caller.workflow):
@@ -127,7 +128,7 @@ async def _ended(visit: Visit[Any, Any], row: ActionRow, seconds: float) -> Acti
     """Wait until an action neither waits nor is under way, for so many seconds."""
     loop = asyncio.get_running_loop()
     until = loop.time() + seconds
-    async with visit.watches.on(visit.bearer.tenant) as watch:
+    async with visit.watches.on(visit.bearer) as watch:
         while True:
             row = await row_of(visit.store, row.action.id) or row
             left = until - loop.time()

@@ -45,7 +45,7 @@ def _first(visit: Visit[shapes.FollowEvents, None]) -> int | None:
 
 
 async def _entries(visit: Visit[Any, Any], first: int | None) -> AsyncGenerator[tuple[str, str, bytes] | None]:
-    async with visit.watches.on(visit.bearer.tenant) as watch:
+    async with visit.watches.on(visit.bearer) as watch:
         next = watch.size if first is None else first
         yield None  # whoever follows may know that nothing is missed from here on
         while not visit.watches.stop.is_set() and _still_let_in(visit, watch):

@@ -11,12 +11,12 @@ from interlock.core.credential import ANYBODY, AccessRole
 from interlock.core.ids import PersonId, WorkflowId
 from interlock.door.asgi import Scope, header
 from interlock.door.entrance import Entrance
-from interlock.door.http.problem import Problem
+from interlock.door.http.problem import Problem, not_let_in
 from interlock.door.http.watch import Watches
 from interlock.gateway.call import Gateway
 from interlock.gateway.doors import Operator
-from interlock.identity.bearer import Bearer, BearerKind
-from interlock.ports import TenantStore
+from interlock.identity.bearer import GONE, Bearer, BearerKind, still_good
+from interlock.ports import Needs, TenantStore
 
 Query = TypeVar("Query")
 Body = TypeVar("Body")
@@ -67,6 +67,16 @@ class Visit(Generic[Query, Body]):
     @property
     def is_agent(self) -> bool:
         return self.bearer.kind is BearerKind.AGENT
+
+    async def still_let_in(self) -> None:
+        """Look again at whoever has waited for an answer.
+
+        Raises:
+            Problem: what let them in was revoked meanwhile, or has ended.
+        """
+        rows = await self.store.read(Needs())
+        if not still_good(rows.door, rows.now, self.bearer):
+            raise not_let_in(GONE)
 
     def may_here(self, workflow: WorkflowId | None) -> bool:
         """Whether whoever asks holds a role that opens this route, in a workflow or in all of the tenant."""

@@ -1,7 +1,7 @@
 """Who waits for news of a ledger: one look at it every now and then serves all streams and long polls of a tenant."""
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -12,12 +12,14 @@ from interlock.core.door import Door
 from interlock.core.errors import InterlockError
 from interlock.core.ids import ActionId, TenantId
 from interlock.door.http.problem import later
+from interlock.identity.bearer import Bearer
 from interlock.ledger.pruned import is_pruned
 from interlock.ports import Needs, Store, TenantStore
 
 LOOK_SECONDS = 0.2  # between two looks; who waits for a person does not notice it
 _READ_AT_ONCE = 500
 _KEPT_MAX = 2_000  # of the newest entries, for streams that keep up; who does not reads from the store
+LOOKERS_OF_ONE_MAX = 100  # of one token, or of one who is known in another way
 _LOOKERS_MAX = 1_000  # streams and long polls of all tenants; each has a connection, and a process some thousand
 
 Lines = Sequence[tuple[int, bytes]]
@@ -39,7 +41,8 @@ class Watch:
     size: int = -1
     door: Door = Door()
     """As it was at the last look."""
-    lookers: int = 0
+    lookers: Counter[str] = field(default_factory=Counter[str])
+    """How many look, by what they are known by."""
     _grown: asyncio.Event = field(default_factory=asyncio.Event)
     _told: dict[ActionId, set[asyncio.Future[None]]] = field(default_factory=dict[ActionId, set[asyncio.Future[None]]])
     _kept: deque[tuple[int, bytes]] = field(default_factory=lambda: deque(maxlen=_KEPT_MAX))
@@ -126,27 +129,36 @@ class Watches:
     stop: asyncio.Event
     _watches: dict[TenantId, Watch] = field(default_factory=dict[TenantId, Watch])
 
+    def lookers(self) -> int:
+        """Count the streams and long polls that are open."""
+        return sum(each.lookers.total() for each in self._watches.values())
+
     @asynccontextmanager
-    async def on(self, tenant: TenantId) -> AsyncGenerator[Watch]:
-        """Look at a ledger together with whoever else does.
+    async def on(self, bearer: Bearer) -> AsyncGenerator[Watch]:
+        """Look at the ledger of somebody's tenant together with whoever else does.
 
         Raises:
             Problem: too many do, or this process is about to end.
         """
         if self.stop.is_set():
             raise later("this process is about to end")
-        if sum(each.lookers for each in self._watches.values()) >= _LOOKERS_MAX:
-            raise later("too many wait for news here", seconds=10)
+        tenant, who = bearer.tenant, bearer.person or bearer.known_by
         watch = self._watches.get(tenant)
+        if watch is not None and watch.lookers[who] >= LOOKERS_OF_ONE_MAX:
+            raise later(f"whoever this is waits for news here {LOOKERS_OF_ONE_MAX} times already", seconds=10)
+        if self.lookers() >= _LOOKERS_MAX:
+            raise later("too many wait for news here", seconds=10)
         if watch is None:
             watch = self._watches[tenant] = Watch(store=self.store.for_tenant(tenant), stop=self.stop)
-        watch.lookers += 1
+        watch.lookers[who] += 1
         try:
             if watch.size < 0:
                 await watch.begin()
             yield watch
         finally:
-            watch.lookers -= 1
+            watch.lookers[who] -= 1
+            if not watch.lookers[who]:
+                del watch.lookers[who]
             if not watch.lookers:
                 watch.end()
                 self._watches.pop(tenant, None)

@@ -39,11 +39,11 @@ from interlock.door.mcp.listening import Still
 from interlock.door.mcp.mirror import Called, check_argument_mirrors, check_mirrors
 from interlock.door.mcp.protected import challenge
 from interlock.door.mcp.reply import Reply
-from interlock.door.mcp.talk import LEVEL_UNSAID, Talk, meta_of
+from interlock.door.mcp.talk import LEVEL_UNSAID, Talk, here, meta_of
 from interlock.door.mcp.wire import Message, Params, RequestId, WireError, params_of
 from interlock.gateway import fresh
 from interlock.gateway.call import Gateway
-from interlock.identity.bearer import Bearer, NotKnown, Wrong
+from interlock.identity.bearer import GONE, Bearer, NotKnown
 
 _STATUS = {
     PARSE_ERROR: 400,
@@ -127,7 +127,7 @@ class Endpoint:
         except WireError as wrong:
             return await answer(send, 400, wire.error(wire.id_of(raw), wrong))
         if not judged_as_it_starts(message) and not await self.entrance.still(scope):
-            return await self._not_let_in(scope, send, _GONE)
+            return await self._not_let_in(scope, send, GONE)
         said = header(scope, b"mcp-protocol-version")
         if said == STATELESS or VERSION_KEY in meta or message.method == "server/discover":
             return await self._stateless(scope, receive, send, caller, message, meta)
@@ -191,7 +191,8 @@ class Endpoint:
             self.talk.answers.come(id, message)
         if not message.is_request:
             return await answer(send, 202)
-        return await self._answered(Reply.to(scope, send), caller, session.client(), message, id)
+        still = self._still(scope) if message.method == "tasks/result" else here
+        return await self._answered(Reply.to(scope, send), caller, session.client(), message, id, still=still)
 
     async def _answered(
         self,
@@ -201,6 +202,7 @@ class Endpoint:
         message: Message,
         session: str,
         more: tuple[tuple[bytes, bytes], ...] = (),
+        still: Still = here,
     ) -> None:
         id = cast("RequestId", message.id)
 
@@ -216,6 +218,8 @@ class Endpoint:
             )
         except WireError as wrong:
             return await reply.finish(200, wire.error(id, wrong))
+        if not await still():
+            return await reply.finish(401, wire.error(id, WireError(INVALID_REQUEST, f"{GONE.why}; {GONE.fix}")))
         return await reply.finish(200, wire.result(id, found), more)
 
     async def _initialize(self, scope: Scope, send: Send, caller: Caller, message: Message) -> None:
@@ -299,9 +303,6 @@ def judged_as_it_starts(message: Message) -> bool:
         return False
 
 
-_GONE = NotKnown(
-    wrong=Wrong.REVOKED, why="this token opens nothing any more", fix="ask whoever runs this for another one"
-)
 _NO_SESSION = {400: "begin with `initialize`, and send `Mcp-Session-Id` from then on", 404: "there is no such session"}
 
 
