@@ -58,7 +58,7 @@ def test_control_commands_work_beside_a_running_gateway_which_carries_on_what_wa
         assert id in attends(running)
         assert done() == [{"refund": "INV-2", "usd": 80}]
         assert shell.data("action", "show", id)["state"] == "done"
-        assert shell.data("undo", id)["asked_for"] == id
+        assert f"`interlock action show {id}`" in shell("undo", id)
         assert len(done()) == 1
         attends(running)
         assert done()[1:] == [{"taken_back": 7}]

@@ -34,12 +34,13 @@ def client(on_file: Shell) -> Shell:
 
 def published(shell: Shell) -> None:
     """Do what the first time says: import the lines, say what a tool does, review, publish."""
+    text = Path("desk.yaml").read_text(encoding="utf-8")
+    text = text.replace("    command:", "    sandbox: false\n    command:")
+    Path("desk.yaml").write_text(text, encoding="utf-8")
     lines = shell("tools", "import", "desk.yaml", "--server", "Shop-floor", "--env", "dev")
     assert 'from: "mcp:Shop-floor/echo"' in lines or "mcp:Shop-floor/echo" in lines
-    text = Path("desk.yaml").read_text(encoding="utf-8")
     echo = '{ from: "mcp:Shop-floor/echo", effect: read, tier: green, price: 0 }'
     text = text.replace("tools: {}", f"tools:\n  echo: {echo}").replace("allowed_tools: []", "allowed_tools: [echo]")
-    text = text.replace("    command:", "    sandbox: false\n    command:")
     Path("desk.yaml").write_text(text, encoding="utf-8")
     _, out = shell.run("tools", "review", "desk.yaml", "--env", "dev", "--json")
     pins = [word for each in json.loads(out)["tools"] for word in ("--accept", each["offered"])]
@@ -117,3 +118,13 @@ def test_a_file_that_is_none_is_refused(client: Shell, text: str) -> None:
     client(*WORDS, code=1)
     assert not Path("desk.yaml").exists()
     client("mcp", "restore", "client.json", code=1)
+
+
+def test_what_is_next_can_be_typed_as_it_stands_for_each_server(client: Shell) -> None:
+    two = {"Shop floor": CONFIG["mcpServers"]["Shop floor"], "desk": {"url": "https://desk.example/mcp"}}
+    Path("its own folder").mkdir()
+    Path("its own folder/client.json").write_text(json.dumps({"mcpServers": two}), encoding="utf-8")
+    begun = client("mcp", "import", "its own folder/client.json")
+    assert "--server Shop-floor" in begun
+    assert "--server desk" in begun
+    assert "interlock mcp import 'its own folder/client.json'" in begun

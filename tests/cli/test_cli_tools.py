@@ -78,6 +78,7 @@ def test_what_has_changed_is_shown_word_by_word_and_refused_until_it_is_accepted
     lists(new, *TOOLS[1:])
     outcome = shop.data("call", "echo", '{"text":"hello"}', code=6)
     assert "is not what was reviewed" in outcome["why"]
+    assert "interlock tools review" in shop("call", "echo", '{"text":"bye"}', code=6), "a failure says what to do"
     assert "not what was reviewed" in json.dumps(outcome)
     assert "says something else of `echo`" in " ".join(
         shop.failed("contract", "publish", "shop.yaml", "--env", "dev").split()
@@ -85,7 +86,7 @@ def test_what_has_changed_is_shown_word_by_word_and_refused_until_it_is_accepted
     said = shop("tools", "review", "shop.yaml", "--env", "dev", code=3)
     assert "Say the {+very +}same.{+\\u200b+}" in said
     assert '+    "to": {' in said
-    assert "--accept" in shop.err
+    assert "`interlock tools review shop.yaml --env dev --accept " in " ".join(shop.err.split())
     accept(shop)
     publish(shop)
     assert shop.data("call", "echo", '{"text":"hello"}')["result"] == "hello"
@@ -144,6 +145,7 @@ def test_a_server_that_is_not_there_keeps_a_contract_from_being_published(shop: 
     said = " ".join(shop.failed("contract", "publish", "shop.yaml", "--env", "dev").split())
     assert "`shop` ended before it answered" in said
     assert "it wrote: FileNotFoundError" in said
+    assert "a file beside the contract is named in `command` with `./` before it" in said
     # What was reviewed is enough to judge calls by.
     Path("cases.yaml").write_text(
         "contract: shop.yaml\ncases:\n- { name: a, tool: echo, args: { text: a }, expect: allow }\n", encoding="utf-8"

@@ -81,6 +81,8 @@ class Failed(Struct, frozen=True, kw_only=True):
     why: str
     said: str = ""
     """What the other side said about it: foreign text, as a result is."""
+    fix: str = ""
+    """What somebody may do about it, for people alone. It is not kept: an answer from the record has none."""
     receipt: Receipt | None = None
     recalled: bool = False
 

@@ -39,6 +39,8 @@ class NeverHappened(Struct, frozen=True, kw_only=True):
     """In our own words: it is kept as plain text."""
     said: str = ""
     """In the words of the other side."""
+    fix: str = ""
+    """What somebody may do about it."""
     attempts: int = 1
     took: Micros = Micros(0)
     reason: Reason | None = None
@@ -146,7 +148,9 @@ def _happened(performed: Performed, attempts: int, took: int) -> Happened:
 
 
 def _never(failed: UpstreamFailed) -> NeverHappened:
-    return NeverHappened(why=str(failed), said=_valid(failed.said), reason=failed.reason, pictures=failed.pictures)
+    return NeverHappened(
+        why=str(failed), said=_valid(failed.said), fix=failed.fix, reason=failed.reason, pictures=failed.pictures
+    )
 
 
 def _unheard_after(never: NeverHappened) -> Unheard:

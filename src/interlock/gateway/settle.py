@@ -241,7 +241,7 @@ def told(row: ActionRow, end: End) -> Outcome:
                 overrun=row.overrun,
             )
         case NeverHappened():
-            return Failed(action=row.action.id, why=end.ending.why, said=end.ending.said)
+            return Failed(action=row.action.id, why=end.ending.why, said=end.ending.said, fix=end.ending.fix)
         case Unheard() if row.state is ActionState.FAILED:
             return Failed(action=row.action.id, why=end.ending.why, said=end.ending.said)
         case Unheard():

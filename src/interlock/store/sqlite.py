@@ -249,6 +249,7 @@ def lock_for_performing(path: Path) -> int:
         os.close(descriptor)
         raise Occupied(
             f"another process performs on `{path}`",
-            fix="try again when it has ended, or end it; switches, approvals and budgets work beside it",
+            fix="try again when it has ended, or end it; if it serves, calls go through it, over MCP or HTTP; "
+            "switches, approvals and budgets work beside it",
         ) from error
     return descriptor

@@ -13,7 +13,7 @@ from interlock.door.cli.itself import itself
 from interlock.door.cli.pattern import PATTERNS, Pattern
 from interlock.door.cli.person import user_name
 from interlock.door.cli.reading import InputWrong
-from interlock.door.cli.render import block, wrapped
+from interlock.door.cli.render import block, broken, wrapped
 from interlock.door.cli.screen import Screen, Typed
 from interlock.door.cli.starter import MODES, STARTERS, Starter
 
@@ -158,18 +158,8 @@ def _told(screen: Screen, written: list[str], steps: list[tuple[str, str]]) -> s
     lines = [f"written into {folder or 'this folder'}:", block(pairs, screen.width, indent=2), "", "next:"]
     lines += [f"  cd {shlex.quote(folder)}"] if folder else []
     for command, says in steps:
-        lines += [f"  # {says}", f"  {_broken(command, screen.width - 4)}"]
+        lines += [f"  # {says}", f"  {broken(command, screen.width - 4)}"]
     return "\n".join(lines)
-
-
-def _broken(command: str, width: int) -> str:
-    """Break a command so that it can be copied as it stands: never within quotes."""
-    lines = [""]
-    for word in re.findall(r"(?:'[^']*'|[^\s'])+", command):
-        if lines[-1] and len(lines[-1]) + 1 + len(word) > width:
-            lines.append("")
-        lines[-1] = f"{lines[-1]} {word}".strip()
-    return " \\\n    ".join(lines)
 
 
 _ABOUT = {

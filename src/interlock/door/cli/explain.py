@@ -18,6 +18,7 @@ from interlock.ports import ActionRow
 _INDENT = 2
 _LABEL = 14  # the widest name in a section, and the gap behind it
 
+_ENDED = {"refused": "it was refused as", "failed": "it failed as"}
 _ONLY_COMMITTED = "not readable as they came: only a commitment is kept"
 
 
@@ -102,7 +103,8 @@ def _why(story: Data, width: int) -> str:
     if not decision["same_slice"]:
         text += "\nthese are not the rules of that time: the record names another slice"
     if story["reason"] and story["why"] and not any(story["why"] in line for line in decision["why"]):
-        but = f"but it was refused as `{story['reason']}`: {clean(story['why'])}"
+        ended = _ENDED.get(story["state"], "a person takes over as")
+        but = f"but {ended} `{story['reason']}`: {clean(story['why'])}"
         text += "\n" + wrapped(but, width - _INDENT, hang=_INDENT)
     return _indented(text)
 

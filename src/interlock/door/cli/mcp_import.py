@@ -8,6 +8,7 @@ import re
 import shutil
 import sys
 from pathlib import Path
+from shlex import quote
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,7 +18,7 @@ from interlock.core.errors import InterlockError, NotPermitted
 from interlock.core.ids import Environment, TenantId, WorkflowId
 from interlock.door.cli.client_config import OURS, ClientConfig, Found, read_config
 from interlock.door.cli.reading import name_of
-from interlock.door.cli.render import block, clean, listed
+from interlock.door.cli.render import block, broken, clean, listed
 from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import awaited, session
 from interlock.owned import write_new
@@ -43,9 +44,9 @@ async def imported(typed: Typed) -> int:
     if not contract.exists():
         return _begun(typed, config, contract)
     if not await _published(typed):
+        publish = f"interlock contract publish {quote(str(contract))} --env {typed.given.env}"
         raise InterlockError(
-            f"`{contract}` is there, and is not in force",
-            fix=f"publish it: `interlock contract publish {contract} --env {typed.given.env}`, then say this again",
+            f"`{contract}` is there, and is not in force", fix=f"publish it: `{publish}`, then say this again"
         )
     return _rewritten(typed, config, path)
 
@@ -75,7 +76,9 @@ def _begun(typed: Typed, config: ClientConfig, contract: Path) -> int:
         "secrets": sorted(values),
         "left_alone": skipped,
     }
-    typed.screen.show(data, "\n".join(_told(contract, data, workflow, environment, Path(given.file))))
+    typed.screen.show(
+        data, "\n".join(_told(contract, data, workflow, environment, Path(given.file), typed.screen.width))
+    )
     return 0
 
 
@@ -125,27 +128,26 @@ def _contract(workflow: str, environment: str, tenant: TenantId, servers: dict[s
     return yaml_text(head) + tail
 
 
-def _told(contract: Path, data: dict[str, Any], workflow: str, environment: str, config: Path) -> list[str]:
+def _told(contract: Path, data: dict[str, Any], workflow: str, environment: str, config: Path, width: int) -> list[str]:
     pairs: list[tuple[str, object]] = [
         ("written", contract),
         ("servers", listed(data["servers"])),
         ("secrets", listed(data["secrets"])),
         ("left alone", "\n".join(f"{clean(name)}: {why}" for name, why in data["left_alone"].items())),
     ]
+    beside = quote(str(contract))
+    looks = [f"interlock tools import {beside} --server {name} --env {environment}" for name in data["servers"]]
+    again = f"interlock mcp import {quote(str(config))} --contract {beside}"
     steps = [
-        f"interlock tools import {contract} --server {next(iter(data['servers']))} --env {environment}",
-        f"interlock tools review {contract} --env {environment}",
-        f"interlock contract publish {contract} --env {environment}",
-        f"interlock mcp import {config} --contract {contract} --workflow {workflow} --env {environment}",
+        ("what each has, as lines for the contract", looks),
+        ("look at each tool, and accept it", [f"interlock tools review {beside} --env {environment}"]),
+        ("in force", [f"interlock contract publish {beside} --env {environment}"]),
+        ("now through Interlock", [f"{again} --workflow {workflow} --env {environment}"]),
     ]
-    says = (
-        "what it has, as lines for the contract",
-        "look at each, and accept it",
-        "in force",
-        "now through Interlock",
-    )
-    lines = [line for says, step in zip(says, steps, strict=True) for line in (f"  # {says}", f"  {step}")]
-    return [block(pairs, _WIDTH), "", "next:", *lines]
+    lines = [
+        line for says, typed in steps for line in (f"  # {says}", *(f"  {broken(each, width - 4)}" for each in typed))
+    ]
+    return [block(pairs, width), "", "next:", *lines]
 
 
 async def _published(typed: Typed) -> bool:
@@ -172,7 +174,7 @@ def _rewritten(typed: Typed, config: ClientConfig, path: Path) -> int:
     try:
         write_new(kept, config.text.encode())
     except FileExistsError as error:
-        fix = f"`interlock mcp restore {path}` puts it back; or move it away"
+        fix = f"`interlock mcp restore {quote(str(path))}` puts it back; or move it away"
         raise NotPermitted(f"what stood in `{path}` before is in `{kept}` already", fix=fix) from error
     _replace(path, config.through(_command(typed)))
     moved = [server.name for server in config.movable]
@@ -180,7 +182,7 @@ def _rewritten(typed: Typed, config: ClientConfig, path: Path) -> int:
         ("rewritten", path),
         ("moved", listed(map(clean, moved))),
         ("before", f"{kept}, which holds its credentials: nobody else can read it"),
-        ("undo", f"`interlock mcp restore {path}`"),
+        ("undo", f"`interlock mcp restore {quote(str(path))}`"),
     ]
     data = {"file": str(path), "moved": moved, "before": str(kept)}
     typed.screen.show(data, block(pairs, typed.screen.width))
@@ -214,6 +216,3 @@ def restored(typed: Typed) -> int:
     kept.unlink()
     typed.screen.show({"file": str(path)}, f"{path} is as it was before Interlock")
     return 0
-
-
-_WIDTH = 100

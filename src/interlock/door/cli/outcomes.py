@@ -17,7 +17,7 @@ CODES: dict[type[Outcome], int] = {Done: 0, Parked: 3, Suggested: 4, Refused: 5,
 
 def tell(typed: Typed, outcome: Outcome) -> int:
     """Print how a call ended, and return its exit code."""
-    if isinstance(outcome, Refused):
+    if isinstance(outcome, Refused | Failed):
         outcome = replace(outcome, fix=advised(typed, outcome.fix))
     typed.screen.show(data_of(outcome), text_of(outcome, typed.screen.width))
     return CODES[type(outcome)]
@@ -56,7 +56,9 @@ def _lines(outcome: Outcome, width: int) -> list[tuple[str, str]]:
             return [("reason", outcome.reason.value), ("why", clean(outcome.why)), ("fix", clean(outcome.fix))]
         case Failed():
             said = ("it said", clean(outcome.said))
-            return [("why", clean(outcome.why)), said, ("effect", "none: nothing has happened")]
+            none = ("effect", "none: nothing has happened")
+            fix = "" if outcome.fix in outcome.why else clean(outcome.fix)
+            return [("why", clean(outcome.why)), said, none, ("fix", fix)]
         case Uncertain():
             told = f"`interlock action resolve {outcome.action} VERDICT`: happened, did-not-happen, abandon or retry"
             known = ("effect", "nobody knows whether it happened; it is not sent again")

@@ -4,6 +4,7 @@ What agents wrote may hold anything: control characters never reach a terminal, 
 """
 
 import json
+import re
 import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -62,6 +63,16 @@ def json_text(value: Any, width: int) -> str:  # noqa: ANN401  any JSON value
     if len(line) > width:
         line = json.dumps(value, ensure_ascii=False, indent=2)
     return "\n".join(clean(each) for each in line.splitlines())
+
+
+def broken(command: str, width: int) -> str:
+    """Break a command so that it can be copied as it stands: never within quotes."""
+    lines = [""]
+    for word in re.findall(r"(?:'[^']*'|[^\s'])+", command):
+        if lines[-1] and len(lines[-1]) + 1 + len(word) > width:
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {word}".strip()
+    return " \\\n    ".join(lines)
 
 
 def wrapped(text: str, width: int, *, hang: int = 0) -> str:

@@ -1,5 +1,6 @@
 """`tools review`, `tools pin`: what servers say of their tools, and what somebody has accepted of it."""
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,8 @@ def _summed_up(typed: Typed, found: tuple[Reviewable, ...], before: Lock, after:
     for each in left:
         if each.state in ("new", "changed") and each.offered is not None:
             name, pin = clean(each.name), each.offered.pin[:_PIN_SHOWN]
-            typed.screen.note(f"hint: if `{name}` is what you want, say `--accept {pin}`")
+            again = f"interlock tools review {shlex.quote(typed.given.file)} --env {typed.given.env} --accept {pin}"
+            typed.screen.note(f"hint: if `{name}` is what you want: `{again}`")
     return LEFT if left else 0
 
 

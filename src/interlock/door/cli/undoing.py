@@ -8,7 +8,7 @@ from interlock.core.ids import RunId
 from interlock.core.outcome import Done, Outcome
 from interlock.door.cli.outcomes import CODES, tell, text_of
 from interlock.door.cli.person import operator
-from interlock.door.cli.render import Time, clean, table
+from interlock.door.cli.render import Time, block, clean, table
 from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import Session, awaited, performing, session
 from interlock.door.told.outcome import data_of
@@ -52,8 +52,14 @@ async def _asked_for(typed: Typed) -> int:
     typed.screen.note("note: another process performs on this store; it undoes the effect")
     typed.screen.show(
         {"asked_for": id, "by": by.person, "known_by": by.known_by},
-        f"the undo of {id} is asked for by {by.person} ({by.known_by}); see what becomes of it: "
-        f"`interlock action show {id}`",
+        block(
+            [
+                ("asked for", f"the undo of {id}"),
+                ("by", f"{by.person} ({by.known_by})"),
+                ("next", f"`interlock action show {id}`"),
+            ],
+            typed.screen.width,
+        ),
     )
     return 0
 

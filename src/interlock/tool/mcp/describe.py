@@ -26,6 +26,12 @@ from interlock.tool.mcp.session import begun
 from interlock.tool.plan import how_of
 from interlock.tool.with_secret import Broker
 
+_BY_ITSELF = (
+    "look whether it runs by itself from another folder: a file beside the contract is named in `command` with `./` "
+    "before it, and `sandbox: false` lets a server write elsewhere than in its own folder"
+)
+_THERE = "look whether it answers at its address"
+
 T = TypeVar("T")
 
 Offers = Mapping[str, Offer]
@@ -139,7 +145,7 @@ def offers_at(reach: Reach, broker: Broker | None, whose: Whose) -> Offers:
             why = f"`{reach.server}` did not say within {MCP_CONNECT_SECONDS_MAX} s what it has" if late else str(error)
             words = text_without(secrets, links.last_words.decode("utf-8", "replace")).split("\n")
             said = next((f"; it wrote: {line.strip()}" for line in reversed(words) if line.strip()), "")
-            fix = error.fix if isinstance(error, LoginWanted) else "look whether it runs by itself"
+            fix = error.fix if isinstance(error, LoginWanted) else _BY_ITSELF if reach.command else _THERE
             raise ContractInvalid(text_without(secrets, why) + said, fix=fix) from None
         finally:
             links.close()
