@@ -1,6 +1,7 @@
 """Statements that are carried out on a real SQLite file."""
 
 import sqlite3
+import tracemalloc
 from collections.abc import AsyncGenerator
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from interlock.core.effect import EffectClass
 from interlock.core.errand import Terms
 from interlock.core.errors import UpstreamFailed
 from interlock.core.outcome import Done, Failed, Refused, Uncertain
+from interlock.core.value import replace
 from interlock.gateway.recover import attend
 from interlock.tool.sql_plan import SqlPlan
 from interlock.tool.sql_sqlite import SqliteDatabases
@@ -156,6 +158,20 @@ async def test_what_is_too_much_or_no_json_does_not_come_back(data: Data, text: 
         assert await data.done() in ([{"a": "AA=="}], [{"a": None, "b": 1.5, "c": "x"}])
     else:
         assert says in await data.failed()
+
+
+async def test_rows_that_are_too_long_are_not_gathered_first(data: Data) -> None:
+    text = (
+        "with recursive n(i) as (select 1 union all select i + 1 from n where i < 900)"
+        " select hex(zeroblob(300000)) as it from n"
+    )
+    long = replace(a_plan(data.folder, text, reads=True), seconds=30.0)
+    tracemalloc.start()
+    with pytest.raises(UpstreamFailed, match="returns more than 1,048,576 bytes"):
+        SqliteDatabases().carry_out(long, {}, lambda: None)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 20_000_000
 
 
 async def test_a_thousand_rows_come_back(data: Data) -> None:

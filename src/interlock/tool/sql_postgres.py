@@ -3,6 +3,7 @@
 A read is carried out in a transaction that is read only, so that the database itself refuses what writes.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -16,10 +17,10 @@ from psycopg.pq import TransactionStatus
 from interlock.core.canonical import Json
 from interlock.core.errors import UpstreamFailed, UpstreamSilent
 from interlock.core.ids import TenantId
-from interlock.core.limits import SAID_CHARS_MAX, SQL_CONNECT_SECONDS_MAX, SQL_ROWS_MAX
+from interlock.core.limits import SAID_CHARS_MAX, SQL_CONNECT_SECONDS_MAX
 from interlock.tool.sql_idle import Idle
 from interlock.tool.sql_plan import SqlPlan
-from interlock.tool.sql_rows import result_of
+from interlock.tool.sql_rows import fetched, result_of
 from interlock.tool.sql_text import with_parameters
 
 _Connection = psycopg.Connection[tuple[Any, ...]]
@@ -66,8 +67,19 @@ class PostgresDatabases:
             # What was not committed the server takes back.
             db.close()
             raise
-        self._idle.give_back(address, db)
+        self._give_back(address, db)
         return result
+
+    def _give_back(self, address: str, db: _Connection) -> None:
+        """Keep a connection for the next call, of whichever tenant, without anything that this one left on it."""
+        try:
+            db.autocommit = True
+            db.execute("discard all")
+            db.autocommit = False
+        except psycopg.Error:
+            db.close()
+        else:
+            self._idle.give_back(address, db)
 
     def _begun(self, plan: SqlPlan, address: str, tenant: TenantId, check_lease: Callable[[], None]) -> _Connection:
         """Begin a transaction; on a connection that has gone meanwhile, on a new one."""
@@ -148,12 +160,24 @@ def _carried_out(db: _Connection, plan: SqlPlan, values: Mapping[str, Json]) -> 
         # Rows stay with the server until they are asked for.
         with db.cursor(_CURSOR) as cursor:
             cursor.execute(query, named)
-            rows = cursor.fetchmany(SQL_ROWS_MAX + 1)
+            rows = fetched(plan, _in_time(plan, cursor.fetchmany))
             return result_of(plan, [column.name for column in cursor.description or ()], rows, 0)
     with db.cursor() as cursor:
         cursor.execute(query, named)
-        rows = cursor.fetchmany(SQL_ROWS_MAX + 1) if cursor.description is not None else []
+        rows = fetched(plan, cursor.fetchmany) if cursor.description is not None else []
         return result_of(plan, [column.name for column in cursor.description or ()], rows, max(0, cursor.rowcount))
+
+
+def _in_time(plan: SqlPlan, fetch: Callable[[int], list[tuple[Any, ...]]]) -> Callable[[int], list[tuple[Any, ...]]]:
+    """Fetch rows as long as there is time: the server holds only each fetch against the limit."""
+    until = time.monotonic() + plan.seconds
+
+    def some(count: int) -> list[tuple[Any, ...]]:
+        if time.monotonic() > until:
+            raise _too_slow(plan)
+        return fetch(count)
+
+    return some
 
 
 def _bound(value: Json) -> object:
@@ -181,10 +205,14 @@ def _failed(plan: SqlPlan, error: psycopg.Error) -> UpstreamFailed:
     """Say that nothing has happened: what was not committed, the server takes back."""
     said = str(error)[:SAID_CHARS_MAX]
     if error.sqlstate == "57014":
-        what = f"`{plan.statement}` took more than {plan.seconds:g} s, so it was undone"
-        return UpstreamFailed(what, fix="give it an index, or a longer `timeout`", said=said)
+        return _too_slow(plan, said)
     if error.sqlstate == "25006":
         what = f"`{plan.statement}` is a read and wants to write, so nothing was done"
         return UpstreamFailed(what, fix="say what it does: `effect`", said=said)
     what = f"the database refuses `{plan.statement}`, so nothing was done"
     return UpstreamFailed(what, fix="look at what it said", said=said)
+
+
+def _too_slow(plan: SqlPlan, said: str = "") -> UpstreamFailed:
+    what = f"`{plan.statement}` took more than {plan.seconds:g} s, so it was undone"
+    return UpstreamFailed(what, fix="give it an index, or a longer `timeout`", said=said)

@@ -1,13 +1,46 @@
 """Rows of a database as the result of a tool: bounded, and in JSON."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 from interlock.core.canonical import Json, canonical
 from interlock.core.errors import InterlockError, UpstreamFailed
 from interlock.core.limits import RESULT_BYTES_MAX, SQL_ROWS_MAX
 from interlock.tool.function import plain
 from interlock.tool.sql_plan import SqlPlan
+
+
+def fetched(plan: SqlPlan, fetch: Callable[[int], Sequence[Sequence[Any]]]) -> list[Sequence[Any]]:
+    """Take the rows of a statement, one at first and then ever more at once, until they are more than goes back.
+
+    Args:
+        plan: the statement.
+        fetch: returns the next rows, as many as it is asked for or all that are left.
+
+    Raises:
+        UpstreamFailed: they are too long. What a table holds fills no memory.
+    """
+    rows, length, at_once = list[Sequence[Any]](), 0, 1
+    while len(rows) <= SQL_ROWS_MAX:
+        some = fetch(at_once)
+        rows += some
+        length += sum(_length(value) for row in some for value in row)
+        if length > RESULT_BYTES_MAX and plan.returns != "count":
+            raise _too_long(plan)
+        if len(some) < at_once:
+            break
+        at_once = min(2 * at_once, SQL_ROWS_MAX + 1 - len(rows))
+    return rows
+
+
+def _length(value: object) -> int:
+    """Say how long a value is at least, written down."""
+    if isinstance(value, str | bytes):
+        return len(value)
+    if isinstance(value, dict):
+        parts = cast("dict[str, object]", value)
+        return sum(len(name) + _length(part) for name, part in parts.items())
+    return sum(map(_length, cast("list[object]", value))) if isinstance(value, list) else 1
 
 
 def result_of(plan: SqlPlan, names: Sequence[str], rows: Sequence[Sequence[Any]], changed: int) -> Json:
@@ -37,9 +70,7 @@ def result_of(plan: SqlPlan, names: Sequence[str], rows: Sequence[Sequence[Any]]
         fix = "round or cast in the statement: `round(total, 2)`, `cast(id as text)`"
         raise _never(plan, "returns something that JSON cannot carry exactly", fix) from error
     if size > RESULT_BYTES_MAX:
-        raise _never(
-            plan, f"returns more than {RESULT_BYTES_MAX:,} bytes", "select fewer columns, or give it a `limit`"
-        )
+        raise _too_long(plan)
     return result
 
 
@@ -57,6 +88,10 @@ def _shaped(plan: SqlPlan, rows: list[Json], changed: int) -> Json:
             return rows[0] if rows else None
         case "happened":
             return {"happened": True, "result": rows[0]} if rows else {"happened": False}
+
+
+def _too_long(plan: SqlPlan) -> UpstreamFailed:
+    return _never(plan, f"returns more than {RESULT_BYTES_MAX:,} bytes", "select fewer columns, or give it a `limit`")
 
 
 def _never(plan: SqlPlan, what: str, fix: str) -> UpstreamFailed:

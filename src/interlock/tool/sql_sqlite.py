@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 from interlock.core.canonical import Json
 from interlock.core.errors import ContractInvalid, UpstreamFailed, UpstreamSilent
-from interlock.core.limits import RESULT_BYTES_MAX, SAID_CHARS_MAX, SQL_ROWS_MAX
+from interlock.core.limits import RESULT_BYTES_MAX, SAID_CHARS_MAX
 from interlock.tool.sql_idle import Idle
 from interlock.tool.sql_plan import SqlPlan
-from interlock.tool.sql_rows import result_of
+from interlock.tool.sql_rows import fetched, result_of
 
 _READS = frozenset(
     {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
@@ -91,7 +91,7 @@ def _carried_out(
         db.set_authorizer(_allowing(_READS if plan.reads else _WRITES))
         db.set_progress_handler(lambda: time.monotonic() > until, _STEPS)
         cursor = db.execute(plan.text, values)
-        rows = cursor.fetchmany(SQL_ROWS_MAX + 1)
+        rows = fetched(plan, cursor.fetchmany)
         names = [column[0] for column in cursor.description or ()]
         changed = max(0, cursor.rowcount)
         cursor.close()
