@@ -32,14 +32,14 @@ def client(on_file: Shell) -> Shell:
     return on_file
 
 
-def published(shell: Shell) -> None:
+def published(shell: Shell, effect: str = "read") -> None:
     """Do what the first time says: import the lines, say what a tool does, review, publish."""
     text = Path("desk.yaml").read_text(encoding="utf-8")
     text = text.replace("    command:", "    sandbox: false\n    command:")
     Path("desk.yaml").write_text(text, encoding="utf-8")
     lines = shell("tools", "import", "desk.yaml", "--server", "Shop-floor", "--env", "dev")
     assert 'from: "mcp:Shop-floor/echo"' in lines or "mcp:Shop-floor/echo" in lines
-    echo = '{ from: "mcp:Shop-floor/echo", effect: read, tier: green, price: 0 }'
+    echo = f'{{ from: "mcp:Shop-floor/echo", effect: {effect}, tier: green, price: 0 }}'
     text = text.replace("tools: {}", f"tools:\n  echo: {echo}").replace("allowed_tools: []", "allowed_tools: [echo]")
     Path("desk.yaml").write_text(text, encoding="utf-8")
     _, out = shell.run("tools", "review", "desk.yaml", "--env", "dev", "--json")
@@ -118,6 +118,14 @@ def test_a_file_that_is_none_is_refused(client: Shell, text: str) -> None:
     client(*WORDS, code=1)
     assert not Path("desk.yaml").exists()
     client("mcp", "restore", "client.json", code=1)
+
+
+def test_the_person_at_the_client_agrees_to_what_its_agent_writes(client: Shell) -> None:
+    client(*WORDS)
+    published(client, effect="idempotent")
+    parked = client.data("call", "echo", '{"text":"hello"}', "--workflow", "desktop", "--env", "dev", code=3)
+    seen = client.data("approvals", "show", parked["action"])["seen"]
+    assert client.data("approvals", "approve", parked["action"], "--seen", seen)["outcome"]["result"] == "hello"
 
 
 def test_what_is_next_can_be_typed_as_it_stands_for_each_server(client: Shell) -> None:

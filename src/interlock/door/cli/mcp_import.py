@@ -17,6 +17,7 @@ from interlock.contract.written import Number, Written, yaml_text
 from interlock.core.errors import InterlockError, NotPermitted
 from interlock.core.ids import Environment, TenantId, WorkflowId
 from interlock.door.cli.client_config import OURS, ClientConfig, Found, read_config
+from interlock.door.cli.person import user_name
 from interlock.door.cli.reading import name_of
 from interlock.door.cli.render import block, broken, clean, listed
 from interlock.door.cli.screen import Typed
@@ -26,6 +27,10 @@ from interlock.secret.installed import sealed_file
 from interlock.secret.kept import SecretId, text_of
 
 _KEPT = ".before-interlock"
+_CONSENT = (
+    "# In the mode `ask` each write waits for one of these people. With `separation_of_duties` the person whose agent\n"
+    "# asks could not be the one who agrees: name somebody else and strike that line where two have to look.\n"
+)
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
@@ -121,11 +126,18 @@ def _contract(workflow: str, environment: str, tenant: TenantId, servers: dict[s
         "environments": {environment: {"mode": "ask"}},
         "servers": servers,
     }
-    tail = (
+    tools = (
         "# What agents may call: `interlock tools import FILE --server S --env E` prints the lines of a server.\n"
         "tools: {}\npermissions: { allowed_tools: [] }\n"
     )
-    return yaml_text(head) + tail
+    consent: dict[str, Written] = {
+        "approvals": {
+            "yellow": {"approvers": ["owner"], "expires": "24h"},
+            "separation_of_duties": False,
+            "people": {"owner": [user_name()]},
+        }
+    }
+    return yaml_text(head) + tools + _CONSENT + yaml_text(consent)
 
 
 def _told(contract: Path, data: dict[str, Any], workflow: str, environment: str, config: Path, width: int) -> list[str]:
