@@ -73,6 +73,16 @@ def test_what_an_agent_may_do_is_shown_with_the_rule_that_allows_it(on_file: She
     assert token in text
     assert "ALLOWED BY" in text
     assert "lets an agent `eve` do anything" in on_file("access", "show", "eve")
+    assert "any agent" not in on_file.err
+
+
+def test_where_a_contract_names_no_agents_it_is_said_that_any_name_will_do(on_file: Shell) -> None:
+    contract = on_file.contract()
+    text = contract.read_text(encoding="utf-8").replace("agents: { bot: {} }\n", "")
+    contract.write_text(text, encoding="utf-8")
+    on_file("contract", "publish", str(contract), "--env", "prod")
+    assert "refund" in on_file("access", "show", "eve")
+    assert "the contract of shop/prod names no agents" in on_file.err
 
 
 def test_a_review_says_what_was_used_last_and_what_nobody_needs(on_file: Shell) -> None:

@@ -62,6 +62,10 @@ async def show(typed: Typed) -> int:
     data = [_place_data(rows.door, rows.now, agent, *place) for place in places]
     text = "\n\n".join(_place_text(each, typed.screen.width, typed.screen.broad) for each in data)
     typed.screen.show(data, text or f"no contract that is in force lets an agent `{clean(agent)}` do anything")
+    open_to_all = [f"{workflow}/{environment}" for workflow, environment, force in places if not force.contract.agents]
+    if open_to_all:
+        what = "names no agents, so any agent may do this, by whatever name"
+        typed.screen.note(f"note: the contract of {in_words(open_to_all)} {what}")
     return 0
 
 
