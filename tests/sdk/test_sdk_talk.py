@@ -1,5 +1,6 @@
 """When the same thing is sent again, as a table: no socket, no clock."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -83,6 +84,7 @@ def carried(
         ([heard(503, b"<html>")] * 4, "Later", [1.1, 1.2, 1.4]),
         ([heard(503, BUSY.body, retry_after="900")], "Later", []),
         ([MAYBE_SENT, heard(503, BUSY.body, retry_after="900"), OK], "Done", [0.1, 60.2]),
+        ([heard(503, BUSY.body, retry_after="9" * 400)], "Later", []),
         ([problem(403, "refused", ',"outcome":"refused","reason":"policy","action":"a1"')], "Refused", []),
         ([OVERLOADED] * 4, "Refused", [1.1, 1.2, 1.4]),
         ([problem(424, "failed", ',"outcome":"failed","said":"no","action":"a1"')], "Failed", []),
@@ -103,6 +105,23 @@ def test_a_call_is_sent_again_only_where_that_can_do_no_harm(
     ended, sent, paused = carried(replies)
     assert (type(ended).__name__, paused) == (ends, pytest.approx(pauses))
     assert len(sent) == len(replies)
+
+
+def test_no_server_has_anybody_wait_for_ever() -> None:
+    ended, _, _ = carried([heard(503, BUSY.body, retry_after="9" * 400)])
+    assert isinstance(ended, Later)
+    assert ended.seconds == 999_999_999
+
+
+@pytest.mark.parametrize(("id", "of"), [("a2", "a1"), ("a1", "a2")])
+def test_what_is_told_of_another_action_is_not_taken_for_this_one(id: str, of: str) -> None:
+    names = ("state", "tool", "workflow", "environment", "agent", "principal", "run", "asked_at", "changed_at")
+    done = {"outcome": "done", "action": of, "result": "sent"}
+    body = json.dumps({**dict.fromkeys(names, "x"), "id": id, "outcome": done}).encode()
+    talk = asking().wait("a1", None)
+    next(talk)
+    with pytest.raises(NotUnderstood):
+        talk.send(heard(200, body))
 
 
 def test_every_attempt_carries_the_same_key_and_each_call_another_one() -> None:

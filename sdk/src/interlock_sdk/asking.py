@@ -91,9 +91,8 @@ class Asking:
     def action(self, id: str, *, wait: float = 0) -> Talk[Action]:
         """Ask where an action stands, now or as soon as it has ended."""
         path = f"/v1/actions/{quote(id, safe='')}" + (f"?wait={wait:g}" if wait else "")
-        return action_in(
-            (yield from ask(lambda: Ask(method="GET", path=path, seconds=LOOK_SECONDS + wait), self.retry))
-        )
+        heard = yield from ask(lambda: Ask(method="GET", path=path, seconds=LOOK_SECONDS + wait), self.retry)
+        return action_in(heard, id)
 
     def wait(self, about: str | Parked, timeout: float | None) -> Talk[Outcome]:
         """Ask again and again until an action has ended."""

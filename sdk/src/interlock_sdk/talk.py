@@ -120,4 +120,7 @@ def ask(make: Callable[[], Ask], retry: Retry, *, key: str | None = None, run: s
 def after_seconds(heard: Heard) -> float:
     """Read `Retry-After`, which an Interlock writes in seconds."""
     said = heard.headers.get("retry-after", "")
-    return float(said) if said.isascii() and said.isdigit() else 1.0
+    return float(said[:_RETRY_DIGITS_MAX]) if said.isascii() and said.isdigit() else 1.0
+
+
+_RETRY_DIGITS_MAX = 9  # thirty years; more is no number that anybody could wait for

@@ -64,12 +64,14 @@ def returned(ending: Outcome | Refused | Failed) -> Outcome:
             return ending
 
 
-def action_in(heard: Heard) -> Action:
-    """Read where an action stands."""
+def action_in(heard: Heard, id: str) -> Action:
+    """Read where an action stands; what is told of another one is not understood."""
     data = answer_in(heard)
     names = ("id", "state", "tool", "workflow", "environment", "agent", "principal", "run", "asked_at", "changed_at")
     try:
         said = data.get("outcome")
+        if data["id"] != id or (said and said["action"] != id):
+            raise KeyError("id")
         return Action(**{name: str(data[name]) for name in names}, outcome=ending_of(said) if said else None)
     except (KeyError, TypeError, AttributeError):
         _not_understood(heard.status)
