@@ -60,6 +60,13 @@ def test_what_is_cleaned_can_be_printed(text: str) -> None:
     assert clean(text).isprintable()
 
 
+@pytest.mark.parametrize(
+    "unseen", ["\u202e", "\u200b", "\u3164", "\u2800", "\ufe01", "\U000e0120", "\U000e0041", "\u115f", "\u034f"]
+)
+def test_what_is_drawn_as_nothing_is_shown_as_its_code(unseen: str) -> None:
+    assert clean(f"reads{unseen} a file") == f"reads{unseen.encode('unicode_escape').decode()} a file"
+
+
 @given(
     st.recursive(
         st.none() | st.text() | st.integers(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
