@@ -96,6 +96,7 @@ async def test_a_query_has_parts_where_the_document_says_so(api: Api) -> None:
     ("arguments", "why"),
     [
         ({"charge": "c", "metadata": {"a][b": "x"}}, "has a bracket or a control character"),
+        ({"charge": "c", "metadata": {"": "x"}}, "of a part of `metadata` is empty"),
         ({"charge": "c", "metadata": {}}, "is empty, which cannot be said by names"),
         ({"charge": "c", "expand": []}, "is empty, which cannot be said by names"),
         ({"charge": "c", "tags": []}, "is an empty list, which a form cannot say"),

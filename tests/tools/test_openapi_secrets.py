@@ -9,14 +9,14 @@ import pytest
 
 from interlock.app import every_tool
 from interlock.core.errors import ContractInvalid, SecretUnknown
-from interlock.core.outcome import Done, Failed, Uncertain
+from interlock.core.outcome import Done, Failed, Refused, Uncertain
 from interlock.redact.scrub import scrubber
 from interlock.tool.with_secret import ToolsWithSecrets
 from loopback import http
 from spelled import SPELLED
 from tools.drawer import CANARY, Drawer
 from tools.http_peer import Peer, serving
-from tools.operations import Api, described, one
+from tools.operations import Api, described, one, parameter
 from world import World
 
 pytestmark = pytest.mark.anyio
@@ -117,6 +117,22 @@ async def test_a_credential_that_cannot_be_given_is_refused(
         described(tmp_path, document, tool)
     assert says in str(error.value)
     assert error.value.fix
+
+
+@pytest.mark.parametrize(
+    ("way", "named", "needed"), [("asked", "k", False), ("asked", "K", True), ("header", "x-KEY", False)]
+)
+@pytest.mark.parametrize("where", ["sqlite"], indirect=True)
+async def test_no_agent_says_beside_the_secret_who_asks(api: Api, way: str, named: str, needed: bool) -> None:
+    document = secured(way)
+    place = "query" if way == "asked" else "header"
+    document["paths"]["/things"]["post"]["parameters"] = [parameter(named, place, required=needed), parameter("q")]
+    await api.publish(document, ", secret: pay")
+    assert isinstance(await api.call({named: "mine", "q": "1"}), Refused)
+    assert isinstance(await api.call({"q": "1"}), Done)
+    line, headers, _ = api.asked()
+    assert line.count("=") == (2 if way == "asked" else 1)
+    assert way == "asked" or headers["x-key"] == CANARY
 
 
 async def test_the_first_way_that_is_known_is_taken_and_one_that_is_open_to_all_needs_none(tmp_path: Path) -> None:

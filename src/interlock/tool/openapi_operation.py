@@ -70,6 +70,9 @@ class Operation:
         name, place = str(parameter.get("name", "")), str(parameter.get("in", ""))
         if place == "header" and name.lower() == self.key_header.lower():
             return
+        if (place, name.lower()) in self._who_asks:
+            self.notes.append(f"`{name}` is no argument: it says who asks, as the secret does")
+            return
         needed = parameter.get("required") is True or place == "path"
         schema = self._schemas.of(parameter.get("schema", {})) if "content" not in parameter else False
         sent = in_parameter(parameter, name, place, schema)
@@ -203,10 +206,21 @@ class Operation:
         said = self.found.operation.get("security", self.document.root.get("security"))
         return self.document.tables(said, "security")
 
-    def _scheme(self, name: str) -> Credential | None:
-        schemes = self.document.followed(
+    @property
+    def _who_asks(self) -> frozenset[tuple[str, str]]:
+        """Name the places of keys that open it. What an agent says there could stand beside the secret, or for it."""
+        known = self._schemes()
+        schemes = [self.document.followed(known[name]) for way in self._ways() for name in way if name in known]
+        keys = [scheme for scheme in schemes if scheme.get("type") == "apiKey"]
+        return frozenset((str(key.get("in", "")), str(key.get("name", "")).lower()) for key in keys)
+
+    def _schemes(self) -> JsonObject:
+        return self.document.followed(
             self.document.followed(self.document.root.get("components", {})).get("securitySchemes", {})
         )
+
+    def _scheme(self, name: str) -> Credential | None:
+        schemes = self._schemes()
         if name not in schemes:
             raise self._wrong(f"no security scheme is named `{name}`", "validate the document")
         scheme = self.document.followed(schemes[name])

@@ -95,8 +95,9 @@ def _named(sent: Sent, value: Json, within: str) -> Iterator[tuple[str, str]]:
     if not value:
         raise _never(f"a part of `{sent.argument}` is empty, which cannot be said by names")
     for part, inner in value.items() if isinstance(value, dict) else enumerate(value):
-        if _SPLITS.search(str(part)):
-            raise _never(f"the name of a part of `{sent.argument}` has a bracket or a control character")
+        if part == "" or _SPLITS.search(str(part)):
+            # `name[]` is one more item of a list for most who read it.
+            raise _never(f"the name of a part of `{sent.argument}` is empty, or has a bracket or a control character")
         yield from _named(sent, inner, f"{within}[{part}]")
 
 
