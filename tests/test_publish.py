@@ -109,7 +109,6 @@ async def test_publishing_again_says_what_changed(world: World, tmp_path: Path) 
     ("source", "says"),
     [
         ("mcp:desk/send_reply", "the contract has no server `desk`"),
-        ("browser:desk/send_reply", "`browser:` sources cannot be carried out by this version"),
         ("openapi:billing.yaml#createRefund", "`billing.yaml` cannot be read: No such file or directory"),
         ("python:no_such:f", "`python:no_such:f` cannot be imported (ModuleNotFoundError)"),
         ("python:tools.sample_tools:odd", "a parameter of `python:tools.sample_tools:odd` is of no JSON type"),

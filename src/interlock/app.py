@@ -36,7 +36,6 @@ from interlock.store.look import look_at_sqlite
 from interlock.store.migrate import Changeable, Plan
 from interlock.store.restore import Restored, restore
 from interlock.store.sqlite import SqliteDatabase, lock_for_performing, open_sqlite
-from interlock.tool.kinds import KINDS as KINDS
 from interlock.tool.kinds import describe as describe
 from interlock.tool.kinds import every_tool as every_tool
 from interlock.tool.manifest import Asking, Manifest

@@ -47,22 +47,22 @@ def test_what_is_assumed_and_what_is_not_enforced_is_said(on_file: Shell) -> Non
 
 
 def test_a_check_says_who_is_missing_and_what_it_has_not_looked_at(on_file: Shell) -> None:
-    text = SHOP.read_text(encoding="utf-8").replace("python:corner_shop:look", "browser:shop/look")
-    text = text.replace("  people: { lead: [kim, ann] }\n", "").replace("bot: {}", "bot: { key: bot.pub }")
+    text = (
+        SHOP.read_text(encoding="utf-8")
+        .replace("  people: { lead: [kim, ann] }\n", "")
+        .replace("bot: {}", "bot: { key: bot.pub }")
+    )
     Path("shop.yaml").write_text(text, encoding="utf-8")
     said = " ".join(on_file("contract", "check", "shop.yaml").split())
     assert (
         "nobody holds the role `lead`, which approves `yellow` and `red`: name people under `approvals.people`" in said
     )
-    assert said.endswith(
-        "not looked at here: 5 sources (1 of them `browser:`, which this version cannot carry out), "
-        "1 key file; `interlock contract publish FILE --env ENV` does"
-    )
+    assert said.endswith("not looked at here: 5 sources, 1 key file; `interlock contract publish FILE --env ENV` does")
     (found,) = on_file.data("contract", "check", "shop.yaml")
     assert found["ok"]
     assert "nobody holds the role `lead`" in str(found["worth_knowing"])
     assert found["not_looked_at"]["keys"] == ["bot.pub"]
-    assert "browser:shop/look" in found["not_looked_at"]["sources"]
+    assert "python:corner_shop:look" in found["not_looked_at"]["sources"]
 
 
 def test_a_contract_that_looks_at_nothing_outside_has_nothing_unseen(on_file: Shell) -> None:

@@ -42,7 +42,7 @@ def a_word(kind: Kind, detail: change.Detail) -> bytes:
 def gone_on(last: int, *, more: int = 6) -> list[bytes]:
     """A ledger that was restored to its first entries, and adopted with a head over `last` old ones at hand."""
     copy = a_word(Kind.RESTORED, change.restored(head_of(OLD[:SHARED])))
-    taken = a_word(Kind.ADOPTED, change.adopted(head_of(OLD[:last]), shared=SHARED))
+    taken = a_word(Kind.ADOPTED, change.adopted(head_of(OLD[:last]), shared=SHARED, tokens_end=True))
     return [*OLD[:SHARED], copy, taken, *(a_change(n) for n in range(100, 100 + more))]
 
 

@@ -64,7 +64,6 @@ _DESCRIBE: Mapping[str, Callable[[Asking, Broker | None], Manifest]] = {
     "python": lambda asking, _: function_manifest(asking),
     "sql": lambda asking, _: describe_sql(asking),
 }
-KINDS = frozenset(_DESCRIBE)
 """How the sources begin that this version can carry out."""
 
 

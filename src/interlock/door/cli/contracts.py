@@ -1,7 +1,6 @@
 """`contract`: check, show, schema, publish."""
 
 import json
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -82,11 +81,6 @@ def _outside(contract: Contract) -> dict[str, list[str]]:
 def _unseen(contract: Contract) -> str:
     counts = {kind: len(found) for kind, found in _outside(contract).items() if found}
     said = [f"{count} {_WORDS[kind][count > 1]}" for kind, count in counts.items()]
-    kinds = Counter(source.partition(":")[0] for source in _outside(contract)["sources"])
-    foreign = {kind: count for kind, count in kinds.items() if kind not in app.KINDS}
-    if foreign:
-        named = " or ".join(f"`{kind}:`" for kind in sorted(foreign))
-        said[0] += f" ({sum(foreign.values())} of them {named}, which this version cannot carry out)"
     return ", ".join(said)
 
 
