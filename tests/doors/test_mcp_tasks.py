@@ -74,6 +74,21 @@ async def test_a_token_that_is_revoked_while_it_waits_for_an_end_is_not_told_it(
     assert (await over.ask("tasks/result", taskId=task["taskId"])).result["content"][0]["text"] == "sent"
 
 
+async def test_whoever_waits_for_a_person_is_let_go_as_the_process_ends_and_loses_nothing(world: World) -> None:
+    over = await asking(world)
+    task = (await over.ask("tools/call", **CALL)).result["task"]
+    await waiting(over, task["taskId"])
+    waits = asyncio.create_task(over.ask("tasks/result", taskId=task["taskId"]))
+    await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        over.server.mcp.talk.give_up()
+        error = (await waits).error
+    assert (error["code"], error["message"]) == (-32602, "it has not ended yet; ask again")
+    (row,) = [e for e in await world.entries() if e.get("kind") == "parked"]
+    again = await over.ask("tools/call", name=CALL["name"], arguments=CALL["arguments"])
+    assert again.result["_meta"]["interlock/outcome"]["action"] == row["action"]
+
+
 async def test_a_task_whose_person_says_no_has_failed(world: World) -> None:
     over = await asking(world)
     task = (await over.ask("tools/call", **CALL)).result["task"]

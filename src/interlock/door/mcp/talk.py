@@ -67,9 +67,10 @@ class Talk:
         return cls(front=front, rounds=Rounds(secrets=gateway.secrets), listening=Listening(front=front))
 
     def give_up(self) -> None:
-        """Wait for no client any more that was asked something."""
+        """Wait for no client any more that was asked something, and for no person on behalf of one."""
         self.answers.give_up()
         self.rounds.give_up()
+        self.front.tasks.give_up()
 
     async def stateless(self, caller: Caller, message: Message, push: Push, still: Still = here) -> dict[str, Any]:
         """Answer a stateless request, or say what has to be known before.

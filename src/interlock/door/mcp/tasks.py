@@ -7,6 +7,7 @@ actions are in the store, so a client that lost its handle makes the same call a
 import asyncio
 from collections import Counter, OrderedDict
 from collections.abc import Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field
 from secrets import token_hex
 from typing import Any
@@ -54,6 +55,12 @@ class Tasks:
 
     gateway: Gateway
     _kept: OrderedDict[str, Kept] = field(default_factory=OrderedDict[str, Kept])
+    _ends: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when this process is about to end, and waits for no person any more."""
+
+    def give_up(self) -> None:
+        """Let go of whoever waits for a person here."""
+        self._ends.set()
 
     def begin(self, caller: Caller, tool: Tool | None, call: Coroutine[Any, Any, Outcome]) -> dict[str, Any]:
         """Begin a call, and give a handle of it."""
@@ -84,10 +91,13 @@ class Tasks:
         try:
             async with asyncio.timeout(_WAIT_SECONDS):
                 outcome = await asyncio.shield(task.call)
-                while isinstance(found := await self._after(task, outcome), Parked):
-                    await asyncio.sleep(_POLL_SECONDS)
+                while isinstance(found := await self._after(task, outcome), Parked) and not self._ends.is_set():
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self._ends.wait(), _POLL_SECONDS)
         except TimeoutError as late:
-            raise WireError(INVALID_PARAMS, "it has not ended yet; ask again") from late
+            raise _not_yet() from late
+        if isinstance(found, Parked):
+            raise _not_yet()
         result = tool_result(found, task.tool)
         return {**result, "_meta": {**result["_meta"], RELATED: {"taskId": id}}}
 
@@ -127,6 +137,10 @@ class Tasks:
             "ttl": _KEPT_MICROS // 1_000,
             "pollInterval": _POLL_MILLISECONDS,
         }
+
+
+def _not_yet() -> WireError:
+    return WireError(INVALID_PARAMS, "it has not ended yet; ask again")
 
 
 def _same(one: Caller, other: Caller) -> bool:
