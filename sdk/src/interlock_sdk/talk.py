@@ -11,8 +11,8 @@ from typing import TypeVar
 
 from interlock_sdk.errors import Unanswered, Unreachable
 
-BETWEEN = frozenset({502, 504})
-"""What an Interlock never says: something in between lost the answer, or never got one."""
+BETWEEN = frozenset({500, 502, 504})
+"""What says nothing of the action: a server that ended in the middle, or something in between that lost the answer."""
 AGAIN = frozenset({429, 503})
 """Nothing was looked at, and `Retry-After` says when it may be."""
 
@@ -99,7 +99,7 @@ def ask(make: Callable[[], Ask], retry: Retry, *, key: str | None = None, run: s
             case Lost():
                 sent, why = sent or heard.sent, heard.why
             case Heard() if heard.status in BETWEEN:
-                sent, why = True, f"something in between said {heard.status}"
+                sent, why = True, f"what answers there said {heard.status}"
             case Heard() if heard.status in AGAIN and (attempt < retry.attempts or sent):
                 why, obey = f"it said {heard.status}", after_seconds(heard)
                 if obey > retry.obey_seconds_max and not sent:
