@@ -4,9 +4,10 @@ import argparse
 import os
 import sys
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from interlock.config import settings
 from interlock.core.errors import InterlockError, UsageWrong
@@ -36,6 +37,17 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise in_our_words(message, self.prog)
+
+
+class _Later:
+    """Stands for a parser that is made once a line comes to it: a line needs one of many."""
+
+    def __init__(self, *, prog: str, make: "Callable[[str], _Parser]") -> None:
+        self.prog = prog
+        self.make = make
+
+    def parse_known_args(self, words: Sequence[str], _: None) -> tuple[argparse.Namespace, list[str]]:
+        return self.make(self.prog).parse_known_args(words)
 
 
 class _Layout(argparse.RawDescriptionHelpFormatter):
@@ -148,48 +160,55 @@ def _found(command: Command) -> Callable[[Typed], int]:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Make the parser from the table of commands."""
-    common = _common()
+    """Make the parser from the table of commands. That of a command is made once a line comes to it."""
     # Options are written out in full: an abbreviation would change its meaning with the next option that we add.
     top = _Parser(
         prog="interlock",
         description="The control plane for AI agents that act on real systems.",
         epilog=_EPILOG,
-        parents=[common],
+        parents=[_common()],
         allow_abbrev=False,
         formatter_class=_Layout,
     )
-    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    groups: dict[str, argparse._SubParsersAction[_Parser]] = {}  # pyright: ignore[reportPrivateUsage]
-    for command in COMMANDS:
-        group, _, name = command.name.rpartition(" ")
-        if group and group not in groups:
-            inner = ", ".join(each.name.partition(" ")[2] for each in COMMANDS if each.name.startswith(f"{group} "))
-            says = f"{GROUPS[group]}: {inner}"
-            outer = commands.add_parser(group, help=says, description=GROUPS[group], allow_abbrev=False)
-            groups[group] = outer.add_subparsers(title="commands", metavar="COMMAND", required=True)
-        _add(groups[group] if group else commands, name, command, common)
+    alone = [command for command in COMMANDS if " " not in command.name]
+    groups = dict.fromkeys(command.name.partition(" ")[0] for command in COMMANDS if command not in alone)
+    lines = {command.name: (command.says, partial(_of_command, command)) for command in alone}
+    for group in groups:
+        inner = [command for command in COMMANDS if command.name.startswith(f"{group} ")]
+        names = ", ".join(command.name.partition(" ")[2] for command in inner)
+        lines[group] = (f"{GROUPS[group]}: {names}", partial(_of_group, group, inner))
+    order = list(dict.fromkeys(command.name.partition(" ")[0] for command in COMMANDS))
+    _add(top, {name: lines[name] for name in order})
     return top
 
 
-def _add(
-    to: "argparse._SubParsersAction[_Parser]",  # pyright: ignore[reportPrivateUsage]
-    name: str,
-    command: Command,
-    common: _Parser,
-) -> None:
-    own = to.add_parser(
-        name,
-        help=command.says,
+def _add(to: _Parser, lines: "Mapping[str, tuple[str, Callable[[str], _Parser]]]") -> None:
+    each: Any = to.add_subparsers(
+        title="commands", metavar="COMMAND", required=True, parser_class=cast("type[_Parser]", _Later)
+    )
+    for name, (says, make) in lines.items():
+        each.add_parser(name, help=says, make=make)
+
+
+def _of_group(group: str, commands: Sequence[Command], prog: str) -> _Parser:
+    made = _Parser(prog=prog, description=GROUPS[group], allow_abbrev=False)
+    _add(made, {each.name.partition(" ")[2]: (each.says, partial(_of_command, each)) for each in commands})
+    return made
+
+
+def _of_command(command: Command, prog: str) -> _Parser:
+    made = _Parser(
+        prog=prog,
         description=command.says,
         epilog=command.more,
-        parents=[common],
+        parents=[_common()],
         allow_abbrev=False,
         formatter_class=_Layout,
     )
     for argument in command.takes:
-        own.add_argument(*argument.names, **argument.options)
-    own.set_defaults(command=command)
+        made.add_argument(*argument.names, **argument.options)
+    made.set_defaults(command=command)
+    return made
 
 
 def _common() -> _Parser:
