@@ -155,7 +155,11 @@ def by_oauth(till: Till, patch: pytest.MonkeyPatch) -> Iterator[str]:
         yield everything_printed(till.shell, "call", "echo", '{"how":"plain"}')
 
 
-SOURCES = (in_file, in_environment, in_vault, in_aws, by_oauth)
+PLANTED = [
+    *(("sqlite", plant) for plant in (in_file, in_environment, in_vault, in_aws, by_oauth)),
+    *(("postgres", plant) for plant in (in_file, by_oauth)),
+]
+"""Where a secret comes from and where rows go to know nothing of each other: a renewed one and one that stays do."""
 
 
 def settled(till: Till, settings: str) -> None:
@@ -185,7 +189,12 @@ async def all_that_agents_hear(shell: Shell, token: str) -> bytes:
 @pytest.mark.slow
 @pytest.mark.promise("secret")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:(botocore|moto|flask|werkzeug|responses).*")
-@pytest.mark.parametrize("source", SOURCES, ids=[each.__name__.split("_")[-1] for each in SOURCES])
+@pytest.mark.parametrize(
+    ("where", "source"),
+    PLANTED,
+    indirect=["where"],
+    ids=[f"{store}-{plant.__name__.split('_')[-1]}" for store, plant in PLANTED],
+)
 def test_a_canary_is_found_nowhere(
     till: Till,
     source: Callable[[Till, pytest.MonkeyPatch], Iterator[str]],
