@@ -206,6 +206,18 @@ def test_an_end_that_is_no_pipe_is_refused_in_words(shop: Path, stdin: int, stdo
     assert b"have to be pipes" in said
 
 
+def test_whoever_types_it_at_a_terminal_hears_that_a_client_starts_it(shop: Path) -> None:
+    theirs, ours = os.openpty()
+    try:
+        line = [sys.executable, "-m", "interlock", "mcp"]
+        done = subprocess.run(line, cwd=shop, env=environment(), stdin=ours, capture_output=True, timeout=60)
+    finally:
+        os.close(theirs)
+        os.close(ours)
+    assert done.returncode == 2
+    assert b"let an MCP client start it" in done.stderr
+
+
 def test_beside_another_that_performs_it_says_how_to_go_through_that(shop: Path) -> None:
     with started(shop, "mcp") as peer:
         peer.begin()

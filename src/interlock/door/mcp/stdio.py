@@ -177,9 +177,9 @@ async def opened() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """Take standard input and output for the protocol alone: what a tool prints goes to standard error instead.
 
     Raises:
-        UsageWrong: one of them is a file, or closed, and no client's.
+        UsageWrong: one of them is a file, a terminal that is read from, or closed, and no client's.
     """
-    if not (_is_a_clients(sys.stdin) and _is_a_clients(sys.stdout)):
+    if not (_is_a_clients(sys.stdin) and (_is_a_clients(sys.stdout) or sys.stdout.isatty())):
         raise UsageWrong(
             "standard input and output have to be pipes, as a client makes them",
             fix="let an MCP client start it; by hand: `cat FILE | interlock mcp --workflow W --env E | cat`",
@@ -198,4 +198,4 @@ def _is_a_clients(stream: TextIO | None) -> bool:
     if stream is None:
         return False
     mode = os.fstat(stream.fileno()).st_mode
-    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or stream.isatty()
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
