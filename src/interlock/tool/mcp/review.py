@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher, unified_diff
 from pathlib import Path
@@ -21,6 +22,7 @@ from interlock.tool.with_secret import Broker
 State = Literal["same", "new", "changed", "gone", "unfit"]
 
 _WORD = re.compile(r"\s+|\w+|[^\w\s]")
+_PAIRS_MAX = 100_000  # of equal words; what compares them takes a second for twice as many, and ever longer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,10 +108,13 @@ def _state(there: bool, offered: Manifest | None, reviewed: Manifest | None) -> 
 
 
 def in_words(old: str, new: str) -> str:
-    """Write a text with what is gone as `[-gone-]` and what has come as `{+come+}`."""
+    """Write a text with what is gone as `[-gone-]` and what has come as `{+come+}`.
+
+    Where the same words stand in too many places, all between what both begin and end with is gone and come.
+    """
     before, after = _WORD.findall(old), _WORD.findall(new)
     parts: list[str] = []
-    for kind, a, b, c, d in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+    for kind, a, b, c, d in _changes(before, after):
         gone, come = "".join(before[a:b]), "".join(after[c:d])
         if kind == "equal":
             parts.append(gone)
@@ -117,6 +122,18 @@ def in_words(old: str, new: str) -> str:
         parts.append(f"[-{gone}-]" if gone else "")
         parts.append(f"{{+{come}+}}" if come else "")
     return "".join(parts)
+
+
+def _changes(before: Sequence[str], after: Sequence[str]) -> Sequence[tuple[str, int, int, int, int]]:
+    counts = Counter(before)
+    if sum(counts[word] for word in after) <= _PAIRS_MAX:
+        return SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
+    least = min(len(before), len(after))
+    head = next((at for at in range(least) if before[at] != after[at]), least)
+    tail = next((at for at in range(least - head) if before[-1 - at] != after[-1 - at]), least - head)
+    gone, come = len(before) - tail, len(after) - tail
+    middle = ("replace", head, gone, head, come)
+    return (("equal", 0, head, 0, head), middle, ("equal", gone, len(before), come, len(after)))
 
 
 def in_lines(old: JsonObject | None, new: JsonObject | None) -> Iterator[str]:
