@@ -9,7 +9,8 @@ from interlock.app import every_tool
 from interlock.core.effect import EffectClass
 from interlock.core.errand import Terms
 from interlock.core.errors import ContractInvalid
-from interlock.tool.browser_plan import Addresses, browser_plan_of
+from interlock.tool.browser_plan import Addresses, BrowserPlan
+from interlock.tool.plan import plan_of
 from tools.pages import LOOK, REFUND, described
 
 
@@ -146,7 +147,7 @@ def test_there_is_one_way_to_log_in(tmp_path: Path, log_in: str, says: str) -> N
 )
 def test_an_argument_leads_nowhere_else(tmp_path: Path, order: str, ends: str | None) -> None:
     text = LOOK.replace("/orders/{order}", "/o/{order}?x={order}").replace("kind: integer", "pattern: '.*'")
-    plan = browser_plan_of(described(tmp_path, text, name="look").how)
+    plan = plan_of(described(tmp_path, text, name="look").how, BrowserPlan)
     if ends is None:
         with pytest.raises(ContractInvalid):
             plan.address({"order": order})

@@ -2,16 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import cast
-
-import msgspec
 
 from interlock.contract.hosts import file_of, origin_of
 from interlock.contract.ir import Host, Tool
 from interlock.contract.problem import nearest
 from interlock.contract.row import Row
 from interlock.contract.scalar import FLAG, TEXT
-from interlock.core.canonical import JsonObject
 from interlock.core.effect import EffectClass
 from interlock.core.errors import ContractInvalid
 from interlock.core.ids import Environment
@@ -21,6 +17,7 @@ from interlock.tool.browser_file import PageAction, find, texts, urls
 from interlock.tool.browser_plan import Addresses, BrowserPlan, LogIn, Seen
 from interlock.tool.browser_shape import HEADER, WHERE
 from interlock.tool.manifest import Asking, Manifest, pinned
+from interlock.tool.plan import how_of
 from interlock.tool.web_address import web_address
 
 
@@ -43,7 +40,7 @@ def describe_browser(asking: Asking) -> Manifest:
         description=action.row.text("about"),
         schema=schema,
         result_schema=result,
-        how=cast("JsonObject", msgspec.json.decode(msgspec.json.encode(plan))),
+        how=how_of(plan),
         effect=effect,
         notes=tuple(_notes(asking.tool, action, effect)),
     )

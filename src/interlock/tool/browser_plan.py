@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from interlock.core.canonical import Json, JsonObject
+from interlock.core.canonical import Json
 from interlock.core.errors import ContractInvalid
 from interlock.tool.web_address import web_address
 
@@ -158,16 +158,3 @@ def filled(text: str, arguments: Mapping[str, Json]) -> str:
     for name, value in arguments.items():
         text = text.replace(f"{{{name}}}", as_shown(value))
     return text
-
-
-def browser_plan_of(how: JsonObject | None) -> BrowserPlan:
-    """Read a plan back.
-
-    Raises:
-        ContractInvalid: another version wrote it.
-    """
-    try:
-        return msgspec.convert(how, BrowserPlan)
-    except msgspec.ValidationError as error:
-        fix = "publish the contract again: `interlock contract publish FILE --env ENV`"
-        raise ContractInvalid("how it is carried out was pinned by another version", fix=fix) from error

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
-from threading import Lock
 from typing import Any
 
 from playwright.async_api import BrowserContext
@@ -19,10 +18,11 @@ from interlock.core.reason import Reason
 from interlock.ports import Performer
 from interlock.tool.browser_engine import BrowserSettings, Engine
 from interlock.tool.browser_gate import Unexpected
-from interlock.tool.browser_plan import BrowserPlan, browser_plan_of
+from interlock.tool.browser_plan import BrowserPlan
 from interlock.tool.browser_proxy import Proxy
 from interlock.tool.browser_visit import Visit
-from interlock.tool.slots import Slots, ToolLoop, ending_of, on_loop
+from interlock.tool.plan import plan_of
+from interlock.tool.slots import Slots, SlotsOf, ToolLoop, ending_of, on_loop
 
 PREFIX = "browser:"
 
@@ -156,8 +156,7 @@ class BrowserTools:
 
     engine: Engine
     loop: ToolLoop = field(default_factory=ToolLoop)
-    _slots: dict[tuple[str, str], Slots] = field(default_factory=dict[tuple[str, str], Slots])
-    _lock: Lock = field(default_factory=Lock)
+    _slots: SlotsOf = field(default_factory=SlotsOf)
 
     @classmethod
     def on_this_machine(cls, environment: Mapping[str, str]) -> "BrowserTools":
@@ -171,11 +170,8 @@ class BrowserTools:
         """
         if not source.startswith(PREFIX):
             return None
-        with self._lock:
-            slots = self._slots.setdefault((terms.owner, source), Slots(most=terms.slots))
-        # A contract that was published again may say another number; what is under way still counts.
-        slots.most = terms.slots
-        return BrowserTool(plan=browser_plan_of(terms.how), slots=slots, engine=self.engine, loop=self.loop)
+        plan, slots = plan_of(terms.how, BrowserPlan), self._slots.find(terms, source)
+        return BrowserTool(plan=plan, slots=slots, engine=self.engine, loop=self.loop)
 
     def close(self) -> None:
         done: Future[None] = Future()
