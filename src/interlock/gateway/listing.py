@@ -46,7 +46,8 @@ async def page_of(
         fits: whether one belongs on the page.
         looks_at: how many are looked at for one page. A page may be short for that, or empty, and not the last.
     """
-    found, looked_at, place, more, size = list[ActionRow](), 0, wanted.before, True, wanted.limit
+    place: Place | None = wanted.before
+    found, looked_at, more, size = list[ActionRow](), 0, True, wanted.limit
     while more and len(found) < wanted.limit and looked_at < looks_at:
         rows = await store.actions(replace(wanted, before=place, limit=size))
         more = len(rows) == size
