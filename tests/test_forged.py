@@ -104,6 +104,7 @@ async def test_a_restore_that_fails_leaves_the_keys_as_they_were(
 
 
 @pytest.mark.promise("forget")
+@pytest.mark.slow
 async def test_while_somebody_reads_the_file_of_keys_nothing_is_said_to_be_erased(tmp_path: Path) -> None:
     site = Site(str(tmp_path / "interlock.db"), tmp_path)
     async with site.process() as world:

@@ -12,6 +12,8 @@ from interlock.core.value import replace
 from interlock.door.mcp.front import METHODS
 from world import MAIL, World, a_rule, a_tool
 
+pytestmark = pytest.mark.slow
+
 SRC = Path(__file__).parent.parent / "src" / "interlock"
 SPINE = ("gateway",)
 """Who asks performers to perform."""

@@ -334,6 +334,7 @@ async def test_a_stop_file_beside_the_database_stops_every_start(world: World, w
     assert isinstance(await world.call(), Done)
 
 
+@pytest.mark.slow
 async def test_a_database_that_another_process_holds_refuses_and_starts_nothing(world: World, where: str) -> None:
     await world.publish()
     assert isinstance(world.opened.store, SqlStore)

@@ -23,6 +23,8 @@ from interlock.door.cli import doctor_machine as machine
 from interlock.door.cli.doctor_check import State, tried
 from postgres import Server
 
+pytestmark = pytest.mark.slow
+
 
 def states(shell: Shell, *more: str, code: int | None = None) -> dict[str, str]:
     """Each check with how it stands; the worst, where one has several lines."""

@@ -13,6 +13,8 @@ from interlock.app import open_store
 from interlock.core.ids import ActionId, PayloadId, SubjectId, TenantId
 from interlock.gateway.recall import row_of
 
+pytestmark = pytest.mark.slow
+
 
 def history(shell: Shell) -> dict[str, str]:
     """Make a few calls of every kind and return the actions by name."""

@@ -11,6 +11,8 @@ from interlock.prove import decided as encoding
 from interlock.prove import solver
 from interlock.prove.formula import NO, YES, Gone, Truth
 
+pytestmark = pytest.mark.slow
+
 OWN = """\
 invariants:
   - { name: large ones never go on alone, tool: refund, never: allow, when: "args.usd > 50" }

@@ -14,7 +14,7 @@ from interlock.door.http.problem import KINDS, PREFIX
 from interlock.door.http.routes import ROUTES
 from world import World
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 ODD: list[bytes] = [
     b"",

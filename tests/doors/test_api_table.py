@@ -19,6 +19,8 @@ from interlock.door.http.problem import KINDS
 from interlock.door.http.route import Route
 from interlock.door.http.routes import ROUTES
 
+pytestmark = pytest.mark.slow
+
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 CLOSED = [route for route in ROUTES if not route.needs.anybody]
 

@@ -277,6 +277,7 @@ async def test_a_read_is_tried_again_and_a_write_under_its_key(api: Api) -> None
     assert len(set(keys)) == 1
 
 
+@pytest.mark.slow
 async def test_a_private_address_is_refused_unless_the_contract_allows_it(api: Api) -> None:
     document = {**one("post"), "servers": [{"url": f"https://127.0.0.1:{api.peer.port}/"}]}
     with pytest.MonkeyPatch.context() as patch:
