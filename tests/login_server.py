@@ -190,7 +190,8 @@ def _json(value: Any, status: str = "200 OK") -> bytes:
 
 @contextmanager
 def login_server(folder: Path) -> Generator[LoginServer]:
-    """Run one."""
+    """Run one, with a folder that it makes for what it keeps."""
+    folder.mkdir(exist_ok=True)
     server = LoginServer(folder)
     (folder / "tools.json").write_text(json.dumps(TOOLS), encoding="utf-8")
 

@@ -27,9 +27,7 @@ Browse = Callable[[str], None]
 
 @pytest.fixture
 def server(tmp_path: Path) -> Generator[LoginServer]:
-    folder = tmp_path / "server"
-    folder.mkdir()
-    with login_server(folder) as running:
+    with login_server(tmp_path / "server") as running:
         yield running
 
 
@@ -289,9 +287,7 @@ def test_a_token_goes_to_no_other_server_than_the_one_that_it_is_for(
 ) -> None:
     log_in(on_file, server)
     published(on_file, server.url)
-    folder = tmp_path / "other"
-    folder.mkdir()
-    with login_server(folder) as other:
+    with login_server(tmp_path / "other") as other:
         text = CONTRACT.format(tenant=on_file.tenant, url=other.url)
         (on_file.folder / "till.yaml").write_text(text, encoding="utf-8")
         said = on_file("contract", "publish", "till.yaml", "--env", "prod", code=1)

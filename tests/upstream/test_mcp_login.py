@@ -21,9 +21,7 @@ DESK = SecretId(tenant=TenantId("t"), workflow=WorkflowId("w"), environment=Envi
 
 @pytest.fixture
 def server(tmp_path: Path) -> Generator[LoginServer]:
-    folder = tmp_path / "server"
-    folder.mkdir()
-    with login_server(folder) as running:
+    with login_server(tmp_path / "server") as running:
         yield running
 
 
