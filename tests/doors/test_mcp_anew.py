@@ -56,9 +56,11 @@ async def test_equal_calls_that_come_at_once_are_carried_out_or_told_and_never_o
 async def test_what_waits_for_a_person_is_told_before_another_one_is_asked_for(world: World) -> None:
     over = await over_anew(world, a_rule("ask.mail", "ask"), approvals=PEOPLE)
     first = ActionId(action(await over.ask("tools/call", **TO_SAM)))
+    await over.begin()
     assert action(await over.ask("tools/call", **TO_SAM)) == first
     await agree(world.gateway, world.store, first, KIM, seen=(await world.row(first)).seen)
     await resume(world.gateway, world.store, first)
+    await over.begin()
     done = await over.ask("tools/call", **TO_SAM)
     assert done.result["_meta"]["interlock/outcome"] == {"outcome": "done", "action": first, "recalled": True}
     world.clock.forward(days=1.01)

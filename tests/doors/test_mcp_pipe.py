@@ -141,7 +141,7 @@ def test_a_yes_from_another_process_carries_on_what_waits_here(shop: Path) -> No
             result = peer.ask("tools/call", **call)["result"]
             if result["_meta"]["interlock/outcome"]["outcome"] == "done" or time.monotonic() > deadline:
                 break
-        assert result["content"] == [{"type": "text", "text": "5 for O-1"}]
+        assert result["content"][0] == {"type": "text", "text": "5 for O-1"}
         assert result["_meta"]["interlock/outcome"]["action"] == parked["action"]
 
 

@@ -8,7 +8,7 @@ import pytest
 from asked_over import Over
 
 from cards import another_tenant, issued
-from interlock.contract.ir import Approvals, Undo
+from interlock.contract.ir import Approvals, Loop, Undo
 from interlock.core.effect import EffectClass
 from interlock.core.errors import UpstreamFailed
 from interlock.core.ids import ActionId, Instant, Micros, PersonId, Role, ToolName
@@ -86,9 +86,63 @@ async def test_what_waits_for_a_person_says_so_and_the_same_call_tells_later_how
     await agree(world.gateway, world.store, id, KIM, seen=(await world.row(id)).seen)
     await resume(world.gateway, world.store, id)
     done = (await over.ask("tools/call", **MAIL_TO_SAM)).result
-    assert done["content"] == [{"type": "text", "text": "sent"}]
+    sent, note = done["content"]
+    assert sent == {"type": "text", "text": "sent"}
+    assert "this call did not do it again" in note["text"]
+    assert note["annotations"] == {"audience": ["assistant"]}
     assert done["_meta"]["interlock/outcome"] == {"outcome": "done", "action": id, "recalled": True}
     assert len(world.tool.performed) == 1
+
+
+async def test_what_waited_in_a_session_that_was_lost_is_told_in_the_next_one(world: World) -> None:
+    await world.publish(ALLOW, ASK, approvals=PEOPLE)
+    over = await Over.to(world)
+    await over.begin()
+    parked = (await over.ask("tools/call", **MAIL_TO_SAM)).result["structuredContent"]
+    await over.begin()
+    assert (await over.ask("tools/call", **MAIL_TO_SAM)).result["structuredContent"] == parked
+    id = ActionId(parked["action"])
+    await agree(world.gateway, world.store, id, KIM, seen=(await world.row(id)).seen)
+    await resume(world.gateway, world.store, id)
+    await over.begin()
+    for ask in (over.ask, over.ask_stateless):
+        done = (await ask("tools/call", **MAIL_TO_SAM)).result
+        assert done["_meta"]["interlock/outcome"] == {"outcome": "done", "action": id, "recalled": True}
+    assert len(world.tool.performed) == 1
+
+
+async def test_a_client_that_begins_anew_does_nothing_twice_within_a_day(world: World) -> None:
+    await world.publish()
+    over = await Over.to(world)
+    runs: set[str] = set()
+    for hours in (0, 1, 22, 2):
+        world.clock.forward(seconds=hours * 3_600)
+        await over.begin()
+        done = (await over.ask("tools/call", **MAIL_TO_SAM)).result
+        runs.add((await world.row(ActionId(done["_meta"]["interlock/outcome"]["action"]))).action.run)
+    assert len(world.tool.performed) == len(runs) == 2, "the fourth is a day after the first, in a run of its own"
+
+
+async def test_calls_of_one_session_are_one_run_and_count_as_such(world: World) -> None:
+    await world.publish(loop=Loop(equal_calls=3), tools=(a_tool(effect=EffectClass.READ),))
+    over = await Over.to(world)
+    for _ in range(2):
+        await over.begin()
+        said = [(await over.ask("tools/call", **MAIL_TO_SAM)).result for _ in range(3)]
+        assert [each["isError"] for each in said] == [False, False, True]
+        assert said[-1]["structuredContent"]["reason"] == "loop"
+
+
+async def test_sessions_of_two_callers_have_nothing_in_common(world: World) -> None:
+    await world.publish()
+    over = await Over.to(world)
+    eve, _ = await issued(world, principal="eve")
+    actions: set[str] = set()
+    for each in (over, over.by(eve)):
+        await each.begin()
+        done = (await each.ask("tools/call", **MAIL_TO_SAM)).result
+        actions.add(done["_meta"]["interlock/outcome"]["action"])
+    assert len(world.tool.performed) == len(actions) == 2
 
 
 async def test_the_end_of_a_call_that_was_left_is_told_to_whoever_makes_it_again(world: World) -> None:
@@ -115,6 +169,7 @@ async def test_what_surely_did_not_happen_may_be_tried_again(world: World) -> No
     assert failed["isError"] is True
     assert "come back later" in failed["content"][0]["text"]
     assert (await over.ask("tools/call", **MAIL_TO_SAM)).result["content"][0]["text"] == "sent"
+    await over.begin()
     assert (await over.ask("tools/call", **MAIL_TO_SAM)).result["_meta"]["interlock/outcome"]["recalled"] is True
     assert len(world.tool.performed) == 2
 
@@ -124,7 +179,9 @@ async def test_what_nobody_knows_is_not_tried_again(world: World) -> None:
     world.tool.breaks = [RuntimeError("torn")]
     over = await Over.to(world)
     await over.begin()
-    for _ in range(2):
+    for days in (0, 0, 2):
+        world.clock.forward(days=days)
+        await over.begin()
         said = (await over.ask("tools/call", **MAIL_TO_SAM)).result
         assert said["structuredContent"]["outcome"] == "uncertain"
         assert "torn" not in json.dumps(said)

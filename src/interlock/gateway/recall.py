@@ -37,11 +37,12 @@ def same_call(rows: Rows, asked: Asked) -> ActionRow | None:
 
 
 def still_the_same(row: ActionRow, now: Instant) -> bool:
-    """Whether an equal call that says nothing of itself is this one, and no other: for a day, or while it waits."""
-    return row.state is ActionState.PARKED or row.changed_at > Instant(now - _DAY)
+    """Whether an equal call that says nothing of itself is this one, and no other: for a day, or while nobody knows."""
+    return row.state in _WITHOUT_END or row.changed_at > Instant(now - _DAY)
 
 
 _DAY = 24 * 3_600 * 1_000_000
+_WITHOUT_END = frozenset({ActionState.PARKED, ActionState.STARTED, ActionState.UNCERTAIN})
 
 
 async def remembered(rows: Rows, names: Names, store: TenantStore, secrets: Secrets) -> Outcome | None:

@@ -189,15 +189,14 @@ class Front:
         proposal = Proposal(
             tool=ToolName(asked.name),
             arguments=b"{}" if isinstance(asked.arguments, UnsetType) else bytes(asked.arguments),
-            # An agent that signs names the run itself: nothing is added to what it signed.
-            run=named.run or (exchange.client.run if named.signature is None else None),
+            run=named.run,
             key=named.key,
             occurrence=1 if named.occurrence is None else named.occurrence,
             signature=named.signature,
             line=exchange.line,
         )
-        counted = named.occurrence is not None
-        call = call_or_recall(self.gateway, exchange.caller, proposal, tool, counted=counted)
+        counted, session = named.occurrence is not None, exchange.client.run
+        call = call_or_recall(self.gateway, exchange.caller, proposal, tool, session=session, counted=counted)
         if asked.task is not None and exchange.client.version in TASK_VERSIONS:
             return self.tasks.begin(exchange.caller, tool, call)
         outcome = await call

@@ -11,6 +11,7 @@ import msgspec
 
 from interlock.contract.ir import Tool
 from interlock.core.canonical import Json, JsonObject
+from interlock.core.effect import EffectClass
 from interlock.core.outcome import Done, Failed, Outcome, Parked, Refused, Suggested, Uncertain
 from interlock.door.moment import iso
 from interlock.door.told.outcome import name_of, receipt_data, said_to_agents, waits_for
@@ -26,10 +27,15 @@ NOT_DONE: JsonObject = {
 }
 """JSON Schema of what a call says that has no result."""
 
+_NOT_AGAIN = "(From the record of action {action}: it was carried out once, and this call did not do it again.)"
+
 
 def tool_result(outcome: Outcome, tool: Tool | None) -> dict[str, Any]:
     """Write an outcome as `CallToolResult`."""
     known = _result(outcome) if isinstance(outcome, Done) else _no_result(outcome)
+    if isinstance(outcome, Done) and outcome.recalled and tool is not None and tool.effect is not EffectClass.READ:
+        note = {**_text(_NOT_AGAIN.format(action=outcome.action)), "annotations": {"audience": ["assistant"]}}
+        known["content"] = [*known["content"], note]
     about: dict[str, Any] = {"outcome": name_of(outcome), "action": outcome.action}
     if outcome.recalled:
         about["recalled"] = True

@@ -17,6 +17,7 @@ from interlock.core.action import ActionState, Caller
 from interlock.core.ids import Instant
 from interlock.core.mcp import INVALID_PARAMS
 from interlock.core.outcome import Done, Outcome, Parked
+from interlock.core.value import replace
 from interlock.door.mcp.rendered import in_words, tool_result
 from interlock.door.mcp.wire import WireError
 from interlock.door.moment import iso
@@ -125,7 +126,7 @@ class Tasks:
         row = await row_of(store, outcome.action)
         if row is None or row.state is ActionState.PARKED and self.gateway.clock.now() < row.expires_at:
             return outcome
-        return await self.gateway.outcome_of(store, row)
+        return replace(await self.gateway.outcome_of(store, row), recalled=False)  # it is the end of this very call
 
     def _shown(self, task: Kept, status: str, says: str, now: Instant) -> dict[str, Any]:
         return {
