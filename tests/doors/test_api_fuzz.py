@@ -149,6 +149,19 @@ async def test_a_body_says_that_it_is_json(served: Served, kind: str, status: in
     assert reply.status == status
 
 
+async def test_a_name_that_a_route_does_not_know_is_answered_with_those_that_it_knows(served: Served) -> None:
+    token = await served.agent()
+    body = {"tool": "mail.send", "arguments": {}, "zebra": 1}
+    reply = await served.ask("POST", "/v1/actions", token, json=body)
+    told_well(reply.status, reply.text)
+    assert "`tool`, `arguments`" in reply.data["fix"]
+    reply = await served.ask("GET", "/v1/actions?zebra=1", token)
+    told_well(reply.status, reply.text)
+    assert "`state`" in reply.data["fix"]
+    reply = await served.ask("GET", "/v1/tools?zebra=1", token)
+    assert reply.data["fix"] == "this route takes no query"
+
+
 async def test_a_body_beyond_the_limit_is_not_read_to_its_end(served: Served) -> None:
     body = b'{"tool": "mail.send", "arguments": {"to": "' + b"x" * 600_000 + b'"}}'
     kind = {"Content-Type": "application/json"}

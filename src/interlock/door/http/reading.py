@@ -46,7 +46,7 @@ def query_as(pairs: Sequence[tuple[str, str]], type: type[Struct] | None) -> Str
     """
     if type is None:
         if pairs:
-            raise _invalid([{"path": "$query", "kind": "unknown_field"}])
+            raise _invalid([{"path": "$query", "kind": "unknown_field"}], fix="this route takes no query")
         return None
     many = {each.encode_name for each in msgspec.structs.fields(type) if get_origin(each.type) is tuple}
     said: dict[str, Any] = {}
@@ -60,7 +60,7 @@ def query_as(pairs: Sequence[tuple[str, str]], type: type[Struct] | None) -> Str
     try:
         return msgspec.convert(said, type, strict=False)
     except msgspec.ValidationError as error:
-        raise _invalid([_wrong(error, "$query")]) from error
+        raise _not_as_wanted(error, "$query", type) from error
 
 
 def body_as(raw: bytes, type: type[Struct]) -> Struct:
@@ -73,12 +73,20 @@ def body_as(raw: bytes, type: type[Struct]) -> Struct:
         found = msgspec.json.decode(raw, type=type)
         twice = says_a_name_twice(raw)
     except msgspec.ValidationError as error:
-        raise _invalid([_wrong(error, "$")]) from error
+        raise _not_as_wanted(error, "$", type) from error
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise _invalid([{"path": "$", "kind": "not_json"}]) from error
     if twice:
         raise _invalid([{"path": "$", "kind": "duplicate_key"}])
     return found
+
+
+def _not_as_wanted(error: msgspec.ValidationError, root: str, type: type[Struct]) -> Problem:
+    wrong = _wrong(error, root)
+    if wrong == {"path": root, "kind": "unknown_field"}:
+        known = ", ".join(f"`{each.encode_name}`" for each in msgspec.structs.fields(type))
+        return _invalid([wrong], fix=f"it takes {known}, and nothing else" if known else "it takes no field")
+    return _invalid([wrong])
 
 
 def _wrong(error: msgspec.ValidationError, root: str) -> dict[str, str]:
@@ -95,7 +103,6 @@ def _wrong(error: msgspec.ValidationError, root: str) -> dict[str, str]:
     return {"path": path, "kind": kind}
 
 
-def _invalid(wrong: Sequence[dict[str, str]]) -> Problem:
+def _invalid(wrong: Sequence[dict[str, str]], fix: str = "compare it with `/v1/openapi.json`") -> Problem:
     said = "; ".join(f"{each['path']}: {each['kind']}" for each in wrong)
-    fix = "compare it with `/v1/openapi.json`"
     return Problem("invalid", f"not as it is wanted: {said}", fix=fix, more={"wrong": list(wrong)})
