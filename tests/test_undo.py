@@ -60,6 +60,17 @@ async def test_an_effect_is_undone_by_an_action_of_its_own_with_the_result_of_th
         await undo(world.gateway, world.store, first.action, KIM)
 
 
+async def test_an_effect_that_was_undone_is_told_again_as_such_and_not_made_again(world: World) -> None:
+    await publish(world)
+    first = await world.call({"to": "sam"}, run="r1")
+    assert isinstance(first, Done) and first.undone_by is None
+    back = await undo(world.gateway, world.store, first.action, KIM)
+    again = await world.call({"to": "sam"}, run="r1")
+    assert isinstance(again, Done)
+    assert (again.action, again.recalled, again.undone_by) == (first.action, True, back.action)
+    assert len(world.tool.performed) == 1
+
+
 @pytest.mark.promise("undo", "stop")
 async def test_an_operators_undo_works_under_a_stop_and_an_empty_budget(world: World) -> None:
     back = await publish(world)

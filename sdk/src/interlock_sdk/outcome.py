@@ -29,6 +29,8 @@ class Done:
     result: Any
     check_failed: bool = False
     """It happened, and is not as the contract wants it."""
+    undone_by: str | None = None
+    """The action that has taken it back since, told with the outcome of an earlier call."""
     recalled: bool = False
     """The record answered: nothing was done again."""
     receipt: Receipt | None = None

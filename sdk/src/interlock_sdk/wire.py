@@ -139,7 +139,8 @@ def _ending(data: Data) -> Outcome | Refused | Failed:
     )
     match data["outcome"]:
         case "done":
-            return Done(**head, result=data["result"], check_failed=data.get("check") == "failed")
+            failed, undone_by = data.get("check") == "failed", data.get("undone_by")
+            return Done(**head, result=data["result"], check_failed=failed, undone_by=undone_by)
         case "parked":
             waits = tuple(WaitsFor(roles=tuple(e["roles"]), people=e["people"]) for e in data["waits_for"])
             return Parked(**head, waits_for=waits, until=data["until"])

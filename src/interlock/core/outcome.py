@@ -38,6 +38,8 @@ class Done(Struct, frozen=True, kw_only=True):
     """Whether the post-conditions of the contract held; empty where it has none."""
     overrun: bool = False
     """It cost more than was held. The charge is booked and the budget is closed."""
+    undone_by: ActionId | None = None
+    """Told again after somebody took it back: the action that did."""
     receipt: Receipt | None = None
     recalled: bool = False
 

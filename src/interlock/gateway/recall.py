@@ -9,6 +9,7 @@ from interlock.core.errors import PayloadErased
 from interlock.core.ids import ActionId, Instant, PayloadId
 from interlock.core.outcome import Done, Failed, Outcome, Parked, Refused, Suggested, Uncertain
 from interlock.core.reason import Reason
+from interlock.core.value import replace
 from interlock.gateway.asked import Asked
 from interlock.gateway.claims import Names
 from interlock.ports import ActionRow, Needs, Rows, Secrets, TenantStore
@@ -65,7 +66,8 @@ async def outcome_of(row: ActionRow, store: TenantStore, secrets: Secrets) -> Ou
             shown = await payload_of(row.result, store, secrets)
             result = shown["shown"] if isinstance(shown, dict) else None
             check = "failed" if row.check == "failed" else "passed" if row.check == "passed" else ""
-            return Done(action=id, result=result, cost=row.cost, check=check, overrun=row.overrun, recalled=True)
+            told = Done(action=id, result=result, cost=row.cost, check=check, overrun=row.overrun, recalled=True)
+            return replace(told, undone_by=row.undone_by)
         case ActionState.PARKED:
             return Parked(action=id, requirements=row.requirements, expires_at=row.expires_at, recalled=True)
         case ActionState.SUGGESTED:

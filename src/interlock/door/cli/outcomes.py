@@ -41,6 +41,7 @@ def _lines(outcome: Outcome, width: int) -> list[tuple[str, str]]:
                 ("result", json_text(outcome.result, width - 12)),
                 ("cost", str(usd(outcome.cost.micros)) + (", more than was held for it" if outcome.overrun else "")),
                 ("check", _CHECKS[outcome.check]),
+                ("undone by", outcome.undone_by or ""),
             ]
         case Parked():
             return [

@@ -84,6 +84,8 @@ class Done(_Told, frozen=True, kw_only=True, tag="done"):
     result: Any
     check: Literal["", "passed", "failed"] = ""
     """`failed`: it happened, and is not as the contract wants it."""
+    undone_by: str | None = None
+    """The action that has taken it back since."""
     cost_usd: Decimal = "0"
     """For roles alone, as is `overrun`."""
     overrun: bool = False

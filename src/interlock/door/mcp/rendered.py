@@ -27,20 +27,24 @@ NOT_DONE: JsonObject = {
 }
 """JSON Schema of what a call says that has no result."""
 
-_NOT_AGAIN = "(From the record of action {action}: it was carried out once, and this call did not do it again.)"
+_NOT_AGAIN = "(From the record of action {action}: it was carried out once{since}, and this call did not do it again.)"
+_UNDONE = " and has been undone since (action {undo})"
 
 
 def tool_result(outcome: Outcome, tool: Tool | None) -> dict[str, Any]:
     """Write an outcome as `CallToolResult`."""
     known = _result(outcome) if isinstance(outcome, Done) else _no_result(outcome)
     if isinstance(outcome, Done) and outcome.recalled and tool is not None and tool.effect is not EffectClass.READ:
-        note = {**_text(_NOT_AGAIN.format(action=outcome.action)), "annotations": {"audience": ["assistant"]}}
-        known["content"] = [*known["content"], note]
+        since = _UNDONE.format(undo=outcome.undone_by) if outcome.undone_by else ""
+        note = _text(_NOT_AGAIN.format(action=outcome.action, since=since))
+        known["content"] = [*known["content"], {**note, "annotations": {"audience": ["assistant"]}}]
     about: dict[str, Any] = {"outcome": name_of(outcome), "action": outcome.action}
     if outcome.recalled:
         about["recalled"] = True
     if isinstance(outcome, Done) and outcome.check == "failed":
         about["check"] = "failed"
+    if isinstance(outcome, Done) and outcome.undone_by is not None:
+        about["undone_by"] = outcome.undone_by
     if outcome.receipt is not None:
         about["receipt"] = receipt_data(outcome.receipt)
     return {**known, "_meta": {OUTCOME: about}}

@@ -34,6 +34,7 @@ def _own(outcome: Outcome) -> dict[str, Any]:
                 "cost_usd": usd(outcome.cost.micros),
                 "check": outcome.check,
                 "overrun": outcome.overrun,
+                "undone_by": outcome.undone_by,
             }
         case Parked():
             wants = [requirement_data(each) for each in outcome.requirements]
@@ -68,6 +69,7 @@ def to_agents(outcome: Outcome) -> dict[str, Any]:
     data: dict[str, Any] = {"outcome": name_of(outcome), "action": outcome.action, "recalled": outcome.recalled}
     if isinstance(outcome, Done):
         data |= {"result": outcome.result, **({"check": "failed"} if outcome.check == "failed" else {})}
+        data |= {"undone_by": outcome.undone_by} if outcome.undone_by else {}
     else:
         data |= said_to_agents(outcome)
     return data if outcome.receipt is None else {**data, "receipt": receipt_data(outcome.receipt)}
