@@ -8,8 +8,8 @@ import pytest
 
 from interlock.core import limits
 from interlock.door.cli.main import main
+from interlock.oauth.authority import address_of
 from interlock.secret.kept import BY_LOGIN, OAuth, oauth_of
-from interlock.secret.oauth import address_of
 from interlock.secret.settings import AwsSettings, VaultSettings, read_settings
 from interlock.secret.template import check_template
 from transcript import type_again

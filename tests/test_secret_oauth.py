@@ -14,10 +14,10 @@ from interlock.core.errors import SecretUnreachable, UsageWrong
 from interlock.core.ids import Environment, TenantId, WorkflowId
 from interlock.core.secret import Secret
 from interlock.core.value import replace
+from interlock.oauth.authority import address_of
 from interlock.secret.broker import SecretBroker
 from interlock.secret.installed import broker_of, sealed_file
 from interlock.secret.kept import OAuth, SecretId, oauth_of
-from interlock.secret.oauth import address_of
 from loopback import http
 from token_endpoint import Endpoint, token_endpoint
 from world import NOON, HandClock
@@ -214,7 +214,7 @@ async def test_what_a_refusal_means_is_told_by_its_code(endpoint: Endpoint, tmp_
 async def test_an_endpoint_that_says_nothing_or_is_not_there_is_not_waited_for(
     tmp_path: Path, clock: HandClock, monkeypatch: pytest.MonkeyPatch, slow: bool
 ) -> None:
-    monkeypatch.setattr("interlock.secret.oauth.SECRET_SECONDS_MAX", 0.1)
+    monkeypatch.setattr("interlock.oauth.endpoint.SECRET_SECONDS_MAX", 0.1)
     with token_endpoint(silent=True) as silent:
         value = client(silent)
         if slow:

@@ -1,10 +1,13 @@
 """Files that must be on disk, or that their owner alone may read: keys, and what is handed out about somebody."""
 
+import fcntl
 import os
 import stat
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
-from interlock.core.errors import NotPermitted
+from interlock.core.errors import NotPermitted, StoreBusy
 
 
 def write_new(path: Path, content: bytes) -> None:
@@ -40,3 +43,22 @@ def read_own(path: Path, *, most: int) -> bytes:
         if os.fstat(file.fileno()).st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise NotPermitted(f"others can read the key `{path}`", fix=f"run `chmod 600 {path}`")
         return file.read(most)
+
+
+@contextmanager
+def locked(path: Path) -> Generator[None]:
+    """Hold a lock that one process, and one thread of it, has at a time.
+
+    Raises:
+        StoreBusy: it cannot be taken.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        why = (error.strerror or "unknown").lower()
+        raise StoreBusy(f"`{path}` cannot be written ({why})", fix="give this user the folder") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

@@ -4,7 +4,6 @@ Names and times can be read by whoever can read the file. A value opens only wit
 tenant, workflow, environment and name that it was set for: copied to another line, it is of no use.
 """
 
-import fcntl
 import os
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
@@ -16,7 +15,7 @@ from interlock.core.errors import SecretUnreachable, StoreBusy, StoreTampered, U
 from interlock.core.ids import Instant, TenantId
 from interlock.core.limits import SECRETS_FILE_BYTES_MAX
 from interlock.core.value import replace
-from interlock.owned import sync_folder, write_new
+from interlock.owned import locked, sync_folder, write_new
 from interlock.secret.box import Box
 from interlock.secret.kept import SecretId, Value
 
@@ -170,25 +169,6 @@ class SealedFile:
         """Wait for our turn to write. A process that dies gives it back."""
         with locked(self.path.with_name(f"{FILE}.lock")):
             yield
-
-
-@contextmanager
-def locked(path: Path) -> Generator[None]:
-    """Hold a lock that one process, and one thread of it, has at a time.
-
-    Raises:
-        StoreBusy: it cannot be taken.
-    """
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        why = (error.strerror or "unknown").lower()
-        raise StoreBusy(f"`{path}` cannot be written ({why})", fix="give this user the folder") from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _decoded(text: bytes) -> _File:

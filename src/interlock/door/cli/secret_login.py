@@ -14,11 +14,12 @@ from interlock.door.cli.screen import Typed
 from interlock.door.cli.secrets import beside_the_store, entered_in, in_the_file, unseen, whole_name
 from interlock.door.cli.session import awaited
 from interlock.gateway.fresh import process_id
-from interlock.secret import device
+from interlock.oauth.code import Login
+from interlock.oauth.endpoint import Client
 from interlock.secret.authority import Found, found
 from interlock.secret.installed import sealed_file
 from interlock.secret.kept import OAuth, SecretId, text_of
-from interlock.secret.login import Client, Login, begun, client_for, exchanged
+from interlock.secret.login import by_code, client_for, exchanged, issued, login_at
 from interlock.secret.sealed_file import SealedFile
 
 
@@ -86,22 +87,22 @@ async def _issued(typed: Typed, id: SecretId, at: Found, before: OAuth | None) -
     async with listening(typed.given.port, is_meant) as redirect:
         document = typed.given.client_metadata or ""
         client = await client_for(at, redirect.uri, known=known, document=document, kept=before)
-        login = begun(at, client, redirect.uri, typed.given.scope or "")
+        login = login_at(at, client, redirect.uri, typed.given.scope or "")
         logins.append(login)
         _show(typed, at, login)
         code = login.code_in(await redirect.answer())
-    return await exchanged(id, login, code, (typed.clock or SystemClock()).now())
+    return await exchanged(id, at, login, code, (typed.clock or SystemClock()).now())
 
 
 async def _by_code(typed: Typed, id: SecretId, at: Found, before: OAuth | None, known: Client | None) -> OAuth:
     document = typed.given.client_metadata or ""
     client = await client_for(at, None, known=known, document=document, kept=before)
-    login = await device.begun(id, at, client, typed.given.scope or "")
+    login = await by_code(id, at, client, typed.given.scope or "")
     err = typed.screen.err
     err.write(f"`{at.authority.issuer}` issues tokens for {at.resource}\n")
     err.write(f"log in at {login.verification_uri}, in any browser, and type the code:\n\n{login.user_code}\n\n")
     err.flush()
-    return await device.issued(id, at, client, login, (typed.clock or SystemClock()).now())
+    return await issued(id, at, client, login, (typed.clock or SystemClock()).now())
 
 
 def _client(typed: Typed) -> Client | None:

@@ -19,11 +19,11 @@ from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import Session, awaited, be_there, session
 from interlock.gateway.fresh import process_id
 from interlock.gateway.secrets import Named, secret_changed, secrets_in_force
+from interlock.oauth.authority import address_of
 from interlock.policy.rule import Place
 from interlock.secret.broker import SecretBroker
 from interlock.secret.installed import broker_of, sealed_file
 from interlock.secret.kept import SecretId, Value, oauth_of, text_of
-from interlock.secret.oauth import address_of
 from interlock.secret.sealed_file import Line, SealedFile
 
 

@@ -8,17 +8,16 @@ import asyncio
 import msgspec
 
 from interlock.core.errors import UpstreamFailed, UpstreamSilent
-from interlock.core.ids import Instant
 from interlock.core.limits import LOGIN_SECONDS_MAX
 from interlock.core.value import replace
-from interlock.secret.authority import Found, allowed
-from interlock.secret.kept import OAuth, SecretId
-from interlock.secret.login import DEVICE, Client, kept_of, value_for
-from interlock.secret.oauth import address_of, asked, code_in, granted
+from interlock.oauth.authority import Authority, allowed
+from interlock.oauth.code import DEVICE
+from interlock.oauth.endpoint import Buyer, Endpoint, Granted, asked, code_in, granted
 
 _INTERVAL_SECONDS = (0.1, 60.0)
 _SLOWER_SECONDS = 5.0
 _CODE_CHARS_MAX = 64
+_WITH_BROWSER = "log in with a browser: leave `--device` out"
 
 
 class Begun(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,46 +33,51 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True):
         return f"<a login at {self.verification_uri}>"
 
 
-async def begun(id: SecretId, at: Found, client: Client, scope: str = "") -> Begun:
+async def begun(buyer: Buyer, authority: Authority, endpoint: Endpoint, scope: str, *, here: bool) -> Begun:
     """Begin a login.
+
+    Args:
+        buyer: who wants it.
+        authority: where.
+        endpoint: where the tokens will come from, and as which client.
+        scope: what is asked for.
+        here: whether a person may be sent to this machine.
 
     Raises:
         UpstreamFailed: nobody can log in like that there.
-        SecretUnreachable: it is refused, or not answered.
+        InterlockError: it is refused, or not answered; the buyer says so.
     """
-    endpoint = at.authority.device_authorization_endpoint
-    if not endpoint:
-        what = f"`{at.authority.issuer}` knows no login by a code"
-        raise UpstreamFailed(what, fix="log in with a browser: leave `--device` out")
-    wanted = scope or at.scope
-    value = replace(value_for(at, client), token_url=endpoint)
-    answer = await asked(id, value, {"scope": wanted} if wanted else {})
+    place = authority.device_authorization_endpoint
+    if not place:
+        raise UpstreamFailed(f"`{authority.issuer}` knows no login by a code", fix=_WITH_BROWSER)
+    answer = await asked(buyer, replace(endpoint, url=place), {"scope": scope} if scope else {})
     try:
         found = msgspec.json.decode(answer.body, type=Begun) if answer.status == 200 else None
     except (msgspec.DecodeError, ValueError, RecursionError):
         found = None
     if found is None or not _is_shown(found.user_code):
-        raise id.unreachable("gets no code for a login", "log in with a browser: leave `--device` out")
-    allowed(found.verification_uri, here=address_of(at.url).stays_here)
+        code = code_in(answer) if answer.status != 200 else ""
+        raise buyer.failed(f"there is no code for a login{f' (`{code}`)' if code else ''}", _WITH_BROWSER)
+    allowed(found.verification_uri, here=here)
     return found
 
 
-async def issued(id: SecretId, at: Found, client: Client, login: Begun, now: Instant) -> OAuth:
-    """Ask until the person has logged in, and return what is kept.
+async def issued(buyer: Buyer, endpoint: Endpoint, login: Begun) -> Granted:
+    """Ask until the person has logged in, and return what is granted.
 
     Raises:
         UpstreamSilent: they did not in time.
-        SecretUnreachable: they said no, or nothing that can be used was issued.
+        InterlockError: they said no, or nothing that can be used was issued; the buyer says so.
     """
-    value, pause = value_for(at, client), login.interval
+    pause = login.interval
     try:
         async with asyncio.timeout(min(max(login.expires_in, 0.0), LOGIN_SECONDS_MAX)):
             while True:
                 await asyncio.sleep(min(max(pause, _INTERVAL_SECONDS[0]), _INTERVAL_SECONDS[1]))
-                answer = await asked(id, value, {"grant_type": DEVICE, "device_code": login.device_code})
+                answer = await asked(buyer, endpoint, {"grant_type": DEVICE, "device_code": login.device_code})
                 code = code_in(answer) if answer.status != 200 else ""
                 if code not in ("authorization_pending", "slow_down"):
-                    return kept_of(id, value, granted(id, value, answer), now)
+                    return granted(buyer, answer)
                 pause += _SLOWER_SECONDS if code == "slow_down" else 0.0
     except TimeoutError as error:
         raise UpstreamSilent("nobody has typed the code in time", fix="begin anew") from error
