@@ -10,8 +10,8 @@ from interlock.core.effect import EffectClass
 from interlock.core.errors import ContractInvalid
 from interlock.core.ids import Environment
 from interlock.tool.manifest import Asking, Manifest, pinned
-from interlock.tool.openapi_document import Document, Found, find, read_document
-from interlock.tool.openapi_operation import Operation
+from interlock.tool.openapi_document import Found, find, read_document
+from interlock.tool.openapi_operation import Operation, read_operation
 from interlock.tool.openapi_plan import Credential, Plan
 from interlock.tool.openapi_style import HEADERS_NOT_SENT
 from interlock.tool.plan import how_of
@@ -42,27 +42,26 @@ def describe_openapi(asking: Asking) -> Manifest:
     found = find(document, id)
     if found.method == "TRACE":
         raise document.wrong(f"`{id}` is a TRACE, which shows what was sent", "name another operation")
-    operation = Operation(document=document, found=found, key_header=_key_header(asking.tool))
-    schema = operation.schema()
+    operation = read_operation(found, key_header=_key_header(asking.tool))
     plan = Plan(
         operation=id,
         method=found.method,
-        url=_url(asking, document, found),
+        url=_url(asking, found),
         path=found.path,
         private=_is_private(asking, name),
-        sent=tuple(operation.sent),
-        body=operation.body,
-        body_type=operation.body_type,
-        body_needed=operation.body_needed,
+        sent=operation.sent,
+        body=operation.body.kind,
+        body_type=operation.body.type,
+        body_needed=operation.body.needed,
         credential=_credential(asking.tool, operation),
     )
     return pinned(
         description=operation.description,
-        schema=schema,
-        result_schema=operation.result(),
+        schema=operation.schema,
+        result_schema=operation.result,
         how=how_of(plan),
         effect=_effect(asking.tool, found.method),
-        notes=(*dict.fromkeys(operation.notes), *_about_effect(asking.tool, found)),
+        notes=(*operation.notes, *_about_effect(asking.tool, found)),
     )
 
 
@@ -95,7 +94,7 @@ def _key_header(tool: Tool) -> str:
 
 def _credential(tool: Tool, operation: Operation) -> Credential | None:
     if tool.secret:
-        credential = operation.credential()
+        credential = operation.security.credential()
         if credential is None:
             fix = "remove `secret`, or declare in the document where it goes (`security`)"
             raise ContractInvalid(f"the operation takes no secret, and `secret: {tool.secret}` names one", fix=fix)
@@ -104,7 +103,7 @@ def _credential(tool: Tool, operation: Operation) -> Credential | None:
             what = f"the secret and the key would both go into `{tool.idempotency_header}`"
             raise ContractInvalid(what, fix="name another `idempotency_header`")
         return credential
-    if not operation.open_to_all():
+    if not operation.security.open_to_all:
         raise ContractInvalid(
             "the operation needs a secret, and the tool names none",
             fix="write `secret: NAME`, and set it for the workflow",
@@ -112,12 +111,13 @@ def _credential(tool: Tool, operation: Operation) -> Credential | None:
     return None
 
 
-def _url(asking: Asking, document: Document, found: Found) -> str:
+def _url(asking: Asking, found: Found) -> str:
     """Say where the paths of the document begin: as the contract says it, or the document.
 
     Raises:
         ContractInvalid: nobody says it, or it is no address that may be asked.
     """
+    document = found.document
     host = asking.contract.hosts.get(document.name, Host())
     said = host.url_in(asking.environment or Environment(""))
     if asking.environment is None:
@@ -125,7 +125,7 @@ def _url(asking: Asking, document: Document, found: Found) -> str:
     if host.urls and not said:
         fix = f"write `hosts: {{ {document.name}: {{ url: {{ {asking.environment}: https://... }} }} }}`"
         raise ContractInvalid(f"`{document.name}` has no address in `{asking.environment}`", fix=fix)
-    text = said or _server(document, found)
+    text = said or _server(found)
     if not text.startswith(("https://", "http://")):
         fix = f"write `hosts: {{ {document.name}: https://... }}`"
         raise ContractInvalid(f"`{document.name}` names no server of its own (`{text}`)", fix=fix)
@@ -142,8 +142,9 @@ def _is_private(asking: Asking, name: str) -> bool:
     return asking.contract.hosts.get(name, Host()).is_private_in(asking.environment or Environment(""))
 
 
-def _server(document: Document, found: Found) -> str:
+def _server(found: Found) -> str:
     """Return the first server that the operation, its path or the document names, with its variables filled in."""
+    document = found.document
     for table in (found.operation, found.item, document.root):
         for server in document.tables(table.get("servers"), "servers"):
             variables = document.followed(server.get("variables", {}))

@@ -86,12 +86,16 @@ class Document:
 class Found:
     """An operation as the document has it."""
 
+    document: Document
     id: str
     method: str
     path: str
     operation: JsonObject
     item: JsonObject
     """What holds for all operations of its path."""
+
+    def wrong(self, what: str, fix: str) -> ContractInvalid:
+        return self.document.wrong(f"`{self.id}`: {what}", fix)
 
 
 def find(document: Document, id: str) -> Found:
@@ -116,7 +120,7 @@ def _operations(document: Document) -> Iterator[Found]:
             if method in item:
                 operation = document.followed(item[method])
                 id = str(operation.get("operationId", ""))
-                yield Found(id=id, method=method.upper(), path=path, operation=operation, item=item)
+                yield Found(document=document, id=id, method=method.upper(), path=path, operation=operation, item=item)
 
 
 def _table(node: object) -> JsonObject:

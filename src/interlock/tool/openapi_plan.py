@@ -4,6 +4,9 @@ from typing import Literal
 
 import msgspec
 
+BodyKind = Literal["", "members", "whole", "form"]
+"""What is sent as a body: nothing, an object of arguments, the one argument that is the body, or a form."""
+
 
 class Sent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where one argument goes."""
@@ -35,8 +38,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     private: bool = False
     """Whether it may be in a private network, or on this machine."""
     sent: tuple[Sent, ...] = ()
-    body: Literal["", "members", "whole", "form"] = ""
-    """What is sent as a body: nothing, an object of arguments, the one argument that is the body, or a form."""
+    body: BodyKind = ""
     body_type: str = ""
     body_needed: bool = False
     credential: Credential | None = None
