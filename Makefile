@@ -6,6 +6,8 @@ RUNS := $(VENV)/.runs
 READY := $(VENV)/.ready
 FRAMEWORKS := .venv-adapters
 WITH_FRAMEWORKS := $(FRAMEWORKS)/.ready
+# The tests start hundreds of processes; without kept bytecode each compiles all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo check test adapters crash histories bench format clean
 

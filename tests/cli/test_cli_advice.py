@@ -33,7 +33,8 @@ def texts(tree: ast.AST) -> Iterator[str]:
 def suggested() -> list[str]:
     found: set[str] = set()
     for path in SRC.rglob("*.py"):
-        for text in texts(ast.parse(path.read_text(encoding="utf-8"))):
+        source = path.read_text(encoding="utf-8")
+        for text in texts(ast.parse(source)) if "`interlock " in source else ():
             found.update(SUGGESTED.findall(text))
     return sorted(found)
 
