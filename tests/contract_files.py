@@ -37,6 +37,7 @@ tool_defaults: {{ timeout: 9s }}
 tools:
   look: {READ}
   hidden: {{ from: 'python:shop:hidden', effect: read, tier: green }}
+  owed: {{ from: 'openapi:x.yaml#owed', effect: read, tier: green, price: 0, secrets: {{ a-key: one, b.key: two }} }}
   back: {WRITE}
   pay:
     from: 'python:shop:pay'

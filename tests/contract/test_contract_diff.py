@@ -167,6 +167,12 @@ def test_a_field_that_nobody_knows_is_never_called_safe(tmp_path: Path) -> None:
     for name, other in (("kept", {"x": 1}), ("fallback", {"policy": "x"}), ("tenant", "t"), ("workflow", "w")):
         assert opens(differences(contract, replace(contract, **{name: other}))), name
     tool = contract.tools[next(iter(contract.tools))]
-    for name, other in (("subject", "args.x"), ("secret", "s"), ("on_repeat", "new"), ("idempotency_header", "H")):
+    for name, other in (
+        ("subject", "args.x"),
+        ("secret", "s"),
+        ("secrets", {"a": "s"}),
+        ("on_repeat", "new"),
+        ("idempotency_header", "H"),
+    ):
         changed = replace(contract, tools={**contract.tools, tool.name: replace(tool, **{name: other})})
         assert opens(differences(contract, changed)), name

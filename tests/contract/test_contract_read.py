@@ -222,6 +222,17 @@ def test_longer_work_than_a_call_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("from: 'openapi:a.json#b', secret: a, secrets: { KEY: a }", "both `secret` and `secrets` are said"),
+        ("from: 'python:m:f', secrets: { KEY: a }", "only an `openapi:` source takes several secrets at once"),
+    ],
+)
+def test_only_an_operation_takes_several_secrets(more: str, said: str) -> None:
+    assert wrong(f"tools: {{ look: {{ {more}, effect: read, tier: green, price: 0 }} }}\n") == [said]
+
+
+@pytest.mark.parametrize(
     ("schema", "said"),
     [
         ("{ type: object, properties: { a: { type: string } } }", []),

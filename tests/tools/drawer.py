@@ -1,4 +1,4 @@
-"""A broker with one secret, a canary, that can be empty, or stuck."""
+"""A broker with a secret, a canary, that can be empty, or stuck."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -12,9 +12,11 @@ CANARY = "sk_live_C4narY/51+x="
 
 @dataclass
 class Drawer:
-    """A broker with one secret, that can be empty, or stuck."""
+    """A broker with one secret for every name that has none of its own. It can be empty, or stuck."""
 
     text: str = CANARY
+    texts: dict[str, str] = field(default_factory=dict[str, str])
+    """Of secrets that are another one, by their names."""
     wrong: SecretError | None = None
     stuck: bool = False
     asked: list[tuple[str, ...]] = field(default_factory=list[tuple[str, ...]])
@@ -25,7 +27,7 @@ class Drawer:
             await asyncio.Event().wait()
         if self.wrong is not None:
             raise self.wrong
-        return Secret(name, self.text)
+        return Secret(name, self.texts.get(name, self.text))
 
     def refused(self, tenant: TenantId, workflow: WorkflowId, environment: Environment, name: str) -> None:
         pass

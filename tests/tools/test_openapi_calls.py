@@ -1,6 +1,7 @@
 """Operations that are called through a gateway, on a server that misbehaves."""
 
 import json
+import re
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from interlock.app import every_tool
 from interlock.core.effect import EffectClass
 from interlock.core.errors import UpstreamFailed
 from interlock.core.outcome import Done, Failed, Outcome, Uncertain
-from interlock.tool.openapi_plan import Plan, Sent
+from interlock.tool.openapi_plan import Credential, Plan, Sent
 from interlock.tool.openapi_request import request
 from loopback import http
 from tools.http_peer import Peer, serving
@@ -98,7 +99,7 @@ PATH = Plan(operation="it", method="GET", url="https://h.example/v1", path="/t/{
 @example("..;")
 def test_no_argument_leaves_its_part_of_the_path(value: Any) -> None:
     try:
-        url = request(PATH, {"id": value}, None).url
+        url = request(PATH, {"id": value}, {}).url
     except UpstreamFailed:
         return
     head, part, tail = url.removeprefix("https://h.example/v1").split("/")[1:]
@@ -111,7 +112,7 @@ def test_no_argument_leaves_its_part_of_the_path(value: Any) -> None:
 @pytest.mark.parametrize("value", ["", ".", "..", "a/b", "a\\b", "\x00", "a\nb", [], None, {"a": 1}])
 async def test_an_argument_that_would_leave_the_path_is_not_sent(value: Any) -> None:
     with pytest.raises(UpstreamFailed):
-        request(PATH, {"id": value}, None)
+        request(PATH, {"id": value}, {})
 
 
 @settings(deadline=None)
@@ -121,11 +122,34 @@ def test_no_argument_adds_a_header(value: str) -> None:
     plan = Plan(operation="it", method="GET", url="https://h.example", path="/",
                 sent=(Sent(argument="h", place="header", name="X-H"),))  # fmt: skip
     try:
-        headers = request(plan, {"h": value}, None).headers
+        headers = request(plan, {"h": value}, {}).headers
     except UpstreamFailed:
         return
     assert set(headers) == {"Accept", "X-H"}
     assert headers["X-H"].isprintable()
+
+
+@settings(deadline=None)
+@given(st.text() | st.text('ab;,= "\\%\r\n\x7fä') | st.integers(1 - 2**53, 2**53 - 1) | st.booleans())
+@example("a; sid=mine")
+@example('"a; sid=mine"')
+@example("a\r\nCookie: sid=mine")
+@example("a,sid=mine")
+def test_no_argument_adds_a_cookie(value: Any) -> None:
+    key = Credential(place="cookie", name="sid")
+    plan = Plan(operation="it", method="GET", url="https://h.example", path="/", credentials=(key,),
+                sent=(Sent(argument="c", place="cookie", name="c"),))  # fmt: skip
+    try:
+        headers = request(plan, {"c": value}, {"": "s3cret"}).headers
+    except UpstreamFailed:
+        return
+    assert set(headers) == {"Accept", "Cookie"}
+    assert headers["Cookie"].isprintable()
+    assert headers["Cookie"].isascii()
+    assert re.split("[;, ]+", headers["Cookie"]) == [
+        "sid=s3cret",
+        f"c={value if isinstance(value, str) else json.dumps(value)}",
+    ]
 
 
 READS, WRITES = "get", "post"

@@ -163,7 +163,11 @@ def test_a_body_that_is_no_plain_object_is_one_argument(tmp_path: Path, schema: 
         ),
         ({"style": "spaceDelimited"}, "`x` is no argument: it is written in the style `spaceDelimited`"),
         ({"schema": {"type": "object"}}, "`x` is no argument: it has parts, which an address or a header cannot hold"),
-        ({"in": "cookie"}, "`x` is no argument: it goes along as a cookie"),
+        (
+            {"in": "cookie", "schema": {"type": "array", "items": TEXT}},
+            "`x` is no argument: it has parts, which a cookie cannot hold",
+        ),
+        ({"in": "cookie", "name": "a=b"}, "`a=b` is no argument: it is no name of a cookie"),
         ({"content": {"application/json": {}}}, "`x` is no argument: it is JSON inside of an address or a header"),
         ({"in": "header", "name": "Host"}, "`Host` is no argument: it is a header that no agent may set"),
         (

@@ -181,7 +181,7 @@ def leaves(value: Any, name: str) -> Iterator[tuple[str, str]]:
 @example({"x]&b[": "1"}, "")
 def test_a_form_says_what_its_arguments_say_and_nothing_else(a: Any, b: str) -> None:
     try:
-        sent = request(PLAN, {"a": a, "b": b}, None).body
+        sent = request(PLAN, {"a": a, "b": b}, {}).body
     except UpstreamFailed:
         return
     assert sent is not None

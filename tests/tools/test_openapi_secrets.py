@@ -21,7 +21,7 @@ from world import World
 
 pytestmark = pytest.mark.anyio
 
-HEADER = ", idempotency_header"
+BOTH: dict[str, Any] = {"bearer": [], "header": []}
 SCHEMES: dict[str, Any] = {
     "bearer": {"type": "http", "scheme": "Bearer"},
     "basic": {"type": "http", "scheme": "basic"},
@@ -31,6 +31,8 @@ SCHEMES: dict[str, Any] = {
     "cookie": {"type": "apiKey", "in": "cookie", "name": "sid"},
     "oauth": {"type": "oauth2", "flows": {}},
     "oidc": {"type": "openIdConnect", "openIdConnectUrl": "https://id.acme.example"},
+    "app": {"type": "apiKey", "in": "header", "name": "X-App"},
+    "host": {"type": "apiKey", "in": "header", "name": "Host"},
     "digest": {"type": "http", "scheme": "digest"},
     "tls": {"type": "mutualTLS"},
 }
@@ -62,7 +64,7 @@ async def api(world: World, tmp_path: Path, drawer: Drawer) -> AsyncGenerator[Ap
         ("oauth", "authorization", f"Bearer {CANARY}"),
         ("oidc", "authorization", f"Bearer {CANARY}"),
         ("header", "x-key", CANARY),
-        ("cookie", "cookie", "sid=sk_live_C4narY%2F51%2Bx%3D"),
+        ("cookie", "cookie", f"sid={CANARY}"),
     ],
 )
 @pytest.mark.parametrize("where", ["sqlite"], indirect=True)
@@ -96,7 +98,21 @@ async def test_a_secret_in_the_address_and_one_of_a_user(api: Api, drawer: Drawe
         (secured("digest"), ", secret: pay", "no secret can open it in a way that is known here"),
         (secured("tls"), ", secret: pay", "no secret can open it in a way that is known here"),
         (secured("query"), ", secret: pay", "no secret can open it in a way that is known here"),
-        (secured({"bearer": [], "header": []}), ", secret: pay", "no secret can open it in a way that is known here"),
+        (secured("host"), ", secret: pay", "no secret can open it in a way that is known here"),
+        (secured({"bearer": [], "header": []}), ", secret: pay", "it needs 2 secrets at once"),
+        (secured(BOTH), ", secrets: { bearer: b }", "no way to open it takes exactly these `secrets`"),
+        (secured("bearer"), ", secrets: { bearer: b, header: h }", "no way to open it takes exactly these `secrets`"),
+        (secured(), ", secrets: { bearer: b }", "no way to open it takes exactly these `secrets`"),
+        (
+            secured({"bearer": [], "tls": []}),
+            ", secrets: { bearer: b, tls: t }",
+            "`tls` is opened in no way that is known here",
+        ),
+        (
+            secured({"bearer": [], "oauth": []}),
+            ", secrets: { bearer: b, oauth: o }",
+            "two of its secrets, or a secret and a cookie, would go into the same place",
+        ),
         (secured("gone"), ", secret: pay", "no security scheme is named `gone`"),
         (
             secured("bearer"),
@@ -136,13 +152,78 @@ async def test_no_agent_says_beside_the_secret_who_asks(api: Api, way: str, name
 
 
 async def test_the_first_way_that_is_known_is_taken_and_one_that_is_open_to_all_needs_none(tmp_path: Path) -> None:
-    assert (described(tmp_path, secured("digest", "header", "bearer"), ", secret: s").how or {})["credential"] == {
-        "place": "header",
-        "name": "X-Key",
-    }
+    assert (described(tmp_path, secured("digest", "header", "bearer"), ", secret: s").how or {})["credentials"] == [
+        {"place": "header", "name": "X-Key"}
+    ]
     open_to_all = secured("bearer", {})
-    assert "credential" not in (described(tmp_path, open_to_all).how or {})
-    assert "credential" in (described(tmp_path, open_to_all, ", secret: s").how or {})
+    assert "credentials" not in (described(tmp_path, open_to_all).how or {})
+    assert "credentials" in (described(tmp_path, open_to_all, ", secret: s").how or {})
+
+
+@pytest.mark.parametrize("where", ["sqlite"], indirect=True)
+async def test_an_operation_that_takes_several_secrets_gets_each_in_its_place(api: Api, drawer: Drawer) -> None:
+    drawer.texts = {"dd_api": CANARY, "dd_app": "app_C4narY/52", "sid": "C4narY:53", "key": "C4narY 54"}
+    way: dict[str, Any] = {"header": [], "app": [], "cookie": [], "asked": []}
+    await api.publish(secured("bearer", way), ", secrets: { header: dd_api, app: dd_app, cookie: sid, asked: key }")
+    api.peer.answer = lambda _: http("200 OK", f"{CANARY} app_C4narY/52 C4narY:53".encode(), "text/plain")
+    outcome = await api.call()
+    assert isinstance(outcome, Done), outcome
+    line, headers, _ = api.asked()
+    assert line == "POST /v1/things?k=C4narY%2054 HTTP/1.1"
+    assert headers["x-key"] == CANARY
+    assert headers["x-app"] == "app_C4narY/52"
+    assert headers["cookie"] == "sid=C4narY:53"
+    assert "authorization" not in headers
+    mark = "[secret dd_api or dd_app or key or sid]"
+    assert outcome.result == f"{mark} {mark} {mark}"
+    assert {each[-1] for each in drawer.asked} == {"dd_api", "dd_app", "sid", "key"}
+
+
+async def test_without_one_of_several_secrets_nothing_is_sent(api: Api, drawer: Drawer) -> None:
+    await api.publish(secured(BOTH), ", secrets: { bearer: b, header: h }")
+    drawer.texts = {"h": "two\r\nX-Other: lines"}
+    outcome = await api.call()
+    assert isinstance(outcome, Failed), outcome
+    assert outcome.why == "the secret has characters that a header cannot have, so nothing was sent"
+    assert api.peer.questions == []
+
+
+def test_of_ways_with_several_secrets_the_one_is_taken_that_the_contract_names(tmp_path: Path) -> None:
+    document = secured("bearer", {"header": [], "app": []}, {"header": [], "asked": []})
+    for schemes in (["app", "header"], ["asked", "header"], ["bearer"]):
+        said = ", ".join(f"{scheme}: s" for scheme in schemes)
+        found = described(tmp_path, document, f", secrets: {{ {said} }}").how or {}
+        assert [each["scheme"] for each in found["credentials"]] == schemes
+    with pytest.raises(ContractInvalid) as error:
+        described(tmp_path, secured(BOTH), ", secret: pay")
+    assert error.value.fix == "write `secrets: { bearer: NAME, header: NAME }`"
+
+
+@pytest.mark.parametrize("named", ["k", "K", "k[]", "k[x]"])
+def test_no_part_of_a_form_is_named_like_a_key_in_the_address(tmp_path: Path, named: str) -> None:
+    document = secured("asked")
+    form: dict[str, Any] = {"type": "object", "properties": {named: {"type": "string"}, "q": {"type": "string"}}}
+    operation = document["paths"]["/things"]["post"]
+    operation["requestBody"] = {"content": {"application/x-www-form-urlencoded": {"schema": form}}}
+    operation["parameters"] = [parameter(f"{named}[1]"), parameter("other", "header")]
+    found = described(tmp_path, document, ", secret: pay")
+    assert sorted(found.schema["properties"]) == ["other", "q"]
+    assert f"`{named}` is no argument: it is named like a key that stands in the address" in found.notes
+    form["required"] = [named]
+    with pytest.raises(ContractInvalid, match="is named like a key that stands in the address"):
+        described(tmp_path, document, ", secret: pay")
+
+
+@pytest.mark.parametrize("where", ["sqlite"], indirect=True)
+async def test_a_cookie_is_an_argument_unless_it_is_where_the_secret_goes(api: Api) -> None:
+    document = secured("cookie")
+    cookies = [parameter("SID", "cookie"), parameter("lang", "cookie"), parameter("n", "cookie", {"type": "integer"})]
+    document["paths"]["/things"]["post"]["parameters"] = cookies
+    await api.publish(document, ", secret: pay")
+    assert isinstance(await api.call({"SID": "mine"}), Refused)
+    assert isinstance(await api.call({"lang": "de-AT(1)%3B", "n": 5}), Done)
+    _, headers, _ = api.asked()
+    assert headers["cookie"] == f"sid={CANARY}; lang=de-AT(1)%3B; n=5"
 
 
 @pytest.mark.promise("secret")

@@ -153,6 +153,8 @@ class Tool:
     """Whether a call leaves for a host that outsiders can reach."""
     secret: str = ""
     """The credential that it gets; it belongs to this workflow, in each environment another one."""
+    secrets: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Of an operation that needs several at once: their names, by the security schemes that they go into."""
     idempotency_header: str = ""
     urls: tuple[str, ...] = ()
     """Of a page: the addresses that may be read; one that ends with `*` is the beginning of them."""
@@ -187,6 +189,11 @@ class Tool:
     """What performing needs to know beside it: the operation, the statement, the server."""
     pin: str = ""
     """The hash of all that publishing found out; another one is another tool."""
+
+    @property
+    def every_secret(self) -> frozenset[str]:
+        """The names of all credentials that it gets."""
+        return frozenset((*([self.secret] if self.secret else ()), *self.secrets.values()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

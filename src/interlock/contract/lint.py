@@ -145,8 +145,8 @@ def _of_people(contract: Contract, consents: Mapping[str, Consent]) -> Iterator[
 
 def _of_secrets(tools: Sequence[Tool]) -> Iterator[Assumption]:
     """Name the secrets that let a tool that only looks do what another one does."""
-    for secret in sorted({tool.secret for tool in tools if tool.secret}):
-        sharing = [tool for tool in tools if tool.secret == secret]
+    for secret in sorted(frozenset[str]().union(*(tool.every_secret for tool in tools))):
+        sharing = [tool for tool in tools if secret in tool.every_secret]
         writes = [f"`{tool.name}`" for tool in sharing if tool.effect is not EffectClass.READ]
         for tool in sharing if writes else ():
             if tool.effect is EffectClass.READ:

@@ -26,6 +26,7 @@ def written_tool(tool: Tool, contract: Contract) -> Written:
         isolate=tool.isolate or None,
         outside=_outside(tool),
         secret=tool.secret or None,
+        secrets=dict(tool.secrets) or None,
         idempotency_header=tool.idempotency_header or None,
         urls=tool.urls or None,
         args={name: _argument(each) for name, each in tool.arguments.items()} or None,

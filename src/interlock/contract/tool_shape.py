@@ -70,6 +70,7 @@ TOOL = Table(
         "isolate": FLAG,
         "outside": FLAG,
         "secret": NAME,
+        "secrets": Named(of=NAME, names=NAME),
         "idempotency_header": NAME,
         "urls": Many(of=ADDRESS, least=1),
         "args": Named(of=_ARGUMENT, names=NAME),

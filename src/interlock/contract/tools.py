@@ -47,6 +47,7 @@ def _tool(name: ToolName, row: Row, hooks: Hooks, timeout: Micros) -> Tool:
         )
     retries, backoff = _retries(row)
     effect = _effect(name, row, source, findings)
+    _look_at_secrets(row, source, findings)
     return Tool(
         name=name,
         source=source,
@@ -65,6 +66,7 @@ def _tool(name: ToolName, row: Row, hooks: Hooks, timeout: Micros) -> Tool:
         isolate=row.get("isolate", FLAG, False),
         outside=row.get("outside", FLAG, source.startswith(OUTSIDE)),
         secret=row.get("secret", NAME, ""),
+        secrets=row.named("secrets", NAME),
         idempotency_header=row.get("idempotency_header", NAME, ""),
         urls=row.many("urls", ADDRESS),
         arguments={key: _argument(argument) for key, argument in row.row("args").rows()},
@@ -114,6 +116,16 @@ def _tier(name: ToolName, row: Row, findings: Findings) -> Tier:
         findings.assume(row.place, f"`{name}` says no tier: read as `red`, so an agent never starts it")
         return Tier.RED
     return Tier(said)
+
+
+def _look_at_secrets(row: Row, source: str, findings: Findings) -> None:
+    if not row.has("secrets"):
+        return
+    if row.has("secret"):
+        findings.wrong(row.place_of("secrets"), "both `secret` and `secrets` are said", "keep one of them")
+    if not source.startswith("openapi:"):
+        fix = "write `secret: NAME`"
+        findings.wrong(row.place_of("secrets"), "only an `openapi:` source takes several secrets at once", fix)
 
 
 def _price(name: ToolName, row: Row, source: str, findings: Findings) -> int | None:

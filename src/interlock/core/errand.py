@@ -25,6 +25,8 @@ class Terms(Struct, frozen=True, kw_only=True):
     """What publishing found out that performing needs, as the source wants it."""
     secret: str = ""
     """The name of the credential that goes along; it belongs to the workflow and environment of the errand."""
+    secrets: Mapping[str, str] = field(default_factory=dict[str, str])
+    """The names of several, by what each goes into."""
     idempotency_header: str = ""
 
 
@@ -96,6 +98,8 @@ class Errand(Struct, frozen=True, kw_only=True):
     """The way back to whoever asked, where there is one."""
     secret: Secret | None = None
     """The credential that the contract gives the tool; nothing where it names none."""
+    secrets: Mapping[str, Secret] = field(default_factory=dict[str, Secret])
+    """Several, by what each goes into."""
 
 
 class Performed(Struct, frozen=True, kw_only=True):

@@ -89,6 +89,7 @@ def terms_of(contract: Contract, tool: Tool) -> Terms:
         pin=tool.pin,
         how=tool.how,
         secret=tool.secret,
+        secrets=tool.secrets,
         idempotency_header=tool.idempotency_header,
     )
 

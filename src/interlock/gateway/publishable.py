@@ -192,7 +192,8 @@ class _Publishable:
 
     def secrets(self, environment: Environment, look: Look) -> None:
         """See whether each secret is there that this workflow needs in this environment."""
-        needed = {(tool.secret, str(tool.name), tool.place) for tool in self.contract.tools.values() if tool.secret}
+        tools = self.contract.tools.values()
+        needed = {(name, str(tool.name), tool.place) for tool in tools for name in tool.every_secret}
         for server, base in self.contract.servers.items():
             here = base.apart.get(environment, base)
             needed |= {(name, server, base.place) for name in secrets_of(here)}

@@ -32,8 +32,8 @@ async def secrets_in_force(store: TenantStore) -> tuple[Named, ...]:
         workflow, _, environment = place.rpartition("/")
         tools: dict[str, list[ToolName]] = {}
         for tool in decode(await store.contract(published.contract)).tools.values():
-            if tool.secret:
-                tools.setdefault(tool.secret, []).append(tool.name)
+            for name in tool.every_secret:
+                tools.setdefault(name, []).append(tool.name)
         found += _named(WorkflowId(workflow), Environment(environment), tools)
     return tuple(found)
 

@@ -13,6 +13,7 @@ from interlock.tool.manifest import Asking, Manifest, pinned
 from interlock.tool.openapi_document import Found, find, read_document
 from interlock.tool.openapi_operation import Operation, read_operation
 from interlock.tool.openapi_plan import Credential, Plan
+from interlock.tool.openapi_security import place_of
 from interlock.tool.openapi_style import HEADERS_NOT_SENT
 from interlock.tool.plan import how_of
 from interlock.tool.web_address import web_address
@@ -53,7 +54,7 @@ def describe_openapi(asking: Asking) -> Manifest:
         body=operation.body.kind,
         body_type=operation.body.type,
         body_needed=operation.body.needed,
-        credential=_credential(asking.tool, operation),
+        credentials=_credentials(asking.tool, operation),
     )
     return pinned(
         description=operation.description,
@@ -92,23 +93,33 @@ def _key_header(tool: Tool) -> str:
     return header
 
 
-def _credential(tool: Tool, operation: Operation) -> Credential | None:
-    if tool.secret:
-        credential = operation.security.credential()
-        if credential is None:
-            fix = "remove `secret`, or declare in the document where it goes (`security`)"
-            raise ContractInvalid(f"the operation takes no secret, and `secret: {tool.secret}` names one", fix=fix)
-        place = {"header": credential.name, "cookie": "Cookie"}.get(credential.place, "Authorization")
-        if tool.idempotency_header and place.lower() == tool.idempotency_header.lower():
-            what = f"the secret and the key would both go into `{tool.idempotency_header}`"
-            raise ContractInvalid(what, fix="name another `idempotency_header`")
-        return credential
-    if not operation.security.open_to_all:
-        raise ContractInvalid(
-            "the operation needs a secret, and the tool names none",
-            fix="write `secret: NAME`, and set it for the workflow",
-        )
-    return None
+def _credentials(tool: Tool, operation: Operation) -> tuple[Credential, ...]:
+    if tool.secrets:
+        found = operation.security.credentials(tool.secrets)
+    elif tool.secret:
+        found = tuple(each for each in (operation.security.credential(),) if each is not None)
+    else:
+        found = ()
+    if tool.secret and not found:
+        fix = "remove `secret`, or declare in the document where it goes (`security`)"
+        raise ContractInvalid(f"the operation takes no secret, and `secret: {tool.secret}` names one", fix=fix)
+    if not found and not operation.security.open_to_all:
+        fix = "write `secret: NAME`, and set it for the workflow"
+        raise ContractInvalid("the operation needs a secret, and the tool names none", fix=fix)
+    _apart(tool, operation, found)
+    return found
+
+
+def _apart(tool: Tool, operation: Operation, credentials: tuple[Credential, ...]) -> None:
+    """See that nothing else goes where a secret goes."""
+    places = {place_of(each) for each in credentials}
+    if tool.idempotency_header and ("header", tool.idempotency_header.lower()) in places:
+        what = f"the secret and the key would both go into `{tool.idempotency_header}`"
+        raise ContractInvalid(what, fix="name another `idempotency_header`")
+    cookies = any(place == "cookie" for place, _ in places) or any(each.place == "cookie" for each in operation.sent)
+    if len(places) < len(credentials) or (("header", "cookie") in places and cookies):
+        what = "two of its secrets, or a secret and a cookie, would go into the same place"
+        raise ContractInvalid(what, fix="correct `security` in the document, or name an operation without it")
 
 
 def _url(asking: Asking, found: Found) -> str:

@@ -9,6 +9,7 @@ from interlock.tool.openapi_argument import Argument, sendable
 from interlock.tool.openapi_document import Found
 from interlock.tool.openapi_plan import BodyKind, Sent
 from interlock.tool.openapi_schema import Schema, Schemas, plain_object
+from interlock.tool.openapi_security import Security
 from interlock.tool.openapi_style import Unsendable, in_form
 
 
@@ -24,8 +25,13 @@ class Body:
     notes: tuple[str, ...] = ()
 
 
-def read_body(found: Found, schemas: Schemas) -> Body:
+def read_body(found: Found, schemas: Schemas, security: Security) -> Body:
     """Find out what is sent as a body.
+
+    Args:
+        found: the operation.
+        schemas: converts what the document says of it.
+        security: what opens it: no member of a form is named like it.
 
     Raises:
         ContractInvalid: the operation needs one that cannot be sent.
@@ -44,7 +50,7 @@ def read_body(found: Found, schemas: Schemas) -> Body:
     if is_json(type):
         return _json(type, schema, needed=needed)
     encoding = document.followed(media.get("encoding", {}))
-    return Body(kind="form", type=type, needed=needed, parts=tuple(_form(found, schema, encoding)))
+    return Body(kind="form", type=type, needed=needed, parts=tuple(_form(found, schema, encoding, security)))
 
 
 def _nothing(found: Found, content: JsonObject, *, needed: bool) -> Body:
@@ -67,12 +73,16 @@ def _json(type: str, schema: Schema, *, needed: bool) -> Body:
     return Body(kind="members", type=type, needed=needed, parts=tuple(parts))
 
 
-def _form(found: Found, schema: Schema, encoding: JsonObject) -> Iterator[Argument | Unsendable]:
+def _form(found: Found, schema: Schema, encoding: JsonObject, security: Security) -> Iterator[Argument | Unsendable]:
     members = plain_object(schema)
     if members is None or not isinstance(schema, dict):
         raise found.wrong("its form is not an object of named members", "write its `properties` in the document")
     for name, part in members.items():
-        sent = in_form(name, part, found.document.followed(encoding.get(name, {})))
+        if security.is_key("query", name):
+            # Many who read a form put it together with the query.
+            sent = Unsendable(name, "is named like a key that stands in the address")
+        else:
+            sent = in_form(name, part, found.document.followed(encoding.get(name, {})))
         yield sendable(found, sent, "its member", part, needed=name in schema.get("required", []))
 
 

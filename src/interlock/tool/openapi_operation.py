@@ -48,7 +48,7 @@ def read_operation(found: Found, *, key_header: str = "") -> Operation:
     schemas = Schemas(document=found.document, sent=True, defaults=found.method != "PATCH")
     security = read_security(found)
     parameters = tuple(_read_parameters(found, schemas, security, key_header))
-    body = read_body(found, schemas)
+    body = read_body(found, schemas, security)
     parts = (*parameters, *body.parts)
     arguments = unlike(found, [part for part in parts if isinstance(part, Argument)])
     _check_path(found, arguments)
@@ -83,7 +83,7 @@ def _read_parameters(
         name, place = str(parameter.get("name", "")), str(parameter.get("in", ""))
         if (place, name.lower()) == ("header", key_header.lower()):
             continue
-        if (place, name.lower()) in security.keys:
+        if security.is_key(place, name):
             yield Unsendable(name, "says who asks, as the secret does")
             continue
         needed = parameter.get("required") is True or place == "path"

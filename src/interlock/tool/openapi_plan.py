@@ -12,7 +12,7 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where one argument goes."""
 
     argument: str
-    place: Literal["path", "query", "header", "body"]
+    place: Literal["path", "query", "header", "cookie", "body"]
     name: str
     explode: bool = False
     """Of a list in a query or a form: each item for itself."""
@@ -21,10 +21,12 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Credential(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Where the secret goes."""
+    """Where a secret goes."""
 
     place: Literal["bearer", "basic", "header", "query", "cookie"]
     name: str = ""
+    scheme: str = ""
+    """Which of several secrets; nothing is the one of the tool."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -41,4 +43,4 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     body: BodyKind = ""
     body_type: str = ""
     body_needed: bool = False
-    credential: Credential | None = None
+    credentials: tuple[Credential, ...] = ()

@@ -4,7 +4,7 @@ import base64
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import Literal, cast
 from urllib.parse import quote
 
 import rfc8785
@@ -19,6 +19,8 @@ _LEAVES = re.compile(r"[/\\\x00-\x1f\x7f]")
 """What separates parts of a path for some who read it, even where it comes encoded."""
 _SPLITS = re.compile(r"[\[\]\x00-\x1f\x7f]")
 """What would make two names of one for who reads `name[part]`."""
+_COOKIE = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*")
+"""The value of a cookie (RFC 6265, 4.1.1). It has no way to write what would begin another one."""
 _HEADER = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 
 
@@ -31,23 +33,32 @@ class Request:
     body: bytes | None
 
 
-def request(plan: Plan, arguments: Mapping[str, Json], secret: str | None) -> Request:
-    """Put every argument in its place, and the secret in its own.
+def request(plan: Plan, arguments: Mapping[str, Json], secrets: Mapping[str, str]) -> Request:
+    """Put every argument in its place, and each secret in its own.
+
+    Args:
+        plan: the operation.
+        arguments: by their names.
+        secrets: by the security schemes that they go into; under no name the one of the tool.
 
     Raises:
         UpstreamFailed: an argument cannot stand where it belongs, or a secret is wanted and not there.
     """
-    given = {
-        place: [each for each in plan.sent if each.place == place] for place in ("path", "query", "header", "body")
-    }
+    places = ("path", "query", "header", "cookie", "body")
+    given = {place: [each for each in plan.sent if each.place == place] for place in places}
     query = [pair for each in _said(given["query"], arguments) for pair in _pairs(each, arguments[each.argument])]
     headers = {"Accept": "application/json, text/plain;q=0.5"}
     for each in given["header"]:
         value = arguments.get(each.argument)
         if value is not None:
             headers[each.name] = _in_header(each, value)
-    if plan.credential is not None:
-        query += _credential(plan.credential, secret, headers)
+    placed = [_placed(each, secrets.get(each.scheme)) for each in plan.credentials]
+    query += [f"{_encoded(name)}={_encoded(value)}" for place, name, value in placed if place == "query"]
+    headers |= {name: value for place, name, value in placed if place == "header"}
+    cookies = [f"{name}={value}" for place, name, value in placed if place == "cookie"]
+    cookies += [f"{each.name}={_in_cookie(each, arguments)}" for each in _said(given["cookie"], arguments)]
+    if cookies:
+        headers["Cookie"] = "; ".join(cookies)
     body = _body(plan, given["body"], arguments)
     if body is not None:
         headers["Content-Type"] = plan.body_type
@@ -141,26 +152,36 @@ def _form(sent: list[Sent], arguments: Mapping[str, Json]) -> bytes:
     return "&".join(pairs).encode()
 
 
-def _credential(credential: Credential, secret: str | None, headers: dict[str, str]) -> list[str]:
-    """Put the secret in its place; return what of it goes into the query."""
+def _placed(credential: Credential, secret: str | None) -> tuple[Literal["query", "header", "cookie"], str, str]:
+    """Say into which place a secret goes, under which name, and as what."""
     if secret is None:
         raise _never("it needs a secret, and there is none")
-    if credential.place == "query":
-        return [f"{_encoded(credential.name)}={_encoded(secret)}"]
-    if credential.place == "basic" and ":" not in secret:
-        raise _never("the secret of a basic credential is `user:password`, and this one has no colon")
-    if credential.place != "basic" and not _HEADER.fullmatch(secret):
-        raise _never("the secret has characters that a header cannot have")
     match credential.place:
-        case "bearer":
-            headers["Authorization"] = f"Bearer {secret}"
-        case "basic":
-            headers["Authorization"] = f"Basic {base64.b64encode(secret.encode()).decode()}"
-        case "header":
-            headers[credential.name] = secret
+        case "query":
+            return "query", credential.name, secret
         case "cookie":
-            headers["Cookie"] = f"{credential.name}={_encoded(secret)}"
-    return []
+            return "cookie", credential.name, _if(_COOKIE, secret, "a cookie")
+        case "header":
+            return "header", credential.name, _if(_HEADER, secret, "a header")
+        case "bearer":
+            return "header", "Authorization", f"Bearer {_if(_HEADER, secret, 'a header')}"
+        case "basic":
+            if ":" not in secret:
+                raise _never("the secret of a basic credential is `user:password`, and this one has no colon")
+            return "header", "Authorization", f"Basic {base64.b64encode(secret.encode()).decode()}"
+
+
+def _if(allowed: re.Pattern[str], secret: str, what: str) -> str:
+    if not allowed.fullmatch(secret):
+        raise _never(f"the secret has characters that {what} cannot have")
+    return secret
+
+
+def _in_cookie(sent: Sent, arguments: Mapping[str, Json]) -> str:
+    (text,) = _flat(sent, arguments[sent.argument])
+    if not _COOKIE.fullmatch(text):
+        raise _never(f"`{sent.argument}` has characters that a cookie cannot have")
+    return text
 
 
 def _never(why: str) -> UpstreamFailed:

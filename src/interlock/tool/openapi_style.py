@@ -20,7 +20,7 @@ HEADERS_NOT_SENT = frozenset(
 )
 """Headers that say who asks, how it is sent, or that something else is meant. An agent says none of them."""
 TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
-_STYLES = {"path": "simple", "query": "form", "header": "simple"}
+_STYLES = {"path": "simple", "query": "form", "header": "simple", "cookie": "form"}
 _DEEP = "deepObject"
 
 
@@ -35,24 +35,26 @@ class Unsendable:
 def in_parameter(parameter: JsonObject, name: str, place: str, schema: Schema) -> Sent | Unsendable:
     """Say how a parameter is sent, or why it cannot be."""
     if place not in _STYLES:
-        return Unsendable(name, "goes along as a cookie" if place == "cookie" else "has no place")
+        return Unsendable(name, "has no place")
     if "content" in parameter:
         return Unsendable(name, "is JSON inside of an address or a header")
     if place == "header" and (
         name.lower() in HEADERS_NOT_SENT or name.lower().startswith(("proxy-", "sec-", "x-forwarded-"))
     ):
         return Unsendable(name, "is a header that no agent may set")
-    if place == "header" and not TOKEN.fullmatch(name):
-        return Unsendable(name, "is no name of a header")
+    if place in ("header", "cookie") and not TOKEN.fullmatch(name):
+        return Unsendable(name, f"is no name of a {place}")
     style = parameter.get("style", _STYLES[place])
     if place == "query" and style == _DEEP:
         return _by_parts(name, "query", schema)
     if style != _STYLES[place]:
         return Unsendable(name, f"is written in the style `{style}`")
-    if not _is_flat(schema):
-        return Unsendable(name, "has parts, which an address or a header cannot hold")
+    if not _is_flat(schema, items=place != "cookie"):
+        what = "a cookie" if place == "cookie" else "an address or a header"
+        return Unsendable(name, f"has parts, which {what} cannot hold")
     explode = place == "query" and parameter.get("explode", True) is not False
-    return Sent(argument=name, place=cast("Literal['path', 'query', 'header']", place), name=name, explode=explode)
+    known = cast("Literal['path', 'query', 'header', 'cookie']", place)
+    return Sent(argument=name, place=known, name=name, explode=explode)
 
 
 def in_form(name: str, schema: Schema, encoding: JsonObject) -> Sent | Unsendable:

@@ -52,8 +52,9 @@ class OpenApiTool:
 
     async def _perform(self, errand: Errand) -> Performed:
         arguments: Mapping[str, Json] = json.loads(errand.arguments)
-        secret = errand.secret.reveal(self.plan.url) if errand.secret is not None else None
-        made = request(self.plan, arguments, secret)
+        secrets = {**errand.secrets, **({"": errand.secret} if errand.secret is not None else {})}
+        texts = {scheme: secret.reveal(self.plan.url) for scheme, secret in secrets.items()}
+        made = request(self.plan, arguments, texts)
         headers = {**made.headers, **self._key(errand)}
         question = Question(
             method=self.plan.method, url=made.url, headers=headers, body=made.body, private=self.plan.private

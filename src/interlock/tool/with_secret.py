@@ -42,41 +42,47 @@ class Broker(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ToolsWithSecrets:
-    """Finds tools, each with the secret that its contract gives it."""
+    """Finds tools, each with the secrets that its contract gives it."""
 
     tools: Performers
     broker: Broker
 
     def find(self, source: str, terms: Terms) -> Performer | None:
-        """Return what carries out this source, with its secret if it has one.
+        """Return what carries out this source, with its secrets if it has any.
 
         Raises:
             ContractInvalid: it is not there, or not what was published.
         """
         found = self.tools.find(source, terms)
-        return found if found is None or not terms.secret else ToolWithSecret(found, self.broker, terms.secret)
+        if found is None or not (terms.secret or terms.secrets):
+            return found
+        return ToolWithSecrets(found, self.broker, terms.secret, terms.secrets)
 
 
 @dataclass(frozen=True, slots=True)
-class ToolWithSecret:
-    """Carries out a tool with a secret."""
+class ToolWithSecrets:
+    """Carries out a tool with its secrets."""
 
     tool: Performer
     broker: Broker
     name: str
+    """Of the one that it gets; nothing where it gets several."""
+    names: Mapping[str, str]
+    """Of several, by what each goes into."""
 
     def free(self) -> bool:
         return self.tool.free()
 
     async def perform(self, errand: Errand) -> Performed:
-        """Fetch the secret, have it done, and take the secret out of what comes back, now or late.
+        """Fetch the secrets, have it done, and take the secrets out of what comes back, now or late.
 
         Raises:
-            UpstreamFailed: the secret cannot be had, so nothing was sent; or the effect did not happen.
+            UpstreamFailed: a secret cannot be had, so nothing was sent; or the effect did not happen.
             UpstreamSilent: nobody knows whether the effect happened.
         """
-        secret = await self._fetched(errand)
-        scrub = scrubber(self.name, secret.hidden)
+        secret = await self._fetched(errand, self.name) if self.name else None
+        secrets = {into: await self._fetched(errand, name) for into, name in self.names.items()}
+        scrub = _scrubber_of(*([secret] if secret is not None else ()), *secrets.values())
 
         loop = asyncio.get_running_loop()
 
@@ -92,7 +98,7 @@ class ToolWithSecret:
 
         try:
             line: Line | None = LineWithout(errand.line, scrub) if errand.line is not None else None
-            performed = await self.tool.perform(replace(errand, secret=secret, late=late, line=line))
+            performed = await self.tool.perform(replace(errand, secret=secret, secrets=secrets, late=late, line=line))
         except Exception as error:  # noqa: BLE001  whatever it raised, the secret may be in it
             # Nothing of what it was raised from goes along: it may show the secret to whoever prints it.
             raise said_without(scrub, error) from None
@@ -106,15 +112,21 @@ class ToolWithSecret:
             work.add_done_callback(lambda done: errand.late(done.result()))
             raise
 
-    async def _fetched(self, errand: Errand) -> Secret:
+    async def _fetched(self, errand: Errand, name: str) -> Secret:
         caller = errand.action.caller
         try:
-            return await self.broker.secret(caller.tenant, caller.workflow, caller.environment, self.name)
+            return await self.broker.secret(caller.tenant, caller.workflow, caller.environment, name)
         except SecretError as error:
             raise unsent_for(error) from error
         except asyncio.CancelledError as error:
-            what = f"the secret `{self.name}` did not come in time, so nothing was sent"
+            what = f"the secret `{name}` did not come in time, so nothing was sent"
             raise UpstreamFailed(what, fix="look where it is kept: `interlock secret check`") from error
+
+
+def _scrubber_of(*secrets: Secret) -> Scrubber:
+    """Return what takes out all of them at once: one after the other, a part of one could hide the rest of another."""
+    names = sorted({secret.name for secret in secrets})
+    return scrubber(" or ".join(names), tuple(text for secret in secrets for text in secret.hidden))
 
 
 @dataclass(frozen=True, slots=True)
