@@ -22,4 +22,5 @@ def test_a_server_that_is_killed_under_load_does_nothing_twice_and_loses_nothing
     assert found["done"] + found["refused, for want of budget"] + found["nobody knows"] == 300
     assert found["refused, for want of budget"] > 0 and not found["over the budget"]
     assert (found["agreed to"], found["ledger sound"]) == ({"done": 3}, True)
+    assert found["nobody agreed to"] == {"refused": 3}
     assert found["tried again"], "nobody noticed that a server was killed"
