@@ -25,6 +25,8 @@ class LoginServer:
     folder: Path
     mints: Callable[[Fields], str] | None = None
     """Makes the text of an access token, given what was asked for it."""
+    identifies: Callable[[Fields], str] | None = None
+    """Makes an ID token, given what was asked for it and what its login began with."""
     keys: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     words: list[str] = field(default_factory=lambda: ["new"])
     resource: Changes = field(default_factory=Changes)
@@ -86,6 +88,7 @@ class LoginServer:
             "/authorize": self._authorize,
             "/token": self._token,
             "/register": self._register,
+            "/revoke": self._revoke,
             "/device": lambda _: _changed(
                 {
                     "device_code": "device-code-1",
@@ -126,6 +129,7 @@ class LoginServer:
             "registration_endpoint": f"{self.base}/register",
             "jwks_uri": f"{self.base}/keys",
             "device_authorization_endpoint": f"{self.base}/device",
+            "revocation_endpoint": f"{self.base}/revoke",
             "code_challenge_methods_supported": ["S256"],
             "authorization_response_iss_parameter_supported": True,
         }
@@ -158,13 +162,24 @@ class LoginServer:
         digest = hashlib.sha256(fields.get("code_verifier", "").encode()).digest()
         proves = base64.urlsafe_b64encode(digest).decode().rstrip("=") == begun.get("code_challenge")
         same = all(fields.get(name) == begun.get(name) for name in ("redirect_uri", "resource", "client_id"))
-        return self._issued(fields) if proves and same else _json({"error": "invalid_grant"}, "400 Bad Request")
+        return (
+            self._issued({**begun, **fields})
+            if proves and same
+            else _json({"error": "invalid_grant"}, "400 Bad Request")
+        )
+
+    def _revoke(self, fields: Fields) -> bytes:
+        if fields["token"] == self._refresh:
+            self._refresh = ""
+        return http("200 OK")
 
     def _issued(self, fields: Fields) -> bytes:
         number = len(self.asked)
         text = self.mints(fields) if self.mints is not None else f"access-token-{number}"
         token: dict[str, Any] = {"access_token": text, "token_type": "Bearer"}
         self.good.add(token["access_token"])
+        if self.identifies is not None:
+            token["id_token"] = self.identifies(fields)
         if self.expires_in is not None:
             token["expires_in"] = self.expires_in
         if self.refreshes and (self.rotates or fields["grant_type"] != "refresh_token"):

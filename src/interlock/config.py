@@ -23,6 +23,8 @@ class Settings:
     tenant_said: bool
     """Whether somebody named the tenant, or it is the default."""
     json: bool
+    logins: Path
+    """The folder of whoever types in which their logins are kept."""
 
     @property
     def file(self) -> Path | None:
@@ -60,7 +62,16 @@ def settings(
         tenant=TenantId(name or "default"),
         tenant_said=name is not None,
         json=json,
+        logins=_logins(environment),
     )
+
+
+def _logins(environment: Mapping[str, str]) -> Path:
+    said = environment.get("INTERLOCK_LOGINS")
+    if said:
+        return Path(said)
+    own = environment.get("XDG_CONFIG_HOME") or f"{environment.get('HOME') or '~'}/.config"
+    return Path(own) / "interlock" / "logins"
 
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")

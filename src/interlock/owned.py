@@ -32,8 +32,13 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def read_own(path: Path, *, most: int) -> bytes:
-    """Read up to `most` bytes of a key that nobody else can read.
+def read_own(path: Path, *, most: int, what: str = "key") -> bytes:
+    """Read up to `most` bytes of a file that nobody else can read.
+
+    Args:
+        path: the file.
+        most: of how many bytes at most.
+        what: as people call it.
 
     Raises:
         NotPermitted: others can read it.
@@ -41,7 +46,7 @@ def read_own(path: Path, *, most: int) -> bytes:
     """
     with path.open("rb") as file:
         if os.fstat(file.fileno()).st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise NotPermitted(f"others can read the key `{path}`", fix=f"run `chmod 600 {path}`")
+            raise NotPermitted(f"others can read the {what} `{path}`", fix=f"run `chmod 600 {path}`")
         return file.read(most)
 
 

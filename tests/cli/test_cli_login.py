@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 import webbrowser
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -22,36 +22,12 @@ from login_server import LoginServer, login_server, visited
 from loopback import http
 
 WHOSE = ("desk", "--workflow", "till", "--env", "prod")
-Browse = Callable[[str], None]
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Generator[LoginServer]:
     with login_server(tmp_path / "server") as running:
         yield running
-
-
-@pytest.fixture
-def browser(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """A browser that goes wherever it is sent, and keeps what it was shown last."""
-    shown: list[str] = []
-
-    def go(url: str) -> None:
-        status, to, text = visited(url)
-        shown.append(text)
-        if status == 302 and urlsplit(to).hostname == "127.0.0.1":
-            go(to)
-
-    threads: list[threading.Thread] = []
-
-    def opened(url: str) -> bool:
-        shown.append(url)
-        threads.append(threading.Thread(target=go, args=(url,)))
-        threads[-1].start()
-        return True
-
-    monkeypatch.setattr(webbrowser, "open", opened)
-    return shown
 
 
 def log_in(shell: Shell, server: LoginServer, *more: str, code: int = 0) -> Any:

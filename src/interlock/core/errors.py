@@ -5,6 +5,7 @@ InterlockError
 ├── BackupBroken         a backup that is damaged, cut off, or of something else
 ├── ContractInvalid      a contract or policy file that cannot be honoured
 ├── LedgerBroken         the entries do not lead to a head that was seen; stop and look
+├── NotLoggedIn          the login of whoever types is not, or no longer, good
 ├── NotPermitted         the person who asks may not do that
 ├── PayloadErased        the key of this payload was destroyed
 ├── SecretError          a credential cannot be handed over, so nothing was sent
@@ -57,6 +58,10 @@ class ContractInvalid(InterlockError):
 
 class LedgerBroken(InterlockError):
     """The entries are not those that the older head was made from."""
+
+
+class NotLoggedIn(InterlockError):
+    """Somebody has logged in on this machine, and that cannot be shown, so nothing is done in their name."""
 
 
 class NotPermitted(InterlockError):

@@ -27,6 +27,11 @@ _UNKNOWN = NotKnown(
     why="this token is of no issuer that is known here, or was not signed by it",
     fix="log in again; whoever runs this sees the issuers with `interlock issuer list`",
 )
+_AWAY = NotKnown(
+    wrong=Wrong.UNKNOWN,
+    why="the issuer of this token does not say now with which keys it signs, so nobody can tell whether it did",
+    fix="try again once the issuer can be reached from here",
+)
 _EXPIRED = NotKnown(wrong=Wrong.EXPIRED, why="this token is not good now", fix="log in again")
 
 
@@ -40,6 +45,8 @@ class _Keys:
     keys: Sequence[Jwk] = ()
     asked_at: Micros | None = None
     """On the boot clock."""
+    away: bool = False
+    """Whether nobody answered when it was asked last."""
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -64,10 +71,27 @@ class Issuers:
         issuer = _issuer(door, unopened.claims) if unopened is not None else None
         if unopened is None or issuer is None:
             return _UNKNOWN
-        key = await self._key(issuer, unopened, boot)
-        if key is None or not is_signed_by(unopened, key):
+        claims = await self._signed(issuer, unopened, boot)
+        return claims if isinstance(claims, NotKnown) else bearer_of_claims(tenant, door, issuer, claims, now)
+
+    async def claims(self, issuer: Issuer, text: str, *, boot: Micros) -> Claims | NotKnown:
+        """Say what an issuer has signed, whomever it is meant for and however old it is.
+
+        Args:
+            issuer: it has to be of this one.
+            text: the token as it came.
+            boot: the boot clock.
+        """
+        unopened = read(text)
+        if unopened is None or unopened.claims.get("iss") != issuer.url:
             return _UNKNOWN
-        return bearer_of_claims(tenant, door, issuer, unopened.claims, now)
+        return await self._signed(issuer, unopened, boot)
+
+    async def _signed(self, issuer: Issuer, unopened: Unopened, boot: Micros) -> Claims | NotKnown:
+        key = await self._key(issuer, unopened, boot)
+        if key is None:
+            return _AWAY if self._known[issuer.url].away else _UNKNOWN
+        return unopened.claims if is_signed_by(unopened, key) else _UNKNOWN
 
     async def _key(self, issuer: Issuer, unopened: Unopened, boot: Micros) -> Jwk | None:
         known = self._known.setdefault(issuer.url, _Keys())
@@ -79,7 +103,9 @@ class Issuers:
                 known.asked_at = boot
                 try:
                     known.keys = await self._published(issuer)
+                    known.away = False
                 except UpstreamError:
+                    known.away = True
                     # Whoever cannot be asked vouches for nobody new; after its days an old key counts no more.
                     known.keys = () if old else known.keys
                 key = key_for(unopened, known.keys)

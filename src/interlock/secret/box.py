@@ -36,6 +36,12 @@ class Box:
         except (InvalidTag, ValueError) as error:
             raise StoreTampered("it is not what was kept under this name", fix="set it again") from error
 
+    def name_for(self, tenant: TenantId, what: str) -> str:
+        """Make a name of a thing that says nothing of it, and is another one beside another seed."""
+        return self._derived(f"interlock/kept-name/{tenant}/{what}").hex()[:32]
+
     def _cipher(self, tenant: TenantId) -> AESGCM:
-        info = f"interlock/kept-secret/{tenant}".encode()
-        return AESGCM(HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=info).derive(self._seed()))
+        return AESGCM(self._derived(f"interlock/kept-secret/{tenant}"))
+
+    def _derived(self, info: str) -> bytes:
+        return HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=info.encode()).derive(self._seed())

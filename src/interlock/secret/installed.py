@@ -27,7 +27,12 @@ def broker_of(keys: Path, clock: Clock) -> SecretBroker:
 
 def sealed_file(keys: Path) -> SealedFile:
     """Name the encrypted file. Setting the first secret makes it, with the master seed if there is none yet."""
-    return SealedFile(keys, Box(partial(load_seed, keys / "master.seed")))
+    return SealedFile(keys, box_of(keys))
+
+
+def box_of(keys: Path) -> Box:
+    """Name what encrypts on this machine, for whoever has the master seed."""
+    return Box(partial(load_seed, keys / "master.seed"))
 
 
 class Installed:

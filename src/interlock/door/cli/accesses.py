@@ -31,7 +31,7 @@ async def grant(typed: Typed) -> int:
     where = f"@{given.workflow}" if given.workflow is not None else ""
     held, person = held_of(f"{given.role}{where}"), PersonId(name_of(given.person, "person"))
     with session(typed) as here:
-        by, now = operator(typed, here.gateway.process), (await here.rows()).now
+        by, now = await operator(here), (await here.rows()).now
         right = Right(id=fresh.right_id(), person=person, held=held, by=by.person, at=now, until=Instant(now + span))
         right = await access.give(here.store, right, by)
     text = f"{clean(person)} is {held} until {Time(right.until).short()} ({since(right.until, now)}): {right.id}"
@@ -45,7 +45,7 @@ async def revoke(typed: Typed) -> int:
     id: str = typed.given.id
     with session(typed) as here:
         known = [one.id for one in (await here.rows()).door.rights]
-        if not await access.take(here.store, id, operator(typed, here.gateway.process)):
+        if not await access.take(here.store, id, await operator(here)):
             fix = meant(id, known, "list them: `interlock access review`")
             raise InterlockError(f"there is no such right, `{clean(id)}`", fix=fix)
     typed.screen.show({"id": id}, f"{id} is taken back")

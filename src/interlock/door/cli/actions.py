@@ -92,7 +92,7 @@ async def start(typed: Typed) -> int:
     """Start a draft. What is red waits for others, and nothing is done by this command alone."""
     with performing(typed) as here:
         row = await here.action(typed.given.id)
-        outcome = await start_draft(here.gateway, here.store, row.action.id, operator(typed, here.gateway.process))
+        outcome = await start_draft(here.gateway, here.store, row.action.id, await operator(here))
     return tell(typed, outcome)
 
 
@@ -107,7 +107,7 @@ async def resolved(typed: Typed) -> int:
     # A retry is a new effect, so it takes the right to perform; the rest is somebody's word.
     with (performing if verdict == "retry" else session)(typed) as here:
         row = await _given_up(here, await here.action(given.id))
-        by = operator(typed, here.gateway.process)
+        by = await operator(here)
         done = await resolve(
             here.gateway,
             here.store,

@@ -63,7 +63,7 @@ async def approve(typed: Typed) -> int:
     with session(typed) as here:
         row = await waiting(here.store, (await here.action(typed.given.id)).action.id)
         seen = await _seen(here, row)
-        by = voter(typed, here.gateway.process, row, seen)
+        by = await voter(here, row, seen)
         voted = await agree(here.gateway, here.store, row.action.id, by, seen=seen)
         outcome = await carry_on(here, row.action.id) if voted.complete else None
         pairs = [
@@ -90,7 +90,7 @@ async def deny(typed: Typed) -> int:
     """Say no."""
     with session(typed) as here:
         row = await waiting(here.store, (await here.action(typed.given.id)).action.id)
-        by = voter(typed, here.gateway.process, row, row.seen)
+        by = await voter(here, row, row.seen)
         refused = await say_no(here.gateway, here.store, row.action.id, by)
         data = {"action": row.action.id, "by": by.person, "known_by": by.known_by, "reason": refused.reason.value}
         typed.screen.show(data, f"{row.action.id} is refused: {by.person} ({by.known_by}) said no")
@@ -105,7 +105,7 @@ async def edit_arguments(typed: Typed) -> int:
         raise UsageWrong("the new arguments are missing", fix="write them as JSON, or say `--args FILE`")
     with session(typed) as here:
         row = await waiting(here.store, (await here.action(typed.given.id)).action.id)
-        by = operator(typed, here.gateway.process)
+        by = await operator(here)
         await edit(here.gateway, here.store, row.action.id, text, by)
         outcome = await carry_on(here, row.action.id)
         data = {"action": row.action.id, "edited_by": by.person, "known_by": by.known_by}

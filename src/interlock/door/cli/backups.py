@@ -13,7 +13,7 @@ from interlock.core.ids import Instant, TenantId
 from interlock.core.wording import count, count_entries
 from interlock.door.cli.advice import ADOPT, as_typed
 from interlock.door.cli.outside import kept_outside
-from interlock.door.cli.person import operator
+from interlock.door.cli.person import operator, operator_without_store
 from interlock.door.cli.reading import InputWrong
 from interlock.door.cli.render import Time, block
 from interlock.door.cli.screen import Typed
@@ -78,7 +78,7 @@ def brought_back(typed: Typed) -> int:
         settings.store,
         settings.keys,
         Path(given.file),
-        operator(typed, fresh.process_id()),
+        operator_without_store(typed, fresh.process_id()),
         over=given.over,
         keys_from=Path(given.with_keys) if given.with_keys else None,
         clock=typed.clock,
@@ -134,7 +134,7 @@ async def adopted(typed: Typed) -> int:
         done = await adopt(
             here.store,
             secrets,
-            operator(typed, here.gateway.process),
+            await operator(here),
             outside.heads(key_of(here.store, secrets, 1).origin),
             lost=given.lost,
             nothing_newer=given.nothing_newer,

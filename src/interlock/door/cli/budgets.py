@@ -56,7 +56,7 @@ async def raised(typed: Typed) -> int:
         amount = amount_of(typed.given.amount, unit)
         if not amount and not typed.given.reopen:
             raise UsageWrong("nothing would change", fix="say how much: `--by AMOUNT`")
-        by = operator(typed, here.gateway.process)
+        by = await operator(here)
         after = await raise_budget(here.store, id, amount, by, reopen=typed.given.reopen)
         after = with_limit(id, after, limits)
     added = str(Amount(unit, amount)) if amount else ""

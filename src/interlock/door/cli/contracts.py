@@ -158,7 +158,7 @@ async def publish(typed: Typed) -> int:
         find_tools_here()
         publishable(contract, environment, folder=file.parent, describe=describe, look=look)
     with session(typed, may_make=True) as here:
-        by = operator(typed, here.gateway.process)
+        by = await operator(here)
         done = await publish_contract(
             here.store, contract, environment, by, folder=file.parent, describe=describe, look=look
         )

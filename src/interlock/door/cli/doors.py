@@ -26,7 +26,7 @@ async def mode(typed: Typed) -> int:
         workflow, environment = await here.place()
         name = f"{workflow}/{environment}"
         before = (await here.rows()).door.published[name].mode
-        by = operator(typed, here.gateway.process)
+        by = await operator(here)
         await set_mode(here.store, workflow, environment, new, by)
         epoch = (await here.rows()).door.epoch
         said = {"workflow": workflow, "environment": environment, "mode": new.value}
@@ -79,7 +79,7 @@ async def glass(typed: Typed) -> int:
     """Let a scope act for a while in spite of its mode."""
     span = span_of(typed.given.span)
     with session(typed) as here:
-        by = operator(typed, here.gateway.process)
+        by = await operator(here)
         now = (await here.rows()).now
         broken = BreakGlass(
             id=f"g{fresh.salt()[:6]}", scope=scope_of(typed), by=by.person, at=now, until=Instant(now + span)
@@ -100,7 +100,7 @@ async def glass(typed: Typed) -> int:
 async def accept_the_clock(typed: Typed) -> int:
     """Vouch for a clock that has jumped."""
     with session(typed) as here:
-        by = operator(typed, here.gateway.process)
+        by = await operator(here)
         await accept_clock(here.store, by)
         now = (await here.rows()).now
         data = {"accepted": Time(now), "by": by.person, "known_by": by.known_by}

@@ -18,7 +18,7 @@ async def expired(typed: Typed) -> int:
         if typed.given.dry_run:
             found = await would_expire(here.store, here.gateway.secrets, here.gateway.clock)
         else:
-            by = operator(typed, here.gateway.process)
+            by = await operator(here)
             found = await expire(here.store, here.gateway.secrets, here.gateway.clock, by, after=Micros(0))
         ahead = await next_due(here.store, here.gateway.secrets, here.gateway.clock)
     data = {"expired": list(map(expired_data, found)), "dry_run": bool(typed.given.dry_run), "backups": BACKUPS}

@@ -59,7 +59,7 @@ async def rotated(typed: Typed) -> int:
         was = (await here.rows()).door.generation
         if not typed.given.yes and not typed.screen.ask(_QUESTION.format(was)):
             raise NotPermitted("nothing was rotated", fix="say yes, or `--yes` where nobody can be asked")
-        done = await rotate(here.store, secrets, operator(typed, here.gateway.process), why=why)
+        done = await rotate(here.store, secrets, await operator(here), why=why)
         found = await generations(here.store, secrets)
     new = next(each for each in found if each.generation.number == done.rotation.generation)
     typed.screen.show({"ledger": new.generation.key.origin, **_data(new)}, block(_pairs(new), typed.screen.width))

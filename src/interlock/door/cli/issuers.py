@@ -31,7 +31,7 @@ async def add(typed: Typed) -> int:
             raise InterlockError(
                 f"a tenant has at most {ISSUERS_MAX} issuers", fix="remove one: `interlock issuer remove NAME`"
             )
-        by = operator(typed, here.gateway.process)
+        by = await operator(here)
         await access.add_issuer(here.store, issuer, by)
         added = (await here.rows()).door.issuers[issuer.name]
     typed.screen.show(issuer_data(added), _text(added, typed.screen.width))
@@ -54,7 +54,7 @@ async def remove(typed: Typed) -> int:
     """Believe an issuer no more."""
     name: str = typed.given.name
     with session(typed) as here:
-        by = operator(typed, here.gateway.process)
+        by = await operator(here)
         known = list((await here.rows()).door.issuers)
         if not await access.remove_issuer(here.store, name, by):
             fix = meant(name, known, "list them: `interlock issuer list`")

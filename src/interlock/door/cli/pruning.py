@@ -34,7 +34,7 @@ async def pruned(typed: Typed) -> int:
         if archive is not None:
             await write_export(here, archive)
             typed.screen.note(f"note: all entries of now are in {archive}")
-        by = operator(typed, here.gateway.process)
+        by = await operator(here)
         found = await prune(here.store, here.gateway.secrets, here.gateway.clock, by)
     return _told(typed, found, dry_run=False, archive=given.archive)
 

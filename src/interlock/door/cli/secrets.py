@@ -12,14 +12,16 @@ from interlock.core.errors import InterlockError, NotPermitted, SecretError, Usa
 from interlock.core.ids import Environment, WorkflowId
 from interlock.core.limits import SECRET_BYTES_MAX
 from interlock.core.wording import closest
-from interlock.door.cli.person import operator
+from interlock.door.cli.person import operator, operator_without_store
 from interlock.door.cli.reading import InputWrong
 from interlock.door.cli.render import Time, block, table
 from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import Session, awaited, be_there, session
+from interlock.gateway.doors import Operator
 from interlock.gateway.fresh import process_id
 from interlock.gateway.secrets import Named, secret_changed, secrets_in_force
 from interlock.oauth.authority import address_of
+from interlock.oauth.endpoint import Client
 from interlock.policy.rule import Place
 from interlock.secret.broker import SecretBroker
 from interlock.secret.installed import broker_of, sealed_file
@@ -33,7 +35,7 @@ async def put(typed: Typed) -> int:
     id = whole_name(typed)
     in_the_file(typed, id)
     with beside_the_store(typed) as here:
-        by = operator(typed, here.gateway.process if here is not None else process_id())
+        by = await changer(typed, here)
         value = _value(typed, id)
         changed = sealed_file(typed.settings.keys).put(id, value, (typed.clock or SystemClock()).now())
         what = "changed" if changed else "set"
@@ -55,7 +57,7 @@ async def removed(typed: Typed) -> int:
     id = whole_name(typed)
     in_the_file(typed, id)
     with beside_the_store(typed) as here:
-        operator(typed, here.gateway.process if here is not None else process_id())
+        await changer(typed, here)
         kept = sealed_file(typed.settings.keys)
         if not kept.remove(id):
             near = closest(id.name, {line.id.name for line in kept.lines(id.tenant)})
@@ -194,6 +196,26 @@ def _oauth(text: str) -> Value:
     return value
 
 
+def client_said(typed: Typed) -> Client | None:
+    """Read as which client a person logs in, if they say so.
+
+    Raises:
+        UsageWrong: there is a secret of a client, and no client.
+    """
+    given = typed.given
+    if given.client_secret and not given.client_id:
+        raise UsageWrong("a secret of a client says nothing without the client", fix="name it: `--client-id ID`")
+    if not given.client_id:
+        return None
+    secret = text_of(unseen(typed, f"secret of the client {given.client_id}")).text if given.client_secret else ""
+    return Client(id=given.client_id, secret=secret)
+
+
+async def changer(typed: Typed, here: Session | None) -> Operator:
+    """Say who changes a secret, also where there is no store yet."""
+    return await operator(here) if here is not None else operator_without_store(typed, process_id())
+
+
 def beside_the_store(typed: Typed) -> "AbstractContextManager[Session | None]":
     """Open the store, to write into its ledger; nothing where there is none yet."""
     settings = typed.settings
@@ -208,7 +230,7 @@ async def entered_in(here: Session | None, typed: Typed, id: SecretId, to: str) 
     if here is None:
         typed.screen.note("note: there is no store yet, so no ledger has an entry of it")
         return False
-    by = operator(typed, here.gateway.process)
+    by = await operator(here)
     await secret_changed(here.store, id.workflow, id.environment, id.name, to, by)
     return True
 

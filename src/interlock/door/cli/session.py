@@ -5,7 +5,7 @@ import re
 import sys
 from collections.abc import Awaitable, Callable, Collection, Generator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import wraps
 from importlib import import_module
 
@@ -19,6 +19,7 @@ from interlock.door.cli.screen import Typed
 from interlock.gateway.call import Gateway
 from interlock.gateway.force import Force
 from interlock.gateway.recall import row_of
+from interlock.identity.oidc import Issuers
 from interlock.ports import ActionRow, Needs, Rows, TenantStore, Wanted
 
 _LISTED_MAX = 8
@@ -58,6 +59,8 @@ class Session:
     gateway: Gateway
     store: TenantStore
     typed: Typed
+    issuers: Issuers = field(default_factory=Issuers)
+    """Asked for their keys once a command at most."""
 
     async def rows(self) -> Rows:
         """Return the door and the time."""

@@ -78,7 +78,7 @@ async def erased(typed: Typed) -> int:
             typed.screen.note_block(_block(typed, found, "would go"))
             if not typed.screen.ask("Nothing can bring it back. Erase it?"):
                 raise NotPermitted("nothing was erased", fix="say yes, or `--yes` where nobody can be asked")
-        by = operator(typed, here.gateway.process)
+        by = await operator(here)
         found = await erase(here.store, here.gateway.secrets, subject, by, even_if_open=typed.given.even_if_open)
     data = {**_data(found), "by": by.person, "known_by": by.known_by, "backups": BACKUPS}
     typed.screen.show(data, _block(typed, found, "erased"))
@@ -113,7 +113,7 @@ async def held(typed: Typed) -> int:
     """Forbid that what is kept of a subject is erased."""
     why = code_of(typed.given.why)
     with session(typed) as here:
-        by = operator(typed, here.gateway.process)
+        by = await operator(here)
         await hold_for_law(here.store, here.gateway.secrets, _subject(typed), by, why=why)
     typed.screen.show({"held": True, "why": why, "by": by.person}, f"held for law ({why}): it cannot be erased")
     return 0
@@ -123,7 +123,7 @@ async def held(typed: Typed) -> int:
 async def released(typed: Typed) -> int:
     """Take a legal hold back."""
     with session(typed) as here:
-        by = operator(typed, here.gateway.process)
+        by = await operator(here)
         subject = _subject(typed)
         if not await release(here.store, here.gateway.secrets, subject, by):
             raise NotPermitted("nobody holds it for law", fix=f"look at it: `interlock data show {named(subject)}`")

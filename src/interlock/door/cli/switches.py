@@ -12,7 +12,7 @@ from interlock.core.effect import EffectClass
 from interlock.core.errors import InterlockError, StoreError, UsageWrong
 from interlock.core.ids import AgentId, Environment, Instant, ToolName, WorkflowId
 from interlock.door.cli.advice import advised
-from interlock.door.cli.person import operator
+from interlock.door.cli.person import operator, stopper, stopper_without_store
 from interlock.door.cli.reading import name_of
 from interlock.door.cli.render import Time, block, clean, since, table
 from interlock.door.cli.screen import Typed
@@ -104,7 +104,7 @@ async def _remove(here: Session, file: Path) -> bool:
     """Take the stop file away, unless somebody has stopped again meanwhile."""
     said = file.read_bytes()
     # Written down first: a file that is gone leaves no other trace.
-    await stop_file_removed(here.store, operator(here.typed, here.gateway.process))
+    await stop_file_removed(here.store, await operator(here))
     taken = file.with_name(f"{file.name}.{fresh.salt()[:8]}")
     file.rename(taken)
     if taken.read_bytes() != said:
@@ -153,7 +153,7 @@ def flying_text(flying: Sequence[ActionRow], now: Instant, width: int) -> str:
 
 async def _throw(here: Session, kind: SwitchKind) -> int:
     typed = here.typed
-    by = operator(typed, here.gateway.process)
+    by = await (stopper if kind is SwitchKind.STOP else operator)(here)
     id = f"s{fresh.salt()[:6]}"
     switch = Switch(id=id, kind=kind, scope=scope_of(typed), by=by.person, at=Instant(0), undo_too=typed.given.undo_too)
     await throw(here.store, switch, by)
@@ -167,7 +167,12 @@ async def _throw(here: Session, kind: SwitchKind) -> int:
         ("by", f"{by.person} ({by.known_by}), {Time(thrown.at).short()}"),
         ("take back", f"`interlock switch resume {id}`"),
     ]
-    data = {**switch_data(thrown), "epoch": rows.door.epoch, "in_flight": [action_data(row) for row in flying]}
+    data = {
+        **switch_data(thrown),
+        "known_by": by.known_by,
+        "epoch": rows.door.epoch,
+        "in_flight": [action_data(row) for row in flying],
+    }
     width = typed.screen.width
     typed.screen.show(data, f"{block(pairs, width)}\n\n{flying_text(flying, rows.now, width)}")
     return 0
@@ -191,7 +196,7 @@ async def _take_back(here: Session, *, removed: bool) -> tuple[Switch, ...]:
             return ()
         lines = "\n".join(_named(switch) for switch in found)
         raise NameAmbiguous(f"several switches are thrown\n{lines}", fix="name one, or say `--all`")
-    by = operator(here.typed, here.gateway.process)
+    by = await operator(here)
     return tuple([switch for switch in found if await resume_switch(here.store, switch.id, by)])
 
 
@@ -202,7 +207,7 @@ def _leave_file(typed: Typed, down: StoreError) -> None:
         raise InterlockError(
             f"the switch is not thrown: {down}", fix="end the processes of the gateways, then try again"
         ) from down
-    by = operator(typed, fresh.process_id())
+    by = stopper_without_store(typed, fresh.process_id())
     line = f"stopped by {by.person} ({by.known_by}), {Time(Instant(time.time_ns() // 1_000)).short()}\n"
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)

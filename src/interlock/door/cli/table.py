@@ -4,6 +4,7 @@ from interlock.door.cli.command import PLACE, WHO, Command, arg
 from interlock.door.cli.table_access import ACCESS
 from interlock.door.cli.table_first import FIRST, LAST
 from interlock.door.cli.table_ledger import KEPT_OUTSIDE
+from interlock.door.cli.table_login import LOGIN
 from interlock.door.cli.table_policy import OVER_HISTORY
 from interlock.door.cli.table_record import RECORD
 from interlock.door.cli.table_secret import SECRETS
@@ -357,6 +358,7 @@ COMMANDS: tuple[Command, ...] = (
         ),
     ),
     *WAYS_IN,
+    *LOGIN,
     *ACCESS,
     *LAST,
     *KEPT_OUTSIDE,

@@ -47,7 +47,7 @@ async def new(typed: Typed) -> int:
                 f"note: nothing is published for `{wanted.workflow}` in `{wanted.environment}` yet, so it opens nothing"
             )
         drawn = draw(typed.settings.tenant)
-        by = operator(typed, here.gateway.process)
+        by = await operator(here)
         token = replace(wanted, id=drawn.id, hash=drawn.hash, expires_at=Instant(rows.now + span))
         issued = await access.issue(here.store, token, by)
         _print(typed, drawn, issued, rows.now)
@@ -81,7 +81,7 @@ async def revoked(typed: Typed) -> int:
     """Let the holder in no more."""
     with session(typed) as here:
         token = await _meant(here)
-        by = operator(typed, here.gateway.process)
+        by = await operator(here)
         gone = await access.revoke(here.store, token.id, by)
         epoch = (await here.rows()).door.epoch
     data = {**token_data(gone, gone.revoked_at), "epoch": epoch}
@@ -100,7 +100,7 @@ async def rotated(typed: Typed) -> int:
         old, now = await _meant(here), (await here.rows()).now
         span = span_of(given.expires) if given.expires is not None else Micros(old.expires_at - old.created_at)
         drawn = draw(typed.settings.tenant)
-        by = operator(typed, here.gateway.process)
+        by = await operator(here)
         wanted = replace(old, id=drawn.id, hash=drawn.hash, expires_at=Instant(now + span))
         until = Instant(now + overlap)
         issued = await access.rotate(here.store, old.id, wanted, by, until=until)

@@ -47,7 +47,7 @@ async def _asked_for(typed: Typed) -> int:
     """Leave it to the process that performs on this store."""
     with session(typed) as here:
         id = (await here.action(typed.given.id)).action.id
-        by = operator(typed, here.gateway.process)
+        by = await operator(here)
         await reverse.ask_for(here.gateway, here.store, id, by, even_if_changed=typed.given.even_if_changed)
     typed.screen.note("note: another process performs on this store; it undoes the effect")
     typed.screen.show(
@@ -72,7 +72,7 @@ async def _steps(here: Session) -> tuple[Reversal, ...]:
 
 
 async def _one(here: Session, step: Reversal | None, id: str) -> Outcome:
-    by = operator(here.typed, here.gateway.process)
+    by = await operator(here)
     if step is None:
         raise NotPermitted(f"`{id}` has no effect that stands", fix=f"run `interlock action show {id}`")
     changed: bool = here.typed.given.even_if_changed
