@@ -72,6 +72,7 @@ BROWSER_SHARE_OF_TIME = 0.75  # of a timeout, until an action is given up; the r
 PICTURE_WIDTH = 1_280  # of the window, in pixels
 PICTURE_HEIGHT_MAX = 4_000  # five screens; what stands below is not in the picture
 PICTURE_BYTES_MAX = 4 * 1024 * 1024  # a page of text has some 100 kB; photographs as large as the picture would not fit
+FILE_BYTES_MAX = 128 * 1024  # in a part of a form; in base64 it leaves a third of the arguments for all else
 SQL_FILE_BYTES_MAX = 256 * 1024  # as long as a contract
 SQL_ROWS_MAX = 1_000  # of one statement; a model reads no more, and a person neither
 SQL_CONNECT_SECONDS_MAX = 10  # a database that takes longer is down

@@ -7,6 +7,7 @@ from interlock.core.canonical import JsonObject
 from interlock.tool.content_type import is_json, kind_of
 from interlock.tool.openapi_argument import Argument, sendable
 from interlock.tool.openapi_document import Found
+from interlock.tool.openapi_part import in_part
 from interlock.tool.openapi_plan import BodyKind, Sent
 from interlock.tool.openapi_schema import Schema, Schemas, plain_object
 from interlock.tool.openapi_security import Security
@@ -42,7 +43,7 @@ def read_body(found: Found, schemas: Schemas, security: Security) -> Body:
     said = document.followed(found.operation["requestBody"])
     content = document.followed(said.get("content", {}))
     needed = said.get("required") is True
-    type = json_type(content) or form_type(content)
+    type = json_type(content) or form_type(content, FORM) or form_type(content, MULTIPART)
     if type is None:
         return _nothing(found, content, needed=needed)
     media = document.followed(content[type])
@@ -50,7 +51,8 @@ def read_body(found: Found, schemas: Schemas, security: Security) -> Body:
     if is_json(type):
         return _json(type, schema, needed=needed)
     encoding = document.followed(media.get("encoding", {}))
-    return Body(kind="form", type=type, needed=needed, parts=tuple(_form(found, schema, encoding, security)))
+    parts = tuple(_form(found, schema, encoding, security, in_parts=kind_of(type) == MULTIPART))
+    return Body(kind="multipart" if kind_of(type) == MULTIPART else "form", type=type, needed=needed, parts=parts)
 
 
 def _nothing(found: Found, content: JsonObject, *, needed: bool) -> Body:
@@ -73,17 +75,22 @@ def _json(type: str, schema: Schema, *, needed: bool) -> Body:
     return Body(kind="members", type=type, needed=needed, parts=tuple(parts))
 
 
-def _form(found: Found, schema: Schema, encoding: JsonObject, security: Security) -> Iterator[Argument | Unsendable]:
+def _form(
+    found: Found, schema: Schema, encoding: JsonObject, security: Security, *, in_parts: bool
+) -> Iterator[Argument | Unsendable]:
     members = plain_object(schema)
     if members is None or not isinstance(schema, dict):
         raise found.wrong("its form is not an object of named members", "write its `properties` in the document")
     for name, part in members.items():
+        needed, said = name in schema.get("required", []), found.document.followed(encoding.get(name, {}))
         if security.is_key("query", name):
             # Many who read a form put it together with the query.
-            sent = Unsendable(name, "is named like a key that stands in the address")
+            key = Unsendable(name, "is named like a key that stands in the address")
+            yield sendable(found, key, "its member", part, needed=needed)
+        elif in_parts:
+            yield in_part(found, name, part, said, needed=needed)
         else:
-            sent = in_form(name, part, found.document.followed(encoding.get(name, {})))
-        yield sendable(found, sent, "its member", part, needed=name in schema.get("required", []))
+            yield sendable(found, in_form(name, part, said), "its member", part, needed=needed)
 
 
 def json_type(content: JsonObject) -> str | None:
@@ -92,6 +99,10 @@ def json_type(content: JsonObject) -> str | None:
     return next((name for name in names if is_json(name)), None)
 
 
-def form_type(content: JsonObject) -> str | None:
-    """Return the name of a form among some types of content."""
-    return next((name for name in content if kind_of(name) == "application/x-www-form-urlencoded"), None)
+def form_type(content: JsonObject, kind: str) -> str | None:
+    """Return the name of a kind of form among some types of content."""
+    return next((name for name in content if kind_of(name) == kind), None)
+
+
+FORM = "application/x-www-form-urlencoded"
+MULTIPART = "multipart/form-data"

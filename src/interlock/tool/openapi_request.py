@@ -11,6 +11,7 @@ import rfc8785
 
 from interlock.core.canonical import Json, canonical
 from interlock.core.errors import UpstreamFailed
+from interlock.tool.openapi_multipart import multipart
 from interlock.tool.openapi_plan import Credential, Plan, Sent
 from interlock.tool.web_address import has_dots
 
@@ -59,11 +60,12 @@ def request(plan: Plan, arguments: Mapping[str, Json], secrets: Mapping[str, str
     cookies += [f"{each.name}={_in_cookie(each, arguments)}" for each in _said(given["cookie"], arguments)]
     if cookies:
         headers["Cookie"] = "; ".join(cookies)
+    content: bytes | None = None
     body = _body(plan, given["body"], arguments)
     if body is not None:
-        headers["Content-Type"] = plan.body_type
+        headers["Content-Type"], content = body
     path = _path(plan, given["path"], arguments)
-    return Request(url=plan.url + path + ("?" + "&".join(query) if query else ""), headers=headers, body=body)
+    return Request(url=plan.url + path + ("?" + "&".join(query) if query else ""), headers=headers, body=content)
 
 
 def _path(plan: Plan, sent: list[Sent], arguments: Mapping[str, Json]) -> str:
@@ -130,15 +132,22 @@ def _encoded(text: str) -> str:
     return quote(text, safe="")
 
 
-def _body(plan: Plan, sent: list[Sent], arguments: Mapping[str, Json]) -> bytes | None:
+def _body(plan: Plan, sent: list[Sent], arguments: Mapping[str, Json]) -> tuple[str, bytes] | None:
+    """Write what is sent as a body, with the type of its content; nothing where there is none."""
     if plan.body == "whole":
-        return canonical(arguments["body"]) if "body" in arguments else None
+        return (plan.body_type, canonical(arguments["body"])) if "body" in arguments else None
     members: dict[str, Json] = {each.name: arguments[each.argument] for each in sent if each.argument in arguments}
     if not members and not plan.body_needed:
         return None
-    if plan.body == "members":
-        return canonical(cast("Json", members))
-    return _form(sent, arguments) if plan.body == "form" else None
+    match plan.body:
+        case "members":
+            return plan.body_type, canonical(cast("Json", members))
+        case "form":
+            return plan.body_type, _form(sent, arguments)
+        case "multipart":
+            return multipart(sent, arguments)
+        case "":
+            return None
 
 
 def _form(sent: list[Sent], arguments: Mapping[str, Json]) -> bytes:

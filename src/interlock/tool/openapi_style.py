@@ -49,7 +49,7 @@ def in_parameter(parameter: JsonObject, name: str, place: str, schema: Schema) -
         return _by_parts(name, "query", schema)
     if style != _STYLES[place]:
         return Unsendable(name, f"is written in the style `{style}`")
-    if not _is_flat(schema, items=place != "cookie"):
+    if not is_flat(schema, items=place != "cookie"):
         what = "a cookie" if place == "cookie" else "an address or a header"
         return Unsendable(name, f"has parts, which {what} cannot hold")
     explode = place == "query" and parameter.get("explode", True) is not False
@@ -62,10 +62,10 @@ def in_form(name: str, schema: Schema, encoding: JsonObject) -> Sent | Unsendabl
     style = encoding.get("style", "form")
     if style == _DEEP:
         # What has no parts is the same in any style.
-        return _by_parts(name, "body", schema) if not _is_flat(schema, items=False) else _plain(name, explode=True)
+        return _by_parts(name, "body", schema) if not is_flat(schema, items=False) else _plain(name, explode=True)
     if style != "form":
         return Unsendable(name, f"is written in the style `{style}`")
-    if _is_flat(schema):
+    if is_flat(schema):
         return _plain(name, explode=encoding.get("explode", True) is not False)
     kind = encoding.get("contentType", "" if _may_be_list(schema) else "application/json")
     if "style" in encoding or "explode" in encoding or kind != "application/json":
@@ -94,10 +94,11 @@ def _can_be_named(schema: Schema) -> bool:
 
 
 def _may_be_list(schema: Schema) -> bool:
-    return isinstance(schema, dict) and ("array" in _types(schema) or any(map(_may_be_list, _choices(schema))))
+    return isinstance(schema, dict) and ("array" in types_of(schema) or any(map(_may_be_list, _choices(schema))))
 
 
-def _types(schema: dict[str, Any]) -> set[str]:
+def types_of(schema: dict[str, Any]) -> set[str]:
+    """Name the types of value that a schema says itself."""
     said = schema.get("type", [])
     return {said} if isinstance(said, str) else set(cast("list[str]", said))
 
@@ -106,12 +107,13 @@ def _choices(schema: dict[str, Any]) -> list[Schema]:
     return [each for key in ("anyOf", "oneOf", "allOf") for each in cast("list[Schema]", schema.get(key, []))]
 
 
-def _is_flat(schema: Schema, *, items: bool = True) -> bool:
+def is_flat(schema: Schema, *, items: bool = True) -> bool:
+    """Whether a value has no parts, or only items that have none."""
     if isinstance(schema, bool):
         return schema
-    types = _types(schema)
+    types = types_of(schema)
     if "object" in types or "properties" in schema or "$ref" in schema:
         return False
     if "array" in types:
-        return items and _is_flat(schema.get("items", {}), items=False)
-    return all(_is_flat(each, items=items) for each in _choices(schema))
+        return items and is_flat(schema.get("items", {}), items=False)
+    return all(is_flat(each, items=items) for each in _choices(schema))
