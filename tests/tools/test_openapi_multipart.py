@@ -285,6 +285,7 @@ TYPES = st.sampled_from(["text/plain", "text/csv; charset=utf-8"]) | TEXTS
 @given(TEXTS, TEXTS, st.lists(TEXTS, min_size=1, max_size=3), TEXTS, TYPES, TEXTS, st.binary())
 @example("\r\n--interlock", "", ["a"], 'a"; filename="b', "text/plain", "\r\n\r\n--interlock--", b"\r\n--interlock--")
 @example("", "", [""], "a.txt\r\nX-More: y", "text/plain", "", b"")
+@example("", "", [""], " ", "text/plain", "", b"")
 @example("", "", [""], "a\\", "text/plain", "", b"")
 @example("", "", [""], "a", "text/plain\r\nX-More: y", "", b"")
 def test_whatever_the_arguments_are_a_strict_reader_sees_exactly_the_parts_of_the_schema(

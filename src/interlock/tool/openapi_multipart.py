@@ -58,7 +58,8 @@ def multipart(sent: list[Sent], arguments: Mapping[str, Json]) -> tuple[str, byt
 
 def can_be_named(name: str) -> bool:
     """Whether a part or a file can have this name: for nobody who reads it, it is two, or somewhere else."""
-    return name != "" and "\\" not in name and not any(unicodedata.category(char) in _NEVER_IN_NAMES for char in name)
+    plain = not any(unicodedata.category(char) in _NEVER_IN_NAMES for char in name)
+    return plain and name == name.strip() != "" and "\\" not in name
 
 
 def _boundary(texts: list[tuple[bytes, bytes]]) -> bytes:
