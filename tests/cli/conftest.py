@@ -1,15 +1,15 @@
-import threading
 import time
 import webbrowser
 from collections.abc import Generator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 
 import command_line
+from cli.provider import Browser, an_id
 from command_line import Shell
-from login_server import visited
+from identity.issuer import rsa_jwk
+from login_server import LoginServer, login_server
 
 
 @pytest.fixture(autouse=True)
@@ -47,23 +47,17 @@ def demo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
 
 
 @pytest.fixture
-def browser(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """A browser that goes wherever it is sent, and keeps what it was shown last."""
-    shown: list[str] = []
+def browser(monkeypatch: pytest.MonkeyPatch) -> Browser:
+    """A browser that goes wherever it is sent."""
+    made = Browser()
+    monkeypatch.setattr(webbrowser, "open", made.opened)
+    return made
 
-    def go(url: str) -> None:
-        status, to, text = visited(url)
-        shown.append(text)
-        if status == 302 and urlsplit(to).hostname == "127.0.0.1":
-            go(to)
 
-    threads: list[threading.Thread] = []
-
-    def opened(url: str) -> bool:
-        shown.append(url)
-        threads.append(threading.Thread(target=go, args=(url,)))
-        threads[-1].start()
-        return True
-
-    monkeypatch.setattr(webbrowser, "open", opened)
-    return shown
+@pytest.fixture
+def provider(tmp_path: Path) -> Generator[LoginServer]:
+    """An OpenID provider that says of everybody that they are `u1`, a lead, for an hour."""
+    with login_server(tmp_path / "provider") as running:
+        running.keys = [rsa_jwk("rsa")]
+        running.identifies = lambda fields: an_id(running, fields)
+        yield running

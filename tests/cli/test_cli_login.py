@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from inline_snapshot import snapshot
 
+from cli.provider import Browser
 from cli.till import Till
 from command_line import ROOT, Shell, steady
 from interlock.core.ids import Environment, TenantId, WorkflowId
@@ -45,7 +46,7 @@ def kept(shell: Shell) -> OAuth:
 
 
 def test_who_logs_in_once_has_what_renews_tokens_kept_for_that_server(
-    on_file: Shell, server: LoginServer, browser: list[str]
+    on_file: Shell, server: LoginServer, browser: Browser
 ) -> None:
     data = log_in(on_file, server)
     assert (data["to"], data["issuer"], data["resource"], data["renewed"]) == ("set", server.base, server.url, True)
@@ -65,7 +66,7 @@ def test_who_logs_in_once_has_what_renews_tokens_kept_for_that_server(
     assert value.refresh_token not in on_file.err + "".join(browser)
 
 
-def test_what_is_said_of_it_looks_like_this(on_file: Shell, server: LoginServer, browser: list[str]) -> None:
+def test_what_is_said_of_it_looks_like_this(on_file: Shell, server: LoginServer, browser: Browser) -> None:
     said = on_file("secret", "login", *WHOSE, "--url", server.url, "--open").replace(str(server.port), "PORT")
     assert steady(said) == snapshot("""\
 logged in  http://127.0.0.1:PORT
@@ -83,7 +84,7 @@ renewed    by itself
         ]
     )
     assert err[3].startswith("http://127.0.0.1:PORT/authorize?response_type=code&client_id=registered")
-    assert browser[-1] == snapshot(
+    assert browser.last == snapshot(
         "<!doctype html><title>Interlock</title><p>You can close this page and go back to the terminal.</p>"
     )
 
@@ -110,7 +111,7 @@ def published(shell: Shell, url: str) -> None:
 
 
 def test_a_tool_of_the_server_is_let_in_with_tokens_that_renew_themselves(
-    on_file: Shell, server: LoginServer, browser: list[str]
+    on_file: Shell, server: LoginServer, browser: Browser
 ) -> None:
     log_in(on_file, server)
     published(on_file, server.url)
@@ -125,7 +126,7 @@ def test_a_tool_of_the_server_is_let_in_with_tokens_that_renew_themselves(
 
 
 def test_a_call_that_is_not_let_in_fails_and_says_how_to_log_in(
-    on_file: Shell, server: LoginServer, browser: list[str]
+    on_file: Shell, server: LoginServer, browser: Browser
 ) -> None:
     log_in(on_file, server)
     published(on_file, server.url)
@@ -161,7 +162,7 @@ def test_a_call_that_is_not_let_in_fails_and_says_how_to_log_in(
     ],
 )
 def test_whoever_misbehaves_on_the_way_ends_the_login_and_nothing_is_kept(
-    on_file: Shell, server: LoginServer, browser: list[str], what: str, changes: dict[str, Any], says: str
+    on_file: Shell, server: LoginServer, browser: Browser, what: str, changes: dict[str, Any], says: str
 ) -> None:
     setattr(server, what, changes)
     log_in(on_file, server, code=1)
@@ -173,7 +174,7 @@ def test_whoever_misbehaves_on_the_way_ends_the_login_and_nothing_is_kept(
 
 
 def test_an_answer_that_was_made_up_is_not_waited_for_and_not_believed(
-    on_file: Shell, server: LoginServer, browser: list[str], monkeypatch: pytest.MonkeyPatch
+    on_file: Shell, server: LoginServer, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun: list[str] = []
 
@@ -202,7 +203,7 @@ def test_an_answer_that_was_made_up_is_not_waited_for_and_not_believed(
 
 
 def test_a_contract_cannot_be_published_before_the_login_and_says_how_to_log_in(
-    on_file: Shell, server: LoginServer, browser: list[str]
+    on_file: Shell, server: LoginServer, browser: Browser
 ) -> None:
     log_in(on_file, server)
     published(on_file, server.url)
@@ -221,7 +222,7 @@ def test_who_does_not_come_is_not_waited_for(
 
 
 def test_a_client_that_is_registered_by_hand_is_used_with_its_secret(
-    on_file: Shell, server: LoginServer, browser: list[str], monkeypatch: pytest.MonkeyPatch
+    on_file: Shell, server: LoginServer, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.authority = {"registration_endpoint": None}
     Till(on_file, monkeypatch).typing("secret of the shop")
@@ -234,7 +235,7 @@ def test_a_client_that_is_registered_by_hand_is_used_with_its_secret(
 
 
 def test_a_document_about_the_client_is_named_where_the_server_takes_such_documents(
-    on_file: Shell, server: LoginServer, browser: list[str]
+    on_file: Shell, server: LoginServer, browser: Browser
 ) -> None:
     document = "https://shop.example/interlock.json"
     log_in(on_file, server, "--client-metadata", document, code=1)
@@ -246,7 +247,7 @@ def test_a_document_about_the_client_is_named_where_the_server_takes_such_docume
 
 
 def test_a_token_that_nothing_renews_is_used_until_its_end(
-    on_file: Shell, server: LoginServer, browser: list[str]
+    on_file: Shell, server: LoginServer, browser: Browser
 ) -> None:
     server.refreshes = False
     assert log_in(on_file, server)["renewed"] is False
@@ -259,7 +260,7 @@ def test_a_token_that_nothing_renews_is_used_until_its_end(
 
 @pytest.mark.promise("secret")
 def test_a_token_goes_to_no_other_server_than_the_one_that_it_is_for(
-    on_file: Shell, server: LoginServer, browser: list[str], tmp_path: Path
+    on_file: Shell, server: LoginServer, browser: Browser, tmp_path: Path
 ) -> None:
     log_in(on_file, server)
     published(on_file, server.url)
@@ -272,7 +273,7 @@ def test_a_token_goes_to_no_other_server_than_the_one_that_it_is_for(
 
 
 def test_a_login_that_lacks_something_is_told_with_what_is_asked_for(
-    on_file: Shell, server: LoginServer, browser: list[str]
+    on_file: Shell, server: LoginServer, browser: Browser
 ) -> None:
     log_in(on_file, server)
     published(on_file, server.url)
@@ -358,9 +359,7 @@ def sdk_url() -> Generator[str]:
 
 
 @pytest.mark.slow
-def test_a_server_of_the_official_sdk_lets_in_who_has_logged_in(
-    on_file: Shell, sdk_url: str, browser: list[str]
-) -> None:
+def test_a_server_of_the_official_sdk_lets_in_who_has_logged_in(on_file: Shell, sdk_url: str, browser: Browser) -> None:
     on_file("secret", "login", *WHOSE, "--url", sdk_url, "--open")
     assert kept(on_file).resource == sdk_url
     published(on_file, sdk_url)

@@ -62,6 +62,7 @@ async def approve(typed: Typed) -> int:
     """Say yes to what was shown, and carry the action on if nothing is missing."""
     with session(typed) as here:
         row = await waiting(here.store, (await here.action(typed.given.id)).action.id)
+        await operator(here)  # nobody is asked who could not answer
         seen = await _seen(here, row)
         by = await voter(here, row, seen)
         voted = await agree(here.gateway, here.store, row.action.id, by, seen=seen)

@@ -1,10 +1,11 @@
-"""As whom a command makes calls: by its options, else as the only agent that there is, for the user of this machine."""
+"""As whom a command makes calls: by its options, else as the only agent that there is, for whoever is here."""
 
 import os
 
 from interlock.core.action import Caller
 from interlock.core.ids import AgentId, PrincipalId
 from interlock.core.value import replace
+from interlock.door.cli.logins import login_file
 from interlock.door.cli.person import user_name
 from interlock.door.cli.reading import name_of
 from interlock.door.cli.session import Session
@@ -14,7 +15,7 @@ async def caller_of(here: Session, *, unnamed: AgentId) -> Caller:
     """Say who calls. `unnamed` is the agent where neither an option nor the contract says one."""
     given = here.typed.given
     workflow, environment = await here.place()
-    principal = name_of(given.principal if given.principal is not None else user_name(), "principal")
+    principal = name_of(given.principal if given.principal is not None else _name(here), "principal")
     caller = Caller(
         tenant=here.store.tenant,
         workflow=workflow,
@@ -24,6 +25,13 @@ async def caller_of(here: Session, *, unnamed: AgentId) -> Caller:
         known_by=f"os:{os.getuid()}",
     )
     return caller if given.agent is not None else await _as_the_only_agent(here, caller)
+
+
+def _name(here: Session) -> str:
+    """Name the user of this machine, or their login: who asks for themselves by it does not agree by it."""
+    file = login_file(here.typed)
+    kept = file.read() if file is not None else None
+    return kept.person if kept is not None else user_name()
 
 
 async def _as_the_only_agent(here: Session, caller: Caller) -> Caller:

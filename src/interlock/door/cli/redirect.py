@@ -9,15 +9,17 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from urllib.parse import parse_qsl
 
-from interlock.core.errors import InterlockError, UpstreamSilent
+from interlock.core.errors import InterlockError, UpstreamSilent, UsageWrong
 from interlock.core.limits import LOGIN_SECONDS_MAX, LOGIN_VISITS_MAX
 
 _HERE = "127.0.0.1"
 _PATH = "/callback"
+_PORT_MAX = 65_535
 _HEAD_BYTES_MAX = 32 * 1024
 _READ_SECONDS = 5
 _LINE = re.compile(r"GET ([^ ?]+)(?:\?([^ ]*))? HTTP/1\.[01]")
 _DONE = "You can close this page and go back to the terminal."
+_REFUSED = "You are not logged in. Go back to the terminal to see why."
 _NOT = "This is not the answer that is waited for."
 
 Answer = Mapping[str, str]
@@ -60,7 +62,8 @@ class Redirect:
         found = self._read(head.decode("latin-1")) if self.visits <= LOGIN_VISITS_MAX else None
         meant = found is not None and not self._came.done() and self._is_meant(found)
         try:
-            writer.write(_page("200 OK", _DONE) if meant else _page("400 Bad Request", _NOT))
+            told = _page("200 OK", _told(found)) if meant and found is not None else _page("400 Bad Request", _NOT)
+            writer.write(told)
             async with asyncio.timeout(_READ_SECONDS):
                 await writer.drain()
         except (TimeoutError, OSError):
@@ -95,7 +98,10 @@ async def listening(port: int, is_meant: Callable[[Answer], bool]) -> AsyncGener
 
     Raises:
         InterlockError: the port is taken.
+        UsageWrong: it is none.
     """
+    if not 0 <= port <= _PORT_MAX:
+        raise UsageWrong(f"`{port}` is no port", fix=f"name one from 1 to {_PORT_MAX}, or none: `--port 0`")
     redirect = Redirect(is_meant)
     try:
         server = await asyncio.start_server(redirect.visit, _HERE, port, limit=_HEAD_BYTES_MAX)
@@ -106,6 +112,10 @@ async def listening(port: int, is_meant: Callable[[Answer], bool]) -> AsyncGener
         yield redirect
     finally:
         server.close()
+
+
+def _told(found: Answer) -> str:
+    return _REFUSED if "error" in found or not found.get("code") else _DONE
 
 
 def _page(status: str, text: str) -> bytes:

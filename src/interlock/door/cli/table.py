@@ -62,7 +62,7 @@ COMMANDS: tuple[Command, ...] = (
             *_JSON_ARGUMENTS,
             *PLACE,
             arg("--agent", metavar="A", help="the agent that asks; default: the only one of the contract, or `cli`"),
-            arg("--for", dest="principal", metavar="P", help="on whose behalf; default: your user name"),
+            arg("--for", dest="principal", metavar="P", help="on whose behalf; default: your login, or your user name"),
             arg("--run", dest="run_id", metavar="R", help="the run it belongs to; default: one of its own"),
             arg("--key", metavar="K", help="an idempotency key: the same call under it is answered from the record"),
             arg("--sign-with", metavar="KEY", help="the Ed25519 key file of the agent, where it has to sign"),

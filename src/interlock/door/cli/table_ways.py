@@ -33,7 +33,7 @@ WAYS_IN: tuple[Command, ...] = (
         takes=(
             *PLACE,
             arg("--agent", metavar="A", help="the agent that asks; default: the only one of the contract, or `mcp`"),
-            arg("--for", dest="principal", metavar="P", help="on whose behalf; default: your user name"),
+            arg("--for", dest="principal", metavar="P", help="on whose behalf; default: your login, or your user name"),
             arg(
                 "--url",
                 metavar="URL",
