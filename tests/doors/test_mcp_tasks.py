@@ -117,7 +117,11 @@ async def test_whoever_makes_many_tasks_has_nobody_elses_forgotten(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tasks, "_KEPT_MAX", 4)
-    over = await asking(world)
+    monkeypatch.setattr(tasks, "_KNOWN_SECONDS", 0)
+    await world.publish(ALLOW)
+    world.tool.may_answer = asyncio.Event()
+    over = await Over.to(world)
+    await over.begin()
     mine = (await over.ask("tools/call", **CALL)).result["task"]["taskId"]
     eve, _ = await issued(world, principal="eve")
     other = over.by(eve)
@@ -126,6 +130,42 @@ async def test_whoever_makes_many_tasks_has_nobody_elses_forgotten(
     assert "result" in (await over.ask("tasks/get", taskId=mine)).json
     known = ["result" in (await other.ask("tasks/get", taskId=each)).json for each in theirs]
     assert known == [False] * 6 + [True] * 3
+    world.tool.may_answer.set()
+
+
+async def test_a_task_is_known_to_every_process_on_the_store(world: World) -> None:
+    over = await asking(world)
+    task = (await over.ask("tools/call", **CALL)).result["task"]["taskId"]
+    beside = await Over.to(world.another())
+    await beside.begin()
+    found = (await beside.ask("tasks/get", taskId=task)).result
+    assert found["status"] == "working"
+    assert "it waits for one person with the role lead" in found["statusMessage"]
+    (row,) = [e for e in await world.entries() if e.get("kind") == "parked"]
+    id = ActionId(row["action"])
+    result = asyncio.create_task(beside.ask("tasks/result", taskId=task))
+    await agree(world.gateway, world.store, id, KIM, seen=(await world.row(id)).seen)
+    await resume(world.gateway, world.store, id)
+    said = (await result).result
+    assert said["content"] == [{"type": "text", "text": "sent"}]
+    for other in (beside, await Over.to(world.another()), over):
+        await other.begin()
+        assert (await other.ask("tasks/get", taskId=task)).result["status"] == "completed"
+    assert len(world.tool.performed) == 1
+
+
+async def test_a_handle_is_good_for_whoever_has_got_it_and_for_a_day(world: World) -> None:
+    over = await asking(world)
+    task = (await over.ask("tools/call", **CALL)).result["task"]["taskId"]
+    beside = await Over.to(world.another())
+    eve, _ = await issued(world, principal="eve")
+    for door, handle in ((beside.by(eve), task), (beside, task[:-2] + "AA"), (beside, task[3:])):
+        await door.begin()
+        for method in ("tasks/get", "tasks/result"):
+            assert (await door.ask(method, taskId=handle)).error["code"] == -32602
+    world.clock.forward(days=1.01)
+    await beside.begin()
+    assert (await beside.ask("tasks/get", taskId=task)).error["code"] == -32602
 
 
 async def test_older_versions_have_no_tasks(world: World) -> None:

@@ -198,7 +198,7 @@ class Front:
         counted, session = named.occurrence is not None, exchange.client.run
         call = call_or_recall(self.gateway, exchange.caller, proposal, tool, session=session, counted=counted)
         if asked.task is not None and exchange.client.version in TASK_VERSIONS:
-            return self.tasks.begin(exchange.caller, tool, call)
+            return await self.tasks.begin(exchange.caller, tool, call)
         outcome = await call
         shown = force is not None and asked.name in open_to_agents(force)
         if isinstance(outcome, Refused) and outcome.reason is Reason.TOOL_NOT_ALLOWED and not shown:

@@ -1,7 +1,8 @@
 """Calls as tasks (2025-11-25): the client gets a handle at once, and comes back for the end, however long it takes.
 
-A task that waits for a person is `working`, and says whose consent it waits for. Handles are kept by this process; the
-actions are in the store, so a client that lost its handle makes the same call again.
+A task that waits for a person is `working`, and says whose consent it waits for. Its handle is the id of its action under
+our MAC, so any process on the same store knows it. A call that takes longer before it has an action to name is known to the
+process that carries it alone; a client that lost its handle makes the same call again.
 """
 
 import asyncio
@@ -12,26 +13,41 @@ from dataclasses import dataclass, field
 from secrets import token_hex
 from typing import Any
 
+import msgspec
+from msgspec import Struct
+
 from interlock.contract.ir import Tool
 from interlock.core.action import ActionState, Caller
-from interlock.core.ids import Instant
+from interlock.core.ids import ActionId, Instant
 from interlock.core.mcp import INVALID_PARAMS
 from interlock.core.outcome import Done, Outcome, Parked
 from interlock.core.value import replace
 from interlock.door.mcp.rendered import in_words, tool_result
 from interlock.door.mcp.wire import WireError
 from interlock.door.moment import iso
+from interlock.door.sealed import opened, sealed
 from interlock.door.told.outcome import name_of
 from interlock.gateway.call import Gateway
 from interlock.gateway.keyed import run_owner
 from interlock.gateway.recall import row_of
+from interlock.ports import ActionRow, TenantStore
 
 RELATED = "io.modelcontextprotocol/related-task"
 _KEPT_MAX = 1_000  # of whoever has most, the oldest is forgotten first; its action is not
 _KEPT_MICROS = 24 * 3_600 * 1_000_000
 _POLL_MILLISECONDS = 2_000  # how soon a client may ask again: people take longer
 _POLL_SECONDS = 1.0
+_KNOWN_SECONDS = 0.5  # for a call to come to its end or to a person, so that its action can be named
 _WAIT_SECONDS = 300  # for an end; a client that still wants it asks again
+
+
+class Handle(Struct, frozen=True, kw_only=True):
+    """What the id of a task says."""
+
+    action: ActionId
+    of: str
+    """Whoever made the call; nobody else may use it."""
+    since: Instant
 
 
 @dataclass(slots=True, kw_only=True)
@@ -42,7 +58,7 @@ class Kept:
     caller: Caller
     tool: Tool | None
     since: Instant
-    call: "asyncio.Task[Outcome]"
+    call: asyncio.Task[Outcome]
 
     @property
     def who(self) -> tuple[str, str]:
@@ -52,7 +68,7 @@ class Kept:
 
 @dataclass(slots=True, kw_only=True)
 class Tasks:
-    """The handles that this process gave out."""
+    """The calls that this process has handles of."""
 
     gateway: Gateway
     _kept: OrderedDict[str, Kept] = field(default_factory=OrderedDict[str, Kept])
@@ -63,23 +79,33 @@ class Tasks:
         """Let go of whoever waits for a person here."""
         self._ends.set()
 
-    def begin(self, caller: Caller, tool: Tool | None, call: Coroutine[Any, Any, Outcome]) -> dict[str, Any]:
+    async def begin(self, caller: Caller, tool: Tool | None, call: Coroutine[Any, Any, Outcome]) -> dict[str, Any]:
         """Begin a call, and give a handle of it."""
+        now, carried = self.gateway.clock.now(), asyncio.create_task(call)
+        carried.add_done_callback(_heard)
+        await asyncio.wait({carried}, timeout=_KNOWN_SECONDS)
+        named = carried.done() and not carried.cancelled() and carried.exception() is None
+        id = self._named(caller, carried.result().action, now) if named else token_hex(16)
+        task = self._keep(Kept(id=id, caller=caller, tool=tool, since=now, call=carried))
+        return {"task": self._shown(task, "working", "it is under way", now)}
+
+    def _named(self, caller: Caller, action: ActionId, now: Instant) -> str:
+        handle = Handle(action=action, of=run_owner(caller), since=now)
+        return sealed(self.gateway.secrets, caller.tenant, "mcp task", msgspec.json.encode(handle))
+
+    def _keep(self, task: Kept) -> Kept:
         now = self.gateway.clock.now()
-        task = Kept(id=token_hex(16), caller=caller, tool=tool, since=now, call=asyncio.create_task(call))
-        task.call.add_done_callback(_heard)
         self._kept[task.id] = task
         while now > next(iter(self._kept.values())).since + _KEPT_MICROS:
             self._kept.popitem(last=False)
         if len(self._kept) > _KEPT_MAX:
             (most, _), *_ = Counter(each.who for each in self._kept.values()).most_common(1)
             self._kept.pop(next(id for id, each in self._kept.items() if each.who == most))
-        return {"task": self._shown(task, "working", "it is under way", now)}
+        return task
 
     async def shown(self, caller: Caller, id: str) -> dict[str, Any]:
         """Say where a task stands."""
-        task = self._of(caller, id)
-        return await self._now(task)
+        return await self._now(await self._of(caller, id))
 
     async def listed(self, caller: Caller) -> dict[str, Any]:
         """Say where all tasks of a caller stand."""
@@ -88,7 +114,7 @@ class Tasks:
 
     async def result(self, caller: Caller, id: str) -> dict[str, Any]:
         """Wait for the end of a task, and return its result."""
-        task = self._of(caller, id)
+        task = await self._of(caller, id)
         try:
             async with asyncio.timeout(_WAIT_SECONDS):
                 outcome = await asyncio.shield(task.call)
@@ -102,11 +128,28 @@ class Tasks:
         result = tool_result(found, task.tool)
         return {**result, "_meta": {**result["_meta"], RELATED: {"taskId": id}}}
 
-    def _of(self, caller: Caller, id: str) -> Kept:
-        task = self._kept.get(id)
+    async def _of(self, caller: Caller, id: str) -> Kept:
+        task = self._kept.get(id) or await self._from_elsewhere(caller, id)
         if task is None or not _same(task.caller, caller):
             raise WireError(INVALID_PARAMS, "there is no such task here; the same call tells how it ended")
         return task
+
+    async def _from_elsewhere(self, caller: Caller, id: str) -> Kept | None:
+        """Keep here what another process gave out, if it is for this caller and not too old."""
+        text = opened(self.gateway.secrets, caller.tenant, "mcp task", id)
+        handle = msgspec.json.decode(text, type=Handle) if text is not None else None
+        if handle is None or handle.of != run_owner(caller):
+            return None
+        if self.gateway.clock.now() > handle.since + _KEPT_MICROS:
+            return None
+        store = self.gateway.store.for_tenant(caller.tenant)
+        row = await row_of(store, handle.action)
+        if row is None:
+            return None
+        told = asyncio.create_task(self._told(store, row))
+        told.add_done_callback(_heard)
+        await asyncio.wait({told}, timeout=_KNOWN_SECONDS)
+        return self._keep(Kept(id=id, caller=caller, tool=None, since=handle.since, call=told))
 
     async def _now(self, task: Kept) -> dict[str, Any]:
         now = self.gateway.clock.now()
@@ -126,6 +169,9 @@ class Tasks:
         row = await row_of(store, outcome.action)
         if row is None or row.state is ActionState.PARKED and self.gateway.clock.now() < row.expires_at:
             return outcome
+        return await self._told(store, row)
+
+    async def _told(self, store: TenantStore, row: ActionRow) -> Outcome:
         return replace(await self.gateway.outcome_of(store, row), recalled=False)  # it is the end of this very call
 
     def _shown(self, task: Kept, status: str, says: str, now: Instant) -> dict[str, Any]:
