@@ -1,7 +1,7 @@
 """Calls as tasks (2025-11-25): the client gets a handle at once, and comes back for the end, however long it takes.
 
-A task that waits for a person is `working`, and says whose consent it waits for. Its handle is the id of its action under
-our MAC, so any process on the same store knows it. A call that takes longer before it has an action to name is known to the
+A task that waits for a person is `working`, and says whose consent it waits for. Its handle names its action under our
+MAC, so any process on the same store knows it. A call that takes longer before its action can be named is known to the
 process that carries it alone; a client that lost its handle makes the same call again.
 """
 
