@@ -11,19 +11,18 @@ from typing import Any, LiteralString, cast
 
 import psycopg
 from psycopg import sql
-from psycopg.conninfo import make_conninfo
 from psycopg.pq import TransactionStatus
 
 from interlock.core.canonical import Json
 from interlock.core.errors import UpstreamFailed, UpstreamSilent
 from interlock.core.ids import TenantId
-from interlock.core.limits import SAID_CHARS_MAX, SQL_CONNECT_SECONDS_MAX
+from interlock.core.limits import SAID_CHARS_MAX
+from interlock.tool.sql_connection import Connection, connected
 from interlock.tool.sql_idle import Idle
 from interlock.tool.sql_plan import SqlPlan
 from interlock.tool.sql_rows import fetched, result_of
 from interlock.tool.sql_text import with_parameters
 
-_Connection = psycopg.Connection[tuple[Any, ...]]
 _CURSOR = "interlock"
 
 
@@ -31,7 +30,7 @@ _CURSOR = "interlock"
 class PostgresDatabases:
     """Connections to databases, kept for the next call by what they were opened with."""
 
-    _idle: Idle[str, _Connection] = field(default_factory=Idle[str, _Connection])
+    _idle: Idle[str, Connection] = field(default_factory=Idle[str, Connection])
 
     def carry_out(
         self,
@@ -61,7 +60,7 @@ class PostgresDatabases:
                 result = _carried_out(db, plan, values)
                 check_lease()
             except psycopg.Error as error:
-                raise _failed(plan, error) from error
+                raise _silent(plan) if db.silent else _failed(plan, error) from error
             _committed(db, plan)
         except BaseException:
             # What was not committed the server takes back.
@@ -70,9 +69,10 @@ class PostgresDatabases:
         self._give_back(address, db)
         return result
 
-    def _give_back(self, address: str, db: _Connection) -> None:
+    def _give_back(self, address: str, db: Connection) -> None:
         """Keep a connection for the next call, of whichever tenant, without anything that this one left on it."""
         try:
+            db.expect()
             db.autocommit = True
             db.execute("discard all")
             db.autocommit = False
@@ -81,7 +81,7 @@ class PostgresDatabases:
         else:
             self._idle.give_back(address, db)
 
-    def _begun(self, plan: SqlPlan, address: str, tenant: TenantId, check_lease: Callable[[], None]) -> _Connection:
+    def _begun(self, plan: SqlPlan, address: str, tenant: TenantId, check_lease: Callable[[], None]) -> Connection:
         """Begin a transaction; on a connection that has gone meanwhile, on a new one."""
         db = self._idle.take(address)
         try:
@@ -90,7 +90,7 @@ class PostgresDatabases:
                 return db
             if db is not None:
                 db.close()
-            db = _connected(plan, address)
+            db = connected(plan, address)
             if not _begin(db, plan, tenant):
                 raise UpstreamFailed("the database went away, so nothing was done", fix="look whether it runs")
         except BaseException:
@@ -103,24 +103,13 @@ class PostgresDatabases:
         self._idle.close()
 
 
-def _connected(plan: SqlPlan, address: str) -> _Connection:
-    try:
-        known = make_conninfo(address, connect_timeout=SQL_CONNECT_SECONDS_MAX, application_name="interlock")
-        return psycopg.connect(known, prepare_threshold=None)
-    except psycopg.Error:
-        # What the library says of an address can show a part of it.
-        what = f"the database of `{plan.statement}` cannot be connected to, so nothing was done"
-        raise UpstreamFailed(
-            what, fix="look whether it runs, and whether the address and its password are right"
-        ) from None
-
-
-def _begin(db: _Connection, plan: SqlPlan, tenant: TenantId) -> bool:
+def _begin(db: Connection, plan: SqlPlan, tenant: TenantId) -> bool:
     """Begin a transaction; return whether the connection still stands.
 
     Raises:
         UpstreamFailed: the database refuses the role, or the role sees what belongs to others.
     """
+    db.expect()
     milliseconds = str(max(1, int(plan.seconds * 1_000)))
     try:
         db.read_only = plan.reads
@@ -147,15 +136,17 @@ def _begin(db: _Connection, plan: SqlPlan, tenant: TenantId) -> bool:
     return True
 
 
-def _carried_out(db: _Connection, plan: SqlPlan, values: Mapping[str, Json]) -> Json:
+def _carried_out(db: Connection, plan: SqlPlan, values: Mapping[str, Json]) -> Json:
     text = with_parameters(plan.text, lambda name: f"%({name})s", lambda rest: rest.replace("%", "%%"))
     named = {name: _bound(value) for name, value in values.items()}
     key = values.get("key") if plan.returns == "happened" else values.get("interlock_key")
     if isinstance(key, str) and (plan.returns == "happened" or not plan.reads):
         # Whoever asks whether it happened waits here for whoever may be writing it.
+        db.expect(plan.seconds)
         db.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"interlock {key}",))
     # The text stands in a file beside the contract; nothing of a call goes into it.
     query = cast("LiteralString", text)
+    db.expect(plan.seconds)
     if plan.reads:
         # Rows stay with the server until they are asked for.
         with db.cursor(_CURSOR) as cursor:
@@ -185,7 +176,8 @@ def _bound(value: Json) -> object:
     return Decimal(repr(value)) if isinstance(value, float) else value
 
 
-def _committed(db: _Connection, plan: SqlPlan) -> None:
+def _committed(db: Connection, plan: SqlPlan) -> None:
+    db.expect(plan.seconds)
     try:
         db.commit()
     except psycopg.Error as error:
@@ -211,6 +203,11 @@ def _failed(plan: SqlPlan, error: psycopg.Error) -> UpstreamFailed:
         return UpstreamFailed(what, fix="say what it does: `effect`", said=said)
     what = f"the database refuses `{plan.statement}`, so nothing was done"
     return UpstreamFailed(what, fix="look at what it said", said=said)
+
+
+def _silent(plan: SqlPlan) -> UpstreamFailed:
+    what = f"the database does not answer `{plan.statement}`, so its connection was closed, which undoes it"
+    return UpstreamFailed(what, fix="look whether it runs, and whether the network between is up")
 
 
 def _too_slow(plan: SqlPlan, said: str = "") -> UpstreamFailed:
