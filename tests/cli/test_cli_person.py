@@ -99,6 +99,7 @@ log in within 5 minutes, in a browser on this machine:
 
 http://127.0.0.1:PORT/authorize?response_type=code\
 """)
+    assert on_file("login", "--open") and on_file.err.endswith("\n\nor, in any browser: `interlock login --device`\n\n")
     assert told(on_file("whoami")) == snapshot("""\
 you are   u1@corp
 known by  oidc:corp, your login at http://127.0.0.1:PORT
@@ -259,7 +260,7 @@ def test_where_the_client_is_another_one_an_access_token_for_the_audience_is_sho
 ) -> None:
     believe(on_file, provider)
     log_in(on_file, "--client-id", "cli", code=1)
-    assert "an access token that is signed" in flat(on_file.err)
+    assert "no access token that is signed" in flat(on_file.err)
     provider.mints = lambda fields: an_id(provider, fields, aud="interlock", nonce=None)
     assert log_in(on_file, "--client-id", "cli")["person"] == "u1@corp"
     assert on_file.data("whoami")["known_by"] == "oidc:corp"

@@ -77,7 +77,7 @@ def test_a_login_that_has_ended_is_an_error_and_never_the_account(
     [
         ("instead", {"/token": http("400 Bad Request", b'{"error":"invalid_grant"}')}, "(400, `invalid_grant`)"),
         ("instead", {"/token": http("503 Busy")}, "(503)"),
-        ("identifies", None, "what came has not an ID token"),
+        ("identifies", None, "renews no ID token"),
         ("identifies", "u2", "of somebody else than `u1@corp`"),
     ],
 )

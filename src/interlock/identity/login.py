@@ -17,6 +17,7 @@ from interlock.oauth.authority import OPENID, Authority, address_of, authority_a
 from interlock.oauth.endpoint import Granted, asked, granted
 
 AGAIN = "log in again: `interlock login`"
+_CLIENT = "name the client that is registered there: `--client-id ID`, and `--client-secret` if it has one"
 _FIX = "look at the address of the issuer: `interlock issuer list`"
 
 
@@ -29,8 +30,9 @@ class At:
     def failed(self, why: str, fix: str) -> UpstreamFailed:
         return UpstreamFailed(f"the issuer `{self.name}` issues no token: {why}", fix=fix)
 
-    def refused(self, why: str) -> NotLoggedIn:
-        return NotLoggedIn(f"the issuer `{self.name}` issues no token: {why}", fix=AGAIN)
+    def refused(self, why: str, code: str) -> NotLoggedIn:
+        fix = _CLIENT if code in ("invalid_client", "unauthorized_client") else AGAIN
+        return NotLoggedIn(f"the issuer `{self.name}` issues no token: {why}", fix=fix)
 
 
 async def authority_of(issuer: Issuer) -> Authority:
@@ -81,15 +83,17 @@ def with_granted(kept: Kept, came: Granted) -> Kept:
     """Put what was granted into what is kept.
 
     Raises:
-        UpstreamFailed: nothing came that says who the person is.
+        UpstreamFailed: nothing came that says who the person is and until when.
     """
     text = came.access_token if kept.shows_access else came.id_token
     unopened = read(text) if len(text) <= JWT_CHARS_MAX else None
     ends = unopened.claims.get("exp") if unopened is not None else None
     if not isinstance(ends, int | float) or isinstance(ends, bool) or not 0 < ends < 1e11:
-        what = "an access token that is signed" if kept.shows_access else "an ID token"
-        fix = f"have it issue {what} to the client `{kept.client_id}`, for the scope `openid`"
-        raise At(kept.issuer).failed(f"what came has not {what} that ends", fix)
+        what = "access token that is signed" if kept.shows_access else "ID token"
+        if kept.token:
+            raise UpstreamFailed(f"the issuer `{kept.issuer}` renews no {what}", fix=AGAIN)
+        fix = f"have it issue one to the client `{kept.client_id}`, for the scope `openid`"
+        raise At(kept.issuer).failed(f"what came has no {what} that ends", fix)
     renewed = came.refresh_token or kept.refresh_token
     return replace(kept, token=text, until=Instant(int(ends) * 1_000_000), refresh_token=renewed)
 

@@ -44,8 +44,8 @@ class Buyer(Protocol):
         """Say that there is no token to be had."""
         ...
 
-    def refused(self, why: str) -> InterlockError:
-        """Say that the endpoint has refused."""
+    def refused(self, why: str, code: str) -> InterlockError:
+        """Say that the endpoint has refused, with which code of the standard, if any."""
         ...
 
 
@@ -135,7 +135,7 @@ def granted(buyer: Buyer, answer: Answer) -> Granted:
     if answer.status != 200:
         code = code_in(answer)
         known = f", `{code}`" if code else ""
-        raise buyer.refused(f"the endpoint refuses ({answer.status}{known})")
+        raise buyer.refused(f"the endpoint refuses ({answer.status}{known})", code)
     if answer.kind.partition(";")[0].strip().lower() != "application/json":
         raise buyer.failed("the endpoint answers with something else than JSON", _FIX)
     try:

@@ -32,7 +32,7 @@ class Bought:
     def failed(self, why: str, fix: str) -> SecretUnreachable:
         return self.id.unreachable(f"buys no access token: {why}", fix)
 
-    def refused(self, why: str) -> SecretUnreachable:
+    def refused(self, why: str, code: str) -> SecretUnreachable:
         id, told = self.id, f"buys no access token: {why}"
         if self.value.url:
             return id.ended(told)

@@ -15,7 +15,7 @@ _SCREENS = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
 
 
 async def code_brought(
-    typed: Typed, begin: Callable[[str], Awaitable[Login]], about: str, *, opens: bool
+    typed: Typed, begin: Callable[[str], Awaitable[Login]], about: str, *, opens: bool, instead: str = ""
 ) -> tuple[Login, str]:
     """Have a person log in, and return the code that their browser brings.
 
@@ -23,6 +23,7 @@ async def code_brought(
         typed: the line; `--port` says where the answer comes to.
         begin: makes the login, given the address that the answer comes to.
         about: says at whom and what for, on a line of its own.
+        instead: says how else, where there is another way.
         opens: whether the page is opened in the browser, and not only named.
 
     Raises:
@@ -41,7 +42,7 @@ async def code_brought(
         # It is for a person, so it goes to standard error whatever the data looks like.
         err = typed.screen.err
         err.write(f"{about}\nlog in within {LOGIN_SECONDS_MAX // 60} minutes, in a browser on this machine:\n\n")
-        err.write(f"{login.address}\n\n")
+        err.write("".join(f"{each}\n\n" for each in (login.address, instead) if each))
         err.flush()
         if opens:
             # Some browsers only return once they are closed.

@@ -1,5 +1,7 @@
 """`login`: a person logs in at an issuer that the tenant believes, and is that person from the next command on."""
 
+from contextlib import suppress
+
 from interlock.core.credential import Issuer
 from interlock.core.door import Door
 from interlock.core.errors import InterlockError, NotLoggedIn, UpstreamFailed
@@ -29,7 +31,7 @@ async def log_in(typed: Typed) -> int:
         issuer = _chosen(typed, (await here.rows()).door)
         file = login_file(typed)
     assert file is not None, "a store that was opened has its keys"
-    client = client_said(typed) or Client(id=issuer.audience)
+    client = client_said(typed, unsaid=issuer.audience) or _client_before(file, issuer) or Client(id=issuer.audience)
     authority = await authority_of(issuer)
     empty = _empty(issuer, authority, client)
     scope = scope_for(issuer, authority, typed.given.scope or "")
@@ -64,6 +66,15 @@ def _chosen(typed: Typed, door: Door) -> Issuer:
     raise InterlockError(f"the issuer `{clean(said)}` is not believed here", fix=fix)
 
 
+def _client_before(file: LoginFile, issuer: Issuer) -> Client | None:
+    """Return the client of the login that is renewed by this one: nobody types its secret every time."""
+    with suppress(NotLoggedIn):
+        kept = file.read()
+        if kept is not None and (kept.issuer, kept.url) == (issuer.name, issuer.url):
+            return kept.endpoint.client
+    return None
+
+
 def _empty(issuer: Issuer, authority: Authority, client: Client) -> Kept:
     """Say what is kept of a login before anything is issued."""
     # A tenant that wants tokens which are meant for itself is shown an access token: an ID token is for its client.
@@ -90,8 +101,10 @@ async def _by_browser(typed: Typed, empty: Kept, authority: Authority, scope: st
         return begun(authority, empty.endpoint.client, uri, scope, resource=empty.resource, named=True)
 
     about = f"`{empty.issuer}` ({empty.url}) says who you are"
+    has_device = bool(authority.device_authorization_endpoint)
+    instead = "or, in any browser: `interlock login --device`" if has_device else ""
     opens = typed.given.open or (has_screen() and not typed.given.no_open)
-    login, code = await code_brought(typed, begin, about, opens=opens)
+    login, code = await code_brought(typed, begin, about, opens=opens, instead=instead)
     at = At(empty.issuer)
     return granted(at, await asked(at, empty.endpoint, login.grant_of(code))), login.nonce
 

@@ -52,8 +52,8 @@ async def logged_in(here: Session) -> tuple[Kept, Bearer] | None:
         no.fix = OR_BE if no.fix == AGAIN else no.fix
         raise
     except UpstreamError as error:
-        fix = f"{error.fix}; or be the user of this machine: `--account`"
-        raise NotLoggedIn(f"nobody can tell whether your login is still good: {error}", fix=fix) from error
+        fix = OR_BE if error.fix == AGAIN else f"{error.fix}; or be the user of this machine: `--account`"
+        raise NotLoggedIn(f"the login of `{kept.person}` has ended, and is not renewed: {error}", fix=fix) from error
 
 
 async def person_by(here: Session, issuer: Issuer, kept: Kept) -> Bearer:

@@ -196,19 +196,24 @@ def _oauth(text: str) -> Value:
     return value
 
 
-def client_said(typed: Typed) -> Client | None:
+def client_said(typed: Typed, *, unsaid: str = "") -> Client | None:
     """Read as which client a person logs in, if they say so.
+
+    Args:
+        typed: the line.
+        unsaid: the client whose secret it is, where they name none.
 
     Raises:
         UsageWrong: there is a secret of a client, and no client.
     """
     given = typed.given
-    if given.client_secret and not given.client_id:
+    id = given.client_id or (unsaid if given.client_secret else "")
+    if given.client_secret and not id:
         raise UsageWrong("a secret of a client says nothing without the client", fix="name it: `--client-id ID`")
-    if not given.client_id:
+    if not id:
         return None
-    secret = text_of(unseen(typed, f"secret of the client {given.client_id}")).text if given.client_secret else ""
-    return Client(id=given.client_id, secret=secret)
+    secret = text_of(unseen(typed, f"secret of the client {id}")).text if given.client_secret else ""
+    return Client(id=id, secret=secret)
 
 
 async def changer(typed: Typed, here: Session | None) -> Operator:
