@@ -160,6 +160,21 @@ async def test_an_answer_that_is_refused_ends_the_call() -> None:
         await call(ScriptedLink([lambda _: wants(it=FORM)]), None)
 
 
+def gone(_: Mapping[str, Any]) -> Any:
+    raise UpstreamFailed("`desk` cannot be reached, so nothing was sent", fix="-")
+
+
+def refuses(_: Mapping[str, Any]) -> Any:
+    return RpcError(code=-32602)
+
+
+@pytest.mark.parametrize("last", [refuses, gone])
+async def test_what_had_begun_and_cannot_go_on_is_not_told_as_if_it_had_not_begun(last: Says) -> None:
+    line = ALine(able=frozenset({"elicitation"}), answers={"it": YES})
+    with pytest.raises(Unanswered, match="had begun"):
+        await call(ScriptedLink([lambda _: wants(it=FORM), last]), line)
+
+
 async def test_a_capability_that_a_server_misses_is_noted() -> None:
     line = ALine()
     data = msgspec.Raw(b'{"requiredCapabilities":{"sampling":{},"theirs":{}}}')

@@ -10,8 +10,9 @@ import anyio
 import pytest
 
 from interlock.core.errand import Performed
-from interlock.core.errors import UpstreamError, UpstreamFailed
+from interlock.core.errors import UpstreamError, UpstreamFailed, UpstreamSilent
 from interlock.core.secret import Secret
+from interlock.tool.mcp import http as mcp_http
 from interlock.tool.mcp.sse import Events
 from interlock.tool.mcp.tools import McpTools
 from loopback import http
@@ -258,3 +259,19 @@ def test_events_are_put_together_from_any_pieces(end: bytes, size: int) -> None:
     events = Events()
     found = [event for at in range(0, len(text), size) for event in events.feed(text[at : at + size])]
     assert [(event.data, event.id, event.retry_millis) for event in found] == [(b"{\n}", "7", None), (b"x", "", 5)]
+
+
+@pytest.mark.parametrize("event", [b"e1", b"\xe9"])
+async def test_who_breaks_off_and_is_gone_when_gone_back_to_may_have_done_it(
+    place: Place, web: Web, event: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mcp_http, "_RETURN_SECONDS", (0.0, 0.0))
+
+    def cut(question: bytes) -> bytes:
+        web.peer.answer = always(lambda _: http("307 Elsewhere", b"", "text/plain", "Location: /there"))
+        return http("200 OK", b"id: " + event + b"\ndata: \n\n", "text/event-stream")
+
+    web.misbehave = cut
+    error = await wrong(place)
+    assert (type(error), "ended before it answered" in str(error)) == (UpstreamSilent, True)
+    assert sum(CALL in question for question in web.peer.questions) == 1

@@ -32,7 +32,7 @@ _tokens = count(1)
 
 
 class Unanswered(UpstreamFailed):
-    """A server wanted to know something and was not told."""
+    """A server had begun, wanted something before it goes on, and did not get it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,12 +84,12 @@ class Back:
             Unanswered: it wants too much, or something that it may not have, or nobody answers.
         """
         if self.line is None or not 0 < len(wanted) <= _QUESTIONS_MAX:
-            raise self._unanswered("wants something that nobody offers it")
+            raise self.unanswered("wants something that nobody offers it")
         questions = {name: await self._question(asked) for name, asked in wanted.items()}
         try:
             return await self.line.ask(questions)
         except UpstreamFailed as error:
-            raise self._unanswered(f"wants an answer that it does not get ({error})", error.fix) from None
+            raise self.unanswered(f"wants an answer that it does not get ({error})", error.fix) from None
 
     async def answer(self, method: str, params: Mapping[str, Any]) -> Json:
         """Answer one question that a server asks as a request of its own.
@@ -111,20 +111,21 @@ class Back:
             if kind in needed:
                 self.line.lacks(kind)
 
+    def unanswered(self, why: str, fix: str = "look at what it asks, and whether the contract names it") -> Unanswered:
+        """Say that a server does not get what it wants before it goes on."""
+        return Unanswered(f"`{self.server}` {why}", fix=fix)
+
     async def _question(self, asked: object) -> Question:
         said: Mapping[str, Any] = cast("Mapping[str, Any]", asked) if isinstance(asked, Mapping) else {}
         method, params = said.get("method"), said.get("params")
         kind = KINDS.get(method) if isinstance(method, str) else None
         if kind is None or not isinstance(params, Mapping | None) or kind not in self.capabilities():
-            raise self._unanswered("wants something that nobody offers it")
+            raise self.unanswered("wants something that nobody offers it")
         shown = {name: value for name, value in cast("Mapping[str, Any]", params or {}).items() if name != "_meta"}
         left = (await answer_without(self.secrets, Performed(result=shown))).result
         if not isinstance(left, Mapping):
-            raise self._unanswered("asks what cannot be looked through")
+            raise self.unanswered("asks what cannot be looked through")
         return Question(source=f"mcp:{self.server}/{kind}/*", method=cast("str", method), params=left)
-
-    def _unanswered(self, why: str, fix: str = "look at what it asks, and whether the contract names it") -> Unanswered:
-        return Unanswered(f"`{self.server}` {why}", fix=fix)
 
 
 class _Needed(msgspec.Struct, frozen=True):

@@ -229,10 +229,13 @@ class HttpLink:
             await asyncio.sleep(min(max(stream.retry_millis / 1000, low), high))
             stream.events = Events()
             headers = {**self._for("", "", NOTHING), "Last-Event-ID": stream.last_id}
-            async with self._client.answering(self._question("GET", headers, None)) as answering:
-                if answering.status != 200 or not _is_stream(answering):
-                    break
-                answer = await self._from_stream(stream, answering.chunks(), id)
+            try:
+                async with self._client.answering(self._question("GET", headers, None)) as answering:
+                    if answering.status != 200 or not _is_stream(answering):
+                        break
+                    answer = await self._from_stream(stream, answering.chunks(), id)
+            except UpstreamFailed:
+                continue  # that nothing was sent is true of this look, and not of the call
             if answer is not None:
                 return answer
         raise UpstreamSilent(f"`{self._reach.server}` ended before it answered", fix=LOOK)

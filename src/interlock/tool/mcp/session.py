@@ -106,13 +106,21 @@ class Session:
         """Ask until it is answered, with what a server wants to know in between."""
         stateless = self.version == STATELESS
         more: dict[str, Any] = {}
-        for _ in range(_ROUNDS_MAX):
+        for turn in range(_ROUNDS_MAX):
             asked = self._with_meta({**params, **more}, **how.back.meta(stateless=stateless), **how.meta)
-            answer = await self.link.ask(
-                method, asked, name=how.name, mirrored=how.mirrored, before=how.before, way=how.back
-            )
+            try:
+                answer = await self.link.ask(
+                    method, asked, name=how.name, mirrored=how.mirrored, before=how.before, way=how.back
+                )
+            except UpstreamFailed as error:
+                if turn == 0:
+                    raise
+                # That nothing was sent is true of this round, and not of the ones before.
+                raise how.back.unanswered(f"had begun, and cannot be asked to go on ({error})", error.fix) from None
             if isinstance(answer, RpcError):
                 how.back.note(answer)
+                if turn > 0:
+                    raise how.back.unanswered(f"had begun, and does not go on (error {answer.code})")
             wanted = _wanted(answer) if stateless else None
             if wanted is None:
                 return answer

@@ -41,7 +41,8 @@ class Events:
         value = value.removeprefix(b" ")
         if name == b"data":
             self._data.append(value)
-        elif name == b"id" and b"\0" not in value:
-            self._id = value.decode("ascii", "replace")
+        elif name == b"id" and value.isascii() and value.decode().isprintable():
+            # It goes back in a header; what no header can have is no id.
+            self._id = value.decode()
         elif name == b"retry" and value.isdigit() and len(value) < 10:
             self._retry = int(value)
