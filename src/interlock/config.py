@@ -1,5 +1,6 @@
 """Settings, read once from the environment and the command line, and handed down as values."""
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -69,9 +70,15 @@ def settings(
 def _logins(environment: Mapping[str, str]) -> Path:
     said = environment.get("INTERLOCK_LOGINS")
     if said:
+        if not Path(said).is_absolute():
+            # From another folder it would be another one, and whoever has logged in somebody else.
+            raise UsageWrong("`INTERLOCK_LOGINS` is no whole path", fix="write it from `/` on")
         return Path(said)
-    own = environment.get("XDG_CONFIG_HOME") or f"{environment.get('HOME') or '~'}/.config"
-    return Path(own) / "interlock" / "logins"
+    own = Path(environment.get("XDG_CONFIG_HOME", ""))
+    home = Path(environment.get("HOME") or os.path.expanduser("~"))
+    # Whoever has no home has nothing kept there.
+    base = own if own.is_absolute() else home / ".config" if home.is_absolute() else Path("/.config")
+    return base / "interlock" / "logins"
 
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")

@@ -1,5 +1,6 @@
 """A login that has ended, was edited or can be read by others is an error that says what to do, never the account."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -217,6 +218,45 @@ def test_logging_out_has_the_issuer_take_it_back_or_says_why_not(
         said = on_file.data("logout")
         assert (said["taken_back"], logins(on_file)) == (False, [])
         assert says in said["why"]
+
+
+def test_the_doctor_says_whether_a_login_can_be_used(on_file: Shell, provider: LoginServer, browser: Browser) -> None:
+    believe(on_file, provider)
+
+    def told() -> tuple[str, str]:
+        checks = {each["check"]: each for each in json.loads(on_file.run("doctor", "--json")[1])["checks"]}
+        return checks["login"]["state"], checks["login"]["found"]
+
+    assert told()[0] == "ok"
+    log_in(on_file)
+    asked = len(provider.asked)
+    assert told() == ("ok", "you are `u1@corp`, and what shows it ends in 60 min")
+    on_file.clock.forward(minutes=62)
+    assert told() == ("ok", "you are `u1@corp`, and the next command renews what shows it")
+    assert len(provider.asked) == asked
+    logins(on_file)[0].chmod(0o644)
+    assert told()[0] == "warning"
+
+
+def test_who_could_not_answer_is_not_asked(
+    on_file: Shell, provider: LoginServer, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    believe(on_file, provider)
+    provider.refreshes = False
+    log_in(on_file)
+    id = on_file.parked()
+    on_file.clock.forward(minutes=59)
+    provider.instead = {"/keys": http("503 Busy")}
+    monkeypatch.setattr("interlock.door.cli.screen.Screen.somebody_there", True)
+    assert "`--account`" in on_file.failed("approvals", "approve", id)
+    assert "approve exactly this?" not in on_file.err
+
+
+def test_a_folder_of_logins_that_would_be_another_one_elsewhere_is_refused(
+    on_file: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INTERLOCK_LOGINS", "logins")
+    assert "is no whole path" in on_file.unmeant("whoami")
 
 
 def test_errors_about_a_login_are_data_where_data_is_wanted(

@@ -177,6 +177,9 @@ async def test_an_issuer_is_asked_once_and_once_a_minute_for_a_key_that_nobody_k
     provider.down = True
     assert await at(3_659, good) is None
     assert await at(3_660, good) is Wrong.UNKNOWN
+    away = await issuers.bearer(ACME, DOOR, good, now=NOON, boot=Micros(3_660_000_000))
+    assert isinstance(away, NotKnown)
+    assert "does not say now with which keys it signs" in away.why
     provider.down = False
     assert await at(3_661, good) is Wrong.UNKNOWN
     assert await at(3_720, good) is None

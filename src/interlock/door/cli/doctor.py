@@ -14,13 +14,14 @@ from interlock.door.cli import doctor_tenant as tenants
 from interlock.door.cli.advice import advised
 from interlock.door.cli.doctor_check import Checked, State, broken, tried, wrong
 from interlock.door.cli.doctor_expiry import expiry
+from interlock.door.cli.doctor_login import login
 from interlock.door.cli.render import clean, wrapped
 from interlock.door.cli.screen import Screen, Typed
 from interlock.door.cli.session import Session, awaited, find_tools_here
 
 _BROAD = max(len(state.value) for state in State) + 2
 _NAME = 13
-_NAMES_OF_TENANTS = ("ledger", "clock", "anchor", "contracts", "stopped", "waiting", "expiry")
+_NAMES_OF_TENANTS = ("ledger", "clock", "anchor", "contracts", "stopped", "waiting", "expiry", "login")
 
 
 @awaited
@@ -113,6 +114,7 @@ async def _of_tenant(here: Session) -> list[Checked]:
         lambda: tenants.stopped(here),
         lambda: tenants.waiting(here),
         lambda: expiry(here),
+        lambda: login(here),
     )
     found: list[Checked] = []
     for name, check in zip(_NAMES_OF_TENANTS, checks, strict=True):

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from interlock.core.credential import Issuer
 from interlock.core.door import Door
 from interlock.core.errors import NotLoggedIn, StoreBusy, UpstreamError
+from interlock.core.ids import TenantId
 from interlock.core.limits import LOGIN_AHEAD_SECONDS
 from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import Session
@@ -19,12 +20,12 @@ OR_BE = f"{AGAIN}, or be the user of this machine: `--account`"
 _AHEAD_MICROS = LOGIN_AHEAD_SECONDS * 1_000_000
 
 
-def login_file(typed: Typed) -> LoginFile | None:
-    """Name the file of the login that counts for this command; nothing where the store has no keys yet."""
+def login_file(typed: Typed, tenant: TenantId | None = None) -> LoginFile | None:
+    """Name the file of the login that counts for a tenant; nothing where the store has no keys yet."""
     settings = typed.settings
     if not (settings.keys / "master.seed").exists():
         return None
-    return LoginFile(settings.logins, box_of(settings.keys), settings.tenant)
+    return LoginFile(settings.logins, box_of(settings.keys), tenant or settings.tenant)
 
 
 def is_kept(typed: Typed) -> bool:
@@ -39,11 +40,11 @@ async def logged_in(here: Session) -> tuple[Kept, Bearer] | None:
     Raises:
         NotLoggedIn: somebody has, and it is no longer good, others can read it, or nobody can tell.
     """
-    file = login_file(here.typed)
-    kept = file.read() if file is not None else None
-    if file is None or kept is None:
+    file = login_file(here.typed, here.store.tenant)
+    found = await at_hand(here)
+    if file is None or found is None:
         return None
-    issuer = _still_believed(kept, (await here.rows()).door)
+    kept, issuer = found
     try:
         if here.gateway.clock.now() >= kept.until - _AHEAD_MICROS and kept.refresh_token:
             kept = await _renewed(here, file, kept)
@@ -54,6 +55,17 @@ async def logged_in(here: Session) -> tuple[Kept, Bearer] | None:
     except UpstreamError as error:
         fix = OR_BE if error.fix == AGAIN else f"{error.fix}; or be the user of this machine: `--account`"
         raise NotLoggedIn(f"the login of `{kept.person}` has ended, and is not renewed: {error}", fix=fix) from error
+
+
+async def at_hand(here: Session) -> tuple[Kept, Issuer] | None:
+    """Return the login that is kept, and the issuer that it is by. Nobody is asked, and it may have ended.
+
+    Raises:
+        NotLoggedIn: there is one, and it is not as it was kept, others can read it, or its issuer is believed no more.
+    """
+    file = login_file(here.typed, here.store.tenant)
+    kept = file.read() if file is not None else None
+    return (kept, _still_believed(kept, (await here.rows()).door)) if kept is not None else None
 
 
 async def person_by(here: Session, issuer: Issuer, kept: Kept) -> Bearer:
