@@ -2,16 +2,17 @@
 
 import os
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from interlock.anchor.file import AnchorFile
+from interlock.contract.ir import Contract
 from interlock.core.errors import StoreClosed
 from interlock.core.hint import Hints
-from interlock.core.ids import ActionId, Instant, Micros
+from interlock.core.ids import ActionId, Environment, Instant, Micros
 from interlock.gateway import fresh
 from interlock.gateway.adopt import restored
 from interlock.gateway.call import Gateway
@@ -39,6 +40,7 @@ from interlock.store.sqlite import SqliteDatabase, lock_for_performing, open_sql
 from interlock.tool.kinds import describe as describe
 from interlock.tool.kinds import every_tool as every_tool
 from interlock.tool.manifest import Asking, Manifest
+from interlock.tool.sql_try import trials
 from interlock.tool.with_secret import ToolsWithSecrets
 
 
@@ -193,6 +195,11 @@ def gateway_on(
 def describing(keys: Path, clock: Clock | None = None) -> Callable[[Asking], Manifest]:
     """Return what finds out about sources and asks servers too, with the secrets of this installation."""
     return partial(describe, broker=broker_of(keys, clock or SystemClock()))
+
+
+def trying(keys: Path, clock: Clock | None = None) -> Callable[[Contract, Environment], Iterator[tuple[str, str, str]]]:
+    """Return what tries the statements of a contract that is in force: each tool, what is wrong of it, and a fix."""
+    return partial(trials, broker=broker_of(keys, clock or SystemClock()))
 
 
 def anchor_file(path: Path) -> AnchorFile:

@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from threading import Event, Thread
 
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import conninfo_to_dict
 
 
 @dataclass
@@ -79,7 +79,7 @@ def silence(url: str) -> Generator[Silence]:
     database = f"{known['host']}/.s.PGSQL.{known.get('port') or 5432}"
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        found = Silence(address=make_conninfo(url, host="127.0.0.1", port=port))
+        found = Silence(address=f"postgresql://{known['user']}@127.0.0.1:{port}/{known['dbname']}")
         Thread(target=found.serve, args=(listener, database), daemon=True).start()
         yield found
         found.close()

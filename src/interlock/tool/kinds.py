@@ -16,7 +16,7 @@ from interlock.tool.manifest import Asking, Manifest, function_manifest
 from interlock.tool.mcp.describe import Descriptions
 from interlock.tool.mcp.tools import McpTools
 from interlock.tool.python import PythonTools
-from interlock.tool.sql import describe_sql
+from interlock.tool.sql import Statements
 from interlock.tool.sql_tool import SqlTools
 from interlock.tool.with_secret import Broker
 
@@ -62,7 +62,7 @@ _DESCRIBE: Mapping[str, Callable[[Asking, Broker | None], Manifest]] = {
     "openapi": _openapi,
     "page": _page,
     "python": lambda asking, _: function_manifest(asking),
-    "sql": lambda asking, _: describe_sql(asking),
+    "sql": Statements().describe,
 }
 """How the sources begin that this version can carry out."""
 

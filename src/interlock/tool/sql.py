@@ -1,14 +1,16 @@
 """Tools from files of SQL: `sql:FILE#name` is one named statement, as publishing finds and pins it."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any
 from urllib.parse import urlsplit
 
 from interlock.contract.hosts import file_of
-from interlock.contract.ir import Database, Tool
+from interlock.contract.ir import Contract, Database, Tool
 from interlock.core.canonical import JsonObject
 from interlock.core.effect import EffectClass
-from interlock.core.errors import ContractInvalid
+from interlock.core.errors import ContractInvalid, UpstreamFailed
 from interlock.core.limits import SQL_FILE_BYTES_MAX
 from interlock.tool.beside import file_beside
 from interlock.tool.manifest import Asking, Manifest, pinned
@@ -16,6 +18,8 @@ from interlock.tool.plan import how_of
 from interlock.tool.sql_file import Statement, find
 from interlock.tool.sql_plan import Returns, SqlPlan
 from interlock.tool.sql_sqlite import prepared
+from interlock.tool.sql_try import Trial
+from interlock.tool.with_secret import Broker
 
 _ROW: Mapping[str, Any] = {"type": "object"}
 _RESULTS: Mapping[Returns, JsonObject] = {
@@ -26,8 +30,39 @@ _RESULTS: Mapping[Returns, JsonObject] = {
 }
 
 
-def describe_sql(asking: Asking) -> Manifest:
+@dataclass(slots=True)
+class Statements:
+    """Describes statements for publishing; a database that is not there is asked once for each contract."""
+
+    _contract: Contract | None = None
+    _trial: Trial | None = None
+    _turn: Lock = field(default_factory=Lock)
+
+    def describe(self, asking: Asking, broker: Broker | None = None) -> Manifest:
+        """Say what a statement takes and returns, and where it is carried out.
+
+        Args:
+            asking: the tool, in its contract.
+            broker: hands out the address of the database. Without it none on Postgres is asked.
+
+        Raises:
+            ContractInvalid: it is not there, it cannot be a tool, or the database does not take it as it is.
+        """
+        if asking.environment is None or broker is None:
+            return describe_sql(asking)
+        whose = (asking.contract.tenant, asking.contract.workflow, asking.environment)
+        with self._turn:
+            if self._trial is None or self._contract is not asking.contract or self._trial.whose != whose:
+                self._contract, self._trial = asking.contract, Trial(broker, whose)
+            return describe_sql(asking, self._trial)
+
+
+def describe_sql(asking: Asking, trial: Trial | None = None) -> Manifest:
     """Find out what a statement takes and returns, and where it is carried out.
+
+    Args:
+        asking: the tool, in its contract.
+        trial: has the database look at it. Without it only a SQLite file does.
 
     Raises:
         ContractInvalid: it is not there, it cannot be a tool, or the database does not take it as it is.
@@ -48,16 +83,29 @@ def describe_sql(asking: Asking) -> Manifest:
         seconds=asking.tool.timeout / 1_000_000,
         **_where(asking, file),
     )
-    if plan.sqlite:
-        prepared(plan)
+    schema = _schema(asking.tool, statement)
+    untried = _tried(asking.tool, plan, schema, trial)
     return pinned(
         description="\n".join(statement.about).strip(),
-        schema=_schema(asking.tool, statement),
+        schema=schema,
         result_schema=_RESULTS[plan.returns],
         how=how_of(plan),
         effect=effect,
-        notes=tuple(_notes(asking.tool, statement, plan, effect)),
+        notes=(*_notes(asking.tool, statement, plan, effect), *untried),
     )
+
+
+def _tried(tool: Tool, plan: SqlPlan, schema: JsonObject, trial: Trial | None) -> tuple[str, ...]:
+    """Have the database look at a statement. Where it is not there, whoever publishes it should know."""
+    if trial is None:
+        if plan.sqlite:
+            prepared(plan)
+        return ()
+    try:
+        trial.of(plan, tool.schema or schema, tool.secret)
+    except UpstreamFailed:
+        return ("its database was not reached, so nobody has tried the statement: `interlock doctor` does",)
+    return ()
 
 
 def _text(asking: Asking, file: str) -> str:

@@ -5,6 +5,8 @@ from typing import Literal
 
 import msgspec
 
+PREFIX = "sql:"
+"""How a source begins that is a statement."""
 Kind = Literal["string", "integer", "number", "boolean"]
 KINDS: Mapping[str, Kind] = {"string": "string", "integer": "integer", "number": "number", "boolean": "boolean"}
 Returns = Literal["one", "many", "count", "happened"]

@@ -86,12 +86,12 @@ class PostgresDatabases:
         db = self._idle.take(address)
         try:
             check_lease()
-            if db is not None and _begin(db, plan, tenant):
+            if db is not None and begin(db, plan, tenant):
                 return db
             if db is not None:
                 db.close()
             db = connected(plan, address)
-            if not _begin(db, plan, tenant):
+            if not begin(db, plan, tenant):
                 raise UpstreamFailed("the database went away, so nothing was done", fix="look whether it runs")
         except BaseException:
             if db is not None:
@@ -103,7 +103,7 @@ class PostgresDatabases:
         self._idle.close()
 
 
-def _begin(db: Connection, plan: SqlPlan, tenant: TenantId) -> bool:
+def begin(db: Connection, plan: SqlPlan, tenant: TenantId) -> bool:
     """Begin a transaction; return whether the connection still stands.
 
     Raises:

@@ -15,10 +15,8 @@ from interlock.core.ids import TenantId
 from interlock.ports import Performer
 from interlock.tool.plan import plan_of
 from interlock.tool.slots import Slots, SlotsOf, ending_of, in_thread
-from interlock.tool.sql_plan import SqlPlan
+from interlock.tool.sql_plan import PREFIX, SqlPlan
 from interlock.tool.sql_sqlite import SqliteDatabases
-
-PREFIX = "sql:"
 
 
 class Postgres(Protocol):

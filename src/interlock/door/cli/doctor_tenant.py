@@ -1,14 +1,15 @@
 """What the doctor looks at of one tenant: its ledger, its contracts, what is stopped, what waits."""
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from interlock.app import anchor_file
+from interlock.app import anchor_file, trying
 from interlock.contract.bundle import decode
 from interlock.contract.ir import Contract
 from interlock.contract.unenforced import REHEARSALS
 from interlock.core.action import ActionState
-from interlock.core.ids import Instant, Role
+from interlock.core.ids import Environment, Instant, Role
 from interlock.core.limits import CLOCK_DRIFT_MICROS_MAX
 from interlock.door.cli.doctor_check import Checked, ok, warning, wrong
 from interlock.door.cli.render import age, count, listed, since, span
@@ -90,6 +91,24 @@ async def contracts(here: Session) -> Sequence[Checked]:
         return [warning("contracts", "none is in force, so everything is refused", fix)]
     modes = ", ".join(f"{place} in mode {each.mode.value}" for place, each in sorted(published.items()))
     return [*found, ok("contracts", f"in force: {modes}")]
+
+
+async def statements(here: Session) -> Sequence[Checked]:
+    """Have each database look at the statements of SQL tools, as it would be asked to carry them out."""
+    found: list[Checked] = []
+    taken = 0
+    tries = trying(here.typed.settings.keys, here.typed.clock)
+    for place, each in sorted((await here.rows()).door.published.items()):
+        contract = decode(await here.store.contract(each.contract))
+        environment = Environment(place.rpartition("/")[2])
+        for tool, what, fix in await asyncio.to_thread(list, tries(contract, environment)):
+            if what:
+                found.append(wrong("statements", f"{place}: `{tool}`: {what}", fix))
+            else:
+                taken += 1
+    if taken or found:
+        found.append(ok("statements", f"{count(taken, 'statement is', 'statements are')} taken by the databases"))
+    return found
 
 
 def _sources(here: Session, place: str, contract: Contract) -> Iterator[Checked]:

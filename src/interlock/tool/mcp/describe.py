@@ -1,18 +1,17 @@
 """What publishing finds out about a tool of a server: what was reviewed, and that the server still says the same."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock as Turn
-from threading import Thread
-from typing import Any, TypeVar
 
 from interlock.contract.ir import Contract, Server
 from interlock.contract.problem import nearest
 from interlock.core.errors import ContractInvalid, UpstreamError
 from interlock.core.ids import Environment
 from interlock.core.limits import MCP_CONNECT_SECONDS_MAX
+from interlock.tool.apart import apart
 from interlock.tool.manifest import Asking, Manifest, pinned
 from interlock.tool.mcp.back import KINDS
 from interlock.tool.mcp.beside import described
@@ -31,8 +30,6 @@ _BY_ITSELF = (
     "before it, and `sandbox: false` lets a server write elsewhere than in its own folder"
 )
 _THERE = "look whether it answers at its address"
-
-T = TypeVar("T")
 
 Offers = Mapping[str, Offer]
 
@@ -151,21 +148,3 @@ def offers_at(reach: Reach, broker: Broker | None, whose: Whose) -> Offers:
             links.close()
 
     return apart(ask)
-
-
-def apart(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run something on a loop of its own, whether or not this thread has one."""
-    ended: list[T | BaseException] = []
-
-    def run() -> None:
-        try:
-            ended.append(asyncio.run(work()))
-        except BaseException as error:  # noqa: BLE001  it is raised again where it was asked for
-            ended.append(error)
-
-    thread = Thread(target=run, name="interlock-mcp-ask")
-    thread.start()
-    thread.join()
-    if isinstance(ended[0], BaseException):
-        raise ended[0]
-    return ended[0]
