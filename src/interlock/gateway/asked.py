@@ -30,7 +30,7 @@ from interlock.core.reason import Reason
 from interlock.core.value import replace
 from interlock.core.wording import closest
 from interlock.gateway.force import Force
-from interlock.gateway.keyed import digest, given_key, key_of
+from interlock.gateway.keyed import digest, equal_key, given_key, key_of
 from interlock.gateway.lot import lot_at
 from interlock.gateway.proposal import Fresh as Fresh
 from interlock.gateway.proposal import Proposal as Proposal
@@ -56,8 +56,6 @@ class Asked(Struct, frozen=True, kw_only=True, dict=True):
     signed: str = ""
     """What its agent has signed and no entry says."""
     line: Line | None = None
-    keys_beside: frozenset[Key] = frozenset()
-    """Keys under which the same call may be known as well, if it was made within a day."""
 
     @cached_property
     def owner(self) -> str:
@@ -295,7 +293,6 @@ def put_together(
         askers=proposal.askers,
         signed=proved.private if proved is not None else "",
         line=proposal.line,
-        keys_beside=frozenset(given_key(caller, key, secrets) for key in proposal.keys_beside),
     )
 
 
@@ -315,6 +312,8 @@ def scoped_key(
     what: Mapping[str, Json]
     if tool.effect is EffectClass.READ or proposal.by is not None:
         what = {"kind": "once", "key": drawn.id}  # a read, or a person, without a key is never answered from memory
+    elif proposal.equal:
+        return equal_key(caller, tool.name, arguments.text, proposal.equal, secrets)
     elif signed is not None and proposal.run is None:
         # Whoever caught it and sends it again has no second effect.
         what = {"kind": "signed", "tool": tool.name, "signed": signed.what}

@@ -25,7 +25,6 @@ from interlock.gateway.judge import Judged
 from interlock.gateway.keyed import run_owner
 from interlock.gateway.let_in import not_let_in
 from interlock.gateway.people import asked_before_adoption, counting_today, since_adoption
-from interlock.gateway.recall import same_call
 from interlock.gateway.write_begin import Writing, looping
 from interlock.ledger.proposal import told
 from interlock.ledger.seal import Kind
@@ -54,7 +53,7 @@ def needs_of(asked: Asked, names: Names, now: Instant) -> Needs:
     reversed_one = frozenset({asked.action.undo_of}) if asked.action.undo_of else frozenset[ActionId]()
     return Needs(
         actions=frozenset({asked.action.id}) | reversed_one,
-        keys=asked.keys_beside | {asked.action.key},
+        keys=frozenset({asked.action.key}),
         budgets=frozenset(charge.budget for charge in charges(asked, now) or _calls(asked, now)),
         grants=frozenset({asked.action.id}),
         claims=names.all(),
@@ -146,7 +145,7 @@ def _stale(rows: Rows, asked: Asked, judged: Judged, taken: tuple[Charge, ...] |
         return True
     if rows.now >= judged.good_until:
         return True  # what let it act in spite of a mode or a switch has ended
-    known = same_call(rows, asked)
+    known = rows.keys[asked.action.key]
     if known is not None and known.action.id != asked.action.id and known.action.digest == asked.action.digest:
         return True  # the same call is there by now
     # A period may have ended meanwhile.

@@ -14,6 +14,12 @@ def given_key(caller: Caller, key: str, secrets: Secrets) -> Key:
     return key_of(caller, {"kind": "given", "key": key}, secrets)
 
 
+def equal_key(caller: Caller, tool: ToolName, arguments: bytes, which: str, secrets: Secrets) -> Key:
+    """Say what stands for one of several equal calls: `arguments` are canonical, `which` tells it from the others."""
+    what = {"kind": "equal", "tool": tool, "args": arguments.decode(), "which": which}
+    return key_of(caller, what, secrets)
+
+
 def key_of(caller: Caller, what: Mapping[str, Json], secrets: Secrets) -> Key:
     """Bind what makes two calls the same call to who makes them."""
     place = {"tenant": caller.tenant, "workflow": caller.workflow, "environment": caller.environment}

@@ -18,10 +18,10 @@ class Proposal(Struct, frozen=True, kw_only=True):
     """The run it belongs to; without one it gets a run of its own."""
     key: str | None = None
     """The caller's own idempotency key."""
-    keys_beside: tuple[str, ...] = ()
-    """Keys under which the same call may be known as well, if it was made within a day."""
     occurrence: int = 1
     """The how-manyeth equal call of the run this is, counted by the caller in what it replays."""
+    equal: str = ""
+    """Which of several equal calls this is, where its caller has no word for that: see `repeated`."""
     signature: ProposalSignature | None = None
     """Of an agent that has a key."""
     line: Line | None = None

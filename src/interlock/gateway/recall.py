@@ -6,7 +6,7 @@ from typing import cast
 from interlock.core.action import ActionState
 from interlock.core.canonical import Json
 from interlock.core.errors import PayloadErased
-from interlock.core.ids import ActionId, Instant, PayloadId
+from interlock.core.ids import ActionId, PayloadId
 from interlock.core.outcome import Done, Failed, Outcome, Parked, Refused, Suggested, Uncertain
 from interlock.core.reason import Reason
 from interlock.core.value import replace
@@ -22,28 +22,10 @@ def recall(rows: Rows, asked: Asked) -> ActionRow | None:
     only when it is resumed, under its own id.
     """
     own = rows.actions[asked.action.id]
-    row = own or same_call(rows, asked)
+    row = own or rows.keys[asked.action.key]
     if row is None or asked.action.digest not in (row.action.digest, row.asked_digest):
         return None
     return None if own is not None and own.state is ActionState.PARKED else row
-
-
-def same_call(rows: Rows, asked: Asked) -> ActionRow | None:
-    """Find what is recorded under the key of a call, or under one beside it if that still counts as the same."""
-    row = rows.keys[asked.action.key]
-    if row is not None:
-        return row
-    beside = (rows.keys[key] for key in asked.keys_beside)
-    return next((row for row in beside if row is not None and still_the_same(row, rows.now)), None)
-
-
-def still_the_same(row: ActionRow, now: Instant) -> bool:
-    """Whether an equal call that says nothing of itself is this one, and no other: for a day, or while nobody knows."""
-    return row.state in _WITHOUT_END or row.changed_at > Instant(now - _DAY)
-
-
-_DAY = 24 * 3_600 * 1_000_000
-_WITHOUT_END = frozenset({ActionState.PARKED, ActionState.STARTED, ActionState.UNCERTAIN})
 
 
 async def remembered(rows: Rows, names: Names, store: TenantStore, secrets: Secrets) -> Outcome | None:

@@ -2,41 +2,30 @@
 
 In a run that the caller names, equal calls are one action. A call that names neither a run nor a key counts as the
 equal call of the last day, or as one that has no end yet, whatever session it comes in: a client that lost its session
-begins another. What surely did not happen may be tried again.
+begins another. What surely did not happen may be tried again. Where the contract says that equal calls are meant to be
+several (`on_repeat: new`), only one that is still to be told of is told, for which there is no other way.
 """
 
-from hashlib import sha256
-
-import msgspec
-
+from interlock.contract.arguments import Arguments
 from interlock.contract.ir import Tool
-from interlock.core.action import Caller
+from interlock.core.action import ActionState, Caller
+from interlock.core.door import Door
 from interlock.core.effect import EffectClass
-from interlock.core.ids import RunId
-from interlock.core.outcome import Failed, Outcome
+from interlock.core.ids import Instant, RunId
+from interlock.core.limits import DECIDE_TRIES_MAX
+from interlock.core.outcome import Done, Failed, Outcome
+from interlock.core.reason import Reason
 from interlock.core.value import replace
-from interlock.gateway.anew import call_anew
-from interlock.gateway.asked import Proposal
 from interlock.gateway.call import Gateway
-from interlock.gateway.keyed import given_key
-from interlock.gateway.recall import still_the_same
-from interlock.ports import Needs
+from interlock.gateway.equal import EqualCalls, which
+from interlock.gateway.proposal import Proposal
+from interlock.ports import ActionRow, Needs
 
 _DAY = 24 * 3_600 * 1_000_000
-_DAYS_BACK = 8
-"""How long something may have no end and still be found; what waits for longer is asked for anew."""
-_TRIES_MAX = 16
-"""How often what failed is tried in one run, or in a day; whoever fails that often is told so, and not tried again."""
 
 
 async def call_or_recall(
-    gateway: Gateway,
-    caller: Caller,
-    proposal: Proposal,
-    tool: Tool | None,
-    *,
-    session: RunId | None = None,
-    counted: bool = False,
+    gateway: Gateway, caller: Caller, proposal: Proposal, *, session: RunId | None = None, counted: bool = False
 ) -> Outcome:
     """Carry a call, or tell how the same call ended that was made before.
 
@@ -44,7 +33,6 @@ async def call_or_recall(
         gateway: carries it.
         caller: who makes it.
         proposal: the call, as the caller says it.
-        tool: what is called, as far as it is known.
         session: the run that its budgets and loops are counted in, where the caller names none. An agent that signs
             names the run itself: nothing is added to what it signed.
         counted: whether the caller says how many equal calls came before.
@@ -52,56 +40,69 @@ async def call_or_recall(
     if proposal.signature is not None:
         return await gateway.call(caller, proposal)
     named = proposal.run is not None
+    among = f"{proposal.run if named else ''}:{proposal.occurrence}"
     proposal = proposal if named else replace(proposal, run=session)
-    if proposal.key is not None or tool is None or tool.effect is EffectClass.READ:
-        return await gateway.call(caller, proposal)
-    what = _what(proposal)
-    if tool.on_repeat == "new" and not counted:
-        return await call_anew(gateway, caller, proposal, f"{proposal.run if named else ''}:{what}")
-    kept = proposal if named else await _keyed(gateway, caller, proposal, what)
-    outcome = await gateway.call(caller, kept)
-    for again in range(2, _TRIES_MAX + 1):
-        if not (isinstance(outcome, Failed) and outcome.recalled):
-            break
-        if kept.keys_beside:
-            kept = await _keyed(gateway, caller, proposal, what)  # it failed under the key of another day
-        outcome = await gateway.call(caller, _again(kept, again))
-    return outcome
-
-
-def _again(proposal: Proposal, time: int) -> Proposal:
     if proposal.key is not None:
-        beside = tuple(f"{key}:{time}" for key in proposal.keys_beside)
-        return replace(proposal, key=f"{proposal.key}:{time}", keys_beside=beside)
-    return replace(proposal, occurrence=proposal.occurrence + time - 1)
+        return await gateway.call(caller, proposal)
+    door = gateway.doors.get(caller.tenant)
+    for _ in range(DECIDE_TRIES_MAX):
+        door = door or (await gateway.store.for_tenant(caller.tenant).read(Needs())).door
+        found = await _read(gateway, caller, proposal, door)
+        if found is None:
+            break
+        tool, arguments = found
+        anew = tool.on_repeat == "new" and not counted
+        if named and not anew:
+            # The spine knows equal calls of a run by itself; only what has failed there is numbered.
+            outcome = await gateway.call(caller, proposal)
+            if not _failed_before(outcome):
+                return outcome
+        calls = EqualCalls(gateway=gateway, caller=caller, tool=tool.name, arguments=arguments, among=among)
+        newest = await calls.newest()
+        if newest.door.of(caller.workflow, caller.environment) != door.of(caller.workflow, caller.environment):
+            door = newest.door  # another contract may fill in other defaults
+            continue
+        told = newest.row is not None and _is_told(newest.row, gateway.clock.now(), named=named, anew=anew)
+        return await (calls.call(proposal, newest.number) if told else _next(calls, proposal, newest.number, anew=anew))
+    return await gateway.call(caller, proposal if named else replace(proposal, equal=which(among, 1)))
 
 
-async def _keyed(gateway: Gateway, caller: Caller, proposal: Proposal, what: str) -> Proposal:
-    """Find the day under which the same call is known, else take today's.
-
-    Where it is another day, by another clock or a moment later, it is known under the key of that day: those beside
-    are looked at in the write that starts it.
-    """
-    today = gateway.clock.now() // _DAY
-    names = [f"same:{what}:{proposal.occurrence}:{day}" for day in range(today + 1, today - _DAYS_BACK, -1)]
-    keys = {given_key(caller, name, gateway.secrets): name for name in names}
-    rows = await gateway.store.for_tenant(caller.tenant).read(Needs(keys=frozenset(keys)))
-    for key, name in keys.items():
-        row = rows.keys[key]
-        if row is not None and still_the_same(row, rows.now):
-            return replace(proposal, key=name)
-    tomorrow, now, yesterday, *_ = names
-    return replace(proposal, key=now, keys_beside=(tomorrow, yesterday))
+async def _read(gateway: Gateway, caller: Caller, proposal: Proposal, door: Door) -> tuple[Tool, Arguments] | None:
+    """Read what is called and with what; nothing where it is no write, or is refused anyway."""
+    force = await gateway.forces.of(gateway.store.for_tenant(caller.tenant), door, caller)
+    tool = force.contract.tools.get(proposal.tool) if force is not None else None
+    schema = force.schemas.get(proposal.tool) if force is not None else None
+    if tool is None or schema is None or tool.effect is EffectClass.READ:
+        return None
+    arguments = schema.read(proposal.arguments)
+    return (tool, arguments) if isinstance(arguments, Arguments) else None
 
 
-def _what(proposal: Proposal) -> str:
-    return sha256(proposal.tool.encode() + b"\0" + _one_form(proposal.arguments)).hexdigest()
+async def _next(calls: EqualCalls, proposal: Proposal, number: int, *, anew: bool) -> Outcome:
+    """Make the call that comes after the last one."""
+    while True:
+        number += 1
+        outcome = await calls.call(proposal, number)
+        # An equal call that came at the same moment may have this number, and have ended.
+        if not _failed_before(outcome) and not (anew and isinstance(outcome, Done) and outcome.recalled):
+            return outcome
 
 
-def _one_form(arguments: bytes | str) -> bytes:
-    """Write arguments so that spaces and the order of names make no difference; as they are where they are no JSON."""
-    raw = arguments.encode(errors="replace") if isinstance(arguments, str) else arguments
-    try:
-        return msgspec.json.encode(msgspec.json.decode(raw), order="deterministic")
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError):
-        return raw
+def _failed_before(outcome: Outcome) -> bool:
+    return isinstance(outcome, Failed) and outcome.recalled
+
+
+def _is_told(row: ActionRow, now: Instant, *, named: bool, anew: bool) -> bool:
+    """Whether an equal call is told how this one stands, and is not made."""
+    today = now < row.changed_at + _DAY
+    match row.state:
+        case ActionState.PARKED | ActionState.STARTED | ActionState.UNCERTAIN:
+            return True
+        case ActionState.FAILED:
+            return False
+        case _ if not anew:
+            return named or today
+        case ActionState.DONE:
+            return today and row.requirements != ()
+        case _:
+            return today and row.reason is Reason.APPROVAL_DENIED

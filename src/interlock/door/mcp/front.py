@@ -196,7 +196,7 @@ class Front:
             line=exchange.line,
         )
         counted, session = named.occurrence is not None, exchange.client.run
-        call = call_or_recall(self.gateway, exchange.caller, proposal, tool, session=session, counted=counted)
+        call = call_or_recall(self.gateway, exchange.caller, proposal, session=session, counted=counted)
         if asked.task is not None and exchange.client.version in TASK_VERSIONS:
             return await self.tasks.begin(exchange.caller, tool, call)
         outcome = await call
