@@ -95,6 +95,18 @@ def test_a_login_that_is_not_renewed_is_an_error(
     assert says in refused(on_file)
 
 
+def test_while_it_cannot_be_renewed_a_login_is_good_until_its_end(
+    on_file: Shell, provider: LoginServer, browser: Browser
+) -> None:
+    believe(on_file, provider)
+    log_in(on_file)
+    provider.instead = {"/token": b""}
+    on_file.clock.forward(minutes=59, seconds=45)
+    assert on_file.data("whoami")["person"] == "u1@corp"
+    on_file.clock.forward(seconds=15)
+    assert "has ended, and is not renewed" in refused(on_file)
+
+
 def test_while_the_issuer_is_away_nobody_is_anybody_but_by_their_own_word(
     on_file: Shell, provider: LoginServer, browser: Browser
 ) -> None:
@@ -286,6 +298,24 @@ def test_who_interrupts_a_login_leaves_nothing_behind(on_file: Shell, provider: 
     waiting.send_signal(signal.SIGINT)
     out, err = waiting.communicate(timeout=30)
     assert (waiting.returncode, out, err.strip()) == (130, "", "interrupted")
+    assert logins(on_file) == []
+
+
+@pytest.mark.slow
+def test_an_issuer_that_became_another_one_while_a_person_was_away_vouches_for_nobody(
+    on_file: Shell, provider: LoginServer, browser: Browser
+) -> None:
+    believe(on_file, provider)
+
+    def signed(fields: Fields) -> str:
+        words = ("--url", "https://login.example", "--audience", "interlock", "--map", "leads=lead")
+        changing = begun(on_file, "issuer", "add", "corp", *words)
+        assert changing.communicate(timeout=60) and changing.returncode == 0
+        return an_id(provider, fields)
+
+    provider.identifies = signed
+    log_in(on_file, code=1)
+    assert "is believed no more" in flat(on_file.err)
     assert logins(on_file) == []
 
 
