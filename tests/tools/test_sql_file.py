@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from interlock.core.effect import EffectClass
 from interlock.core.errors import ContractInvalid
-from interlock.tool.sql_text import tokens, with_parameters
+from interlock.tool.sql_text import returns_rows, tokens, with_parameters
 from tools.statements import described
 
 SELECT = "-- name: it\nselect 1 as a"
@@ -166,3 +166,24 @@ def test_the_pieces_of_a_text_are_the_text(text: str) -> None:
 )
 def test_parameters_are_found_and_nothing_else_is(text: str, written: str) -> None:
     assert with_parameters(text, lambda name: f"%({name})s", lambda rest: rest.replace("%", "%%")) == written
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("select 1", True),
+        ("values (1)", True),
+        ("insert into a values (1)", False),
+        ("insert into a select 1", False),
+        ("insert into a values (1) RETURNING id", True),
+        ("insert into a values ('returning (') -- returning (", False),
+        ('update a set "returning" = 1 /* returning */', False),
+        ("update a set x = E'\\'(' returning x", True),
+        ("with x as (delete from a returning id) select id from x", True),
+        ("with x as (delete from a returning id) insert into b select id from x", False),
+        ("with x as (select 1 as (y)) update a set z = 1 returning z", True),
+        ("merge into a using b on true when matched then delete", False),
+    ],
+)
+def test_which_statements_return_rows(text: str, rows: bool) -> None:
+    assert returns_rows(text) == rows

@@ -4,9 +4,10 @@ A read is carried out in a transaction that is read only, so that the database i
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import islice
 from typing import Any, LiteralString, cast
 
 import psycopg
@@ -21,7 +22,7 @@ from interlock.tool.sql_connection import Connection, connected
 from interlock.tool.sql_idle import Idle
 from interlock.tool.sql_plan import SqlPlan
 from interlock.tool.sql_rows import fetched, result_of
-from interlock.tool.sql_text import with_parameters
+from interlock.tool.sql_text import returns_rows, with_parameters
 
 _CURSOR = "interlock"
 
@@ -154,9 +155,25 @@ def _carried_out(db: Connection, plan: SqlPlan, values: Mapping[str, Json]) -> J
             rows = fetched(plan, _in_time(plan, cursor.fetchmany))
             return result_of(plan, [column.name for column in cursor.description or ()], rows, 0)
     with db.cursor() as cursor:
+        if returns_rows(plan.text):
+            return _streamed(db, plan, cursor, cursor.stream(query, named))
         cursor.execute(query, named)
-        rows = fetched(plan, cursor.fetchmany) if cursor.description is not None else []
-        return result_of(plan, [column.name for column in cursor.description or ()], rows, max(0, cursor.rowcount))
+        return result_of(plan, [], [], max(0, cursor.rowcount))
+
+
+def _streamed(
+    db: Connection, plan: SqlPlan, cursor: psycopg.Cursor[tuple[Any, ...]], coming: Iterator[tuple[Any, ...]]
+) -> Json:
+    """Take the rows of a write as they come, and no more than go back: the server keeps none of them for later."""
+    if plan.returns == "count":
+        return result_of(plan, [], [], sum(1 for _ in coming))
+    try:
+        rows = fetched(plan, lambda count: list(islice(coming, count)))
+        return result_of(plan, [column.name for column in cursor.description or ()], rows, len(rows))
+    except UpstreamFailed:
+        # The rest is not waited for: without its connection the server takes all of it back.
+        db.close()
+        raise
 
 
 def _in_time(plan: SqlPlan, fetch: Callable[[int], list[tuple[Any, ...]]]) -> Callable[[int], list[tuple[Any, ...]]]:

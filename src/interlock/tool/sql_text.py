@@ -55,6 +55,27 @@ def tokens(sql: str) -> Iterator[Token]:
         yield Token(kind="other", text=sql[at:])
 
 
+def returns_rows(sql: str) -> bool:
+    """Whether a statement of Postgres returns rows: it selects, or it says `returning`, and not in a part of it alone.
+
+    Raises:
+        ValueError: a text in quotes has no end, or is quoted by dollars.
+    """
+    depth, outside = 0, list[str]()
+    for token in tokens(sql):
+        if token.kind == "word" and depth == 0:
+            outside.append(token.text.lower())
+        elif token.kind == "other" and not _QUOTED.match(token.text):
+            depth += token.text.count("(") - token.text.count(")")
+    does = next((word for word in outside if word in _VERBS), "")
+    return does in _SELECTS or "returning" in outside
+
+
+_QUOTED = re.compile(r"--|/\*|[eE]?['\"`]")
+_SELECTS = frozenset({"select", "values", "table"})
+_VERBS = _SELECTS | {"insert", "update", "delete", "merge"}
+
+
 def with_parameters(sql: str, write: Callable[[str], str], rest: Callable[[str], str]) -> str:
     """Write each parameter, given by its name, and all that stands between in another way."""
     return "".join(
