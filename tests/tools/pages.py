@@ -76,8 +76,9 @@ def needs_a_browser() -> None:
     pytest.skip(missing)
 
 
-def a_page_contract(name: str, tool: str, host: str) -> Contract:
-    hosts = f"hosts: {{ shop.yaml: {{ url: '{host}', private: true }} }}\n" if host else ""
+def a_page_contract(name: str, tool: str, host: str, hosts: str = "") -> Contract:
+    more = f", {hosts}" if hosts else ""
+    hosts = f"hosts: {{ shop.yaml: {{ url: '{host}', private: true }}{more} }}\n" if host else ""
     return a_contract(f'  {name}: {{ from: "browser:shop.yaml#{name}", tier: green, price: 0{tool} }}\n', more=hosts)
 
 
@@ -101,10 +102,10 @@ class Shop:
     tools: Performers
 
     async def publish(
-        self, text: str = REFUND, tool: str = "", *, name: str = "refund", seconds: int = 16
+        self, text: str = REFUND, tool: str = "", *, name: str = "refund", seconds: int = 16, hosts: str = ""
     ) -> Publication:
         (self.folder / "shop.yaml").write_text(text, encoding="utf-8")
-        contract = a_page_contract(name, f", timeout: {seconds}s{tool}", self.site.url())
+        contract = a_page_contract(name, f", timeout: {seconds}s{tool}", self.site.url(), hosts)
         contract = replace(contract, tenant=self.world.tenant)
         self.world.gateway = gateway_on(self.world.opened, self.tools)
         return await publish_contract(

@@ -5,7 +5,9 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ssl import SSLContext
 from threading import Event, Thread
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 PASSWORD = "correct-horse-battery"
@@ -58,11 +60,16 @@ class Site:
     asked: list[str] = field(default_factory=list[str])
     heads: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
     slow: Event | None = None
+    more_paths: dict[str, tuple[int, str, dict[str, str]]] = field(default_factory=dict[str, Any])
+    """What else there is to ask for."""
+    tls: bool = False
 
     def url(self, path: str = "") -> str:
-        return f"http://127.0.0.1:{self.port}{path}"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}{path}"
 
     def page(self, path: str) -> tuple[int, str, dict[str, str]]:
+        if path in self.more_paths:
+            return self.more_paths[path]
         parts = path.strip("/").split("/")
         if path == "/login":
             return 200, LOG_IN, {}
@@ -90,7 +97,7 @@ class _Handler(BaseHTTPRequestHandler):
     site: Site
 
     def do_GET(self) -> None:
-        self.site.asked.append(self.path)
+        self.site.asked.append(("WS " if "Upgrade" in self.headers else "") + self.path)
         self.site.heads.append(dict(self.headers))
         path = urlsplit(self.path).path
         if path == "/slow" and self.site.slow is not None:
@@ -126,13 +133,27 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    tls: SSLContext | None = None
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        if self.tls is None:
+            return super().finish_request(request, client_address)
+        with self.tls.wrap_socket(request, server_side=True) as known:
+            super().finish_request(known, client_address)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A browser that breaks off is no error."""
+
+
 @contextmanager
-def shop_site() -> Generator[Site]:
+def shop_site(tls: SSLContext | None = None) -> Generator[Site]:
     """Serve it."""
-    site = Site()
+    site = Site(tls=tls is not None)
     handler = type("Handler", (_Handler,), {"site": site})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), handler)
+    server.tls = tls
     site.port = server.server_address[1]
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()

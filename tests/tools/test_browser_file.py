@@ -66,6 +66,10 @@ def test_another_file_is_another_tool(tmp_path: Path) -> None:
 
 
 WRONG = [
+    ("kind: number, decimals: 2, min: 0.01, max: 100", "kind: file", "no files are uploaded from here"),
+    ("label: Amount, kind: number", "role: radio, kind: radio", "unknown word `radio`"),
+    ("label: Reason, kind: select", "role: listbox, name: R, kind: radio", "are found by the name of their group"),
+    ("heading: Refunded", "heading: 'For {note}'", "`{note}` may be left out, and then this is never seen"),
     # what stands in the file, and in its place                     what is said
     ("submit: Refund", "click: '#pay'", "shop.yaml:14:3: unknown key `click`"),
     ("label: Amount,", "selector: '#a',", "shop.yaml:9:15: unknown key `selector`"),

@@ -13,6 +13,10 @@ _WORD_CHARS_MAX = 200  # longer than any name that is meant, and whoever asks ma
 _COMPARED_MAX = 200  # comparing spellings is slow, and a file may have thousands of both
 
 
+UNSEEN = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
+"""What counts as printable and is drawn as nothing: whole sentences for a model can be written in it."""
+
+
 def closest(word: str, known: Iterable[str], *, alike: float = _ALIKE) -> str | None:
     """Find the known word that was probably meant, if any comes near, or is the only one that is akin to it.
 

@@ -92,7 +92,7 @@ class Scrubber:
             name: what stands in their place.
             texts: each at least `SECRET_CHARS_MIN` characters long; shorter ones are left alone.
         """
-        self._mark = f"[secret {name}]"
+        self.mark = f"[secret {name}]"
         parts = {part for text in texts for part in parts_of(text)}
         self._needles = tuple(sorted({_lower(form) for part in parts for form in _forms(part)}, key=len, reverse=True))
         joined = {needle.translate(_BETWEEN) for needle in self._needles}
@@ -117,7 +117,7 @@ class Scrubber:
         spans = sorted(self._spans(text, cut=cut))
         out, at = list[str](), 0
         for start, end in _merged(spans):
-            out += [text[at:start], self._mark]
+            out += [text[at:start], self.mark]
             at = end
         return "".join([*out, text[at:]])
 
@@ -128,11 +128,11 @@ class Scrubber:
             if needle in low:
                 parts, at = list[str](), 0
                 while (found := low.find(needle, at)) >= 0:
-                    parts += [text[at:found], self._mark]
+                    parts += [text[at:found], self.mark]
                     at = found + len(needle)
                 text = "".join([*parts, text[at:]])
                 low = _lower(text)
-        return self._mark if self._met(text) else text
+        return self.mark if self._met(text) else text
 
     def json(self, value: Json) -> Json:
         """Return a value without the secrets, in its texts, in the names of its members and in its numbers.

@@ -197,6 +197,7 @@ class _Planner:
         return LogIn(
             how="form",
             open=self._allowed(opened, allowed),
+            at=self._all(urls(row)) or (self._lost(f"{origin_of(opened)}/*"),),
             user=row.row("user").text("label"),
             user_is=row.row("user").get("is", TEXT, ""),
             password=row.text("password"),
@@ -211,7 +212,7 @@ def _notes(tool: Tool, action: PageAction, effect: EffectClass) -> Iterator[str]
 
 
 _BESIDE: Mapping[str, frozenset[str]] = {
-    "open": frozenset({"user", "password", "submit", "then"}),
+    "open": frozenset({"url", "user", "password", "submit", "then"}),
     "header": frozenset({"scheme"}),
     "cookie": frozenset(),
     "storage_state": frozenset(),

@@ -20,7 +20,7 @@ from interlock.tool.browser_proxy import Proxy
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 _FLAGS = (
     # What they ask for belongs to no page, and goes by what looks at the requests of pages.
-    "--disable-blink-features=SharedWorker,FetchLaterAPI",
+    "--disable-blink-features=SharedWorker,FetchLaterAPI,WebSocketStream,WebTransport",
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-domain-reliability",
@@ -92,7 +92,7 @@ class Engine:
                 async with asyncio.timeout(seconds):
                     return await browser.new_context(**options)
             except (Error, TimeoutError) as error:
-                if isinstance(error, Error) and browser.is_connected():
+                if isinstance(error, Error) and await _answers(browser):
                     fix = "if it logs in with a `storage_state`, look whether the secret is one"
                     raise UpstreamFailed("the browser takes no such context, so nothing was sent", fix=fix) from None
                 await self.kill()
@@ -105,24 +105,43 @@ class Engine:
             if self._browser is not None and self._browser.is_connected():
                 return self._browser
             path = self.settings.found()
+            await self._kill()
+            kept = self._playwright is not None
             try:
-                async with asyncio.timeout(BROWSER_START_SECONDS_MAX):
-                    if self._playwright is None:
-                        self._playwright = await async_playwright().start()
-                    self._browser = await self._playwright.chromium.launch(
-                        executable_path=path,
-                        chromium_sandbox=self.settings.sandbox,
-                        args=_FLAGS,
-                        proxy={"server": _NOWHERE},
-                        env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
-                        handle_sigint=False,
-                        handle_sigterm=False,
-                        handle_sighup=False,
-                    )
-                    self._pid = await _pid_of(self._browser)
+                return await self._started(path)
+            except (Error, TimeoutError, OSError) as error:
+                await self._kill()
+                await self._dismiss()
+                if not kept:
+                    raise _no_start(error) from error
+            # What drives the browser is a process too, and may have died since it was begun.
+            try:
+                return await self._started(path)
             except (Error, TimeoutError, OSError) as error:
                 raise _no_start(error) from error
+
+    async def _started(self, path: str) -> Browser:
+        async with asyncio.timeout(BROWSER_START_SECONDS_MAX):
+            if self._playwright is None:
+                self._playwright = await async_playwright().start()
+            self._browser = await self._playwright.chromium.launch(
+                executable_path=path,
+                chromium_sandbox=self.settings.sandbox,
+                args=_FLAGS,
+                proxy={"server": _NOWHERE},
+                env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
+                handle_sigint=False,
+                handle_sigterm=False,
+                handle_sighup=False,
+            )
+            self._pid = await _pid_of(self._browser)
             return self._browser
+
+    async def _dismiss(self) -> None:
+        """Let go of what drives the browser."""
+        playwright, self._playwright = self._playwright, None
+        if playwright is not None:
+            await in_time(playwright.stop())
 
     def leave(self, context: BrowserContext | None, proxy: Proxy) -> None:
         """Close what belongs to one action. A browser that does not close it hangs, and is killed."""
@@ -158,9 +177,7 @@ class Engine:
             if self._browser is not None and await in_time(self._browser.close()):
                 self._pid = 0
             await self._kill()
-            if self._playwright is not None:
-                await in_time(self._playwright.stop())
-                self._playwright = None
+            await self._dismiss()
 
 
 async def in_time(closing: Awaitable[object]) -> bool:
@@ -171,6 +188,11 @@ async def in_time(closing: Awaitable[object]) -> bool:
     except (Error, TimeoutError):
         return False
     return True
+
+
+async def _answers(browser: Browser) -> bool:
+    """Whether a browser is there. What drives it says so of one that it has lost, too."""
+    return browser.is_connected() and await in_time(_pid_of(browser))
 
 
 async def _pid_of(browser: Browser) -> int:

@@ -18,8 +18,8 @@ from interlock.core.canonical import JsonObject
 from interlock.core.errors import ContractInvalid
 from interlock.core.limits import BROWSER_TEXT_CHARS_MAX
 from interlock.policy.rule import Place
-from interlock.tool.browser_plan import Field, FieldKind, Spot, Value
-from interlock.tool.browser_shape import FIELD_KINDS, FILE, PARAMETER_KINDS, ROLES, VALUE_KINDS, WHERE
+from interlock.tool.browser_plan import Field, Spot, Value
+from interlock.tool.browser_shape import FIELD_KINDS, FILE, PARAMETER_KINDS, ROLES, VALUE_KINDS, WHERE, WrittenKind
 
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _DAY = "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
@@ -61,9 +61,11 @@ class PageAction:
         self.findings.wrong(place, what, fix)
 
     def fields(self) -> tuple[Field, ...]:
+        kinds: dict[str, WrittenKind] = {name: _kind(row) for name, row in self.inputs.items()}
         return tuple(
-            Field(argument=name, spot=self.spot(row), kind=row.get("kind", FIELD_KINDS, "text"))
-            for name, row in self.inputs.items()
+            Field(argument=name, spot=self.spot(self.inputs[name]), kind=kind)
+            for name, kind in kinds.items()
+            if kind != "file"
         )
 
     def values(self) -> tuple[Value, ...]:
@@ -83,10 +85,19 @@ class PageAction:
         """Say how an element is found; one way, and no selector."""
         ways = [key for key in ("label", "role", "test_id") if row.has(key)]
         nameless = ways == ["role"] and not row.has("name")
+        if row.place in self._field_places and _kind(row) == "radio":
+            return self._radio(row, ways)
         if len(ways) != 1 or (row.has("name") and ways != ["role"]) or (nameless and row.place in self._field_places):
             self.wrong(row.place, "it does not say one way to find it", _SPOTS)
         role = row.get("role", ROLES, "")
         return Spot(label=row.text("label"), role=role, name=row.text("name"), test_id=row.text("test_id"))
+
+    def _radio(self, row: Row, ways: list[str]) -> Spot:
+        """Say where radio buttons are: in a group of that name, or anywhere on the page."""
+        if ways not in ([], ["label"]) or row.has("name"):
+            fix = "write `label:` with the name of their group (its `legend`), or nothing if they are in none"
+            self.wrong(row.place, "radio buttons are found by the name of their group", fix)
+        return Spot(label=row.text("label"))
 
     def schema(self) -> dict[str, Any]:
         """Describe the arguments."""
@@ -120,7 +131,7 @@ class PageAction:
         return {**_texts(row, 200), **plain, "minLength": 1}
 
     def _input(self, row: Row) -> JsonObject:
-        kind: FieldKind = row.get("kind", FIELD_KINDS, "text")
+        kind = _kind(row)
         for key, kinds in _ONLY_OF.items():
             if row.has(key) and kind not in kinds:
                 self.wrong(row.place_of(key), f"`{key}` says nothing of a field of the kind `{kind}`", "remove it")
@@ -130,13 +141,17 @@ class PageAction:
                 return {**_texts(row, BROWSER_TEXT_CHARS_MAX), "minLength": 1}
             case "number":
                 return {**_number(row), **_about(row)}
-            case "select":
+            case "select" | "radio":
                 options = list(row.many("options", TEXT))
                 if not options:
                     self.wrong(row.place, "nobody says what may be chosen", "add `options: [ONE, OTHER]`, as shown")
                 return {"type": "string", "enum": [*options], **_about(row)}
             case "checkbox":
                 return {"type": "boolean", **_about(row)}
+            case "file":
+                fix = "leave the action to a person, or call an API that takes the file"
+                self.wrong(row.place, "no files are uploaded from here", fix)
+                return {}
             case "date":
                 return {"type": "string", "format": "date", "pattern": _DAY, **_about(row)}
 
@@ -189,11 +204,16 @@ class PageAction:
 
     def _named(self) -> Iterator[tuple[Place, str, str]]:
         known = self.parameters.keys() | self.inputs.keys()
+        spared = {name for name, row in self.inputs.items() if not row.get("needed", FLAG, True)}
         for key in ("expect", "then"):
             row = self.row.row(key)
             for text in (row.text("heading"), *texts(row)):
-                for name in sorted(set(_BRACES.findall(text)) - known):
+                named = set(_BRACES.findall(text))
+                for name in sorted(named - known):
                     yield row.place, f"`{{{name}}}` is no argument", nearest(name, known)
+                for name in sorted(named & spared):
+                    fix = "expect a text without it, or remove `needed: false`"
+                    yield row.place, f"`{{{name}}}` may be left out, and then this is never seen", fix
 
 
 def find(file: str, text: str, name: str) -> PageAction:
@@ -223,6 +243,10 @@ def urls(row: Row) -> tuple[str, ...]:
     """Return the addresses of which the page must have one."""
     node = row.node("url")
     return (read_scalar(node, WHERE),) if isinstance(node, Scalar) else row.many("url", WHERE)
+
+
+def _kind(row: Row) -> WrittenKind:
+    return row.get("kind", FIELD_KINDS, "text")
 
 
 def _is_expression(pattern: str) -> bool:
@@ -259,7 +283,7 @@ _ONLY_OF: Mapping[str, frozenset[str]] = {
     "min": frozenset({"number"}),
     "max": frozenset({"number"}),
     "decimals": frozenset({"number"}),
-    "options": frozenset({"select"}),
+    "options": frozenset({"select", "radio"}),
     "pattern": frozenset({"text"}),
     "max_length": frozenset({"text"}),
 }

@@ -47,12 +47,13 @@ class Gate:
     left: int = 0
     """How many requests have left since pages may send."""
     _requests: int = 0
+    _page: Page | None = None
 
     async def guard(self, context: BrowserContext) -> Page:
         """Stand before a context, and open its one page."""
         await context.route("**/*", self._route)
         await context.route_web_socket("**/*", lambda socket: socket.close())
-        page = await context.new_page()
+        page = self._page = await context.new_page()
         await self._guard_redirects(await context.new_cdp_session(page))
         context.on("page", self._another_page)
         context.on("dialog", self._dialog)
@@ -61,6 +62,10 @@ class Gate:
         page.on("download", self._download)
         page.on("crash", lambda _: self._stir(Unexpected("the page has crashed", fix=_LOOK)))
         return page
+
+    def may(self, method: str, url: str) -> bool:
+        """Whether a page may send something to an address by now."""
+        return not self.shut and (method in _ONLY_LOOKS or self.sends or _among(self.plan.may_post, url))
 
     def refused(self, origin: str) -> None:
         """Take note of what the proxy did not connect to. By itself it is nothing that a page needs."""
@@ -83,6 +88,8 @@ class Gate:
 
     async def _route(self, route: Route, request: Request) -> None:
         trouble = self._against(request.url, request.method)
+        if not self._is_ours(request):
+            trouble = Unexpected("the page opens another window", fix=_LOOK)
         # A page that was closed meanwhile asks for nothing any more.
         with suppress(Error):
             if trouble is None:
@@ -120,12 +127,19 @@ class Gate:
         if not _among(self.plan.allowed, url):
             fix = "look at the address; if it may be asked, add it to `allow`, if it is not missed, to `lost`"
             return Unexpected("the page asks for an address that is not allowed", fix=fix, said=said)
-        if method in _ONLY_LOOKS or self.sends or _among(self.plan.may_post, url):
+        if self.may(method, url):
             self.left += self.sends
             return None
         when = "before the button is pressed" if self.plan.submit else "and is only read"
         fix = "if that changes nothing, add the address to `may_post`"
         return Unexpected(f"the page sends a {method} {when}", fix=fix, said=said)
+
+    def _is_ours(self, request: Request) -> bool:
+        """Whether the one page asks, or something in it."""
+        try:
+            return request.frame.page is self._page
+        except Error:
+            return False  # a window that is about to open has no frame yet
 
     def _said(self, url: str) -> str:
         """Say which address it was, in as few of a page's own words as people need: an agent may hear it too."""
@@ -133,9 +147,9 @@ class Gate:
         known = any(each.origin == origin for each in self.plan.allowed)
         return (path if known else origin)[:_SAID_CHARS_MAX]
 
-    def _another_page(self, page: Page) -> None:
+    def _another_page(self, _: Page) -> None:
+        # It stays open until all is over: what is held back of a window that closes would leave.
         self._stir(Unexpected("the page opens another window", fix=_LOOK))
-        asyncio.ensure_future(_closed(page))
 
     def _dialog(self, dialog: Dialog) -> None:
         self._stir(Unexpected(f"the page asks something in a dialog ({dialog.type})", fix=_LOOK))
@@ -167,11 +181,6 @@ def _in_a_frame(request: Request) -> bool:
 
 def _among(addresses: tuple[Addresses, ...], url: str) -> bool:
     return any(each.has(url) for each in addresses)
-
-
-async def _closed(page: Page) -> None:
-    with suppress(Error):
-        await page.close()
 
 
 async def _dismissed(dialog: Dialog) -> None:

@@ -1,5 +1,6 @@
 """What performing needs to know of a page action: pinned in the contract, so that no file is read at run time."""
 
+import re
 from collections.abc import Mapping
 from typing import Literal
 from urllib.parse import quote
@@ -10,7 +11,7 @@ from interlock.core.canonical import Json
 from interlock.core.errors import ContractInvalid
 from interlock.tool.web_address import web_address
 
-FieldKind = Literal["text", "number", "select", "checkbox", "date"]
+FieldKind = Literal["text", "number", "select", "radio", "checkbox", "date"]
 ValueKind = Literal["text", "number", "integer", "boolean"]
 
 
@@ -56,6 +57,8 @@ class Spot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     label: str = ""
     role: str = ""
     name: str = ""
+    within: str = ""
+    """The name of the group that it stands in, of radio buttons."""
     test_id: str = ""
 
 
@@ -87,6 +90,8 @@ class LogIn(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     scheme: str = ""
     """What stands before the secret in the header."""
     open: str = ""
+    at: tuple[Addresses, ...] = ()
+    """Where the password may be typed."""
     user: str = ""
     """The label of the field of the user's name."""
     user_is: str = ""
@@ -155,6 +160,7 @@ def as_shown(value: Json) -> str:
 
 def filled(text: str, arguments: Mapping[str, Json]) -> str:
     """Put arguments into a text that is expected on a page."""
-    for name, value in arguments.items():
-        text = text.replace(f"{{{name}}}", as_shown(value))
-    return text
+    return _NAMED.sub(lambda found: as_shown(arguments[found[1]]) if found[1] in arguments else found[0], text)
+
+
+_NAMED = re.compile(r"\{([^{}]*)\}")

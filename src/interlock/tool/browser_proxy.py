@@ -34,6 +34,10 @@ class Proxy:
     allowed: tuple[Addresses, ...]
     refused: Callable[[str], None]
     """Told of an origin that was asked for and is not allowed."""
+    may: Callable[[str, str], bool] = lambda method, url: True
+    """Whether something may be sent to an address now, where that can be seen: without TLS."""
+    sent: int = 0
+    """How many bytes have left."""
     port: int = 0
     _server: asyncio.Server | None = None
     _open: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
@@ -89,7 +93,7 @@ class Proxy:
             raise Refused(origin)
         there = await _connected(host, int(port), private=any(each.private for each in known))
         writer.write(b"HTTP/1.1 200 Connected\r\n\r\n")
-        await _both_ways((reader, writer), there)
+        await self._both_ways((reader, writer), there)
 
     async def _plain(
         self, method: bytes, url: str, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -98,12 +102,15 @@ class Proxy:
         name, _, path = rest.partition("/")
         known = [each for each in self.allowed if each.has(url)]
         lines = head.split(b"\r\n")[1:-2]
+        if not self.may(method.decode("latin-1"), url):
+            raise Refused(f"{scheme}://{name}")
         if scheme != "http" or not known or any(line.lower().startswith(b"upgrade:") for line in lines):
             raise Refused(f"{scheme}://{name}")
         host, _, port = name.rpartition(":") if re.search(r":\d+$", name) else (name, "", "80")
         there, back = await _connected(host, int(port), private=any(each.private for each in known))
         kept = [line for line in lines if not _HOP.match(line)]
         asked = b"\r\n".join([method + b" /" + path.encode("latin-1") + b" HTTP/1.1", *kept, b"Connection: close"])
+        self.sent += len(asked)
         back.write(asked + b"\r\n\r\n")
         lengths = [int(found[1]) for line in lines if (found := _LENGTH.match(line))]
         try:
@@ -116,6 +123,26 @@ class Proxy:
             await _copied(there, writer)
         finally:
             back.transport.abort()
+
+    async def _both_ways(
+        self,
+        one: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+        other: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+    ) -> None:
+        def leaving(size: int) -> None:
+            self.sent += size
+
+        ways = [
+            asyncio.ensure_future(_copied(one[0], other[1], leaving)),
+            asyncio.ensure_future(_copied(other[0], one[1])),
+        ]
+        try:
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for way in ways:
+                way.cancel()
+            await asyncio.gather(*ways, return_exceptions=True)
+            other[1].transport.abort()
 
 
 async def _connected(host: str, port: int, *, private: bool) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -142,20 +169,10 @@ async def _connected(host: str, port: int, *, private: bool) -> tuple[asyncio.St
         raise failed
 
 
-async def _both_ways(
-    one: tuple[asyncio.StreamReader, asyncio.StreamWriter], other: tuple[asyncio.StreamReader, asyncio.StreamWriter]
+async def _copied(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, copied: Callable[[int], None] = lambda size: None
 ) -> None:
-    ways = [asyncio.ensure_future(_copied(one[0], other[1])), asyncio.ensure_future(_copied(other[0], one[1]))]
-    try:
-        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for way in ways:
-            way.cancel()
-        await asyncio.gather(*ways, return_exceptions=True)
-        other[1].transport.abort()
-
-
-async def _copied(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     while chunk := await reader.read(_CHUNK):
+        copied(len(chunk))
         writer.write(chunk)
         await writer.drain()

@@ -1,12 +1,16 @@
 """The shape of a file of page actions: what may be said of a page, and nothing that clicks or runs what it likes."""
 
+from typing import Literal
+
 from interlock.contract.scalar import ANY_NUMBER, COUNT, FLAG, NAME, POSITIVE, TEXT, Leaf, matching, one_of
 from interlock.contract.shape import Either, Many, Named, Table
 from interlock.tool.browser_plan import FieldKind, ValueKind
 
 WHERE = matching("an address, or a path below the host of the file", r"(?:https?://|/)\S{0,500}", "/orders/{order}")
 ARGUMENT = matching("the name of an argument", r"[A-Za-z_][A-Za-z0-9_]{0,63}", "order")
-FIELD_KINDS: Leaf[FieldKind] = one_of("text", "number", "select", "checkbox", "date")
+WrittenKind = FieldKind | Literal["file"]
+"""What a file may say of a field. That no file is uploaded is said where it is read."""
+FIELD_KINDS: Leaf[WrittenKind] = one_of("text", "number", "select", "radio", "checkbox", "date", "file")
 VALUE_KINDS: Leaf[ValueKind] = one_of("text", "number", "integer", "boolean")
 PARAMETER_KINDS = one_of("text", "integer")
 ROLES = one_of(
@@ -41,6 +45,7 @@ _VALUE = Table(
 _LOG_IN = Table(
     keys={
         "open": WHERE,
+        "url": _WHERES,
         "user": Table(keys={"label": TEXT, "is": TEXT}, needed=frozenset({"label", "is"})),
         "password": TEXT,
         "submit": TEXT,

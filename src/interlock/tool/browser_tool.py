@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from playwright.async_api import BrowserContext
+from playwright.async_api import BrowserContext, Error
 
 from interlock.core.canonical import Json
 from interlock.core.errand import Errand, Performed, Terms
@@ -97,7 +97,7 @@ class BrowserTool:
                 raise UpstreamFailed("nobody waits for it any more, so no button was pressed", fix="call again")
             errand.check_lease()
 
-        proxy = Proxy(allowed=self.plan.allowed, refused=visit.gate.refused)
+        proxy = Proxy(allowed=self.plan.allowed, may=visit.gate.may, refused=visit.gate.refused)
         await proxy.begin()
         context: BrowserContext | None = None
         try:
@@ -106,12 +106,16 @@ class BrowserTool:
             how, secret = self.plan.log_in, errand.secret
             if how is not None and how.how == "cookie" and secret is not None:
                 url = self.plan.origin
-                await context.add_cookies(
-                    [{"name": how.name, "value": secret.reveal(), "url": url, "httpOnly": True, "sameSite": "Lax"}]
-                )
+                try:
+                    await context.add_cookies(
+                        [{"name": how.name, "value": secret.reveal(), "url": url, "httpOnly": True, "sameSite": "Lax"}]
+                    )
+                except Error:
+                    fix = "set it to the value of the cookie alone"
+                    raise UpstreamFailed("the secret is no value of a cookie, so nothing was sent", fix=fix) from None
             page = await visit.gate.guard(context)
             errand.check_lease()
-            return await visit.carried_out(context, page, may_press)
+            return await visit.carried_out(context, page, proxy, may_press)
         finally:
             # Nobody waits for it: how the visit ended is known.
             self.engine.leave(context, proxy)
@@ -139,15 +143,21 @@ def _logged_in(plan: BrowserPlan, secret: str) -> dict[str, Any]:
     assert how is not None, "who is asked logs in"
     match how.how:
         case "header":
+            if not secret.isascii() or not secret.isprintable():
+                fix = "set it to what stands in the header, in one line"
+                raise UpstreamFailed("the secret is no value of a header, so nothing was sent", fix=fix)
             return {"extra_http_headers": {how.name: f"{how.scheme} {secret}" if how.scheme else secret}}
         case "cookie" | "form":
             return {}
         case "storage":
             try:
-                return {"storage_state": json.loads(secret)}
+                state = json.loads(secret)
             except ValueError:
+                state = None
+            if not isinstance(state, dict):  # Playwright would take a text for the path of a file
                 fix = "set it to what `storage_state` of Playwright writes"
-                raise UpstreamFailed("the secret is no storage state, so nothing was sent", fix=fix) from None
+                raise UpstreamFailed("the secret is no storage state, so nothing was sent", fix=fix)
+            return {"storage_state": state}
 
 
 @dataclass(slots=True)

@@ -13,13 +13,14 @@ from interlock.core.picture import Moment, Picture
 from interlock.core.reason import Reason
 from interlock.core.secret import Secret
 from interlock.tool.browser_gate import Gate, Unexpected
-from interlock.tool.browser_look import expected, filled_by_itself, looks, place, put_in, read, shows, the_one
+from interlock.tool.browser_look import expected, filled_by_itself, looks, put_in, read, shows, spot_of, the_one
 from interlock.tool.browser_picture import picture_of
 from interlock.tool.browser_plan import BrowserPlan, LogIn, Spot
+from interlock.tool.browser_proxy import Proxy
 
 _APPEARS_SHARE = 0.3  # of the time of an action, for one thing to appear on a page
 _PICTURE_SHARE = 0.2
-_PRESS_SECONDS = 2.0  # for a button that could be pressed a moment ago: a page has no longer to change meanwhile
+PRESS_SECONDS = 2.0  # for a button that could be pressed a moment ago: a page has no longer to change meanwhile
 _SPARE_SECONDS = 0.2  # to say what is missing, before it is given up as a whole
 
 
@@ -37,6 +38,9 @@ class Visit:
     """Whether it has logged in. Of a page to log in on no picture is taken."""
     begun: float = 0.0
     """On the clock of the loop."""
+    sent_before: int = 0
+    """How many bytes had left as the button was pressed."""
+    proxy: Proxy = field(init=False)
     context: BrowserContext = field(init=False)
     page: Page = field(init=False)
     may_press: Callable[[], None] = field(init=False)
@@ -54,18 +58,21 @@ class Visit:
     def _appears(self) -> float:
         return self.plan.seconds * _APPEARS_SHARE
 
-    async def carried_out(self, context: BrowserContext, page: Page, may_press: Callable[[], None]) -> dict[str, Json]:
+    async def carried_out(
+        self, context: BrowserContext, page: Page, proxy: Proxy, may_press: Callable[[], None]
+    ) -> dict[str, Json]:
         """Do it, unless something unexpected happens first.
 
         Args:
             context: of a browser, with a guard before it.
             page: its one page.
+            proxy: its way out.
             may_press: raises where the button may not be pressed any more.
 
         Raises:
             Unexpected: something has. `pressed` says whether it may have had an effect.
         """
-        self.context, self.page, self.may_press = context, page, may_press
+        self.context, self.page, self.proxy, self.may_press = context, page, proxy, may_press
         steps = asyncio.ensure_future(self._steps())
         stirred = asyncio.ensure_future(self.gate.stirred.wait())
         try:
@@ -80,6 +87,8 @@ class Visit:
                 # What Playwright says repeats texts of the page.
                 raise Unexpected("the page cannot be used", fix=_LOOK, said=_network_error(error)) from None
         except Unexpected:
+            if not self.pressed:
+                await proxy.end()  # it is over, and nothing leaves any more
             await self._seen("after" if self.pressed else "before")
             raise
         finally:
@@ -115,9 +124,12 @@ class Visit:
         assert self.secret is not None, "who logs in has a secret"
         await self._open(how.open)
         if how.user:
-            user = await the_one(place(self.page, Spot(label=how.user)), f"`{how.user}`", seconds=self._appears)
+            user = await the_one(self.page, Spot(label=how.user), f"`{how.user}`", seconds=self._appears)
             await user.fill(how.user_is)
-        password = await the_one(place(self.page, Spot(label=how.password)), f"`{how.password}`", seconds=self._appears)
+        password = await the_one(self.page, Spot(label=how.password), f"`{how.password}`", seconds=self._appears)
+        if not any(each.has(self.page.url) for each in how.at):
+            fix = "if the password belongs there, name the address as `url` of `log_in`"
+            raise Unexpected("the page to log in leads to another one, which gets no password", fix=fix)
         if (await password.get_attribute("type") or "").lower() != "password":
             raise Unexpected(f"`{how.password}` is no field for a password", fix=_LOOK)
         await password.fill(self.secret.reveal())
@@ -129,7 +141,7 @@ class Visit:
         self.gate.sends = False
 
     async def _button(self, name: str) -> Locator:
-        button = await the_one(place(self.page, Spot(role="button", name=name)), f"`{name}`", seconds=self._appears)
+        button = await the_one(self.page, Spot(role="button", name=name), f"`{name}`", seconds=self._appears)
         try:
             await button.click(trial=True, timeout=self._appears * 1_000)
         except Error:
@@ -142,8 +154,10 @@ class Visit:
         fields: list[Locator] = []
         for each in self.plan.fields:
             if each.argument in self.arguments:
-                found = await the_one(place(self.page, each.spot), f"`{each.argument}`", seconds=self._appears)
-                await put_in(each, found, self.arguments[each.argument], seconds=self._appears)
+                value = self.arguments[each.argument]
+                spot = spot_of(each, value)
+                found = await the_one(self.page, spot, f"`{each.argument}`", seconds=self._appears)
+                await put_in(each, found, value, seconds=self._appears)
                 fields.append(found)
         return fields
 
@@ -177,18 +191,31 @@ class Visit:
         button = await self._button(plan.submit)
         await self._as_meant(fields)
         self.may_press()
+        self.sent_before = self.proxy.sent
         self.gate.sends = self.pressed = True
         try:
-            await button.click(timeout=_PRESS_SECONDS * 1_000)
+            # What the press sets off is waited for below, as long as there is time.
+            await button.click(timeout=PRESS_SECONDS * 1_000, no_wait_after=True)
         except Error:
-            self.gate.shut = True
-            self.gate.check()
-            # Without a request nothing has left, and from here on nothing does.
-            self.pressed = self.gate.left > 0
-            what = f"`{plan.submit}` cannot be pressed any more"
-            raise Unexpected(what, fix=_LOOK, reason=Reason.AMBIGUOUS) from None
+            await self._was_pressed()
         seconds = max(self._left - _SPARE_SECONDS, _SPARE_SECONDS)
         await expected(self.page, plan.then, self.arguments, seconds=seconds)
+
+    async def _was_pressed(self) -> None:
+        """See whether a press that failed has led to something all the same.
+
+        Raises:
+            Unexpected: nothing has left, and from here on nothing does.
+        """
+        self.gate.check()
+        if self.gate.left:
+            return
+        self.gate.shut = True
+        # Bytes that no request was seen for are a sign too: the browser does not show all that it sends.
+        await self.proxy.end()
+        self.pressed = self.gate.left > 0 or self.proxy.sent > self.sent_before
+        what = f"`{self.plan.submit}` cannot be pressed any more"
+        raise Unexpected(what, fix=_LOOK, reason=Reason.AMBIGUOUS) from None
 
     async def _seen(self, moment: Moment, *, must: bool = False) -> None:
         """Take a picture.

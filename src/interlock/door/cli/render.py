@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from interlock.core.wording import UNSEEN
 from interlock.core.wording import count as count
 from interlock.door.told.measures import Amount as Amount
 from interlock.door.told.measures import Time as Time
@@ -50,13 +51,7 @@ def since(at: int, now: int) -> str:
 
 def clean(text: str) -> str:
     """Show every character that is not printable as its code, so that no text moves the cursor or hides a part."""
-    return "".join(char if char.isprintable() and not _UNSEEN.match(char) else _code(char) for char in text)
-
-
-_UNSEEN = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
-)
-"""What counts as printable and is drawn as nothing: whole sentences for a model can be written in it."""
+    return "".join(char if char.isprintable() and not UNSEEN.match(char) else _code(char) for char in text)
 
 
 def _code(char: str) -> str:
