@@ -31,6 +31,17 @@ async def test_a_client_agrees_on_a_version_and_gets_a_session(world: World) -> 
     assert (await over.ask("ping")).result == {}
 
 
+async def test_a_client_that_prefers_a_stream_gets_its_session_as_well(world: World) -> None:
+    await world.publish()
+    over = await Over.to(world)
+    over.headers["accept"] = "text/event-stream, application/json"
+    params = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+    heard = await over.post({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params})
+    assert (heard.headers["content-type"], heard.events[0]["id"]) == ("text/event-stream", 0)
+    over.headers["mcp-session-id"] = heard.headers["mcp-session-id"]
+    assert (await over.ask("ping")).events[0]["result"] == {}
+
+
 async def test_a_client_sees_the_tools_that_a_rule_lets_it_call_and_no_others(world: World) -> None:
     undo = Undo(tool=ToolName("take_back"), args={"id": "$.result.id"}, within=Micros(1_000_000))
     tools = (

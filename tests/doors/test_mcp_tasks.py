@@ -8,7 +8,9 @@ from asked_over import Over
 
 from cards import issued
 from interlock.contract.ir import Approvals
+from interlock.core.errors import StoreBusy
 from interlock.core.ids import ActionId, PersonId, Role
+from interlock.door.entrance import Entrance
 from interlock.door.mcp import tasks
 from interlock.gateway import access
 from interlock.gateway.consent import agree, deny
@@ -72,6 +74,30 @@ async def test_a_token_that_is_revoked_while_it_waits_for_an_end_is_not_told_it(
     heard = await waits
     assert (heard.status, heard.error["code"]) == (401, -32600)
     assert (await over.ask("tasks/result", taskId=task["taskId"])).result["content"][0]["text"] == "sent"
+
+
+async def test_a_store_that_is_away_as_an_end_is_told_leaves_nothing_of_the_answer_behind(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.publish(ALLOW)
+    over = await Over.to(world)
+    await over.begin()
+    task = (await over.ask("tools/call", **CALL)).result["task"]
+    await waiting(over, task["taskId"])
+    over.headers["accept"] = "text/event-stream, application/json"
+
+    here = iter([True])
+
+    async def away_by_then(self: Entrance, scope: object) -> bool:
+        if not next(here, False):
+            raise StoreBusy("the store is away", fix="-")
+        return True
+
+    monkeypatch.setattr(Entrance, "still", away_by_then)
+    before = asyncio.all_tasks()
+    heard = await over.ask("tasks/result", taskId=task["taskId"])
+    assert heard.events[-1]["error"]["code"] == -32603
+    assert asyncio.all_tasks() == before
 
 
 async def test_whoever_waits_for_a_person_is_let_go_as_the_process_ends_and_loses_nothing(world: World) -> None:

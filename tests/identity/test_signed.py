@@ -167,6 +167,15 @@ async def test_a_signed_proposal_that_somebody_caught_has_no_second_effect(world
     assert (again.action, again.recalled, len(world.tool.performed)) == (first.action, True, 1)
 
 
+async def test_a_signed_proposal_that_was_caught_is_not_another_one_with_an_empty_key(world: World) -> None:
+    await with_key(world)
+    done = await signed_call(world)
+    signature = a_signature(world.caller(), {"to": "sam"}, at=world.clock.now() // 1_000_000)
+    again = await world.call(signature=signature, key="")
+    assert (type(done), type(again)) == (Done, Refused)
+    assert len(world.tool.performed) == 1
+
+
 async def test_defaults_that_are_filled_in_are_not_signed(world: World) -> None:
     schema = {"properties": {"to": {"type": "string"}, "copies": {"type": "integer", "default": 1}}}
     await with_key(world, tools=[a_tool(schema=schema)])

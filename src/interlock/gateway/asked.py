@@ -156,7 +156,7 @@ def identify(caller: Caller, proposal: Proposal, force: Force | None, drawn: Fre
         wrong = Wrong(path="run", kind="Pattern")
         return no(Reason.INVALID_ARGUMENTS, "the id of the run is not a name", fix, wrong)
     if not _key_is_one(proposal):
-        fix = "use a key of at most 256 characters, and count occurrences from 1"
+        fix = "use a key of 1 to 256 characters, and count occurrences from 1"
         wrong = Wrong(path="key", kind="Pattern")
         return no(Reason.INVALID_ARGUMENTS, "the key or the occurrence is none", fix, wrong)
     contract = force.contract
@@ -191,9 +191,10 @@ def _or_meant(said: str, known: Iterable[str], fix: str) -> str:
 
 
 def _key_is_one(proposal: Proposal) -> bool:
-    text = proposal.key or ""
-    whole = len(text) <= _KEY_CHARS_MAX and not any("\ud800" <= char <= "\udfff" for char in text)
-    return whole and 1 <= proposal.occurrence <= SAFE_INTEGER
+    text = proposal.key
+    # An empty one reads like none where it was signed, and would be another call.
+    whole = text is None or 0 < len(text) <= _KEY_CHARS_MAX
+    return whole and 1 <= proposal.occurrence <= SAFE_INTEGER and not any("\ud800" <= c <= "\udfff" for c in text or "")
 
 
 _NO_OBJECT = 'send one JSON object, such as `{"id": 7}`; a shell wants it in single quotes'

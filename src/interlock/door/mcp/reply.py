@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from interlock.door.asgi import (
@@ -18,6 +17,8 @@ from interlock.door.asgi import (
     send_part,
 )
 
+Headers = tuple[tuple[bytes, bytes], ...]
+
 _QUEUED_MAX = 1_000  # a client that does not read loses what is said in the meantime, never its answer
 
 
@@ -28,7 +29,8 @@ class Reply:
     send: Send
     streams: bool
     """Whether the client takes a stream of events."""
-    more: tuple[tuple[bytes, bytes], ...] = ()
+    more: Headers = ()
+    """Headers that it has of its own."""
     _queue: deque[bytes] = field(default_factory=deque[bytes])
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _writer: "asyncio.Task[None] | None" = None
@@ -36,11 +38,11 @@ class Reply:
     _ended: bool = False
 
     @classmethod
-    def to(cls, scope: Scope, send: Send) -> "Reply":
+    def to(cls, scope: Scope, send: Send, more: Headers = ()) -> "Reply":
         """Begin to answer a request."""
         accepted = header(scope, b"accept") or ""
         events, json = accepted.find("text/event-stream"), accepted.find("application/json")
-        reply = cls(send=send, streams=events >= 0 or "*/*" in accepted)
+        reply = cls(send=send, streams=events >= 0 or "*/*" in accepted, more=more)
         if 0 <= events < json:
             reply._begin()  # whoever names it first prefers it
         elif reply.streams:
@@ -56,13 +58,20 @@ class Reply:
         self._wake.set()
         return True
 
-    async def finish(self, status: int, message: bytes, more: Iterable[tuple[bytes, bytes]] = ()) -> None:
+    def __enter__(self) -> "Reply":
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Leave nothing running behind that would write on, where it came to no end."""
+        self._end()
+        if error is not None and self._writer is not None:
+            self._writer.cancel()
+
+    async def finish(self, status: int, message: bytes) -> None:
         """Send the answer, and end."""
-        self._ended = True
-        if self._timer is not None:
-            self._timer.cancel()
+        self._end()
         if self._writer is None:
-            await answer(self.send, status, message, more=(*self.more, *more))
+            await answer(self.send, status, message, more=self.more)
             return
         self._queue.append(message)
         self._wake.set()
@@ -74,12 +83,15 @@ class Reply:
 
     async def close(self) -> None:
         """End it without an answer."""
-        self._ended = True
-        if self._timer is not None:
-            self._timer.cancel()
+        self._end()
         if self._writer is not None:
             self._wake.set()
             await self._writer
+
+    def _end(self) -> None:
+        self._ended = True
+        if self._timer is not None:
+            self._timer.cancel()
 
     def _begin(self) -> None:
         if self._writer is None and not self._ended:

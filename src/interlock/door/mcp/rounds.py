@@ -24,6 +24,7 @@ from interlock.ports import Secrets
 
 _KEPT_SECONDS = 60.0  # after its end; the same call is answered from the record later, too
 _CALLS_MAX = 1_000  # that wait for answers at once; of whoever has most, the one that waits for longest is given up
+_OVER = "the call that this belongs to is over; make it anew"
 _CALLS_OF_ONE_MAX = 50  # of one token, or of one who is known in another way
 
 
@@ -68,7 +69,7 @@ class Rounds:
             raise WireError(INVALID_PARAMS, "this `requestState` is not that of this call")
         round = self._calls.get(known.call)
         if round is None:
-            raise WireError(INVALID_PARAMS, "the call that this `requestState` belongs to is over; make it anew")
+            raise WireError(INVALID_PARAMS, _OVER)
         if known.turn == round.turn:
             round.line.take(answers)
             round.turn += not round.line.round.is_set()
@@ -87,6 +88,8 @@ class Rounds:
             posed.cancel()
         if round.task.done():
             self._calls.pop(call, None)
+            if round.task.cancelled():
+                raise WireError(INVALID_PARAMS, _OVER)  # it was given up to make room while its client waited here
             return round.task.result()
         if call not in self._calls:
             round.who = (caller.tenant, caller.known_by)

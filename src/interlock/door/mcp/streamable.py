@@ -39,7 +39,7 @@ from interlock.door.mcp.listening import Still
 from interlock.door.mcp.mirror import Called, check_argument_mirrors, check_mirrors
 from interlock.door.mcp.protected import challenge
 from interlock.door.mcp.reply import Reply
-from interlock.door.mcp.talk import LEVEL_UNSAID, Talk, here, meta_of
+from interlock.door.mcp.talk import LEVEL_UNSAID, Talk, here, meta_of, unless_away
 from interlock.door.mcp.wire import Message, Params, RequestId, WireError, params_of
 from interlock.gateway import fresh
 from interlock.gateway.call import Gateway
@@ -149,16 +149,16 @@ class Endpoint:
             check_argument_mirrors(scope, message, await self._schema_of(caller, message))
         except WireError as wrong:
             return await _wrong(send, id, wrong)
-        reply = Reply.to(scope, send)
-        try:
-            answering = self.talk.stateless(caller, message, reply.push, self._still(scope))
-            # Whoever listens has to be missed; any other call goes on without its client, and ends by itself.
-            found = await (while_here(receive, answering) if message.method == LISTEN else answering)
-        except WireError as wrong:
-            return await reply.finish(_STATUS.get(wrong.code, 200), wire.error(id, wrong))
-        if found is None:
-            return await reply.close()
-        return await reply.finish(200, wire.result(id, found))
+        with Reply.to(scope, send) as reply:
+            try:
+                answering = self.talk.stateless(caller, message, reply.push, self._still(scope))
+                # Whoever listens has to be missed; any other call goes on without its client, and ends by itself.
+                found = await (while_here(receive, answering) if message.method == LISTEN else answering)
+            except WireError as wrong:
+                return await reply.finish(_STATUS.get(wrong.code, 200), wire.error(id, wrong))
+            if found is None:
+                return await reply.close()
+            return await reply.finish(200, wire.result(id, found))
 
     def _still(self, scope: Scope) -> Still:
         """Say, whenever it is asked, whether the token of a request is still one that is let in."""
@@ -192,7 +192,8 @@ class Endpoint:
         if not message.is_request:
             return await answer(send, 202)
         still = self._still(scope) if message.method == "tasks/result" else here
-        return await self._answered(Reply.to(scope, send), caller, session.client(), message, id, still=still)
+        with Reply.to(scope, send) as reply:
+            return await self._answered(reply, caller, session.client(), message, id, still=still)
 
     async def _answered(
         self,
@@ -201,7 +202,6 @@ class Endpoint:
         client: Client,
         message: Message,
         session: str,
-        more: tuple[tuple[bytes, bytes], ...] = (),
         still: Still = here,
     ) -> None:
         id = cast("RequestId", message.id)
@@ -216,11 +216,13 @@ class Endpoint:
             found = await self.talk.in_session(
                 caller, client, message, reply.push, session=session, level=level, keep_level=keep_level
             )
+            with unless_away():
+                is_here = await still()
         except WireError as wrong:
             return await reply.finish(200, wire.error(id, wrong))
-        if not await still():
+        if not is_here:
             return await reply.finish(401, wire.error(id, WireError(INVALID_REQUEST, f"{GONE.why}; {GONE.fix}")))
-        return await reply.finish(200, wire.result(id, found), more)
+        return await reply.finish(200, wire.result(id, found))
 
     async def _initialize(self, scope: Scope, send: Send, caller: Caller, message: Message) -> None:
         secrets, now = self.talk.front.gateway.secrets, self.talk.front.gateway.clock.now()
@@ -236,8 +238,8 @@ class Endpoint:
             since=now,
         )
         given = session_id(secrets, caller.tenant, session)
-        more = ((b"mcp-session-id", given.encode()),)
-        return await self._answered(Reply.to(scope, send), caller, session.client(), message, given, more)
+        with Reply.to(scope, send, ((b"mcp-session-id", given.encode()),)) as reply:
+            return await self._answered(reply, caller, session.client(), message, given)
 
     def _session(self, scope: Scope, caller: Caller) -> Session | int:
         """Return the session that a request names, or the status that says why there is none."""

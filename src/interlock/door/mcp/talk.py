@@ -80,7 +80,7 @@ class Talk:
         Raises:
             WireError: what the protocol has an error for.
         """
-        with _unless_away():
+        with unless_away():
             return await self._stateless(caller, message, push, still)
 
     async def _stateless(self, caller: Caller, message: Message, push: Push, still: Still) -> dict[str, Any]:
@@ -119,7 +119,7 @@ class Talk:
             WireError: what the protocol has an error for.
         """
         known, asking, line = METHODS.get(cast("str", message.method)), None, None
-        with _unless_away():
+        with unless_away():
             if known is not None and known.asks:
                 asking = await self._asking(caller, client, meta_of(message), push, level=level)
                 line = InSession(asking=asking, session=session, answers=self.answers)
@@ -150,7 +150,7 @@ class Talk:
 
 
 @contextmanager
-def _unless_away() -> Generator[None]:
+def unless_away() -> Generator[None]:
     """Answer with an error of the protocol where the store, or what is in it, cannot be had.
 
     Raises:
