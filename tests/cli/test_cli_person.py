@@ -253,6 +253,7 @@ def test_a_port_that_is_taken_or_none_is_told(on_file: Shell, provider: LoginSer
         said = on_file.failed("login", "--port", str(taken.getsockname()[1]))
         assert "nothing can listen on port" in said and "--port N" in said
     assert "is no port" in on_file.unmeant("login", "--port", "70000")
+    assert "say one of" in on_file.unmeant("login", "--open", "--no-open")
 
 
 def test_where_the_client_is_another_one_an_access_token_for_the_audience_is_shown(

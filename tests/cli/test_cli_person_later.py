@@ -113,7 +113,8 @@ def test_while_the_issuer_is_away_nobody_is_anybody_but_by_their_own_word(
     believe(on_file, provider)
     log_in(on_file)
     provider.instead = {"/.well-known/openid-configuration": http("503 Busy")}
-    assert "does not say now with which keys it signs" in refused(on_file)
+    said = refused(on_file)
+    assert "nobody can tell whether you are `u1@corp`" in said and "log in again" not in said
     assert on_file.data("switch", "read-only", "--account")["known_by"].startswith("os:")
 
 

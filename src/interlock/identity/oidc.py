@@ -27,11 +27,12 @@ _UNKNOWN = NotKnown(
     why="this token is of no issuer that is known here, or was not signed by it",
     fix="log in again; whoever runs this sees the issuers with `interlock issuer list`",
 )
-_AWAY = NotKnown(
+AWAY = NotKnown(
     wrong=Wrong.UNKNOWN,
     why="the issuer of this token does not say now with which keys it signs, so nobody can tell whether it did",
     fix="try again once the issuer can be reached from here",
 )
+"""Whoever may be let in, and nobody can tell now."""
 _EXPIRED = NotKnown(wrong=Wrong.EXPIRED, why="this token is not good now", fix="log in again")
 
 
@@ -90,7 +91,7 @@ class Issuers:
     async def _signed(self, issuer: Issuer, unopened: Unopened, boot: Micros) -> Claims | NotKnown:
         key = await self._key(issuer, unopened, boot)
         if key is None:
-            return _AWAY if self._known[issuer.url].away else _UNKNOWN
+            return AWAY if self._known[issuer.url].away else _UNKNOWN
         return unopened.claims if is_signed_by(unopened, key) else _UNKNOWN
 
     async def _key(self, issuer: Issuer, unopened: Unopened, boot: Micros) -> Jwk | None:

@@ -4,6 +4,7 @@ import os
 import sys
 import webbrowser
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from threading import Thread
 
 from interlock.core.limits import LOGIN_SECONDS_MAX
@@ -46,8 +47,13 @@ async def code_brought(
         err.flush()
         if opens:
             # Some browsers only return once they are closed.
-            Thread(target=webbrowser.open, args=(login.address,), daemon=True).start()
+            Thread(target=_opened, args=(login.address,), daemon=True).start()
         return login, login.code_in(await redirect.answer())
+
+
+def _opened(address: str) -> None:
+    with suppress(OSError, ValueError, webbrowser.Error):  # whoever has none that works opens the address by hand
+        webbrowser.open(address)
 
 
 def has_screen() -> bool:

@@ -37,7 +37,7 @@ def arg(*names: str, **options: Any) -> Argument:  # noqa: ANN401  what argparse
 
 WHO = (
     arg("--account", action="store_true", help="be the user of this machine, though somebody has logged in"),
-    arg("--sign-with", metavar="KEY", help="the Ed25519 key file to be known by, instead of the user of this machine"),
+    arg("--sign-with", metavar="KEY", help="the Ed25519 key file to be known by, instead of your login or account"),
     arg("--as", dest="as_name", metavar="NAME", help="be NAME; believed for the tenant `demo` alone"),
 )
 """How a command is told who types it."""

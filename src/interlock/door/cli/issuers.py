@@ -151,6 +151,7 @@ def _text(issuer: Issuer, width: int) -> str:
         ("audience", issuer.audience),
         (f"groups in {issuer.groups_claim}", "\n".join(groups)),
         ("services", "\n".join(services)),
+        ("people", f"log in with `interlock login --issuer {issuer.name}`" if issuer.groups else ""),
         ("added", f"by {issuer.by}, {Time(issuer.at).short()}"),
     ]
     return block(pairs, width)

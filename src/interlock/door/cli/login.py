@@ -4,7 +4,7 @@ from contextlib import suppress
 
 from interlock.core.credential import Issuer
 from interlock.core.door import Door
-from interlock.core.errors import InterlockError, NotLoggedIn, UpstreamFailed
+from interlock.core.errors import InterlockError, NotLoggedIn, UpstreamFailed, UsageWrong
 from interlock.core.ids import Instant, PersonId
 from interlock.core.secret import is_within
 from interlock.core.value import replace
@@ -17,6 +17,7 @@ from interlock.door.cli.session import NameAmbiguous, Session, awaited, meant, s
 from interlock.identity.bearer import Bearer, NotKnown
 from interlock.identity.login import At, authority_of, flaw_in, scope_for, with_granted
 from interlock.identity.login_file import Kept, LoginFile
+from interlock.identity.oidc import AWAY
 from interlock.oauth import device
 from interlock.oauth.authority import Authority, address_of
 from interlock.oauth.code import Login, begun
@@ -103,6 +104,8 @@ async def _by_browser(typed: Typed, empty: Kept, authority: Authority, scope: st
     about = f"`{empty.issuer}` ({empty.url}) says who you are"
     has_device = bool(authority.device_authorization_endpoint)
     instead = "or, in any browser: `interlock login --device`" if has_device else ""
+    if typed.given.open and typed.given.no_open:
+        raise UsageWrong("the browser is opened or it is not", fix="say one of `--open` and `--no-open`")
     opens = typed.given.open or (has_screen() and not typed.given.no_open)
     login, code = await code_brought(typed, begin, about, opens=opens, instead=instead)
     at = At(empty.issuer)
@@ -133,7 +136,8 @@ async def _person(here: Session, empty: Kept, came: Granted, nonce: str) -> tupl
     claims = await here.issuers.claims(issuer, came.id_token, boot=clock.boot())
     if isinstance(claims, NotKnown):
         why = "no ID token came" if not came.id_token else claims.why
-        raise At(issuer.name).failed(why, "see that it knows the client, and issues ID tokens for the scope `openid`")
+        known = "see that it knows the client, and issues ID tokens for the scope `openid`"
+        raise At(issuer.name).failed(why, claims.fix if claims is AWAY else known)
     flaw = flaw_in(claims, issuer, empty.client_id, nonce, rows.now)
     if flaw:
         raise UpstreamFailed(f"what `{issuer.name}` says of you does not count: {flaw}", fix="begin anew")

@@ -13,6 +13,7 @@ from interlock.door.cli.session import Session
 from interlock.identity.bearer import Bearer, NotKnown
 from interlock.identity.login import AGAIN, renewed
 from interlock.identity.login_file import Kept, LoginFile
+from interlock.identity.oidc import AWAY
 from interlock.owned import locked
 from interlock.secret.installed import box_of
 
@@ -76,6 +77,9 @@ async def person_by(here: Session, issuer: Issuer, kept: Kept) -> Bearer:
     """
     rows, clock = await here.rows(), here.gateway.clock
     found = await here.issuers.bearer(here.store.tenant, rows.door, kept.token, now=rows.now, boot=clock.boot())
+    if found is AWAY:
+        fix = f"{AWAY.fix}, or be the user of this machine: `--account`"
+        raise NotLoggedIn(f"nobody can tell whether you are `{kept.person}`: {AWAY.why}", fix=fix)
     if isinstance(found, NotKnown):
         raise NotLoggedIn(f"the login of `{kept.person}` opens nothing: {found.why}", fix=OR_BE)
     if found.person is None:
