@@ -39,6 +39,7 @@ from interlock.store.restore import Restored, restore
 from interlock.store.sqlite import SqliteDatabase, lock_for_performing, open_sqlite
 from interlock.tool.kinds import describe as describe
 from interlock.tool.kinds import every_tool as every_tool
+from interlock.tool.kinds import try_browser as try_browser
 from interlock.tool.manifest import Asking, Manifest
 from interlock.tool.sql_try import trials
 from interlock.tool.with_secret import ToolsWithSecrets

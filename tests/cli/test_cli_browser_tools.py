@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.test_cli_doctor import said_of
 from command_line import ROOT, Shell
 from tools.pages import needs_a_browser
 from tools.shop_site import PASSWORD, shop_site
@@ -34,6 +35,11 @@ def test_an_action_is_published_called_and_seen_and_its_password_is_nowhere(
         on_file("secret", "set", "robot", "--workflow", "refunds", "--env", "dev")
         on_file("contract", "publish", "contract.yaml", "--env", "dev")
         assert "`refund_order`: it presses a button, so it is `opaque`" in on_file.err
+        assert on_file.run("doctor")[0] == 0
+        assert "Chromium " in said_of(on_file, "browser")
+        monkeypatch.setenv("INTERLOCK_BROWSER", str(on_file.folder / "none"))
+        assert "there is no browser on this machine" in said_of(on_file, "browser")
+        monkeypatch.delenv("INTERLOCK_BROWSER")
         looked = on_file.data("call", "look_at_order", '{"order":7}', "--for", "sam")
         assert looked["result"] == {"state": "paid", "total": 1.5}
         asked = '{"order":7,"amount":12.5,"reason":"Too late"}'

@@ -1,6 +1,7 @@
 """Page actions: `browser:FILE#name` is one thing done on one web page, as publishing finds and pins it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from interlock.contract.hosts import file_of, origin_of
@@ -12,6 +13,7 @@ from interlock.core.effect import EffectClass
 from interlock.core.errors import ContractInvalid
 from interlock.core.ids import Environment
 from interlock.core.limits import BROWSER_FILE_BYTES_MAX
+from interlock.policy.rule import Place
 from interlock.tool.beside import file_beside
 from interlock.tool.browser_file import PageAction, find, texts, urls
 from interlock.tool.browser_plan import Addresses, BrowserPlan, LogIn, Seen
@@ -31,7 +33,8 @@ def describe_browser(asking: Asking) -> Manifest:
     if not file or not name:
         raise ContractInvalid("the source names no page action", fix="write `from: browser:FILE#name`")
     action = find(file, _text(asking, file), name)
-    _fits(asking.tool, action)
+    with _at(action.row.place):
+        _fits(asking.tool, action)
     plan = _Planner(asking, file, action).plan()
     schema, result = action.schema(), action.result()
     action.check()
@@ -72,6 +75,15 @@ def _fits(tool: Tool, action: PageAction) -> None:
         raise ContractInvalid("a secret and a way to log in go together", fix=fix)
 
 
+@contextmanager
+def _at(place: Place) -> Generator[None]:
+    """Say where in the file it stands that something is wrong."""
+    try:
+        yield
+    except ContractInvalid as error:
+        raise ContractInvalid(f"{place}: {error}", fix=error.fix) from error
+
+
 @dataclass(frozen=True, slots=True)
 class _Planner:
     """Turns one action of a file into what is pinned of it."""
@@ -82,18 +94,16 @@ class _Planner:
 
     def plan(self) -> BrowserPlan:
         action, row = self.action, self.action.row
-        opened = row.get("open", WHERE, "")
-        if "{" in opened.partition("://")[2].partition("/")[0]:
-            raise ContractInvalid("a parameter stands in the host", fix="write the host out")
-        known = self._absolute(opened)
-        allowed = self._all(action.many("allow"))
+        allowed = self._all("allow", action.many("allow"), row)
+        with _at(row.place_of("lost")):
+            lost = tuple(self._lost(text) for text in action.many("lost"))
         return BrowserPlan(
             action=action.name,
-            open=self._allowed(known, allowed),
+            open=self._open(allowed),
             seconds=self.asking.tool.timeout / 1_000_000,
             allowed=allowed,
-            lost=tuple(self._lost(text) for text in action.many("lost")),
-            may_post=self._all(action.many("may_post")),
+            lost=lost,
+            may_post=self._all("may_post", action.many("may_post"), row),
             script_errors=row.get("script_errors", FLAG, False),
             expect=self._seen(row.row("expect")),
             fields=action.fields(),
@@ -105,10 +115,18 @@ class _Planner:
         )
 
     def _seen(self, row: Row) -> Seen:
-        return Seen(heading=row.text("heading"), texts=texts(row), urls=self._all(urls(row)))
+        return Seen(heading=row.text("heading"), texts=texts(row), urls=self._all("url", urls(row), row))
 
-    def _all(self, written: tuple[str, ...]) -> tuple[Addresses, ...]:
-        return tuple(self._addresses(text) for text in written)
+    def _open(self, allowed: tuple[Addresses, ...]) -> str:
+        opened = self.action.row.get("open", WHERE, "")
+        with _at(self.action.row.place_of("open")):
+            if "{" in opened.partition("://")[2].partition("/")[0]:
+                raise ContractInvalid("a parameter stands in the host", fix="write the host out")
+            return self._allowed(self._absolute(opened), allowed)
+
+    def _all(self, key: str, written: tuple[str, ...], row: Row) -> tuple[Addresses, ...]:
+        with _at(row.place_of(key)):
+            return tuple(self._addresses(text) for text in written)
 
     def _host(self) -> Host:
         return self.asking.contract.hosts.get(self.file, Host())
@@ -164,8 +182,7 @@ class _Planner:
         for name in self.action.parameters:
             address = address.replace(f"{{{name}}}", "x")
         if not any(each.has(address) for each in allowed):
-            what = f"`{text}` is not among the addresses that it allows"
-            raise ContractInvalid(f"{self.file}: {what}", fix="add it to `allow`")
+            raise ContractInvalid(f"`{text}` is not among the addresses that it allows", fix="add it to `allow`")
         return text
 
     def _log_in(self, row: Row, allowed: tuple[Addresses, ...]) -> LogIn:
@@ -192,12 +209,14 @@ class _Planner:
         for key in ("password", "submit", "then"):
             if not row.has(key):
                 raise ContractInvalid(f"{row.place}: `{key}` is missing", fix=f"add `{key}: ...`")
-        opened = self._absolute(row.get("open", WHERE, ""))
-        web_address(opened)
+        with _at(row.place_of("open")):
+            opened = self._absolute(row.get("open", WHERE, ""))
+            web_address(opened)
+            self._allowed(opened, allowed)
         return LogIn(
             how="form",
-            open=self._allowed(opened, allowed),
-            at=self._all(urls(row)) or (self._lost(f"{origin_of(opened)}/*"),),
+            open=opened,
+            at=self._all("url", urls(row), row) or (self._lost(f"{origin_of(opened)}/*"),),
             user=row.row("user").text("label"),
             user_is=row.row("user").get("is", TEXT, ""),
             password=row.text("password"),

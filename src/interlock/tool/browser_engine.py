@@ -180,6 +180,21 @@ class Engine:
             await self._dismiss()
 
 
+async def tried(settings: BrowserSettings) -> str:
+    """Start a browser and end it again. Returns what it says that it is.
+
+    Raises:
+        UpstreamFailed: there is none, or it does not start.
+    """
+    engine = Engine(settings)
+    try:
+        context = await engine.context({}, seconds=BROWSER_START_SECONDS_MAX)
+        browser = context.browser
+        return f"Chromium {browser.version}" if browser is not None else "a browser"
+    finally:
+        await engine.close()
+
+
 async def in_time(closing: Awaitable[object]) -> bool:
     """Wait for something to close, and say whether it did."""
     try:

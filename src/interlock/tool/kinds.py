@@ -3,6 +3,7 @@
 Whoever needs none of a kind should not wait for the imports that it takes.
 """
 
+import asyncio
 import os
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -88,12 +89,29 @@ def every_tool(broker: Broker | None = None, *, hidden: tuple[Path, ...] = (), h
 
 
 def _browser_tools() -> Kind:
-    if find_spec("playwright") is None:
-        fix = "install it with its extra: `pip install 'interlock[browser]'`"
-        raise ContractInvalid("this installation cannot use a browser", fix=fix)
+    _has_playwright()
     from interlock.tool.browser_tool import BrowserTools  # noqa: PLC0415
 
     return BrowserTools.on_this_machine(os.environ)
+
+
+def _has_playwright() -> None:
+    if find_spec("playwright") is None:
+        fix = "install it with its extra: `pip install 'interlock[browser]'`"
+        raise ContractInvalid("this installation cannot use a browser", fix=fix)
+
+
+def try_browser() -> str:
+    """Start the browser of this machine and end it again. Returns what it says that it is.
+
+    Raises:
+        ContractInvalid: this installation cannot use one.
+        UpstreamFailed: there is none, or it does not start.
+    """
+    _has_playwright()
+    from interlock.tool.browser_engine import BrowserSettings, tried  # noqa: PLC0415
+
+    return asyncio.run(tried(BrowserSettings.of(os.environ)))
 
 
 def _openapi_tools() -> Kind:

@@ -21,7 +21,18 @@ from interlock.door.cli.session import Session, awaited, find_tools_here
 
 _BROAD = max(len(state.value) for state in State) + 2
 _NAME = 13
-_NAMES_OF_TENANTS = ("ledger", "clock", "anchor", "contracts", "statements", "stopped", "waiting", "expiry", "login")
+_NAMES_OF_TENANTS = (
+    "ledger",
+    "clock",
+    "anchor",
+    "contracts",
+    "statements",
+    "browser",
+    "stopped",
+    "waiting",
+    "expiry",
+    "login",
+)
 
 
 @awaited
@@ -112,6 +123,7 @@ async def _of_tenant(here: Session) -> list[Checked]:
         lambda: tenants.anchor(here, now),
         lambda: tenants.contracts(here),
         lambda: tenants.statements(here),
+        lambda: tenants.browser(here),
         lambda: tenants.stopped(here),
         lambda: tenants.waiting(here),
         lambda: expiry(here),

@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from interlock.app import anchor_file, trying
+from interlock.app import anchor_file, try_browser, trying
 from interlock.contract.bundle import decode
-from interlock.contract.ir import Contract
+from interlock.contract.ir import Contract, Tool
 from interlock.contract.unenforced import REHEARSALS
 from interlock.core.action import ActionState
+from interlock.core.errors import InterlockError
 from interlock.core.ids import Environment, Instant, Role
 from interlock.core.limits import CLOCK_DRIFT_MICROS_MAX
 from interlock.door.cli.doctor_check import Checked, ok, warning, wrong
@@ -109,6 +110,25 @@ async def statements(here: Session) -> Sequence[Checked]:
     if taken or found:
         found.append(ok("statements", f"{count(taken, 'statement is', 'statements are')} taken by the databases"))
     return found
+
+
+async def browser(here: Session) -> Sequence[Checked]:
+    """Start the browser of this machine, where a contract has tools that need one."""
+    needing = [
+        place
+        for place, each in sorted((await here.rows()).door.published.items())
+        if any(_is_browsing(tool) for tool in decode(await here.store.contract(each.contract)).tools.values())
+    ]
+    if not needing:
+        return []
+    try:
+        return [ok("browser", f"{await asyncio.to_thread(try_browser)} starts")]
+    except InterlockError as error:
+        return [wrong("browser", f"{', '.join(needing)}: {error}", error.fix)]
+
+
+def _is_browsing(tool: Tool) -> bool:
+    return tool.source.startswith("browser:")
 
 
 def _sources(here: Session, place: str, contract: Contract) -> Iterator[Checked]:
