@@ -16,6 +16,8 @@ from mcp_server import TOOLS, Server
 
 Fields = dict[str, str]
 Changes = dict[str, Any]
+SILENCE = "silence"
+"""Among what whoever asks with a code of a device hears: nothing, and no end of it either."""
 
 
 @dataclass
@@ -65,7 +67,7 @@ class LoginServer:
     def url(self) -> str:
         return f"{self.base}/mcp"
 
-    def answer(self, question: bytes) -> bytes:
+    def answer(self, question: bytes) -> bytes | None:
         head, _, body = question.partition(b"\r\n\r\n")
         _, target, _ = head.decode().split("\r\n")[0].split(" ")
         parts = urlsplit(target)
@@ -80,7 +82,7 @@ class LoginServer:
         if parts.path == "/register":
             fields = {"registers": body.decode()}
         self.asked.append((parts.path, fields))
-        known: Mapping[str, Callable[[Fields], bytes]] = {
+        known: Mapping[str, Callable[[Fields], bytes | None]] = {
             "/.well-known/oauth-protected-resource/mcp": self._resource,
             "/.well-known/oauth-authorization-server": self._authority,
             "/.well-known/openid-configuration": self._authority,
@@ -146,7 +148,7 @@ class LoginServer:
         query = urlencode({name: value for name, value in back.items() if value is not None})
         return http("302 Found", b"", "text/plain", f"Location: {to}?{query}")
 
-    def _token(self, fields: Fields) -> bytes:
+    def _token(self, fields: Fields) -> bytes | None:
         if fields["grant_type"] == "refresh_token":
             if not self._refresh or fields["refresh_token"] != self._refresh:
                 # Somebody has used one twice: what came of it is good for nobody any more.
@@ -155,6 +157,8 @@ class LoginServer:
                 return _json({"error": "invalid_grant"}, "400 Bad Request")
             return self._issued(fields)
         if "device_code" in fields:
+            if self.waits and self.waits[0] == SILENCE:
+                return self.waits.clear()
             if self.waits:
                 return _json({"error": self.waits.pop(0)}, "400 Bad Request")
             return self._issued(fields)
@@ -210,8 +214,11 @@ def login_server(folder: Path) -> Generator[LoginServer]:
     server = LoginServer(folder)
     (folder / "tools.json").write_text(json.dumps(TOOLS), encoding="utf-8")
 
-    def answer(question: bytes) -> bytes:
-        status, _, rest = server.answer(question).partition(b"\r\n")
+    def answer(question: bytes) -> bytes | None:
+        said = server.answer(question)
+        if said is None:
+            return None
+        status, _, rest = said.partition(b"\r\n")
         return status + b"\r\nConnection: close\r\n" + rest
 
     with answering(answer) as port:

@@ -14,7 +14,7 @@ from command_line import Shell, steady
 from corner_shop import done
 from identity.issuer import OTHER_RSA, rs256
 from interlock.door.cli.person import user_name
-from login_server import LoginServer, login_server
+from login_server import SILENCE, LoginServer, login_server
 from loopback import http
 from world import NOON
 
@@ -219,11 +219,22 @@ def test_a_provider_that_does_not_speak_of_pkce_is_one_all_the_same(
     assert log_in(on_file)["person"] == "u1@corp"
 
 
-def test_where_there_is_no_browser_a_code_is_typed_somewhere_else(on_file: Shell, provider: LoginServer) -> None:
+def test_where_there_is_no_browser_a_code_is_typed_somewhere_else(
+    on_file: Shell, provider: LoginServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     believe(on_file, provider)
     provider.waits = ["authorization_pending"]
     assert on_file.data("login", "--device")["person"] == "u1@corp"
     assert f"log in at {provider.base}/type, in any browser, and type the code:\n\nWDJB-MJHT\n" in on_file.err
+    on_file("logout")
+    provider.device = {"verification_uri_complete": f"{provider.base}/type?code=WDJB-MJHT"}
+    provider.waits = [SILENCE]
+    monkeypatch.setattr("interlock.oauth.endpoint.SECRET_SECONDS_MAX", 0.2)
+    assert on_file.data("login", "--device")["person"] == "u1@corp", "a lost connection ends no login"
+    assert f"the same code there:\n\n{provider.base}/type?code=WDJB-MJHT\n" in on_file.err
+    provider.device = {"verification_uri_complete": "javascript:alert(1)"}
+    assert "has no TLS" in on_file.failed("login", "--device")
+    provider.device = {}
     on_file("logout")
     provider.waits = ["access_denied"]
     assert "(400, `access_denied`)" in on_file.failed("login", "--device")

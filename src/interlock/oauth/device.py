@@ -7,12 +7,12 @@ import asyncio
 
 import msgspec
 
-from interlock.core.errors import UpstreamFailed, UpstreamSilent
+from interlock.core.errors import UpstreamFailed, UpstreamSilent, UsageWrong
 from interlock.core.limits import LOGIN_SECONDS_MAX
 from interlock.core.value import replace
 from interlock.oauth.authority import Authority, allowed
 from interlock.oauth.code import DEVICE
-from interlock.oauth.endpoint import Buyer, Endpoint, Granted, asked, code_in, granted
+from interlock.oauth.endpoint import Buyer, Endpoint, Granted, answered, asked, code_in, granted
 
 _INTERVAL_SECONDS = (0.1, 60.0)
 _SLOWER_SECONDS = 5.0
@@ -26,6 +26,8 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True):
     device_code: str
     user_code: str
     verification_uri: str
+    verification_uri_complete: str = ""
+    """The same place, where the code is typed already."""
     expires_in: float = LOGIN_SECONDS_MAX
     interval: float = 5.0
 
@@ -59,6 +61,8 @@ async def begun(buyer: Buyer, authority: Authority, endpoint: Endpoint, scope: s
         code = code_in(answer) if answer.status != 200 else ""
         raise buyer.failed(f"there is no code for a login{f' (`{code}`)' if code else ''}", _WITH_BROWSER)
     allowed(found.verification_uri, here=here)
+    if found.verification_uri_complete:
+        allowed(found.verification_uri_complete, here=here)
     return found
 
 
@@ -69,12 +73,18 @@ async def issued(buyer: Buyer, endpoint: Endpoint, login: Begun) -> Granted:
         UpstreamSilent: they did not in time.
         InterlockError: they said no, or nothing that can be used was issued; the buyer says so.
     """
-    pause = login.interval
+    pause, grant = login.interval, {"grant_type": DEVICE, "device_code": login.device_code}
     try:
         async with asyncio.timeout(min(max(login.expires_in, 0.0), LOGIN_SECONDS_MAX)):
             while True:
                 await asyncio.sleep(min(max(pause, _INTERVAL_SECONDS[0]), _INTERVAL_SECONDS[1]))
-                answer = await asked(buyer, endpoint, {"grant_type": DEVICE, "device_code": login.device_code})
+                try:
+                    answer = await answered(endpoint, grant)
+                except UpstreamSilent:
+                    pause *= 2  # a connection that was lost ends no login of a person who is typing
+                    continue
+                except (UpstreamFailed, UsageWrong) as error:
+                    raise buyer.failed(str(error), error.fix) from None
                 code = code_in(answer) if answer.status != 200 else ""
                 if code not in ("authorization_pending", "slow_down"):
                     return granted(buyer, answer)

@@ -106,6 +106,20 @@ async def asked(buyer: Buyer, endpoint: Endpoint, grant: Mapping[str, str]) -> A
     Raises:
         InterlockError: no answer came; the buyer says so.
     """
+    try:
+        return await answered(endpoint, grant)
+    except (UpstreamError, UsageWrong) as error:
+        raise buyer.failed(str(error), error.fix) from None
+
+
+async def answered(endpoint: Endpoint, grant: Mapping[str, str]) -> Answer:
+    """Ask an endpoint, for nobody in particular.
+
+    Raises:
+        UpstreamSilent: no answer came in time.
+        UpstreamFailed: it cannot be reached.
+        UsageWrong: credentials must not go there.
+    """
     fields = {**grant, **({"resource": endpoint.resource} if endpoint.resource else {})}
     headers, client = {"Accept": "application/json"}, endpoint.client
     if client.secret and endpoint.auth == "basic":
@@ -114,16 +128,13 @@ async def asked(buyer: Buyer, endpoint: Endpoint, grant: Mapping[str, str]) -> A
     else:
         fields["client_id"] = client.id
         fields |= {"client_secret": client.secret} if client.secret else {}
-    try:
-        return await post(
-            address_of(endpoint.url),
-            urlencode(fields).encode(),
-            kind="application/x-www-form-urlencoded",
-            headers=headers,
-            seconds=SECRET_SECONDS_MAX,
-        )
-    except (UpstreamError, UsageWrong) as error:
-        raise buyer.failed(str(error), error.fix) from None
+    return await post(
+        address_of(endpoint.url),
+        urlencode(fields).encode(),
+        kind="application/x-www-form-urlencoded",
+        headers=headers,
+        seconds=SECRET_SECONDS_MAX,
+    )
 
 
 def granted(buyer: Buyer, answer: Answer) -> Granted:

@@ -1,4 +1,4 @@
-"""A login with a browser: a person is sent to a page, and its answer is waited for on this machine."""
+"""A login with a browser: a person is sent to a page, and its answer waited for; or told a code to type in any."""
 
 import os
 import sys
@@ -11,6 +11,7 @@ from interlock.core.limits import LOGIN_SECONDS_MAX
 from interlock.door.cli.redirect import listening
 from interlock.door.cli.screen import Typed
 from interlock.oauth.code import Login
+from interlock.oauth.device import Begun
 
 _SCREENS = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
 
@@ -49,6 +50,17 @@ async def code_brought(
             # Some browsers only return once they are closed.
             Thread(target=_opened, args=(login.address,), daemon=True).start()
         return login, login.code_in(await redirect.answer())
+
+
+def code_shown(typed: Typed, login: Begun, about: str) -> None:
+    """Say where a person types which code. It is for a person, as an address is."""
+    err = typed.screen.err
+    err.write(
+        f"{about}\nlog in at {login.verification_uri}, in any browser, and type the code:\n\n{login.user_code}\n\n"
+    )
+    if login.verification_uri_complete:
+        err.write(f"or see that it is the same code there:\n\n{login.verification_uri_complete}\n\n")
+    err.flush()
 
 
 def _opened(address: str) -> None:

@@ -8,7 +8,7 @@ from interlock.core.errors import InterlockError, NotLoggedIn, UpstreamFailed, U
 from interlock.core.ids import Instant, PersonId
 from interlock.core.secret import is_within
 from interlock.core.value import replace
-from interlock.door.cli.browser import code_brought, has_screen
+from interlock.door.cli.browser import code_brought, code_shown, has_screen
 from interlock.door.cli.logins import login_file, person_by
 from interlock.door.cli.render import Time, block, clean, since
 from interlock.door.cli.screen import Typed
@@ -115,10 +115,7 @@ async def _by_browser(typed: Typed, empty: Kept, authority: Authority, scope: st
 async def _by_device(typed: Typed, empty: Kept, authority: Authority, scope: str) -> tuple[Granted, str]:
     at, here = At(empty.issuer), address_of(empty.url).stays_here
     login = await device.begun(at, authority, empty.endpoint, scope, here=here)
-    err = typed.screen.err
-    err.write(f"`{empty.issuer}` ({empty.url}) says who you are\n")
-    err.write(f"log in at {login.verification_uri}, in any browser, and type the code:\n\n{login.user_code}\n\n")
-    err.flush()
+    code_shown(typed, login, f"`{empty.issuer}` ({empty.url}) says who you are")
     return await device.issued(at, empty.endpoint, login), ""
 
 

@@ -4,7 +4,7 @@ from contextlib import suppress
 
 from interlock.app import SystemClock
 from interlock.core.errors import SecretError, UsageWrong
-from interlock.door.cli.browser import code_brought
+from interlock.door.cli.browser import code_brought, code_shown
 from interlock.door.cli.render import block
 from interlock.door.cli.screen import Typed
 from interlock.door.cli.secrets import beside_the_store, changer, client_said, entered_in, in_the_file, whole_name
@@ -89,8 +89,5 @@ async def _by_code(typed: Typed, id: SecretId, at: Found, before: OAuth | None, 
     document = typed.given.client_metadata or ""
     client = await client_for(at, None, known=known, document=document, kept=before)
     login = await by_code(id, at, client, typed.given.scope or "")
-    err = typed.screen.err
-    err.write(f"`{at.authority.issuer}` issues tokens for {at.resource}\n")
-    err.write(f"log in at {login.verification_uri}, in any browser, and type the code:\n\n{login.user_code}\n\n")
-    err.flush()
+    code_shown(typed, login, f"`{at.authority.issuer}` issues tokens for {at.resource}")
     return await issued(id, at, client, login, (typed.clock or SystemClock()).now())
