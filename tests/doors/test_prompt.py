@@ -1,12 +1,17 @@
 """Who connects and does not say what they want leaves room for others."""
 
 import asyncio
+from typing import Any
 
 import pytest
 import uvicorn
+from asked_over import Over
 
+from interlock.door import asgi
+from interlock.door.asgi import Receive
 from interlock.door.http import prompt
 from interlock.door.http.prompt import Prompt
+from world import World
 
 pytestmark = pytest.mark.anyio
 
@@ -37,3 +42,37 @@ async def test_a_connection_on_which_no_request_comes_to_its_end_is_closed(
     assert heard.startswith(b"HTTP/1.1 204") == said.startswith(b"GET")
     writer.close()
     listening.close()
+
+
+def begins(*, leaves: bool) -> Receive:
+    """Send the beginning of a body; then leave, or say nothing any more."""
+    parts: list[dict[str, Any]] = [{"type": "http.request", "body": b'{"tool"', "more_body": True}]
+
+    async def receive() -> Any:
+        if parts:
+            return parts.pop()
+        if not leaves:
+            await asyncio.Event().wait()
+        return {"type": "http.disconnect"}
+
+    return receive
+
+
+@pytest.mark.parametrize("path", ["/mcp", "/v1/actions"])
+@pytest.mark.parametrize("leaves", [False, True])
+async def test_a_body_that_does_not_come_to_its_end_is_waited_for_in_vain_and_not_for_ever(
+    world: World, path: str, leaves: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asgi, "BODY_SECONDS_MAX", 0.05)
+    await world.publish()
+    over, said = await Over.to(world), list[Any]()
+
+    async def send(message: Any) -> None:
+        said.append(message)
+
+    headers = {"host": "localhost", "authorization": f"Bearer {over.token}", "content-type": "application/json"}
+    scope: dict[str, Any] = {"type": "http", "method": "POST", "path": path, "query_string": b""}
+    scope["headers"] = [(name.encode(), value.encode()) for name, value in headers.items()]
+    async with asyncio.timeout(10):
+        await over.server(scope, begins(leaves=leaves), send)
+    assert [message["status"] for message in said if "status" in message] == ([] if leaves else [408])

@@ -23,7 +23,7 @@ from interlock.gateway.compare import verify_state
 from interlock.gateway.consent import agree
 from interlock.gateway.doors import Operator
 from interlock.gateway.resume import resume
-from interlock.identity.bearer import Bearer, BearerKind, NotKnown, Wrong, caller_of
+from interlock.identity.bearer import Bearer, BearerKind, NotKnown, Wrong, caller_of, still_good
 from interlock.identity.fetch import fetched, may_be_asked
 from interlock.identity.jwt import read
 from interlock.identity.oidc import Issuers, is_of_an_issuer
@@ -339,3 +339,24 @@ async def test_documents_are_fetched_whole_from_nowhere_else_and_within_bounds()
 )
 def test_an_issuer_is_asked_over_https_or_on_this_machine(url: str, may: bool) -> None:
     assert may_be_asked(url) is may
+
+
+@pytest.mark.anyio
+async def test_whoever_was_let_in_by_an_issuer_is_so_with_all_of_it_or_not_any_more() -> None:
+    until = Instant(NOON + 60_000_000)
+    right = Right(id="h1", person=PersonId("u1@corp"), held=Held(Role("auditor")), by=KIM.person, at=NOON, until=until)
+    door = replace(DOOR, rights=(right,))
+    bearer = await shown(a_jwt(claims()), door=door)
+    assert isinstance(bearer, Bearer)
+    assert bearer.roles == (Held(Role("lead"), SUPPORT), Held(Role("auditor")))
+    others = replace(CORP, groups={}), replace(CORP, url="https://other.example.com")
+    for changed, now, good in (
+        (door, NOON, True),
+        (replace(door, epoch=door.epoch + 1), NOON, True),
+        (replace(door, issuers={}), NOON, False),
+        *((replace(door, issuers={"corp": other}), NOON, False) for other in others),
+        (replace(door, rights=()), NOON, False),
+        (door, until, False),
+        (door, bearer.ends_at, False),
+    ):
+        assert still_good(changed, Instant(now), bearer) == good

@@ -97,6 +97,7 @@ def carried(
         ([heard(301)], "NotUnderstood", []),
         ([heard(200, b"<html>")], "NotUnderstood", []),
         ([heard(200, b'{"outcome":"well","action":"a1"}')], "NotUnderstood", []),
+        ([problem(408, "too-slow")], "Later", []),
         ([heard(200, b'{"outcome":"done"}')], "NotUnderstood", []),
         ([heard(200, b"[" * 100_000)], "NotUnderstood", []),
     ],

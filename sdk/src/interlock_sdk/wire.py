@@ -187,7 +187,7 @@ def _problem(heard: Heard, data: Data) -> InterlockError:
             return NotLetIn(why, fix=fix)
         case "nothing-there":
             return NotThere(why, fix=fix)
-        case "later" | "too-often":
+        case "later" | "too-often" | "too-slow":
             return Later(why, fix=fix, seconds=after_seconds(heard))
         case _:
             return NotWanted(why, fix=fix, wrong=wrong)

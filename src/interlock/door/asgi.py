@@ -20,6 +20,10 @@ class TooLarge(Exception):
     """A body is longer than anything that is expected there."""
 
 
+class TooSlow(Exception):
+    """A body does not come to its end in time."""
+
+
 class Left(Exception):
     """The client went away before it had said everything."""
 
@@ -46,27 +50,26 @@ async def body_of(receive: Receive, *, most: int) -> bytes:
 
     Raises:
         TooLarge: it has more than `most` bytes.
+        TooSlow: it takes longer than `BODY_SECONDS_MAX`.
         Left: the client went away.
     """
-    message = await receive()
-    if message["type"] == "http.request" and not message.get("more_body"):
-        whole: bytes = message.get("body", b"")
-        if len(whole) > most:
-            raise TooLarge
-        return whole
     parts: list[bytes] = []
     size = 0
-    while True:
-        if message["type"] == "http.disconnect":
-            raise Left
-        part: bytes = message.get("body", b"")
-        size += len(part)
-        if size > most:
-            raise TooLarge
-        parts.append(part)
-        if not message.get("more_body"):
-            return b"".join(parts)
-        message = await receive()
+    try:
+        async with asyncio.timeout(BODY_SECONDS_MAX):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise Left
+                part: bytes = message.get("body", b"")
+                size += len(part)
+                if size > most:
+                    raise TooLarge
+                parts.append(part)
+                if not message.get("more_body"):
+                    return b"".join(parts)
+    except TimeoutError as error:
+        raise TooSlow from error
 
 
 async def while_here(receive: Receive, work: Coroutine[Any, Any, Answered]) -> Answered | None:
@@ -123,6 +126,7 @@ async def end(send: Send) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
+BODY_SECONDS_MAX = 30.0  # whoever takes longer holds a connection for nothing
 PING = b": ping\n\n"
 PING_SECONDS = 15.0  # between two; proxies end what is silent for longer, often after 30 or 60
 _GUARDS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))

@@ -7,7 +7,7 @@ from enum import Enum
 from msgspec import Struct
 
 from interlock.core.action import Caller
-from interlock.core.credential import ANYBODY, AccessRole, Credential, CredentialKind, Held
+from interlock.core.credential import ANYBODY, AccessRole, Credential, CredentialKind, Held, Issuer, Right
 from interlock.core.door import Door
 from interlock.core.ids import (
     AgentId,
@@ -48,6 +48,10 @@ class Bearer(Struct, frozen=True, kw_only=True):
     roles: tuple[Held, ...] = ()
     person: PersonId | None = None
     """The person, where it is one."""
+    issuer: Issuer | None = None
+    """Who vouches for them, if somebody does, as it was believed when they were let in."""
+    rights: tuple[Right, ...] = ()
+    """The roles for a while that are among theirs."""
     rate: int = 0
     """How many calls a minute; 0 is as many as the door lets everybody make."""
     key: str = ""
@@ -151,10 +155,12 @@ def _bearer(tenant: TenantId, known: Credential) -> Bearer:
 
 
 def still_good(door: Door, now: Instant, bearer: Bearer) -> bool:
-    """Whether somebody who was let in would still be."""
+    """Whether somebody who was let in would still be, with all that they were let in with."""
     known = door.credentials.get(bearer.credential) if bearer.credential is not None else None
     revoked = bearer.credential is not None and (known is None or known.revoked_at != 0)
-    return not revoked and now < bearer.ends_at
+    believed = bearer.issuer is None or door.issuers.get(bearer.issuer.name) == bearer.issuer
+    holds = all(right in door.rights and now < right.until for right in bearer.rights)
+    return not revoked and believed and holds and now < bearer.ends_at
 
 
 def caller_of(

@@ -137,12 +137,16 @@ def bearer_of_claims(tenant: TenantId, door: Door, issuer: Issuer, claims: Claim
     if client is not None:
         return _service(tenant, issuer, client, ends_at)
     person = PersonId(f"{subject}@{issuer.name}")
+    rights = tuple(right for right in door.rights if right.person == person and now < right.until)
+    roles = (*_of_groups(issuer, claims), *(right.held for right in rights))
     return Bearer(
         tenant=tenant,
         kind=BearerKind.PERSON,
         known_by=issuer.known_by,
-        roles=tuple(dict.fromkeys((*_of_groups(issuer, claims), *_rights(door, person, now)))),
+        roles=tuple(dict.fromkeys(roles)),
         person=person,
+        issuer=issuer,
+        rights=rights,
         ends_at=ends_at,
     )
 
@@ -156,6 +160,7 @@ def _service(tenant: TenantId, issuer: Issuer, client: Client, ends_at: Instant)
         environment=client.environment,
         agents=client.agents,
         roles=client.roles,
+        issuer=issuer,
         ends_at=ends_at,
     )
 
@@ -164,10 +169,6 @@ def _of_groups(issuer: Issuer, claims: Claims) -> tuple[Held, ...]:
     said = claims.get(issuer.groups_claim)
     groups = cast("list[object]", said) if isinstance(said, list) else [said]
     return tuple(held for group in groups if isinstance(group, str) for held in issuer.groups.get(group, ()))
-
-
-def _rights(door: Door, person: PersonId, now: Instant) -> tuple[Held, ...]:
-    return tuple(right.held for right in door.rights if right.person == person and now < right.until)
 
 
 def _issuer(door: Door, claims: Claims) -> Issuer | None:

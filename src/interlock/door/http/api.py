@@ -13,6 +13,7 @@ import orjson
 from interlock.core.errors import ActionUnknown, InterlockError, StoreError
 from interlock.core.limits import REQUEST_BYTES_MAX
 from interlock.door.asgi import (
+    BODY_SECONDS_MAX,
     JSON,
     PING,
     Left,
@@ -20,6 +21,7 @@ from interlock.door.asgi import (
     Scope,
     Send,
     TooLarge,
+    TooSlow,
     answer,
     begin,
     begin_events,
@@ -210,6 +212,9 @@ async def _body(scope: Scope, receive: Receive, route: Route) -> Any:  # noqa: A
     except TooLarge as error:
         why = f"a body has at most {REQUEST_BYTES_MAX:,} bytes"
         raise Problem("too-large", why, fix="send less; a file goes by reference") from error
+    except TooSlow as error:
+        why = f"a body comes within {BODY_SECONDS_MAX:g} s"
+        raise Problem("too-slow", why, fix="send it again, over a connection that is faster") from error
     return body_as(raw, route.body)
 
 

@@ -15,7 +15,7 @@ _REF = "#/components/schemas/{name}"
 _PATH_PART = re.compile(r"\{(\w+)\}")
 _ALWAYS = ("not-from-here",)
 _WITH_TOKEN = ("not-known", "not-permitted", "too-often", "later")
-_WITH_BODY = ("invalid", "too-large", "another-type")
+_WITH_BODY = ("invalid", "too-slow", "too-large", "another-type")
 
 
 def document(routes: Sequence[Route]) -> dict[str, Any]:

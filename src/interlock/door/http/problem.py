@@ -65,6 +65,11 @@ KINDS: Mapping[str, Kind] = {
         title="this cannot be done as things stand",
         means="What it is about is in another state, or shows something else than what was seen. Look again.",
     ),
+    "too-slow": Kind(
+        status=408,
+        title="this takes too long to come",
+        means="The body did not come to its end in time. Nothing was looked at, so the same may be sent again.",
+    ),
     "too-large": Kind(
         status=413, title="this is too large", means="The body has more bytes than anything that is wanted."
     ),

@@ -30,7 +30,7 @@ from interlock.core.mcp import (
     VERSION_KEY,
     VERSION_UNSUPPORTED,
 )
-from interlock.door.asgi import Receive, Scope, Send, TooLarge, answer, body_of, header, while_here
+from interlock.door.asgi import Left, Receive, Scope, Send, TooLarge, TooSlow, answer, body_of, header, while_here
 from interlock.door.entrance import Entrance, TooOften, is_for_others
 from interlock.door.mcp import wire
 from interlock.door.mcp.client import Client, Session, capabilities, negotiated, session_id, session_of, unsupported
@@ -55,7 +55,6 @@ _STATUS = {
     METHOD_NOT_FOUND: 404,
 }
 """The status of an error in the stateless era; that of any other, and of all in a session, is 200."""
-_SLOW_SECONDS_MAX = 30.0  # for a message to come; whoever takes longer holds a connection for nothing
 _UNNAMED = AgentId("mcp")
 """Who asks where neither the token nor the contract names an agent."""
 _ENDED_MAX = 10_000  # sessions that were ended and are still refused; older ones are too old by themselves
@@ -115,10 +114,11 @@ class Endpoint:
 
     async def _posted(self, scope: Scope, receive: Receive, send: Send, caller: Caller) -> None:
         try:
-            async with asyncio.timeout(_SLOW_SECONDS_MAX):
-                raw = await body_of(receive, most=REQUEST_BYTES_MAX)
-        except TimeoutError:
-            return await _refuse(send, 408, f"a message comes within {_SLOW_SECONDS_MAX:g} s")
+            raw = await body_of(receive, most=REQUEST_BYTES_MAX)
+        except Left:
+            return None
+        except TooSlow:
+            return await _refuse(send, 408, "a message comes to its end in time")
         except TooLarge:
             return await _refuse(send, 413, f"a message has at most {REQUEST_BYTES_MAX:,} bytes")
         try:
