@@ -38,7 +38,7 @@ def test_the_comment_says_what_a_statement_takes_and_returns(tmp_path: Path) -> 
     assert found.result_schema == {"type": ["object", "null"]}
     assert found.effect is EffectClass.READ
     assert found.how is not None
-    assert (found.how["parameters"], found.how["reads"], found.how["seconds"]) == (["mail", "most"], True, 30.0)
+    assert (found.how["parameters"], found.how["reads"], found.how["seconds"]) == (["mail", "most"], True, 27.0)
     assert found.how["sqlite"] == str(tmp_path / "data.db")
     assert found.how["text"].endswith("limit 1")
 

@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Generator
 from functools import partial
+from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
@@ -10,14 +11,18 @@ import anyio
 import psycopg
 import pytest
 
+from interlock.app import every_tool
 from interlock.core.canonical import Json
 from interlock.core.errors import UpstreamFailed, UpstreamSilent
 from interlock.core.ids import TenantId
+from interlock.core.outcome import Failed
 from interlock.tool.sql_connection import Connection, connected
 from interlock.tool.sql_plan import SqlPlan
 from interlock.tool.sql_postgres import PostgresDatabases
 from postgres import Server
 from tools.silent_database import Silence, silence
+from tools.statements import Data
+from world import World
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -34,8 +39,7 @@ def notes(postgres_server: Server) -> Generator[str]:
 
 @pytest.fixture
 def way(notes: str, monkeypatch: pytest.MonkeyPatch) -> Generator[Silence]:
-    monkeypatch.setattr("interlock.tool.sql_connection.SQL_SILENCE_SECONDS_MAX", 0.3)
-    monkeypatch.setattr("interlock.tool.sql_connection.SQL_CONNECT_SECONDS_MAX", 2)
+    monkeypatch.setattr("interlock.tool.sql_postgres.SQL_SILENCE_SECONDS_MAX", 0.3)
     with psycopg.connect(notes, autocommit=True) as db:
         db.execute("truncate notes")
     with silence(notes) as found:
@@ -50,7 +54,7 @@ def databases() -> Generator[PostgresDatabases]:
 
 
 def plan(text: str, **more: Any) -> SqlPlan:
-    known: dict[str, Any] = {"statement": "it", "text": text, "seconds": 0.3, "role": "note_taker", **more}
+    known: dict[str, Any] = {"statement": "it", "text": text, "seconds": 0.6, "role": "note_taker", **more}
     return SqlPlan(**known)
 
 
@@ -84,7 +88,7 @@ async def test_one_that_goes_silent_at_the_statement_has_done_nothing(
     databases: PostgresDatabases, way: Silence, notes: str, asks: SqlPlan, passes_on: bool
 ) -> None:
     way.at, way.passes_on = b"canary", passes_on
-    with pytest.raises(UpstreamFailed, match="the database does not answer `it`, so its connection was closed"):
+    with pytest.raises(UpstreamFailed, match=r"took more than 0\.6 s, and its connection was closed, which undoes it"):
         await asked(databases, way, asks)
     assert await anyio.to_thread.run_sync(way.closed.wait, 10)
     assert rows(notes) == 0
@@ -117,6 +121,21 @@ async def test_one_that_goes_silent_after_the_commit_takes_nothing_of_the_answer
     assert await asked(databases, way, WRITE) == {"note": "canary"}
     assert await anyio.to_thread.run_sync(way.closed.wait, 10)
     assert rows(notes) == 1
+
+
+async def test_whoever_asks_hears_in_time_that_nothing_was_done(
+    world: World, tmp_path: Path, way: Silence, notes: str
+) -> None:
+    where = f"databases: {{ s.sql: {{ postgres: {{ address: '{way.address}', role: note_taker }} }} }}\n"
+    tools = every_tool()
+    data = Data(world, tmp_path, tools, where)
+    await data.publish("-- name: it\ninsert into notes (note) values ('canary')", it="timeout: 4s")
+    way.at = b"canary"
+    outcome = await data.call()
+    assert isinstance(outcome, Failed), outcome
+    assert "took more than 3.6 s, and its connection was closed, which undoes it" in outcome.why
+    assert rows(notes) == 0
+    tools.close()
 
 
 def test_the_kernel_looks_whether_the_other_side_is_there(way: Silence) -> None:

@@ -197,6 +197,15 @@ async def test_a_statement_that_takes_too_long_is_undone_and_its_slot_is_free(da
     assert data.rows("select count(*) from notes") == [(0,)]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("where", ["sqlite"], indirect=True)
+async def test_whoever_asks_hears_in_time_that_a_write_took_too_long_and_was_undone(data: Data) -> None:
+    endless = "with recursive n (x) as (select 1 union all select x + 1 from n) select x from n"
+    await data.publish(f"-- name: it\ninsert into notes (note) {endless}", it="effect: opaque, timeout: 2s")
+    assert await data.failed() == "`it` took more than 1.8 s, so it was undone"
+    assert data.rows("select count(*) from notes") == [(0,)]
+
+
 def a_plan(folder: Path, text: str, **more: Any) -> SqlPlan:
     return SqlPlan(statement="it", text=text, seconds=0.2, sqlite=str(folder / "data.db"), **more)
 

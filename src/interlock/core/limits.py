@@ -76,7 +76,11 @@ FILE_BYTES_MAX = 128 * 1024  # in a part of a form; in base64 it leaves a third 
 SQL_FILE_BYTES_MAX = 256 * 1024  # as long as a contract
 SQL_ROWS_MAX = 1_000  # of one statement; a model reads no more, and a person neither
 SQL_CONNECT_SECONDS_MAX = 10  # a database that takes longer is down
-SQL_SILENCE_SECONDS_MAX = 5  # of a database that should answer at once, or say that its time is over; within the lease
+SQL_TIME_PART = (
+    0.9  # of the time of a tool is that of its statement, so that its end is heard before that of the waiting
+)
+SQL_SILENCE_PART = 1.05  # of the time of a statement; a database that has not ended it by then says nothing any more
+SQL_SILENCE_SECONDS_MAX = 5  # of a database that should answer at once
 SQL_PROBE_SECONDS = 10  # between two looks of the kernel whether the other side is there; it gives up after three
 SQL_IDLE_CONNECTIONS_MAX = 8  # kept for the next call, by database and kind of access; as many as a tool has slots
 POLICY_FILE_BYTES_MAX = 256 * 1024  # as long as a contract

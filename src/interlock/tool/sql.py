@@ -11,7 +11,7 @@ from interlock.contract.ir import Contract, Database, Tool
 from interlock.core.canonical import JsonObject
 from interlock.core.effect import EffectClass
 from interlock.core.errors import ContractInvalid, UpstreamFailed
-from interlock.core.limits import SQL_FILE_BYTES_MAX
+from interlock.core.limits import SQL_FILE_BYTES_MAX, SQL_TIME_PART
 from interlock.tool.beside import file_beside
 from interlock.tool.manifest import Asking, Manifest, pinned
 from interlock.tool.plan import how_of
@@ -80,7 +80,7 @@ def describe_sql(asking: Asking, trial: Trial | None = None) -> Manifest:
         parameters=statement.parameters,
         returns=statement.returns or ("many" if statement.reads else "count"),
         reads=reads,
-        seconds=asking.tool.timeout / 1_000_000,
+        seconds=round(SQL_TIME_PART * asking.tool.timeout / 1_000_000, 3),
         **_where(asking, file),
     )
     schema = _schema(asking.tool, statement)

@@ -13,7 +13,7 @@ from psycopg.abc import PQGen
 from psycopg.conninfo import make_conninfo
 
 from interlock.core.errors import UpstreamFailed
-from interlock.core.limits import SQL_CONNECT_SECONDS_MAX, SQL_PROBE_SECONDS, SQL_SILENCE_SECONDS_MAX
+from interlock.core.limits import SQL_CONNECT_SECONDS_MAX, SQL_PROBE_SECONDS
 from interlock.tool.sql_plan import SqlPlan
 
 RV = TypeVar("RV")
@@ -26,10 +26,6 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
     """When the server has to have answered, by the clock of this process."""
     silent = False
     """Whether it did not."""
-
-    def expect(self, seconds: float = 0) -> None:
-        """Wait for what follows as long as the server may take for it, and a little longer: it should say so itself."""
-        self.until = time.monotonic() + seconds + SQL_SILENCE_SECONDS_MAX
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
         """Wait for an answer.
@@ -56,7 +52,7 @@ def connected(plan: SqlPlan, address: str) -> Connection:
     try:
         known = make_conninfo(
             address,
-            connect_timeout=SQL_CONNECT_SECONDS_MAX,
+            connect_timeout=min(SQL_CONNECT_SECONDS_MAX, max(2, int(plan.seconds))),
             application_name="interlock",
             keepalives=1,
             keepalives_idle=SQL_PROBE_SECONDS,

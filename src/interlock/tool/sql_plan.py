@@ -24,7 +24,7 @@ class SqlPlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reads: bool = False
     """It is carried out where nothing can be written."""
     seconds: float
-    """How long it may take."""
+    """How long it may take: less than its tool, so that whoever waits for that hears how it ended."""
     sqlite: str = ""
     """The file of the database; nothing is Postgres."""
     address: str = ""

@@ -17,7 +17,7 @@ from psycopg.pq import TransactionStatus
 from interlock.core.canonical import Json
 from interlock.core.errors import UpstreamFailed, UpstreamSilent
 from interlock.core.ids import TenantId
-from interlock.core.limits import SAID_CHARS_MAX
+from interlock.core.limits import SAID_CHARS_MAX, SQL_SILENCE_PART, SQL_SILENCE_SECONDS_MAX
 from interlock.tool.sql_connection import Connection, connected
 from interlock.tool.sql_idle import Idle
 from interlock.tool.sql_plan import SqlPlan
@@ -55,10 +55,13 @@ class PostgresDatabases:
             UpstreamFailed: nothing has happened.
             UpstreamSilent: the answer to the commit was lost, or leaves it open.
         """
-        db = self._begun(plan, address, tenant, check_lease)
+        started = time.monotonic()
+        ends, silent = started + plan.seconds, started + SQL_SILENCE_PART * plan.seconds
+        db = self._begun(plan, address, tenant, check_lease, ends)
         try:
             try:
-                result = _carried_out(db, plan, values)
+                db.until = silent
+                result = _carried_out(db, plan, values, ends)
                 check_lease()
             except psycopg.Error as error:
                 raise _silent(plan) if db.silent else _failed(plan, error) from error
@@ -67,13 +70,13 @@ class PostgresDatabases:
             # What was not committed the server takes back.
             db.close()
             raise
+        db.until = silent
         self._give_back(address, db)
         return result
 
     def _give_back(self, address: str, db: Connection) -> None:
         """Keep a connection for the next call, of whichever tenant, without anything that this one left on it."""
         try:
-            db.expect()
             db.autocommit = True
             db.execute("discard all")
             db.autocommit = False
@@ -82,17 +85,23 @@ class PostgresDatabases:
         else:
             self._idle.give_back(address, db)
 
-    def _begun(self, plan: SqlPlan, address: str, tenant: TenantId, check_lease: Callable[[], None]) -> Connection:
+    def _begun(
+        self, plan: SqlPlan, address: str, tenant: TenantId, check_lease: Callable[[], None], ends: float
+    ) -> Connection:
         """Begin a transaction; on a connection that has gone meanwhile, on a new one."""
         db = self._idle.take(address)
         try:
             check_lease()
-            if db is not None and begin(db, plan, tenant):
-                return db
             if db is not None:
+                now = time.monotonic()
+                # What is left of the time is for a new one.
+                db.until = now + min(SQL_SILENCE_SECONDS_MAX, (ends - now) / 3)
+                if begin(db, plan, tenant, ends):
+                    return db
                 db.close()
             db = connected(plan, address)
-            if not begin(db, plan, tenant):
+            db.until = ends
+            if not begin(db, plan, tenant, ends):
                 raise UpstreamFailed("the database went away, so nothing was done", fix="look whether it runs")
         except BaseException:
             if db is not None:
@@ -104,14 +113,19 @@ class PostgresDatabases:
         self._idle.close()
 
 
-def begin(db: Connection, plan: SqlPlan, tenant: TenantId) -> bool:
+def begin(db: Connection, plan: SqlPlan, tenant: TenantId, ends: float) -> bool:
     """Begin a transaction; return whether the connection still stands.
+
+    Args:
+        db: the connection; until when it has to answer, it knows.
+        plan: what is to be carried out in it.
+        tenant: whose rows it sees.
+        ends: when the server is to end a statement in it, by the clock of this process.
 
     Raises:
         UpstreamFailed: the database refuses the role, or the role sees what belongs to others.
     """
-    db.expect()
-    milliseconds = str(max(1, int(plan.seconds * 1_000)))
+    milliseconds = str(max(1, int((ends - time.monotonic()) * 1_000)))
     try:
         db.read_only = plan.reads
         db.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
@@ -137,22 +151,20 @@ def begin(db: Connection, plan: SqlPlan, tenant: TenantId) -> bool:
     return True
 
 
-def _carried_out(db: Connection, plan: SqlPlan, values: Mapping[str, Json]) -> Json:
+def _carried_out(db: Connection, plan: SqlPlan, values: Mapping[str, Json], ends: float) -> Json:
     text = with_parameters(plan.text, lambda name: f"%({name})s", lambda rest: rest.replace("%", "%%"))
     named = {name: _bound(value) for name, value in values.items()}
     key = values.get("key") if plan.returns == "happened" else values.get("interlock_key")
     if isinstance(key, str) and (plan.returns == "happened" or not plan.reads):
         # Whoever asks whether it happened waits here for whoever may be writing it.
-        db.expect(plan.seconds)
         db.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"interlock {key}",))
     # The text stands in a file beside the contract; nothing of a call goes into it.
     query = cast("LiteralString", text)
-    db.expect(plan.seconds)
     if plan.reads:
         # Rows stay with the server until they are asked for.
         with db.cursor(_CURSOR) as cursor:
             cursor.execute(query, named)
-            rows = fetched(plan, _in_time(plan, cursor.fetchmany))
+            rows = fetched(plan, _in_time(plan, cursor.fetchmany, ends))
             return result_of(plan, [column.name for column in cursor.description or ()], rows, 0)
     with db.cursor() as cursor:
         if returns_rows(plan.text):
@@ -176,12 +188,13 @@ def _streamed(
         raise
 
 
-def _in_time(plan: SqlPlan, fetch: Callable[[int], list[tuple[Any, ...]]]) -> Callable[[int], list[tuple[Any, ...]]]:
+def _in_time(
+    plan: SqlPlan, fetch: Callable[[int], list[tuple[Any, ...]]], ends: float
+) -> Callable[[int], list[tuple[Any, ...]]]:
     """Fetch rows as long as there is time: the server holds only each fetch against the limit."""
-    until = time.monotonic() + plan.seconds
 
     def some(count: int) -> list[tuple[Any, ...]]:
-        if time.monotonic() > until:
+        if time.monotonic() > ends:
             raise _too_slow(plan)
         return fetch(count)
 
@@ -194,7 +207,8 @@ def _bound(value: Json) -> object:
 
 
 def _committed(db: Connection, plan: SqlPlan) -> None:
-    db.expect(plan.seconds)
+    # The server ends a commit that takes too long. Until then an answer is worth more than the time.
+    db.until = time.monotonic() + plan.seconds + SQL_SILENCE_SECONDS_MAX
     try:
         db.commit()
     except psycopg.Error as error:
@@ -223,8 +237,8 @@ def _failed(plan: SqlPlan, error: psycopg.Error) -> UpstreamFailed:
 
 
 def _silent(plan: SqlPlan) -> UpstreamFailed:
-    what = f"the database does not answer `{plan.statement}`, so its connection was closed, which undoes it"
-    return UpstreamFailed(what, fix="look whether it runs, and whether the network between is up")
+    what = f"`{plan.statement}` took more than {plan.seconds:g} s, and its connection was closed, which undoes it"
+    return UpstreamFailed(what, fix="look whether the database runs and is reached; or give it a longer `timeout`")
 
 
 def _too_slow(plan: SqlPlan, said: str = "") -> UpstreamFailed:

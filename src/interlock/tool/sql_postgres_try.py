@@ -4,6 +4,7 @@ The database reads it, says of which types its parameters are, plans it and look
 Nothing is carried out, and what is left of it goes with the connection.
 """
 
+import time
 from collections.abc import Mapping
 from typing import Any, LiteralString, cast
 
@@ -12,7 +13,7 @@ import psycopg
 from interlock.core.canonical import JsonObject
 from interlock.core.errors import ContractInvalid, UpstreamFailed
 from interlock.core.ids import TenantId
-from interlock.core.limits import SAID_CHARS_MAX
+from interlock.core.limits import SAID_CHARS_MAX, SQL_SILENCE_PART
 from interlock.tool.sql_connection import Connection, connected
 from interlock.tool.sql_plan import SqlPlan
 from interlock.tool.sql_postgres import begin
@@ -39,6 +40,7 @@ def try_statement(plan: SqlPlan, schema: JsonObject, *, address: str, tenant: Te
         UpstreamFailed: the database cannot be reached.
     """
     db = connected(plan, address)
+    db.until = time.monotonic() + SQL_SILENCE_PART * plan.seconds
     try:
         if not _begun(db, plan, tenant):
             raise UpstreamFailed("the database went away", fix="look whether it runs")
@@ -56,7 +58,7 @@ def try_statement(plan: SqlPlan, schema: JsonObject, *, address: str, tenant: Te
 
 def _begun(db: Connection, plan: SqlPlan, tenant: TenantId) -> bool:
     try:
-        return begin(db, plan, tenant)
+        return begin(db, plan, tenant, time.monotonic() + plan.seconds)
     except UpstreamFailed as error:
         said = f": {error.said}" if error.said else ""
         raise ContractInvalid(f"{error}{said}", fix=error.fix if not error.said else _ROLE) from error
@@ -85,7 +87,6 @@ def _tried(db: Connection, plan: SqlPlan, types: Mapping[str, str]) -> None:
     text = with_parameters(plan.text, numbered, lambda rest: rest)
     declared = [_DECLARED.get(types.get(name, ""), "unknown") for name in names]
     listed = f" ({', '.join(declared)})" if names else ""
-    db.expect(plan.seconds)
     # As it is carried out, its plan does not depend on values, and nothing is worked out for those that are not there.
     db.execute("set local plan_cache_mode = force_generic_plan")
     # The text stands in a file beside the contract.
