@@ -157,10 +157,9 @@ class LoginServer:
                 return _json({"error": "invalid_grant"}, "400 Bad Request")
             return self._issued(fields)
         if "device_code" in fields:
-            if self.waits and self.waits[0] == SILENCE:
-                return self.waits.clear()
-            if self.waits:
-                return _json({"error": self.waits.pop(0)}, "400 Bad Request")
+            said = self.waits.pop(0) if self.waits else ""
+            if said:
+                return _json({"error": said}, "400 Bad Request") if said != SILENCE else None
             return self._issued(fields)
         begun = self._codes.pop(fields["code"], {})
         digest = hashlib.sha256(fields.get("code_verifier", "").encode()).digest()
