@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from interlock.core.errors import UpstreamFailed, UpstreamSilent, UsageWrong
 from interlock.core.limits import ANCHOR_ANSWER_BYTES_MAX, ANCHOR_SECONDS_MAX
 
+_LENGTH = re.compile(rb"^content-length:[ \t]*(\d{1,15})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 _FIX = "look whether it runs and can be reached from here"
 
 
@@ -117,7 +118,11 @@ async def post(
 
 
 async def get(
-    to: Address, *, headers: Mapping[str, str] = MappingProxyType({}), seconds: float = ANCHOR_SECONDS_MAX
+    to: Address,
+    *,
+    headers: Mapping[str, str] = MappingProxyType({}),
+    seconds: float = ANCHOR_SECONDS_MAX,
+    bytes_max: int = ANCHOR_ANSWER_BYTES_MAX,
 ) -> Answer:
     """Ask for a document once. If it is elsewhere, the status says so, and nobody follows.
 
@@ -125,40 +130,50 @@ async def get(
         to: where it is.
         headers: more of them, without line breaks.
         seconds: for connecting, asking and the whole answer.
+        bytes_max: of the whole answer.
 
     Raises:
         UpstreamSilent: no whole answer came in time.
-        UpstreamFailed: it cannot be reached, or does not speak HTTP.
+        UpstreamFailed: it cannot be reached, answers with too much, or does not speak HTTP.
     """
-    return await _asked(to, "GET", to.head("GET", "", 0, headers), seconds)
+    return await _asked(to, "GET", to.head("GET", "", 0, headers), seconds, bytes_max)
 
 
-async def _asked(to: Address, method: str, question: bytes, most_seconds: float) -> Answer:
+async def _asked(
+    to: Address, method: str, question: bytes, most_seconds: float, bytes_max: int = ANCHOR_ANSWER_BYTES_MAX
+) -> Answer:
     try:
         async with asyncio.timeout(most_seconds):
-            raw = await _exchange(to, question)
+            raw = await _exchange(to, question, bytes_max)
     except TimeoutError as error:
         raise UpstreamSilent(f"no whole answer from {to} within {most_seconds:g} s", fix=_FIX) from error
     except (OSError, ValueError) as error:  # a name that is none is a ValueError
         why = (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
         raise UpstreamFailed(f"{to} cannot be reached ({why.lower()})", fix=_FIX) from error
-    if len(raw) > ANCHOR_ANSWER_BYTES_MAX:
-        raise UpstreamFailed(f"{to} answers with more than {ANCHOR_ANSWER_BYTES_MAX:,} bytes", fix=_FIX)
+    if len(raw) > bytes_max:
+        raise UpstreamFailed(f"{to} answers with more than {bytes_max:,} bytes", fix=_FIX)
     return _read(to, method, raw)
 
 
-async def _exchange(to: Address, question: bytes) -> bytes:
+async def _exchange(to: Address, question: bytes, bytes_max: int) -> bytes:
     secure = ssl.create_default_context() if to.secure else None
     reader, writer = await asyncio.open_connection(to.host, to.port, ssl=secure)
     try:
         writer.write(question)
         await writer.drain()
         raw = b""
-        while len(raw) <= ANCHOR_ANSWER_BYTES_MAX and (more := await reader.read(ANCHOR_ANSWER_BYTES_MAX)):
+        while len(raw) <= bytes_max and not _is_whole(raw) and (more := await reader.read(bytes_max)):
             raw += more
         return raw
     finally:
         writer.transport.abort()
+
+
+def _is_whole(raw: bytes) -> bool:
+    """Whether an answer has come to the end that it says: not everybody closes a connection that is to be closed."""
+    head, end, body = raw.partition(b"\r\n\r\n")
+    size = _LENGTH.search(head) if end else None
+    return size is not None and len(body) >= int(size[1])
 
 
 class _Received:

@@ -1,5 +1,6 @@
 """People and services by the word of an issuer: what is believed of it, and until when."""
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -28,6 +29,7 @@ from interlock.identity.fetch import fetched, may_be_asked
 from interlock.identity.jwt import read
 from interlock.identity.oidc import Issuers, is_of_an_issuer
 from loopback import answering, http
+from tools.http_peer import Peer, serving
 from world import ALLOW, KIM, NOON, World, a_rule
 
 ACME, SUPPORT = TenantId("acme"), WorkflowId("support")
@@ -320,6 +322,13 @@ async def test_documents_are_fetched_whole_from_nowhere_else_and_within_bounds()
             await fetched(f"http://127.0.0.1:{port}/")
     with pytest.raises(UpstreamFailed):
         await fetched("http://192.0.2.1/")
+
+
+@pytest.mark.anyio
+async def test_who_keeps_a_connection_open_is_heard_to_the_end_of_the_answer() -> None:
+    async with serving(Peer()) as peer, asyncio.timeout(5):
+        peer.answer = lambda _: http("200 OK", b"{}")
+        assert await fetched(peer.url()) == b"{}"
 
 
 @pytest.mark.parametrize(
