@@ -276,7 +276,12 @@ def test_where_the_client_is_another_one_an_access_token_for_the_audience_is_sho
     provider.mints = lambda fields: an_id(provider, fields, aud="interlock", nonce=None)
     assert log_in(on_file, "--client-id", "cli")["person"] == "u1@corp"
     assert on_file.data("whoami")["known_by"] == "oidc:corp"
-    provider.mints = lambda fields: an_id(provider, fields, aud="interlock", nonce=None, sub="u2")
+    on_file.clock.forward(minutes=62)
+    at = on_file.clock.now()
+    provider.mints = lambda fields: an_id(provider, fields, at=at, aud="interlock", nonce=None)
+    assert on_file.data("whoami")["known_by"] == "oidc:corp", "it is what is shown that is renewed"
+    provider.identifies = lambda fields: an_id(provider, fields, at=at)
+    provider.mints = lambda fields: an_id(provider, fields, at=at, aud="interlock", nonce=None, sub="u2")
     log_in(on_file, "--client-id", "cli", code=1)
     assert "of somebody else" in flat(on_file.err)
 

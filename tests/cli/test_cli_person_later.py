@@ -27,7 +27,7 @@ def flat(text: str) -> str:
 def refused(shell: Shell, *words: str) -> str:
     """Return what a command says that does nothing, because of a login; and that it is no traceless refusal."""
     said = shell.failed(*(words or ("switch", "read-only")))
-    assert "`--account`" in flat(said) or "interlock log" in said
+    assert "or be the user of this machine: `--account`" in flat(said)
     assert shell.data("switch", "show")["switches"] == []
     return flat(said)
 
@@ -151,6 +151,7 @@ def test_a_file_that_was_edited_or_that_others_can_read_is_refused(
     (tmp_path / "there").write_bytes(good)
     path.symlink_to(tmp_path / "there")
     assert "is not a file of your own" in refused(on_file)
+    assert "`--for P`" in on_file.failed("call", "look", '{"invoice": "INV-1"}')
     assert on_file.data("logout")["taken_back"] is False
     assert logins(on_file) == [] and (tmp_path / "there").exists()
 

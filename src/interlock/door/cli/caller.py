@@ -3,6 +3,7 @@
 import os
 
 from interlock.core.action import Caller
+from interlock.core.errors import NotLoggedIn
 from interlock.core.ids import AgentId, PrincipalId
 from interlock.core.value import replace
 from interlock.door.cli.logins import login_file
@@ -30,7 +31,11 @@ async def caller_of(here: Session, *, unnamed: AgentId) -> Caller:
 def _name(here: Session) -> str:
     """Name the user of this machine, or their login: who asks for themselves by it does not agree by it."""
     file = login_file(here.typed)
-    kept = file.read() if file is not None else None
+    try:
+        kept = file.read() if file is not None else None
+    except NotLoggedIn as no:
+        no.fix += ", or say on whose behalf: `--for P`"
+        raise
     return kept.person if kept is not None else user_name()
 
 

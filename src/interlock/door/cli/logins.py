@@ -17,7 +17,8 @@ from interlock.identity.oidc import AWAY
 from interlock.owned import locked
 from interlock.secret.installed import box_of
 
-OR_BE = f"{AGAIN}, or be the user of this machine: `--account`"
+_ACCOUNT = ", or be the user of this machine: `--account`"
+OR_BE = f"{AGAIN}{_ACCOUNT}"
 _AHEAD_MICROS = LOGIN_AHEAD_SECONDS * 1_000_000
 
 
@@ -42,20 +43,17 @@ async def logged_in(here: Session) -> tuple[Kept, Bearer] | None:
         NotLoggedIn: somebody has, and it is no longer good, others can read it, or nobody can tell.
     """
     file = login_file(here.typed, here.store.tenant)
-    found = await at_hand(here)
-    if file is None or found is None:
-        return None
-    kept, issuer = found
     try:
+        found = await at_hand(here)
+        if file is None or found is None:
+            return None
+        kept, issuer = found
         if here.gateway.clock.now() >= kept.until - _AHEAD_MICROS and kept.refresh_token:
             kept = await _renewed(here, file, kept)
         return kept, await person_by(here, issuer, kept)
     except NotLoggedIn as no:
-        no.fix = OR_BE if no.fix == AGAIN else no.fix
+        no.fix += "" if _ACCOUNT in no.fix else _ACCOUNT
         raise
-    except UpstreamError as error:
-        fix = OR_BE if error.fix == AGAIN else f"{error.fix}; or be the user of this machine: `--account`"
-        raise NotLoggedIn(f"the login of `{kept.person}` has ended, and is not renewed: {error}", fix=fix) from error
 
 
 async def at_hand(here: Session) -> tuple[Kept, Issuer] | None:
@@ -78,10 +76,9 @@ async def person_by(here: Session, issuer: Issuer, kept: Kept) -> Bearer:
     rows, clock = await here.rows(), here.gateway.clock
     found = await here.issuers.bearer(here.store.tenant, rows.door, kept.token, now=rows.now, boot=clock.boot())
     if found is AWAY:
-        fix = f"{AWAY.fix}, or be the user of this machine: `--account`"
-        raise NotLoggedIn(f"nobody can tell whether you are `{kept.person}`: {AWAY.why}", fix=fix)
+        raise NotLoggedIn(f"nobody can tell whether you are `{kept.person}`: {AWAY.why}", fix=AWAY.fix)
     if isinstance(found, NotKnown):
-        raise NotLoggedIn(f"the login of `{kept.person}` opens nothing: {found.why}", fix=OR_BE)
+        raise NotLoggedIn(f"the login of `{kept.person}` opens nothing: {found.why}", fix=AGAIN)
     if found.person is None:
         why = f"`{issuer.name}` vouches for a service by that login, and here it takes a person"
         raise NotLoggedIn(why, fix="log in as a person")
@@ -112,10 +109,11 @@ async def _renewed(here: Session, file: LoginFile, kept: Kept) -> Kept:
             return latest
         try:
             new = await renewed(latest)
-        except UpstreamError:
+        except UpstreamError as error:
             if clock.now() < latest.until:
                 return latest  # it is good for some seconds yet
-            raise
+            why = f"the login of `{latest.person}` has ended, and is not renewed: {error}"
+            raise NotLoggedIn(why, fix=error.fix) from error
         try:
             file.write(new)
         except OSError as error:

@@ -116,7 +116,7 @@ def _said(typed: Typed, process: ProcessId, about: bytes | None) -> Operator | N
     if typed.settings.tenant != DEMO:
         raise NotPermitted(
             f"`--as` is believed for the tenant `{DEMO}` alone, and this is `{typed.settings.tenant}`",
-            fix="leave it out and be the user of this machine, or sign: `--sign-with KEY`",
+            fix="leave it out, and log in (`interlock login`) or sign: `--sign-with KEY`",
         )
     return Operator(person=PersonId(given.as_name), known_by=f"demo:os:{os.getuid()}", process=process)
 
