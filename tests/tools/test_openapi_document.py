@@ -178,6 +178,10 @@ def test_a_body_that_is_no_plain_object_is_one_argument(tmp_path: Path, schema: 
             {"in": "header", "name": "X-Forwarded-For"},
             "`X-Forwarded-For` is no argument: it is a header that no agent may set",
         ),
+        (
+            {"in": "header", "name": "x_forwarded_for"},
+            "`x_forwarded_for` is no argument: it is a header that no agent may set",
+        ),
         ({"in": "header", "name": "a b"}, "`a b` is no argument: it is no name of a header"),
     ],
 )

@@ -136,7 +136,8 @@ async def test_a_credential_that_cannot_be_given_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("way", "named", "needed"), [("asked", "k", False), ("asked", "K", True), ("header", "x-KEY", False)]
+    ("way", "named", "needed"),
+    [("asked", "k", False), ("asked", "K", True), ("header", "x-KEY", False), ("header", "X_Key", False)],
 )
 @pytest.mark.parametrize("where", ["sqlite"], indirect=True)
 async def test_no_agent_says_beside_the_secret_who_asks(api: Api, way: str, named: str, needed: bool) -> None:
@@ -199,9 +200,10 @@ def test_of_ways_with_several_secrets_the_one_is_taken_that_the_contract_names(t
     assert error.value.fix == "write `secrets: { bearer: NAME, header: NAME }`"
 
 
-@pytest.mark.parametrize("named", ["k", "K", "k[]", "k[x]"])
+@pytest.mark.parametrize("named", ["k_y", "K_Y", "k.y", "k y", "k_y[]", "k_y[x]"])
 def test_no_part_of_a_form_is_named_like_a_key_in_the_address(tmp_path: Path, named: str) -> None:
     document = secured("asked")
+    document["components"] = {"securitySchemes": {"asked": {**SCHEMES["asked"], "name": "k_y"}}}
     form: dict[str, Any] = {"type": "object", "properties": {named: {"type": "string"}, "q": {"type": "string"}}}
     operation = document["paths"]["/things"]["post"]
     operation["requestBody"] = {"content": {"application/x-www-form-urlencoded": {"schema": form}}}

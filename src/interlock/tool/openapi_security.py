@@ -1,5 +1,6 @@
 """What opens an operation: its security schemes, where each has its secret put, and what no agent may say beside it."""
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -30,12 +31,8 @@ class Security:
         """Whether a key goes there, in any of the ways. What an agent says there could stand beside it, or for it."""
         named = {each for way in self.ways for each in way if each in self.schemes}
         schemes = [self.found.document.followed(self.schemes[each]) for each in named]
-        # Some read `name[]` as one more of that name.
-        said = name.lower().partition("[")[0] if place == "query" else name.lower()
-        return any(
-            scheme.get("type") == "apiKey" and (scheme.get("in"), str(scheme.get("name", "")).lower()) == (place, said)
-            for scheme in schemes
-        )
+        keys = [scheme for scheme in schemes if scheme.get("type") == "apiKey" and scheme.get("in") == place]
+        return any(_read_as(place, str(key.get("name", ""))) == _read_as(place, name) for key in keys)
 
     def credential(self) -> Credential | None:
         """Say where the one secret goes, or nothing where the operation needs none.
@@ -87,6 +84,14 @@ class Security:
         if place == "header" and key.lower() in _NOT_FOR_KEYS:
             return None
         return Credential(place=place, name=key)
+
+
+def _read_as(place: str, name: str) -> str:
+    """Return a name as the most careless of those who read it do, so that what is one name to somebody is one here."""
+    low = name.lower()
+    if place == "header":
+        return low.replace("_", "-")  # both are `HTTP_X_KEY` to a program behind a gateway (RFC 3875)
+    return re.sub(r"[ .]", "_", low.partition("[")[0])  # as PHP does; `name[]` is one more of that name
 
 
 def place_of(credential: Credential) -> tuple[str, str]:

@@ -38,9 +38,7 @@ def in_parameter(parameter: JsonObject, name: str, place: str, schema: Schema) -
         return Unsendable(name, "has no place")
     if "content" in parameter:
         return Unsendable(name, "is JSON inside of an address or a header")
-    if place == "header" and (
-        name.lower() in HEADERS_NOT_SENT or name.lower().startswith(("proxy-", "sec-", "x-forwarded-"))
-    ):
+    if place == "header" and not _may_be_set(name.lower().replace("_", "-")):
         return Unsendable(name, "is a header that no agent may set")
     if place in ("header", "cookie") and not TOKEN.fullmatch(name):
         return Unsendable(name, f"is no name of a {place}")
@@ -55,6 +53,11 @@ def in_parameter(parameter: JsonObject, name: str, place: str, schema: Schema) -
     explode = place == "query" and parameter.get("explode", True) is not False
     known = cast("Literal['path', 'query', 'header', 'cookie']", place)
     return Sent(argument=name, place=known, name=name, explode=explode)
+
+
+def _may_be_set(header: str) -> bool:
+    # An underscore is no other sign than a hyphen to many who read headers.
+    return header not in HEADERS_NOT_SENT and not header.startswith(("proxy-", "sec-", "x-forwarded-"))
 
 
 def in_form(name: str, schema: Schema, encoding: JsonObject) -> Sent | Unsendable:

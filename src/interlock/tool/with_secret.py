@@ -56,11 +56,11 @@ class ToolsWithSecrets:
         found = self.tools.find(source, terms)
         if found is None or not (terms.secret or terms.secrets):
             return found
-        return ToolWithSecrets(found, self.broker, terms.secret, terms.secrets)
+        return _WithSecrets(found, self.broker, terms.secret, terms.secrets)
 
 
 @dataclass(frozen=True, slots=True)
-class ToolWithSecrets:
+class _WithSecrets:
     """Carries out a tool with its secrets."""
 
     tool: Performer
