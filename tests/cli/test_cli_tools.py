@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from command_line import ROOT, Shell
 from mcp_server import ECHO, TOOLS, Message, tool
@@ -137,6 +138,42 @@ def test_an_import_prints_what_the_contract_lacks_as_strictly_as_can_be(shop: Sh
     assert "`a\\nb` can be no tool: no contract can name it" in shop.err
     assert "`twice` can be no tool: it is listed twice" in shop.err
     assert "did you mean `shop`?" in shop.failed("tools", "import", "shop.yaml", "--server", "shp", "--env", "dev")
+
+
+def test_tools_whose_names_come_to_the_same_are_imported_under_names_of_their_own(shop: Shell) -> None:
+    long = "n" * 200
+    lists(tool("get/user"), tool("get:user"), tool("Get_User"), tool("Pay"), tool(f"{long}a"), tool(f"{long}b"), ECHO)
+    data = shop.data("tools", "import", "shop.yaml", "--server", "shop", "--env", "dev")
+    names = {name: each["from"] for name, each in yaml.safe_load(data["yaml"]).items()}
+    assert names == {
+        "Get_User": "mcp:shop/Get_User",
+        "shop.Pay": "mcp:shop/Pay",
+        "shop.get_user": "mcp:shop/get/user",
+        "shop.get_user-2": "mcp:shop/get:user",
+        "n" * 128: f"mcp:shop/{long}a",
+        ("shop." + long)[:128]: f"mcp:shop/{long}b",
+    }
+
+
+def test_a_tool_that_wants_a_header_that_cannot_be_is_refused_as_it_is_reviewed(shop: Shell) -> None:
+    wants = {"type": "object", "properties": {"text": {"type": "string", "x-mcp-header": "no token"}}}
+    lists(tool("echo", schema=wants), *TOOLS[1:])
+    accept(shop, code=3)
+    said = shop("tools", "review", "shop.yaml", "--env", "dev", code=3)
+    assert "`x-mcp-header` of `text` is no name of a header" in " ".join(said.split())
+    assert "have the server of `shop/echo` corrected" in " ".join(shop.err.split())
+
+
+def test_a_tool_that_takes_the_name_of_another_that_was_reviewed_is_not_called(shop: Shell) -> None:
+    accept(shop)
+    publish(shop)
+    known = {each["name"]: each for each in TOOLS}
+    lists(*({**known["pay"], "name": "echo"} if name == "echo" else each for name, each in known.items()))
+    assert "is not what was reviewed, so nothing was sent" in shop("call", "echo", '{"text":"hello"}', code=6)
+    lists(*TOOLS, *({**ECHO, "name": name} for name in ("Echo", "echo\u200b", "ech\u043e", "mcp:shop/echo")))
+    assert shop.data("call", "echo", '{"text":"hello"}')["result"] == "hello"
+    for name in ("Echo", "echo\u200b", "ech\u043e", "mcp:shop/echo", "shop/echo"):
+        assert shop.run("call", name, '{"text":"hello"}')[0] != 0
 
 
 def test_a_server_that_is_not_there_keeps_a_contract_from_being_published(shop: Shell) -> None:

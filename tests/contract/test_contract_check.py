@@ -253,3 +253,11 @@ fallback: { on_loop: human_handoff, on_timeout: human_handoff }
         "unsafe_durability",
     }
     assert loaded(HEAD + "unsafe_durability: false\n").unenforced == ()
+
+
+@pytest.mark.parametrize("name", ["Pay_Out", "pay-out", "pay.out", "PAY_OUT", "pay_0ut"])
+def test_names_that_are_hard_to_tell_apart_are_warned_of(name: str) -> None:
+    said = [each.text for each in lint(full(tools(**{"pay_out": READ, name: READ, "pay_in": READ})))]
+    assert [each for each in said if "hard to tell" in each] == [
+        f"`{name}` is hard to tell from `pay_out`: who reads, or a client that rewrites names, may mix them up"
+    ]

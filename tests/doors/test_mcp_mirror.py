@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from interlock.core.mcp import HEADER_MISMATCH
+from interlock.core.mirrored import wrongly_mirrored
 from interlock.door.asgi import Scope, header
 from interlock.door.mcp import wire
 from interlock.door.mcp.mirror import check_argument_mirrors
@@ -83,6 +84,33 @@ def test_a_header_that_is_there_twice_says_nothing() -> None:
 )
 def test_what_no_client_would_mirror_is_not_asked_for(properties: dict[str, Any]) -> None:
     assert look({"properties": properties}, {"a": "x", "b": "y"}, a_scope()) is None
+
+
+TEXT = {"type": "string", "x-mcp-header": "A"}
+
+
+@pytest.mark.parametrize(
+    ("properties", "why"),
+    [
+        ({"a": TEXT, "b": {"type": "object", "properties": {"c": {"type": "boolean", "x-mcp-header": "B"}}}}, ""),
+        ({"x-mcp-header": {"type": "string"}}, ""),
+        ({"a": {"type": "object", "default": TEXT, "enum": [TEXT]}}, ""),
+        ({"a": {"type": "string", "x-mcp-header": "no token"}}, "`x-mcp-header` of `a` is no name of a header"),
+        ({"a": {"type": "string", "x-mcp-header": ""}}, "`x-mcp-header` of `a` is no name of a header"),
+        ({"a": {"type": "string", "x-mcp-header": "A\r\nB"}}, "`x-mcp-header` of `a` is no name of a header"),
+        ({"a": {"type": "string", "x-mcp-header": 1}}, "`x-mcp-header` of `a` is no name of a header"),
+        ({"a": TEXT, "b": {**TEXT, "x-mcp-header": "a"}}, "`x-mcp-header` of `a` is that of another argument too"),
+        ({"a": {"type": "array", "x-mcp-header": "A"}}, "of `a` stands where no text, integer or flag"),
+        ({"a": {"type": "number", "x-mcp-header": "A"}}, "of `a` stands where no text, integer or flag"),
+        ({"a": {"type": "array", "items": TEXT}}, "of `a.items` stands where no text, integer or flag"),
+        ({"a": {"anyOf": [TEXT, {"type": "null"}]}}, "of `a.anyOf.[]` stands where no text, integer or flag"),
+        ({"a": {"$defs": {"b": TEXT}}}, "of `a.$defs.b` stands where no text, integer or flag"),
+    ],
+)
+def test_what_cannot_be_mirrored_says_why(properties: dict[str, Any], why: str) -> None:
+    said = wrongly_mirrored({"type": "object", "properties": properties})
+    assert why in said
+    assert bool(said) is bool(why)
 
 
 def test_blanks_around_a_header_are_no_part_of_it() -> None:

@@ -100,6 +100,32 @@ async def test_a_store_that_is_away_as_an_end_is_told_leaves_nothing_of_the_answ
     assert asyncio.all_tasks() == before
 
 
+async def test_those_of_one_who_wait_for_ends_take_no_place_of_others(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "WAITS_OF_ONE_MAX", 3)
+    over = await asking(world)
+    other = over.by((await issued(world, principal="kim"))[0])
+    await other.begin()
+    mine = (await over.ask("tools/call", **CALL)).result["task"]["taskId"]
+    theirs = (await other.ask("tools/call", **CALL)).result["task"]["taskId"]
+    await waiting(over, mine)
+    waits = [asyncio.create_task(over.ask("tasks/result", taskId=mine)) for _ in range(3)]
+    kept = over.server.mcp.talk.front.tasks
+    while sum(kept.waits.values()) < len(waits):
+        await asyncio.sleep(0)
+    refused = await over.ask("tasks/result", taskId=mine)
+    assert (refused.error["code"], "too many wait" in refused.error["message"]) == (-32603, True)
+    other_waits = asyncio.create_task(other.ask("tasks/result", taskId=theirs))
+    while sum(kept.waits.values()) < len(waits) + 1:
+        await asyncio.sleep(0)
+    over.server.mcp.talk.give_up()
+    async with asyncio.timeout(10):
+        heard = await asyncio.gather(*waits, other_waits)
+    assert {each.error["message"] for each in heard} == {"it has not ended yet; ask again"}
+    assert not kept.waits
+
+
 async def test_whoever_waits_for_a_person_is_let_go_as_the_process_ends_and_loses_nothing(world: World) -> None:
     over = await asking(world)
     task = (await over.ask("tools/call", **CALL)).result["task"]

@@ -1,5 +1,6 @@
 """What a contract may say, and what its owner should know all the same."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
@@ -21,6 +22,7 @@ def lint(contract: Contract) -> tuple[Assumption, ...]:
     tools = [tool for tool in contract.tools.values() if not is_source(tool.name)]
     return (
         *_of_contract(contract),
+        *_of_names(tools),
         *_of_conditions(contract),
         *(warning for tool in tools for warning in _of_tool(tool)),
         *(warning for tool in tools if tool.name in allowed for warning in _of_allowed(tool, asking)),
@@ -43,6 +45,22 @@ def _of_contract(contract: Contract) -> Iterator[Assumption]:
             text=f"`{section.section}` protects something and is not enforced: `prod` cannot run in mode `act`"
             f" unless `accept_unenforced` names it",
         )
+
+
+def alike(name: str) -> str:
+    """Return what tells a tool from others to somebody who reads, or to a client that rewrites names for its model."""
+    return re.sub(r"[.-]", "_", name).lower().translate(_LOOKS_LIKE)
+
+
+def _of_names(tools: Sequence[Tool]) -> Iterator[Assumption]:
+    """Name tools whose names are hard to tell apart: a call reaches the one that it names, letter for letter."""
+    known: dict[str, ToolName] = {}
+    for tool in tools:
+        other = known.setdefault(alike(tool.name), tool.name)
+        if other != tool.name:
+            yield _of(
+                tool, f"is hard to tell from `{other}`: who reads, or a client that rewrites names, may mix them up"
+            )
 
 
 def _of_conditions(contract: Contract) -> Iterator[Assumption]:
@@ -163,3 +181,5 @@ def _of(tool: Tool, text: str) -> Assumption:
 
 
 _PROD = Environment("prod")
+_LOOKS_LIKE = str.maketrans("01i", "oll")
+"""Characters that look like another one in many types."""

@@ -82,6 +82,10 @@ def _summed_up(typed: Typed, found: tuple[Reviewable, ...], before: Lock, after:
             name, pin = clean(each.name), each.offered.pin[:_PIN_SHOWN]
             again = f"interlock tools review {shlex.quote(typed.given.file)} --env {typed.given.env} --accept {pin}"
             typed.screen.note(f"hint: if `{name}` is what you want: `{again}`")
+        elif each.state == "unfit":
+            typed.screen.note(
+                f"hint: have the server of `{clean(each.name)}` corrected, or take it out of the contract"
+            )
     return LEFT if left else 0
 
 

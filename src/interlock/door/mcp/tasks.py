@@ -7,8 +7,8 @@ process that carries it alone; a client that lost its handle makes the same call
 
 import asyncio
 from collections import Counter, OrderedDict
-from collections.abc import Coroutine
-from contextlib import suppress
+from collections.abc import Coroutine, Generator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from secrets import token_hex
 from typing import Any
@@ -19,7 +19,7 @@ from msgspec import Struct
 from interlock.contract.ir import Tool
 from interlock.core.action import ActionState, Caller
 from interlock.core.ids import ActionId, Instant
-from interlock.core.mcp import INVALID_PARAMS
+from interlock.core.mcp import INTERNAL_ERROR, INVALID_PARAMS
 from interlock.core.outcome import Done, Outcome, Parked
 from interlock.core.value import replace
 from interlock.door.mcp.rendered import in_words, tool_result
@@ -39,6 +39,8 @@ _POLL_MILLISECONDS = 2_000  # how soon a client may ask again: people take longe
 _POLL_SECONDS = 1.0
 _KNOWN_SECONDS = 0.5  # for a call to come to its end or to a person, so that its action can be named
 _WAIT_SECONDS = 300  # for an end; a client that still wants it asks again
+WAITS_MAX = 1_000  # for ends, in one process; each costs a read of the store a second
+WAITS_OF_ONE_MAX = 100  # of one token, or of one who is known in another way
 
 
 class Handle(Struct, frozen=True, kw_only=True):
@@ -72,6 +74,8 @@ class Tasks:
 
     gateway: Gateway
     _kept: OrderedDict[str, Kept] = field(default_factory=OrderedDict[str, Kept])
+    waits: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
+    """How many wait for an end, of whom."""
     _ends: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when this process is about to end, and waits for no person any more."""
 
@@ -113,8 +117,18 @@ class Tasks:
         return {"tasks": [await self._now(task) for task in mine]}
 
     async def result(self, caller: Caller, id: str) -> dict[str, Any]:
-        """Wait for the end of a task, and return its result."""
+        """Wait for the end of a task, and return its result.
+
+        Raises:
+            WireError: there is no such task, it has not ended yet, or too many wait already.
+        """
         task = await self._of(caller, id)
+        with self._a_wait(caller):
+            found = await self._end_of(task)
+        result = tool_result(found, task.tool)
+        return {**result, "_meta": {**result["_meta"], RELATED: {"taskId": id}}}
+
+    async def _end_of(self, task: Kept) -> Outcome:
         try:
             async with asyncio.timeout(_WAIT_SECONDS):
                 outcome = await asyncio.shield(task.call)
@@ -125,8 +139,25 @@ class Tasks:
             raise _not_yet() from late
         if isinstance(found, Parked):
             raise _not_yet()
-        result = tool_result(found, task.tool)
-        return {**result, "_meta": {**result["_meta"], RELATED: {"taskId": id}}}
+        return found
+
+    @contextmanager
+    def _a_wait(self, caller: Caller) -> Generator[None]:
+        """Take a place among those who wait for an end.
+
+        Raises:
+            WireError: there is none.
+        """
+        who = (caller.tenant, caller.known_by)
+        if self.waits.total() >= WAITS_MAX or self.waits[who] >= WAITS_OF_ONE_MAX:
+            raise WireError(INTERNAL_ERROR, "too many wait for an end here already; ask again later")
+        self.waits[who] += 1
+        try:
+            yield
+        finally:
+            self.waits[who] -= 1
+            if not self.waits[who]:
+                del self.waits[who]
 
     async def _of(self, caller: Caller, id: str) -> Kept:
         task = self._kept.get(id) or await self._from_elsewhere(caller, id)

@@ -11,7 +11,7 @@ from interlock.contract.arguments import Schema
 from interlock.core.canonical import Json, JsonObject, canonical
 from interlock.core.errors import InterlockError
 from interlock.core.limits import MCP_SCHEMA_BYTES_MAX, MCP_SCHEMA_DEPTH_MAX
-from interlock.core.mirrored import Path, mirrored
+from interlock.core.mirrored import Path, mirrored, wrongly_mirrored
 from interlock.tool.manifest import Manifest, pinned
 from interlock.tool.mcp import wire
 
@@ -88,6 +88,8 @@ def _manifest(listed: wire.Listed) -> Manifest:
     result = None if listed.output_schema is None else _schema(listed.output_schema)
     if schema.get("type") != "object":
         raise ValueError("its arguments are no object")
+    if why_not := wrongly_mirrored(schema):
+        raise ValueError(why_not)
     Schema.compile(schema)
     if result is not None:
         Schema.of_result(result)
