@@ -86,9 +86,9 @@ async def asker(world: World) -> AsyncGenerator[Asker]:
     yield asker
 
 
-async def with_questions(world: World, *, may_ask: bool = True) -> Over:
+async def with_questions(world: World, *, may_ask: bool = True, effect: EffectClass = EffectClass.READ) -> Over:
     ask = a_tool("ask", effect=EffectClass.READ)
-    elicit = a_tool("elicit", effect=EffectClass.READ)
+    elicit = a_tool("elicit", effect=effect)
     tools = (_from(ask, ASKER), *([_from(elicit, ELICIT)] if may_ask else []))
     await world.publish(
         a_rule("allow.ask", "permit", "ask"),
@@ -226,6 +226,14 @@ async def test_nobody_is_asked_unless_the_contract_names_the_question(world: Wor
     assert asker.relayed == 0
 
 
+async def question_in(told: "asyncio.Queue[bytes]") -> Any:
+    """Return the question that a call has streamed."""
+    frames = b""
+    while b"elicitation/create" not in frames:
+        frames += await told.get()
+    return next(line for line in Heard(body=frames).events if line.get("method") == "elicitation/create")
+
+
 async def test_a_session_is_asked_on_the_stream_of_its_call(world: World, asker: Asker) -> None:
     over = await with_questions(world)
     await over.begin(elicitation={})
@@ -237,10 +245,7 @@ async def test_a_session_is_asked_on_the_stream_of_its_call(world: World, asker:
         "params": {"name": "ask", "arguments": {}, "_meta": {"progressToken": "mine"}},
     }
     call = asyncio.create_task(over.post(body, told=asked.put_nowait))
-    frames = b""
-    while b"elicitation/create" not in frames:
-        frames += await asked.get()
-    question = next(line for line in Heard(body=frames).events if line.get("method") == "elicitation/create")
+    question = await question_in(asked)
     assert question["params"] == FORM
     eve, _ = await issued(world, principal="eve")
     answer = {"jsonrpc": "2.0", "id": question["id"], "result": YES}
@@ -251,3 +256,21 @@ async def test_a_session_is_asked_on_the_stream_of_its_call(world: World, asker:
     progress, _, end = heard.events
     assert progress["params"] == {"progress": 1, "progressToken": "mine"}
     assert end["result"]["structuredContent"] == {"answers": {"amount0": YES}}
+
+
+@pytest.mark.parametrize("effect", [EffectClass.READ, EffectClass.OPAQUE])
+async def test_the_same_question_in_another_call_is_asked_again_and_no_loop_of_the_agent(
+    world: World, asker: Asker, effect: EffectClass
+) -> None:
+    over = await with_questions(world, effect=effect)
+    await over.begin(elicitation={})
+    for n in range(5):
+        asked: asyncio.Queue[bytes] = asyncio.Queue()
+        params = {"name": "ask", "arguments": {"n": n}}
+        message = {"jsonrpc": "2.0", "id": 5, "method": "tools/call", "params": params}
+        call = asyncio.create_task(over.post(message, told=asked.put_nowait))
+        async with asyncio.timeout(5):
+            question = await question_in(asked)
+            said = {"action": "accept", "content": {"amount": n}}
+            await over.post({"jsonrpc": "2.0", "id": question["id"], "result": said})
+            assert (await call).events[-1]["result"]["structuredContent"] == {"answers": {"amount0": said}}

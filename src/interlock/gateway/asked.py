@@ -56,6 +56,8 @@ class Asked(Struct, frozen=True, kw_only=True, dict=True):
     signed: str = ""
     """What its agent has signed and no entry says."""
     line: Line | None = None
+    question: bool = False
+    """Whether an upstream server asks it in the middle of a call."""
 
     @cached_property
     def owner(self) -> str:
@@ -294,6 +296,7 @@ def put_together(
         askers=proposal.askers,
         signed=proved.private if proved is not None else "",
         line=proposal.line,
+        question=proposal.question,
     )
 
 
@@ -311,8 +314,8 @@ def scoped_key(
     if proposal.key is not None:
         return given_key(caller, proposal.key, secrets)
     what: Mapping[str, Json]
-    if tool.effect is EffectClass.READ or proposal.by is not None:
-        what = {"kind": "once", "key": drawn.id}  # a read, or a person, without a key is never answered from memory
+    if tool.effect is EffectClass.READ or proposal.by is not None or proposal.question:
+        what = {"kind": "once", "key": drawn.id}  # these are never answered from memory
     elif proposal.equal:
         return equal_key(caller, tool.name, arguments.text, proposal.equal, secrets)
     elif signed is not None and proposal.run is None:

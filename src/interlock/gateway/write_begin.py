@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from interlock.approval.grant import Grant, consume
 from interlock.budget.hold import Balance, Shortfall, hold, settle
-from interlock.core.action import Action, ActionState, step
+from interlock.core.action import ActionState, step
 from interlock.core.canonical import Json
 from interlock.core.charge import Charge, Unit
 from interlock.core.decision import Ask, Suggest
@@ -193,16 +193,16 @@ class Writing(Struct, frozen=True, kw_only=True):
 
     def _run(self, rows: Rows) -> tuple[RunRow, ...]:
         return tuple(
-            called(rows.runs[id] or RunRow(id=id), self.asked.action)
+            called(rows.runs[id] or RunRow(id=id), self.asked)
             for id in rows.runs
             if rows.actions[self.asked.action.id] is None
         )
 
 
-def called(run: RunRow, action: Action) -> RunRow:
-    """Remember one more call of a run, and whose run it is."""
-    recent = (*run.recent, action.digest)[-_RECENT_MAX:]
-    return replace(run, calls=run.calls + 1, recent=recent, owner=run.owner or run_owner(action.caller))
+def called(run: RunRow, asked: Asked) -> RunRow:
+    """Remember one more call of a run, and whose run it is. Questions in the middle of a call make no loop."""
+    recent = run.recent if asked.question else (*run.recent, asked.action.digest)[-_RECENT_MAX:]
+    return replace(run, calls=run.calls + 1, recent=recent, owner=run.owner or run_owner(asked.action.caller))
 
 
 def _reminders(asked: Asked, row: ActionRow, now: Instant) -> tuple[Notice, ...]:
