@@ -1,9 +1,10 @@
 """A tool that asks its client in the middle of a call: rounds without sessions, a stream within one."""
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from asked_over import Heard, Over
@@ -15,7 +16,11 @@ from interlock.core.canonical import Json
 from interlock.core.effect import EffectClass
 from interlock.core.errand import Errand, Performed, Question, Terms
 from interlock.core.errors import UpstreamFailed
+from interlock.core.ids import RunId
 from interlock.core.value import replace
+from interlock.door.mcp import stdio
+from interlock.door.mcp.stdio import Stdio
+from interlock.door.mcp.talk import Talk
 from interlock.gateway import access
 from interlock.ports import Performer
 from world import KIM, World, a_rule, a_tool
@@ -274,3 +279,63 @@ async def test_the_same_question_in_another_call_is_asked_again_and_no_loop_of_t
             said = {"action": "accept", "content": {"amount": n}}
             await over.post({"jsonrpc": "2.0", "id": question["id"], "result": said})
             assert (await call).events[-1]["result"]["structuredContent"] == {"answers": {"amount0": said}}
+
+
+@dataclass
+class Pipe:
+    """What a client over a pipe would read."""
+
+    said: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+
+    @property
+    def transport(self) -> "Pipe":
+        return self
+
+    def write(self, line: bytes) -> None:
+        self.said.append(json.loads(line))
+
+    async def drain(self) -> None:
+        await asyncio.sleep(0)
+
+    def is_closing(self) -> bool:
+        return False
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+
+async def test_answers_come_through_however_many_calls_wait_for_them(
+    world: World, asker: Asker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stdio, "WAITING_MAX", 5)
+    await with_questions(world)
+    pipe, sent = Pipe(), asyncio.Queue[dict[str, Any] | None]()
+    writer = cast("asyncio.StreamWriter", pipe)
+    served = Stdio(talk=Talk.of(world.gateway), caller=world.caller(), run=RunId("r"), writer=writer)
+    served.room = asyncio.Semaphore(2)
+
+    async def lines() -> AsyncGenerator[bytes]:
+        while (message := await sent.get()) is not None:
+            yield json.dumps({"jsonrpc": "2.0", **message}).encode()
+
+    begin = {"protocolVersion": "2025-11-25", "capabilities": CAN, "clientInfo": {"name": "t", "version": "1"}}
+    sent.put_nowait({"id": "begin", "method": "initialize", "params": begin})
+    serving = asyncio.create_task(served.serve(lines()))
+    async with asyncio.timeout(10):
+        while not pipe.said:
+            await asyncio.sleep(0)
+        for n in range(6):
+            sent.put_nowait({"id": n, "method": "tools/call", "params": {"name": "ask", "arguments": {"n": n}}})
+        answered = set[str]()
+        while (
+            sum("error" in each for each in pipe.said) + sum("structuredContent" in str(each) for each in pipe.said) < 6
+        ):
+            for each in [each for each in pipe.said if each.get("method") == "elicitation/create"]:
+                if each["id"] not in answered:
+                    answered.add(each["id"])
+                    sent.put_nowait({"id": each["id"], "result": YES})
+            await asyncio.sleep(0)
+        sent.put_nowait(None)
+        await serving
+    assert [each["id"] for each in pipe.said if "error" in each] == [5], "too many at once"
+    assert {each["id"] for each in pipe.said if "structuredContent" in str(each)} == {0, 1, 2, 3, 4}

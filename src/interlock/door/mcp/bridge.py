@@ -5,7 +5,7 @@ It knows no contract and decides nothing: each message goes on as it came, with 
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -16,7 +16,7 @@ from interlock.core.mcp import INTERNAL_ERROR, LISTEN, VERSION_KEY
 from interlock.core.mirrored import in_header
 from interlock.door.mcp import wire
 from interlock.door.mcp.mirror import NAMED, argument_headers
-from interlock.door.mcp.stdio import REQUESTS_MAX, TOO_LONG
+from interlock.door.mcp.stdio import REQUESTS_MAX, TOO_LONG, TOO_MANY, WAITING_MAX
 from interlock.door.mcp.wire import Message, RequestId, WireError
 
 _ANSWER_SECONDS = 300  # longer than any call may take, the wait for an answer of the client included
@@ -54,10 +54,14 @@ class Bridge:
             except WireError as wrong:
                 self._say(wire.error(wire.id_of(line), wrong))
                 continue
-            await self.room.acquire()
+            if message.is_request and len(self.under_way) >= WAITING_MAX:
+                self._say(wire.error(cast("RequestId", message.id), TOO_MANY))
+                continue
+            if len(self.under_way) >= 2 * WAITING_MAX:
+                await asyncio.wait(self.under_way, return_when=asyncio.FIRST_COMPLETED)
             task = asyncio.create_task(self._passed_on(line.strip(), message))
             self.under_way.add(task)
-            task.add_done_callback(self._ended)
+            task.add_done_callback(self.under_way.discard)
             if message.method == "initialize":
                 await asyncio.wait({task})  # what follows needs its session
             self._listen(message, task)
@@ -69,10 +73,6 @@ class Bridge:
             with suppress(aiohttp.ClientError, TimeoutError):  # where nobody is there any more, it ends by itself
                 async with self.http.delete(self.url, headers=self._headers({})):
                     pass
-
-    def _ended(self, task: "asyncio.Task[None]") -> None:
-        self.under_way.discard(task)
-        self.room.release()
 
     def _listen(self, message: Message, task: "asyncio.Task[None]") -> None:
         """Keep what listens apart, so that it can be ended: by its client, or with it."""
@@ -96,8 +96,13 @@ class Bridge:
 
     async def _passed_on(self, raw: bytes, message: Message) -> None:
         id = message.id if isinstance(message.id, str | int) and message.is_request else None
+        # What is no request is the answer to one of the other side, or gives one up, and waits for none.
+        room = self.room if message.is_request else nullcontext()
         try:
-            async with self.http.post(self.url, data=raw, headers=self._headers(self._mirrors(message))) as answer:
+            async with (
+                room,
+                self.http.post(self.url, data=raw, headers=self._headers(self._mirrors(message))) as answer,
+            ):
                 self.session = answer.headers.get("mcp-session-id", self.session)
                 if answer.content_type == "text/event-stream":
                     async for said in _events(answer):

@@ -25,7 +25,10 @@ _LAST_ANSWERS_SECONDS = 10.0  # for what a client had asked that closes its end,
 _UNREAD_BYTES_MAX = 4 * 1024 * 1024  # of a client that does not read
 TOO_LONG = wire.error(None, WireError(INVALID_REQUEST, f"a message has at most {REQUEST_BYTES_MAX:,} bytes"))
 """What is said to a line that was not read to its end."""
-REQUESTS_MAX = 64  # under way at once; a client that sends more waits until one has ended
+REQUESTS_MAX = 64  # that are looked at at once; what comes beyond that waits until one has ended
+WAITING_MAX = 1_000  # that wait or are looked at; answers, and words of whoever gives up, come between them
+TOO_MANY = WireError(INVALID_REQUEST, f"{WAITING_MAX:,} requests wait for their answers; read some, then send more")
+"""What is said to a request beyond that."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -82,7 +85,9 @@ class Stdio:
             if id in self.under_way:
                 self._send(wire.error(id, WireError(INVALID_REQUEST, "this id is under way")))
                 return
-            await self.room.acquire()
+            if len(self.under_way) >= WAITING_MAX:
+                self._send(wire.error(id, TOO_MANY))
+                return
             task = self.under_way[id] = asyncio.create_task(self._answer(id, message))
             if message.method == LISTEN:
                 self.endless.add(task)
@@ -91,7 +96,6 @@ class Stdio:
     def _ended(self, id: RequestId, task: "asyncio.Task[None]") -> None:
         self.under_way.pop(id, None)
         self.endless.discard(task)
-        self.room.release()
 
     def _notified(self, message: Message) -> None:
         if message.method == "notifications/initialized" and self.listens is None:
@@ -106,11 +110,12 @@ class Stdio:
                 task.cancel()
 
     async def _answer(self, id: RequestId, message: Message) -> None:
-        try:
-            self._send(wire.result(id, await self._found(message)))
-        except WireError as wrong:
-            self._send(wire.error(id, wrong))
-        await self.writer.drain()
+        async with self.room:
+            try:
+                self._send(wire.result(id, await self._found(message)))
+            except WireError as wrong:
+                self._send(wire.error(id, wrong))
+            await self.writer.drain()
 
     async def _found(self, message: Message) -> dict[str, Any]:
         if VERSION_KEY in meta_of(message) or message.method == "server/discover":
