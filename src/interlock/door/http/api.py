@@ -34,7 +34,7 @@ from interlock.door.asgi import (
 )
 from interlock.door.entrance import Entrance, TooOften
 from interlock.door.http.openapi import document
-from interlock.door.http.problem import Problem, later, no_route, not_let_in, nothing_there
+from interlock.door.http.problem import Problem, cut_off, later, no_route, not_let_in, nothing_there
 from interlock.door.http.reading import body_as, pairs_of, query_as
 from interlock.door.http.route import Answer, Events, Route, Text
 from interlock.door.http.visit import Visit, names_of
@@ -73,6 +73,10 @@ class Api:
             await wrong.answer(sent)
         except Left:
             return
+        except asyncio.CancelledError:
+            if sent.begun or not self.watches.stop.is_set():
+                raise
+            await cut_off().answer(sent)
         except InterlockError as error:
             if sent.begun:
                 raise  # it ends in the middle, as whoever reads it must see

@@ -14,7 +14,7 @@ VERSION = "1"
 _REF = "#/components/schemas/{name}"
 _PATH_PART = re.compile(r"\{(\w+)\}")
 _ALWAYS = ("not-from-here",)
-_WITH_TOKEN = ("not-known", "not-permitted", "too-often", "later")
+_WITH_TOKEN = ("not-known", "not-permitted", "too-often", "later", "cut-off")
 _WITH_BODY = ("invalid", "too-slow", "too-large", "another-type")
 
 

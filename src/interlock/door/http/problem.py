@@ -94,6 +94,12 @@ KINDS: Mapping[str, Kind] = {
         means="The store does not answer, this process is about to end, or too many wait. Try again after "
         "`Retry-After` seconds; a proposal with the same `Idempotency-Key`, so that it is done once.",
     ),
+    "cut-off": Kind(
+        status=504,
+        title="this process ended before the answer was there",
+        means="What was begun goes on or is recorded as it is left; what came of it is not known yet. The same request "
+        "tells later, at this process or another one; a proposal with the same `Idempotency-Key`.",
+    ),
 }
 """Every kind of problem, by the last part of its `type`."""
 
@@ -148,6 +154,12 @@ def not_let_in(why: NotKnown) -> Problem:
     if is_for_others(why):
         return Problem("not-permitted", why.why, fix=why.fix)
     return Problem("not-known", why.why, fix=why.fix, headers=(CHALLENGE,))
+
+
+def cut_off() -> Problem:
+    """Say that this process ends, and nobody knows yet what came of a request."""
+    fix = "make the same request again, a proposal with the same `Idempotency-Key`: it tells what came of this one"
+    return Problem("cut-off", "this process ends, and what came of this is not known yet", fix=fix)
 
 
 def later(why: str, seconds: int = 1) -> Problem:

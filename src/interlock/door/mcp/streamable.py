@@ -7,7 +7,8 @@ must agree.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -21,6 +22,7 @@ from interlock.core.mcp import (
     CAPABILITY_MISSING,
     HANDSHAKES,
     HEADER_MISMATCH,
+    INTERNAL_ERROR,
     INVALID_PARAMS,
     INVALID_REQUEST,
     LISTEN,
@@ -152,8 +154,9 @@ class Endpoint:
         with Reply.to(scope, send) as reply:
             try:
                 answering = self.talk.stateless(caller, message, reply.push, self._still(scope))
-                # Whoever listens has to be missed; any other call goes on without its client, and ends by itself.
-                found = await (while_here(receive, answering) if message.method == LISTEN else answering)
+                with self._told_if_cut_off():
+                    # Whoever listens has to be missed; any other call goes on without its client, and ends by itself.
+                    found = await (while_here(receive, answering) if message.method == LISTEN else answering)
             except WireError as wrong:
                 return await reply.finish(_STATUS.get(wrong.code, 200), wire.error(id, wrong))
             if found is None:
@@ -213,16 +216,31 @@ class Endpoint:
 
         level = self.levels.get(session, LEVEL_UNSAID)
         try:
-            found = await self.talk.in_session(
-                caller, client, message, reply.push, session=session, level=level, keep_level=keep_level
-            )
-            with unless_away():
-                is_here = await still()
+            with self._told_if_cut_off():
+                found = await self.talk.in_session(
+                    caller, client, message, reply.push, session=session, level=level, keep_level=keep_level
+                )
+                with unless_away():
+                    is_here = await still()
         except WireError as wrong:
             return await reply.finish(200, wire.error(id, wrong))
         if not is_here:
             return await reply.finish(401, wire.error(id, WireError(INVALID_REQUEST, f"{GONE.why}; {GONE.fix}")))
         return await reply.finish(200, wire.result(id, found))
+
+    @contextmanager
+    def _told_if_cut_off(self) -> Generator[None]:
+        """Answer with an error of the protocol where this process ends before the answer is there.
+
+        Raises:
+            WireError: so it is.
+        """
+        try:
+            yield
+        except asyncio.CancelledError as cut:
+            if not self.talk.listening.stop.is_set():
+                raise
+            raise WireError(INTERNAL_ERROR, _CUT_OFF) from cut
 
     async def _initialize(self, scope: Scope, send: Send, caller: Caller, message: Message) -> None:
         secrets, now = self.talk.front.gateway.secrets, self.talk.front.gateway.clock.now()
@@ -305,6 +323,7 @@ def judged_as_it_starts(message: Message) -> bool:
         return False
 
 
+_CUT_OFF = "this server ends, and what came of this is not known yet; the same call tells later"
 _NO_SESSION = {400: "begin with `initialize`, and send `Mcp-Session-Id` from then on", 404: "there is no such session"}
 
 
