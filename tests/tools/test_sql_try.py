@@ -155,19 +155,30 @@ def test_the_address_may_be_a_secret_and_nothing_of_it_is_told(tmp_path: Path, o
     assert drawer.asked == [("acme", "w", "dev", "crm")]
     drawer.text = orders.replace("postgres:", "canary:canary").replace("host=", "host=/nowhere")
     (_, note) = published(tmp_path, replace(contract), drawer).notes
-    assert note == "its database was not reached, so nobody has tried the statement: `interlock doctor` does"
+    assert note == "its database did not answer, so nobody has tried the statement: `interlock doctor` does"
     drawer.wrong = SecretUnknown("none", fix="set it")
     assert len(published(tmp_path, replace(contract), drawer).notes) == 2
 
 
-def test_a_database_that_is_silent_is_asked_once_and_keeps_nobody_from_publishing(tmp_path: Path, orders: str) -> None:
+def test_a_database_that_is_silent_is_asked_once_and_keeps_nobody_from_publishing(
+    tmp_path: Path, orders: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("interlock.tool.sql_postgres_try.SQL_SILENCE_SECONDS_MAX", 0.3)
     with silence(orders) as way:
         way.at = b"pg_roles"
         contract = of(tmp_path, "select id from orders", way.address, more=", timeout: 500ms")
         for _ in range(3):
             notes = published(tmp_path, contract).notes
-            assert "its database was not reached" in notes[-1]
+            assert "its database did not answer" in notes[-1]
         assert way.connections == 1
+
+
+def test_a_table_that_somebody_has_locked_keeps_nobody_from_publishing(tmp_path: Path, orders: str) -> None:
+    contract = of(tmp_path, "select id from orders", orders, more=", timeout: 300ms")
+    with psycopg.connect(orders) as db:
+        db.execute("lock table orders in access exclusive mode")
+        assert "its database did not answer" in published(tmp_path, contract).notes[-1]
+    assert len(published(tmp_path, replace(contract)).notes) == 1
 
 
 def test_whoever_does_not_hand_out_secrets_asks_no_database(tmp_path: Path, orders: str) -> None:

@@ -80,6 +80,7 @@ SQL_TIME_PART = (
     0.9  # of the time of a tool is that of its statement, so that its end is heard before that of the waiting
 )
 SQL_SILENCE_PART = 1.05  # of the time of a statement; a database that has not ended it by then says nothing any more
+SQL_TRY_SECONDS_MAX = 10  # of a statement that is planned and not carried out; more is a lock of somebody else
 SQL_SILENCE_SECONDS_MAX = 5  # of a database that should answer at once
 SQL_PROBE_SECONDS = 10  # between two looks of the kernel whether the other side is there; it gives up after three
 SQL_IDLE_CONNECTIONS_MAX = 8  # kept for the next call, by database and kind of access; as many as a tool has slots

@@ -104,7 +104,7 @@ def _tried(tool: Tool, plan: SqlPlan, schema: JsonObject, trial: Trial | None) -
     try:
         trial.of(plan, tool.schema or schema, tool.secret)
     except UpstreamFailed:
-        return ("its database was not reached, so nobody has tried the statement: `interlock doctor` does",)
+        return ("its database did not answer, so nobody has tried the statement: `interlock doctor` does",)
     return ()
 
 

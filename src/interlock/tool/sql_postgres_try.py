@@ -13,7 +13,7 @@ import psycopg
 from interlock.core.canonical import JsonObject
 from interlock.core.errors import ContractInvalid, UpstreamFailed
 from interlock.core.ids import TenantId
-from interlock.core.limits import SAID_CHARS_MAX, SQL_SILENCE_PART
+from interlock.core.limits import SAID_CHARS_MAX, SQL_SILENCE_SECONDS_MAX, SQL_TRY_SECONDS_MAX
 from interlock.tool.sql_connection import Connection, connected
 from interlock.tool.sql_plan import SqlPlan
 from interlock.tool.sql_postgres import begin
@@ -23,6 +23,8 @@ _DECLARED: Mapping[str, str] = {"integer": "integer", "number": "numeric", "bool
 """What a value of a JSON type is sent as. The type of a text is left to the database, also when it is carried out."""
 _NO_TEXTS: Mapping[int, str] = {16: "boolean", 20: "integer", 21: "integer", 23: "integer", 26: "integer"}
 """Types by their numbers, of which hardly any text is a value, with what an argument of them is."""
+_BUSY = ("40", "53", "55P03", "57", "58")
+"""Beginnings of codes by which a database says nothing of the statement: it is full, locked or on its way down."""
 _RIGHTS, _UNTYPED = "42501", "42P18"
 
 
@@ -40,14 +42,15 @@ def try_statement(plan: SqlPlan, schema: JsonObject, *, address: str, tenant: Te
         UpstreamFailed: the database cannot be reached.
     """
     db = connected(plan, address)
-    db.until = time.monotonic() + SQL_SILENCE_PART * plan.seconds
+    ends = time.monotonic() + min(plan.seconds, SQL_TRY_SECONDS_MAX)
+    db.until = ends + SQL_SILENCE_SECONDS_MAX
     try:
-        if not _begun(db, plan, tenant):
+        if not _begun(db, plan, tenant, ends):
             raise UpstreamFailed("the database went away", fix="look whether it runs")
         _tried(db, plan, _types_of(plan, schema))
     except psycopg.Error as error:
-        if db.silent or db.broken or db.closed:
-            raise UpstreamFailed("the database does not answer", fix="look whether it runs") from error
+        if db.silent or db.broken or db.closed or (error.sqlstate or "").startswith(_BUSY):
+            raise UpstreamFailed("the database does not answer, or is busy", fix="look whether it runs") from error
         said = (error.diag.message_primary or str(error))[:SAID_CHARS_MAX]
         raise ContractInvalid(
             f"the database does not take `{plan.statement}`: {said}", fix=_fix(plan, error)
@@ -56,9 +59,9 @@ def try_statement(plan: SqlPlan, schema: JsonObject, *, address: str, tenant: Te
         db.close()
 
 
-def _begun(db: Connection, plan: SqlPlan, tenant: TenantId) -> bool:
+def _begun(db: Connection, plan: SqlPlan, tenant: TenantId, ends: float) -> bool:
     try:
-        return begin(db, plan, tenant, time.monotonic() + plan.seconds)
+        return begin(db, plan, tenant, ends)
     except UpstreamFailed as error:
         said = f": {error.said}" if error.said else ""
         raise ContractInvalid(f"{error}{said}", fix=error.fix if not error.said else _ROLE) from error
