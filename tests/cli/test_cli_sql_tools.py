@@ -95,7 +95,7 @@ def test_a_statement_is_tried_on_postgres_before_it_is_needed(
     assert "nobody has tried" not in publish(right)
     assert doctor(on_file) == ("ok", "1 statement is taken by the databases")
     secret("postgresql://canary:canary-pw@127.0.0.1:1/crm")
-    assert "nobody has tried the statement: `interlock doctor` does" in publish(right)
+    assert "nobody has tried the statement, `interlock doctor` does: " in publish(right)
     state, said = doctor(on_file)
     assert (state, "the database of `look` cannot be connected to" in said) == ("wrong", True)
     assert "canary" not in said + on_file.err

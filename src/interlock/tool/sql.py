@@ -103,8 +103,9 @@ def _tried(tool: Tool, plan: SqlPlan, schema: JsonObject, trial: Trial | None) -
         return ()
     try:
         trial.of(plan, tool.schema or schema, tool.secret)
-    except UpstreamFailed:
-        return ("its database did not answer, so nobody has tried the statement: `interlock doctor` does",)
+    except UpstreamFailed as error:
+        why = str(error).removesuffix(", so nothing was done")
+        return (f"nobody has tried the statement, `interlock doctor` does: {why}",)
     return ()
 
 
