@@ -2,14 +2,15 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
 
-from interlock.core.errand import Performed
+from interlock.core.canonical import Json
+from interlock.core.errand import Performed, Question
 from interlock.core.errors import UpstreamError, UpstreamFailed, UpstreamSilent
 from interlock.core.secret import Secret
 from interlock.tool.mcp import http as mcp_http
@@ -18,7 +19,8 @@ from interlock.tool.mcp.tools import McpTools
 from loopback import http
 from mcp_server import Server
 from tools.http_peer import Answers, Peer, serving
-from upstream.stdio_world import Place
+from upstream.lines import ALine
+from upstream.stdio_world import Place, asked
 
 pytestmark = pytest.mark.anyio
 CALL = b'"tools/call"'
@@ -190,26 +192,26 @@ async def test_a_session_that_was_forgotten_is_begun_anew_by_the_next_call(place
 
 
 async def test_a_stream_that_was_closed_before_the_answer_is_gone_back_to(place: Place, web: Web) -> None:
-    asked: list[bytes] = []
+    ids: list[bytes] = []
 
     def cut(question: bytes) -> bytes:
-        asked.append(json.loads(question.partition(b"\r\n\r\n")[2])["id"])
+        ids.append(json.loads(question.partition(b"\r\n\r\n")[2])["id"])
         return http("200 OK", b"id: e1\nretry: 10\ndata: \n\n", "text/event-stream")
 
     inner = web.peer.answer
 
     def answer(question: bytes) -> Any:
-        if question.startswith(b"GET") and asked:
+        if question.startswith(b"GET") and ids:
             assert b"Last-Event-ID: e1" in question
             result = {"content": [{"type": "text", "text": "after all"}]}
-            line = json.dumps({"jsonrpc": "2.0", "id": asked[0], "result": result}).encode()
+            line = json.dumps({"jsonrpc": "2.0", "id": ids[0], "result": result}).encode()
             return http("200 OK", b"data: " + line + b"\n\n", "text/event-stream")
         return inner(question)
 
     web.misbehave = cut
     web.peer.answer = answer
     assert (await place.call("pay")).result == "after all"
-    assert len(asked) == 1
+    assert len(ids) == 1
 
 
 async def test_what_answers_late_closes_what_was_given_up(place: Place, web: Web) -> None:
@@ -223,8 +225,6 @@ async def test_what_answers_late_closes_what_was_given_up(place: Place, web: Web
     await place.call("echo", {"text": "a"})
     web.misbehave = slow
     with anyio.move_on_after(0.2):
-        from upstream.stdio_world import asked
-
         await place.find("pay").perform(asked({"usd": 1}, late=late.append))
     go.set()
     with anyio.fail_after(5):
@@ -275,3 +275,39 @@ async def test_who_breaks_off_and_is_gone_when_gone_back_to_may_have_done_it(
     error = await wrong(place)
     assert (type(error), "ended before it answered" in str(error)) == (UpstreamSilent, True)
     assert sum(CALL in question for question in web.peer.questions) == 1
+
+
+async def test_a_question_is_answered_though_its_stream_was_closed_meanwhile(
+    place: Place, web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mcp_http, "_RETURN_SECONDS", (0.0, 0.01))
+    answered, answers, asked_as = asyncio.Event(), list[Any](), list[int]()
+
+    class Slow(ALine):
+        async def ask(self, questions: Mapping[str, Question]) -> Mapping[str, Json]:
+            await asyncio.sleep(0.05)
+            return await super().ask(questions)
+
+    async def answer(question: bytes) -> bytes:
+        said: Any = json.loads(question.partition(b"\r\n\r\n")[2] or b"{}")
+        if question.startswith(b"GET"):
+            await answered.wait()
+            result = {"content": [{"type": "text", "text": "paid"}]}
+            line = json.dumps({"jsonrpc": "2.0", "id": asked_as[0], "result": result}).encode()
+            return http("200 OK", b"id: e2\ndata: " + line + b"\n\n", "text/event-stream")
+        if "result" in said:
+            answers.append(said["result"])
+            answered.set()
+            return http("202 Accepted")
+        asked_as.append(said["id"])
+        asks = {"jsonrpc": "2.0", "id": "q1", "method": "elicitation/create", "params": {"message": "How much?"}}
+        return http("200 OK", b"id: e1\ndata: " + json.dumps(asks).encode() + b"\n\n", "text/event-stream")
+
+    place.more |= {"asks": ("elicitation",)}
+    await place.call("echo", {"text": "a"})
+    web.peer.answer = answer
+    yes = {"action": "accept", "content": {"amount": 7}}
+    line = Slow(able=frozenset({"elicitation"}), answers={"answer": yes})
+    async with asyncio.timeout(5):
+        done = await place.find("pay").perform(asked({"usd": 1}, line=line))
+    assert (done.result, answers) == ("paid", [yes])

@@ -88,19 +88,19 @@ class HttpLink:
         id = self._last = self._last + 1
         headers = self._for(method, name, mirrored)
         question = self._question("POST", headers, wire.request(id, method, params), seconds)
-        async with self._client.answering(question, before=before) as answering:
-            if answering.status not in (200, 202):
-                return await self._refusal(answering, id)
-            if method == "initialize":
-                self._session = answering.headers.get("Mcp-Session-Id", "")[:1024]
-            if not _is_stream(answering):
-                return self._only(await answering.body(), id)
-            stream = _Stream(way)
-            try:
+        stream = _Stream(way)
+        try:
+            async with self._client.answering(question, before=before) as answering:
+                if answering.status not in (200, 202):
+                    return await self._refusal(answering, id)
+                if method == "initialize":
+                    self._session = answering.headers.get("Mcp-Session-Id", "")[:1024]
+                if not _is_stream(answering):
+                    return self._only(await answering.body(), id)
                 answer = await self._from_stream(stream, answering.chunks(), id)
-            finally:
-                stream.end()
-        return answer if answer is not None else await self._gone_back(stream, id)
+            return answer if answer is not None else await self._gone_back(stream, id)
+        finally:
+            stream.end()
 
     async def listen(self) -> None:
         """Read what a server says by itself in a session, until it ends. Many servers have nothing to say there."""
