@@ -292,3 +292,19 @@ async def test_every_json_result_is_a_valid_tool_result(world: World, result: An
     assert all(block["type"] == "text" and isinstance(block["text"], str) for block in said["content"])
     assert ("structuredContent" in said) == isinstance(result, dict)
     assert said["isError"] is False
+
+
+async def test_whom_a_header_names_is_the_same_name_as_in_the_api(world: World) -> None:
+    await world.publish()
+    open_to_all, _ = await issued(world)
+    over = (await Over.to(world)).by(open_to_all)
+    over.headers["interlock-for"] = "zo\u00eb".encode().decode("latin-1")
+    await over.begin()
+    action = (await over.ask("tools/call", **MAIL_TO_SAM)).result["_meta"]["interlock/outcome"]["action"]
+    assert (await world.row(ActionId(action))).action.caller.principal == "zo\u00eb"
+    for name in ("x" * 201, "\x7f"):
+        over.headers["interlock-for"] = name
+        assert (await over.ask("ping")).status == 403
+        proposed = {"tool": MAIL, "principal": name}
+        kind = {"content-type": "application/json", "mcp-session-id": "", "interlock-for": ""}
+        assert (await over.http("POST", "/v1/actions", json.dumps(proposed).encode(), kind)).status == 400

@@ -1,6 +1,7 @@
 """Who shows a token, and as whom they may ask. Pure: a door, a time and a text in, a bearer out."""
 
 import hmac
+import re
 from collections.abc import Collection
 from enum import Enum
 
@@ -102,6 +103,10 @@ FOREIGN = NotKnown(
 )
 
 
+_NAME = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
+_NAMES = "use 1 to 200 characters, none of them a control character"
+
+
 def tenant_of(text: str) -> TenantId | NotKnown:
     """Say whose door a token is to be held against, before any store is asked."""
     presented = read(text)
@@ -187,6 +192,8 @@ def caller_of(
             "to propose actions",
             "ask for a token of an agent: `interlock token new NAME --workflow W --env E --expires 90d`",
         )
+    if not all(_NAME.fullmatch(name) for name in (agent, principal) if name is not None):
+        return NotKnown(wrong=Wrong.OUT_OF_SCOPE, why="what names agent or principal is no name", fix=_NAMES)
     if workflow not in (None, bearer.workflow):
         return _not_for("for that workflow", f"it is for `{bearer.workflow}`: name that one, or none")
     if environment not in (None, bearer.environment):

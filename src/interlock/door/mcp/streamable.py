@@ -106,7 +106,7 @@ class Endpoint:
         await _refuse(send, 403 if others else 401, f"{why.why}; {why.fix}", more)
 
     async def _caller(self, scope: Scope, bearer: Bearer) -> Caller | NotKnown:
-        agent, behalf = header(scope, b"interlock-agent"), header(scope, b"interlock-for")
+        agent, behalf = _name_in(scope, b"interlock-agent"), _name_in(scope, b"interlock-for")
         return await self.entrance.caller(
             bearer,
             agent=AgentId(agent) if agent is not None else None,
@@ -325,6 +325,15 @@ def judged_as_it_starts(message: Message) -> bool:
 
 _CUT_OFF = "this server ends, and what came of this is not known yet; the same call tells later"
 _NO_SESSION = {400: "begin with `initialize`, and send `Mcp-Session-Id` from then on", 404: "there is no such session"}
+
+
+def _name_in(scope: Scope, name: bytes) -> str | None:
+    """Return whom a header names: clients write names that are not ASCII as UTF-8."""
+    said = header(scope, name)
+    try:
+        return said.encode("latin-1").decode() if said is not None else None
+    except UnicodeDecodeError:
+        return said
 
 
 def _who(caller: Caller) -> str:
