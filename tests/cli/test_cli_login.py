@@ -115,6 +115,8 @@ def test_a_tool_of_the_server_is_let_in_with_tokens_that_renew_themselves(
 ) -> None:
     log_in(on_file, server)
     published(on_file, server.url)
+    (line,) = on_file.data("secret", "check")
+    assert (line["secret"], line["used_by"], line["ok"]) == ("desk", ["server desk"], True)
     for n in range(3):
         assert on_file.data("call", "echo", f'{{"text":"hello {n}"}}')["outcome"] == "done"
         on_file.clock.forward(minutes=61)

@@ -75,8 +75,8 @@ SECRET  WORKFLOW  ENVIRONMENT  KIND  SINCE                       LAST CHANGED
 pay     till      prod         text  2026-01-01 13:00:00 +01:00  2026-01-01 13:00:00 +01:00
 """)
     assert shell("secret", "check") == snapshot("""\
-SECRET  WORKFLOW  ENVIRONMENT  TOOLS  KEPT IN             THERE
-pay     till      prod         pay    the encrypted file  yes
+SECRET  WORKFLOW  ENVIRONMENT  USED BY  KEPT IN             THERE
+pay     till      prod         pay      the encrypted file  yes
 """)
 
 

@@ -15,7 +15,7 @@ from interlock.contract.hooks import hooks_of
 from interlock.contract.ir import Assumption, Contract, Hook, Tool, Undo
 from interlock.contract.narrow import wider
 from interlock.contract.problem import ContractProblems, Problem, nearest
-from interlock.contract.servers import secrets_of
+from interlock.contract.secrets import secrets_needed
 from interlock.contract.tools import LEFT_TO_SOURCE
 from interlock.contract.unenforced import relied_on
 from interlock.core.canonical import JsonObject
@@ -192,11 +192,7 @@ class _Publishable:
 
     def secrets(self, environment: Environment, look: Look) -> None:
         """See whether each secret is there that this workflow needs in this environment."""
-        tools = self.contract.tools.values()
-        needed = {(name, str(tool.name), tool.place) for tool in tools for name in tool.every_secret}
-        for server, base in self.contract.servers.items():
-            here = base.apart.get(environment, base)
-            needed |= {(name, server, base.place) for name in secrets_of(here)}
+        needed = secrets_needed(self.contract, environment)
         for name, who, place in sorted(needed, key=lambda each: each[:2]):
             try:
                 look(self.contract.tenant, self.contract.workflow, environment, name)

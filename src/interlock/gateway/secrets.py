@@ -1,10 +1,10 @@
 """Which secrets the contracts in force name, and the entry that says that a person changed one."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from interlock.contract.bundle import decode
-from interlock.core.ids import Environment, ToolName, WorkflowId
+from interlock.contract.secrets import secrets_needed
+from interlock.core.ids import Environment, WorkflowId
 from interlock.gateway.doors import Operator, said_by
 from interlock.ledger import change
 from interlock.ledger.seal import Kind
@@ -18,11 +18,12 @@ class Named:
     workflow: WorkflowId
     environment: Environment
     name: str
-    tools: tuple[ToolName, ...]
+    users: tuple[str, ...]
+    """The tools and servers that get it."""
 
 
 async def secrets_in_force(store: TenantStore) -> tuple[Named, ...]:
-    """List every secret that a contract in force names, with the tools that get it.
+    """List every secret that a contract in force names, with the tools and servers that get it.
 
     Raises:
         ContractInvalid: another version wrote one of the contracts.
@@ -30,19 +31,16 @@ async def secrets_in_force(store: TenantStore) -> tuple[Named, ...]:
     found: list[Named] = []
     for place, published in sorted((await store.read(Needs())).door.published.items()):
         workflow, _, environment = place.rpartition("/")
-        tools: dict[str, list[ToolName]] = {}
-        for tool in decode(await store.contract(published.contract)).tools.values():
-            for name in tool.every_secret:
-                tools.setdefault(name, []).append(tool.name)
-        found += _named(WorkflowId(workflow), Environment(environment), tools)
+        contract = decode(await store.contract(published.contract))
+        users: dict[str, set[str]] = {}
+        for name, who, _ in secrets_needed(contract, Environment(environment)):
+            users.setdefault(name, set()).add(who)
+        where = WorkflowId(workflow), Environment(environment)
+        found += [
+            Named(workflow=where[0], environment=where[1], name=name, users=tuple(sorted(who)))
+            for name, who in sorted(users.items())
+        ]
     return tuple(found)
-
-
-def _named(workflow: WorkflowId, environment: Environment, tools: Mapping[str, list[ToolName]]) -> list[Named]:
-    return [
-        Named(workflow=workflow, environment=environment, name=name, tools=tuple(sorted(used)))
-        for name, used in sorted(tools.items())
-    ]
 
 
 async def secret_changed(

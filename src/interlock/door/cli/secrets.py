@@ -103,7 +103,7 @@ async def checked(typed: Typed) -> int:
             "secret": each.name,
             "workflow": each.workflow,
             "environment": each.environment,
-            "tools": list(each.tools),
+            "used_by": list(each.users),
             "kept_in": where,
             "ok": wrong is None,
             "why": str(wrong or ""),
@@ -112,10 +112,10 @@ async def checked(typed: Typed) -> int:
         for each, where, wrong in found
     ]
     rows = [
-        [each.name, each.workflow, each.environment, ", ".join(each.tools), where, "no" if wrong else "yes"]
+        [each.name, each.workflow, each.environment, ", ".join(each.users), where, "no" if wrong else "yes"]
         for each, where, wrong in found
     ]
-    heads = ["SECRET", "WORKFLOW", "ENVIRONMENT", "TOOLS", "KEPT IN", "THERE"]
+    heads = ["SECRET", "WORKFLOW", "ENVIRONMENT", "USED BY", "KEPT IN", "THERE"]
     text = table(heads, rows, typed.screen.broad) if rows else "no contract in force names a secret"
     typed.screen.show(data, text)
     for _, _, wrong in found:
