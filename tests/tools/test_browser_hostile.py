@@ -16,6 +16,7 @@ from interlock.core.errors import UpstreamFailed
 from interlock.core.secret import Secret
 from interlock.core.value import replace
 from interlock.ports import Performers
+from interlock.tool.browser_engine import BrowserSettings
 from interlock.tool.browser_visit import PRESS_SECONDS
 from tools.functions import an_errand
 from tools.pages import GIVEN, LOOK, REFUND, Shop, described, needs_a_browser
@@ -137,6 +138,33 @@ async def test_a_browser_or_what_drives_it_may_die_with_a_press_and_the_next_cal
     site.slow = None
     assert (await shop.done(**{**GIVEN, "order": 4712}))["amount"] == 12.5
     tools.close()
+
+
+async def test_a_page_that_floods_is_cut_off(shop: Shop) -> None:
+    shop.site.more_paths["/flood"] = (200, "x" * 1_000_000, {"Content-Type": "text/javascript"})
+    shop.site.end = "<script>for (let n = 0; n < 80; n++) fetch('/flood?' + n)</script>"
+    await shop.publish()
+    assert await shop.failed() == "the page takes more than 67,108,864 bytes, so no button was pressed"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "talks"),
+    [
+        *(("DEBUG", each, True) for each in ("*", "pw:api", "pw*", "http, pw:protocol", "p*", "a pw:*")),
+        *(("DEBUG", each, False) for each in ("", "http", "-pw:api,x", "app:*", "pwx*")),
+        ("PWDEBUG", "1", True),
+    ],
+)
+async def test_no_browser_is_started_that_would_have_passwords_written_down(
+    name: str, value: str, talks: bool, where: str
+) -> None:
+    settings = BrowserSettings.of({name: value, "INTERLOCK_BROWSER": sys.executable})
+    if not talks:
+        assert settings.found() == sys.executable
+        return
+    with pytest.raises(UpstreamFailed) as failed:
+        settings.found()
+    assert "start without DEBUG and PWDEBUG" in failed.value.fix
 
 
 KILLED = """

@@ -72,6 +72,16 @@ async def test_what_is_allowed_is_asked_once_on_each_connection(peer: Peer) -> N
         ("GET http://{host}/q HTTP/1.1\r\n\r\n", "http://{host}"),
         ("GET http://{host}/p/../q HTTP/1.1\r\n\r\n", "http://{host}"),
         ("GET http://{host}@evil.example/p/ HTTP/1.1\r\n\r\n", "http://{host}@evil.example"),
+        ("GET http://{host}./p/ HTTP/1.1\r\n\r\n", "http://{host}."),
+        ("GET http://a:b@{host}/p/ HTTP/1.1\r\n\r\n", "http://a:b@{host}"),
+        ("GET http://0x7f000001:1/p/ HTTP/1.1\r\n\r\n", "http://0x7f000001:1"),
+        ("GET http://127.1/p/ HTTP/1.1\r\n\r\n", "http://127.1"),
+        ("GET http://[::1]/p/ HTTP/1.1\r\n\r\n", "http://[::1]"),
+        ("GET http://[::ffff:127.0.0.1]/p/ HTTP/1.1\r\n\r\n", "http://[::ffff:127.0.0.1]"),
+        ("GET http://[fe80::1%25lo]/p/ HTTP/1.1\r\n\r\n", "http://[fe80::1%25lo]"),
+        ("GET ftp://{host}/p/ HTTP/1.1\r\n\r\n", "ftp://{host}"),
+        ("CONNECT {host}@evil.example:443 HTTP/1.1\r\n\r\n", "https://{host}@evil.example"),
+        ("CONNECT evil.example HTTP/1.1\r\n\r\n", "https://evil.example"),
         ("GET /p/ HTTP/1.1\r\nHost: {host}\r\n\r\n", "/p/://"),
     ],
 )
@@ -90,6 +100,48 @@ async def test_a_name_that_leads_to_this_machine_leads_nowhere(peer: Peer) -> No
     assert answer.startswith("HTTP/1.1 403 ")
     assert refused == ["localhost, which is not outside"]
     assert peer.connections == 0
+
+
+async def test_a_name_is_looked_up_once_and_what_was_judged_is_connected_to(
+    peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name that is outside at one look and here at the next one (rebinding)."""
+    looks: list[str] = []
+    connected: list[str] = []
+    answers = iter(["198.18.0.1", "127.0.0.1"])
+
+    async def looked_up(host: str, port: int, **_: object) -> list[tuple[object, ...]]:
+        looks.append(host)
+        return [(2, 1, 6, "", (next(answers), port))]
+
+    async def opened(address: str, port: int, **_: object) -> object:
+        connected.append(address)
+        raise OSError("nobody there")
+
+    def is_outside(address: str) -> bool:
+        return address == "198.18.0.1"
+
+    monkeypatch.setattr("interlock.tool.browser_proxy.is_public", is_outside)
+    async with a_proxy(Addresses(origin=f"http://twice.example:{peer.port}", path="/")) as (proxy, _):
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", looked_up)
+        monkeypatch.setattr(asyncio, "open_connection", opened)
+        writer.write(f"GET http://twice.example:{peer.port}/ HTTP/1.1\r\n\r\n".encode())
+        async with asyncio.timeout(5):
+            assert (await reader.read()).startswith(b"HTTP/1.1 502 ")
+        writer.close()
+    assert (looks, connected) == (["twice.example"], ["198.18.0.1"])
+
+
+async def test_what_may_not_be_sent_yet_is_not_sent_where_that_can_be_seen(peer: Peer) -> None:
+    async with a_proxy(shop(peer)) as (proxy, refused):
+        proxy.may = lambda method, url: method == "GET"
+        post = f"POST {peer.url('/a')} HTTP/1.1\r\nContent-Length: 1\r\n\r\nx"
+        assert (await said(proxy, post)).startswith("HTTP/1.1 403 ")
+        assert proxy.sent == 0
+        assert (await said(proxy, f"GET {peer.url('/a')} HTTP/1.1\r\n\r\n")).startswith("HTTP/1.1 200 ")
+    assert refused == [peer.url("")]
+    assert proxy.sent > 0
 
 
 async def test_a_tunnel_carries_bytes_both_ways_until_it_ends(peer: Peer) -> None:

@@ -65,6 +65,7 @@ PAGE_TEXT_CHARS_MAX = 100_000  # some 25,000 tokens, and more than a page that a
 BROWSER_FILE_BYTES_MAX = 256 * 1024  # as long as a contract
 BROWSER_TEXT_CHARS_MAX = 10_000  # typed into one field; a longer text is a file
 BROWSER_FIELDS_MAX = 300  # that a page may show; each is looked at for what it holds
+BROWSER_BYTES_MAX = 64 * 1024 * 1024  # that one action takes from the network; the heaviest pages we saw have some ten
 BROWSER_REQUESTS_MAX = 2_000  # of one action; the heaviest pages we saw ask for some hundred
 BROWSER_START_SECONDS_MAX = 20  # a browser starts in one or two; on a busy machine in ten
 BROWSER_STOP_SECONDS_MAX = 3.0  # what has not closed by then hangs, and is killed

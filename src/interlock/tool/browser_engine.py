@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 from collections.abc import Awaitable, Mapping
 from contextlib import suppress
@@ -44,20 +45,26 @@ class BrowserSettings:
 
     path: str = ""
     sandbox: bool = True
+    talks: bool = False
+    """Whether what drives the browser was told to write down what it does. Passwords would be in it."""
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> "BrowserSettings":
         return cls(
             path=environment.get("INTERLOCK_BROWSER", ""),
             sandbox=environment.get("INTERLOCK_BROWSER_UNSAFE_NO_SANDBOX") != "1",
+            talks=bool(environment.get("PWDEBUG")) or any(map(_names_us, _PART.split(environment.get("DEBUG", "")))),
         )
 
     def found(self) -> str:
         """Say where the browser is.
 
         Raises:
-            UpstreamFailed: there is none.
+            UpstreamFailed: there is none, or what is typed into pages would be written down.
         """
+        if self.talks:
+            what = "the browser is not started while DEBUG or PWDEBUG has it write down what it does"
+            raise UpstreamFailed(f"{what}, so nothing was sent", fix="start without DEBUG and PWDEBUG")
         path = self.path or next((found for name in NAMES if (found := which(name))), "")
         if not path or not Path(path).exists():
             fix = "install Chromium (`apt-get install chromium`), or set INTERLOCK_BROWSER to its path"
@@ -193,6 +200,16 @@ async def tried(settings: BrowserSettings) -> str:
         return f"Chromium {browser.version}" if browser is not None else "a browser"
     finally:
         await engine.close()
+
+
+def _names_us(pattern: str) -> bool:
+    """Whether a pattern of DEBUG takes in names that begin with `pw:`."""
+    beginning, star, _ = pattern.partition("*")
+    return beginning.startswith(_OURS) or bool(star) and _OURS.startswith(beginning)
+
+
+_OURS = "pw:"
+_PART = re.compile(r"[\s,]+")
 
 
 async def in_time(closing: Awaitable[object]) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from playwright.async_api import BrowserContext, CDPSession, Dialog, Download, Error, Page, Request, Response, Route
 
 from interlock.contract.hosts import origin_of
-from interlock.core.limits import BROWSER_REQUESTS_MAX, SAID_CHARS_MAX
+from interlock.core.limits import BROWSER_BYTES_MAX, BROWSER_REQUESTS_MAX, SAID_CHARS_MAX
 from interlock.core.reason import Reason
 from interlock.tool.browser_devtools import asked, hears
 from interlock.tool.browser_plan import Addresses, BrowserPlan
@@ -71,6 +71,10 @@ class Gate:
         """Take note of what the proxy did not connect to. By itself it is nothing that a page needs."""
         if len(self.blocked) < _NAMED_MAX:
             self.blocked.append(origin)
+
+    def flooded(self) -> None:
+        """Take note that more has come in than a page may have."""
+        self._stir(Unexpected(f"the page takes more than {BROWSER_BYTES_MAX:,} bytes", fix=_LOOK))
 
     def check(self) -> None:
         """Stop at what has happened meanwhile.

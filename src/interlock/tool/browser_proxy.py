@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from interlock.core.limits import BROWSER_STOP_SECONDS_MAX, HTTP_CONNECT_SECONDS_MAX
+from interlock.core.limits import BROWSER_BYTES_MAX, BROWSER_STOP_SECONDS_MAX, HTTP_CONNECT_SECONDS_MAX
 from interlock.tool.address import is_public
 from interlock.tool.browser_plan import Addresses
 
@@ -36,8 +36,12 @@ class Proxy:
     """Told of an origin that was asked for and is not allowed."""
     may: Callable[[str, str], bool] = lambda method, url: True
     """Whether something may be sent to an address now, where that can be seen: without TLS."""
+    flooded: Callable[[], None] = lambda: None
+    """Told once more has come in than a page may have."""
     sent: int = 0
     """How many bytes have left."""
+    came: int = 0
+    """How many have come in."""
     port: int = 0
     _server: asyncio.Server | None = None
     _open: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
@@ -120,9 +124,23 @@ class Proxy:
             answer = await there.readuntil(b"\r\n\r\n")
             said = [line for line in answer.split(b"\r\n")[:-2] if not _HOP.match(line)]
             writer.write(b"\r\n".join([*said, b"Connection: close"]) + b"\r\n\r\n")
-            await _copied(there, writer)
+            try:
+                await _copied(there, writer, self._coming)
+            except OSError:
+                writer.transport.abort()  # an end in good order would say that this was all
         finally:
             back.transport.abort()
+
+    def _coming(self, size: int) -> None:
+        """Count what comes in.
+
+        Raises:
+            ConnectionAbortedError: it is more than a page may have.
+        """
+        self.came += size
+        if self.came > BROWSER_BYTES_MAX:
+            self.flooded()
+            raise ConnectionAbortedError
 
     async def _both_ways(
         self,
@@ -134,7 +152,7 @@ class Proxy:
 
         ways = [
             asyncio.ensure_future(_copied(one[0], other[1], leaving)),
-            asyncio.ensure_future(_copied(other[0], one[1])),
+            asyncio.ensure_future(_copied(other[0], one[1], self._coming)),
         ]
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)

@@ -97,7 +97,8 @@ class BrowserTool:
                 raise UpstreamFailed("nobody waits for it any more, so no button was pressed", fix="call again")
             errand.check_lease()
 
-        proxy = Proxy(allowed=self.plan.allowed, may=visit.gate.may, refused=visit.gate.refused)
+        gate = visit.gate
+        proxy = Proxy(allowed=self.plan.allowed, may=gate.may, refused=gate.refused, flooded=gate.flooded)
         await proxy.begin()
         context: BrowserContext | None = None
         try:
