@@ -11,6 +11,7 @@ from interlock.core.errand import Performed
 from interlock.core.errors import SecretUnknown, UpstreamError, UpstreamFailed, UpstreamSilent
 from interlock.core.limits import MCP_MESSAGE_BYTES_MAX
 from interlock.core.secret import Secret
+from interlock.tool.mcp import upstream
 from interlock.tool.mcp.tools import McpTools
 from mcp_server import TOOLS
 from upstream.stdio_world import Place, asked, gone, lives
@@ -93,6 +94,23 @@ async def test_tenants_never_share_a_process_and_workflows_of_one_do(place: Plac
     await place.call("echo", {"text": "a"}, tenant="one", workflow="other")
     await place.call("echo", {"text": "a"}, tenant="two")
     assert len(place.started()) == 2
+
+
+async def test_a_server_that_a_contract_means_no_more_is_ended_once_nobody_has_called_it_for_long(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await place.call("echo", {"text": "a"})
+    place.more = {"env": {"N": "1"}}
+    await place.call("echo", {"text": "a"})
+    first, second = place.started()
+    monkeypatch.setattr(upstream, "MCP_IDLE_SECONDS", 0)
+    place.more = {"env": {"N": "2"}}
+    await place.call("echo", {"text": "a"}, tenant="other")
+    assert lives(first), "another tenant ends none of them"
+    await place.call("echo", {"text": "a"})
+    await gone(first, second)
+    place.more = {"env": {"N": "1"}}
+    assert (await place.call("echo", {"text": "again"})).result == "again"
 
 
 async def test_a_server_sees_nothing_of_our_environment(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,6 +38,11 @@ class Listening:
         self._watched: OrderedDict[str, None] = OrderedDict()
         self._task: asyncio.Task[None] | None = None
 
+    @property
+    def watches(self) -> bool:
+        """Whether somebody wants to hear of a resource."""
+        return bool(self._watched)
+
     def begin(self, session: Session) -> None:
         """Listen to a session, and to no other one from now on."""
         self.end()

@@ -8,7 +8,12 @@ from collections.abc import Awaitable, Callable
 
 from interlock.core.action import Caller
 from interlock.core.errors import UpstreamError
-from interlock.core.limits import MCP_BACKOFF_SECONDS_MAX, MCP_CONNECT_SECONDS_MAX, MCP_LISTED_SECONDS_MAX
+from interlock.core.limits import (
+    MCP_BACKOFF_SECONDS_MAX,
+    MCP_CONNECT_SECONDS_MAX,
+    MCP_IDLE_SECONDS,
+    MCP_LISTED_SECONDS_MAX,
+)
 from interlock.tool.mcp.credentials import Secrets, fetched, revealed
 from interlock.tool.mcp.link import Link, LoginWanted, unsent
 from interlock.tool.mcp.listening import Listening, Tell
@@ -43,8 +48,16 @@ class Upstreams:
         place = (caller.workflow, caller.environment) if reach.secrets else ()
         key = (caller.tenant, reach.hash, *place)
         if key not in self._kept:
+            self._end_idle(caller, reach)
             self._kept[key] = Upstream(reach, self._make, self._broker, caller, self._tell)
         return self._kept[key]
+
+    def _end_idle(self, caller: Caller, reach: Reach) -> None:
+        """End the servers of this name that nobody has called for long: the contract that meant them may be gone."""
+        for key, each in tuple(self._kept.items()):
+            if key[0] == caller.tenant and each.name == reach.server and each.idle:
+                each.retire()
+                del self._kept[key]
 
     def close(self) -> None:
         for each in self._kept.values():
@@ -66,9 +79,19 @@ class Upstream:
         """What it was given, so that it can be taken out of what it says."""
         self._coming: asyncio.Task[Session] | None = None
         self._begun_at = 0.0
+        self._used_at = self._now()
         self._failures = 0
         self._not_before = 0.0
         self._listening = Listening(reach.server, caller.tenant, tell)
+
+    @property
+    def name(self) -> str:
+        return self._reach.server
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing has been asked of it for longer than any call takes, and nobody is told of its resources."""
+        return self._now() - self._used_at > MCP_IDLE_SECONDS and not self._listening.watches
 
     async def ready(self) -> Session:
         """Return the server, there and with its tools as they are now.
@@ -76,6 +99,7 @@ class Upstream:
         Raises:
             UpstreamFailed: it is not there, or a secret cannot be had; nothing was sent.
         """
+        self._used_at = self._now()
         secrets = await fetched(self._reach, self._broker, self._of)
         if self._session is not None and revealed(self._reach, secrets) != revealed(self._reach, self.secrets):
             # What it was started with counts no longer. What is under way with it ends as it began.
@@ -161,6 +185,12 @@ class Upstream:
     def _pause(self, times: int) -> None:
         seconds = min(_PAUSE_SECONDS * 2**times, MCP_BACKOFF_SECONDS_MAX) if times else 0.0
         self._not_before = self._now() + seconds
+
+    def retire(self) -> None:
+        """End it once nothing is waited for any more."""
+        self._listening.end()
+        if self._session is not None:
+            self._session.link.retire()
 
     def close(self) -> None:
         self._listening.end()
