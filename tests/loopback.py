@@ -23,7 +23,8 @@ def answering(answer: Answer) -> Generator[int]:
                 return
             open_ones.append(connection)
             try:
-                said = answer(_question(connection))
+                question = _question(connection)
+                said = answer(question) if question else None  # whoever was let go has asked nothing
                 if said is not None:
                     connection.sendall(said)
                     connection.shutdown(socket.SHUT_RDWR)

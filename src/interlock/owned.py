@@ -1,10 +1,11 @@
 """Files that must be on disk, or that their owner alone may read: keys, and what is handed out about somebody."""
 
+import asyncio
 import fcntl
 import os
 import stat
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from interlock.core.errors import NotPermitted, StoreBusy
@@ -50,6 +51,9 @@ def read_own(path: Path, *, most: int, what: str = "key") -> bytes:
         return file.read(most)
 
 
+_LOOK_SECONDS = 0.05  # between two looks whether a turn has come
+
+
 @contextmanager
 def locked(path: Path) -> Generator[None]:
     """Hold a lock that one process, and one thread of it, has at a time.
@@ -57,13 +61,46 @@ def locked(path: Path) -> Generator[None]:
     Raises:
         StoreBusy: it cannot be taken.
     """
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        why = (error.strerror or "unknown").lower()
-        raise StoreBusy(f"`{path}` cannot be written ({why})", fix="give this user the folder") from error
+    descriptor = _opened(path)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)
+
+
+@asynccontextmanager
+async def in_turn(path: Path, *, seconds: float) -> AsyncGenerator[None]:
+    """Hold a lock as `locked` does, and wait for it on the loop. Whoever has it may be frozen, so there is an end.
+
+    Raises:
+        StoreBusy: it cannot be taken, or not within so many seconds.
+    """
+    descriptor = _opened(path)
+    try:
+        try:
+            async with asyncio.timeout(seconds):
+                while not _is_taken(descriptor):
+                    await asyncio.sleep(_LOOK_SECONDS)
+        except TimeoutError as late:
+            why = f"another process has the turn, and has not let go within {seconds:g} s"
+            raise StoreBusy(why, fix=f"look which one it is: `fuser {path}`") from late
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _opened(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        why = (error.strerror or "unknown").lower()
+        raise StoreBusy(f"`{path}` cannot be written ({why})", fix="give this user the folder") from error
+
+
+def _is_taken(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -87,10 +87,13 @@ def test_an_edwards_curve_has_two_names_and_one_curve() -> None:
         {**rsa_jwk("rsa"), "n": ""},
         {**rsa_jwk("rsa"), "d": "AQAB"},
         {**rsa_jwk("rsa"), "key_ops": ["encrypt"]},
+        {**rsa_jwk("rsa"), "key_ops": 7},
+        {**rsa_jwk("rsa"), "key_ops": None},
+        {**rsa_jwk("rsa"), "key_ops": "to verify"},
         {"kty": "RSA", "kid": "rsa"},
         {"kty": "oct", "kid": "rsa", "k": "c2VjcmV0"},
     ],
-    ids=["1024 bits", "zeros in front", "exponent 1", "no text", "empty", "private", "to encrypt", "bare", "shared"],
+    ids="1024-bits zeros-in-front exponent-1 no-text empty private to-encrypt 7 null words bare shared".split(),
 )
 def test_a_key_that_proves_nothing_is_none(key: dict[str, Any]) -> None:
     for signer in (SHORT, RSA):

@@ -189,8 +189,12 @@ async def test_an_issuer_is_asked_once_and_once_a_minute_for_a_key_that_nobody_k
 
 @pytest.mark.anyio
 async def test_a_document_that_is_of_another_issuer_or_points_elsewhere_is_not_believed() -> None:
-    for about in ({"issuer": "https://evil.example.com"}, {"jwks_uri": "http://169.254.169.254/"}, {"jwks_uri": "x"}):
-        assert wrong(await shown(a_jwt(claims()), Provider(about=about))) is Wrong.UNKNOWN
+    here = [{"jwks_uri": place} for place in ("http://127.0.0.1:8080/off", "https://localhost/off", "http://[::1]/off")]
+    there = [{"jwks_uri": "http://169.254.169.254/"}, {"jwks_uri": "x"}]
+    for about in ({"issuer": "https://evil.example.com"}, *there, *here):
+        provider = Provider(about=about)
+        assert wrong(await shown(a_jwt(claims()), provider)) is Wrong.UNKNOWN
+        assert len(provider.asked) == 1
 
 
 @pytest.mark.anyio

@@ -110,6 +110,19 @@ async def test_what_the_login_holds_counts_for_the_person(world: World) -> None:
     assert await yes(world, asked, AS_ANN)
 
 
+async def test_who_asked_or_edited_does_not_agree_as_an_account_that_is_called_like_a_login(world: World) -> None:
+    account = replace(KIM, person=LOGIN, known_by="os:9")
+    either = replace(IS_ANN, people={LEAD: frozenset({LOGIN})})
+    asked = await begun(world, either, quorum=1, for_whom="u1@corp")
+    with pytest.raises(NotPermitted, match="`u1@corp` asked for this action"):
+        await yes(world, asked, account)
+    await publish(world, replace(either, separation_of_duties=False), quorum=1)
+    await edit(world.gateway, world.store, asked.action, '{"n": 2}', account)
+    await resume(world.gateway, world.store, asked.action)
+    with pytest.raises(NotPermitted, match="`u1@corp` wrote these arguments"):
+        await yes(world, asked, account)
+
+
 @pytest.mark.parametrize(
     ("person", "known_by", "want"),
     [

@@ -112,10 +112,15 @@ def counting_today(
 
 
 def asked_by(approvals: Approvals, row: ActionRow) -> frozenset[PersonId]:
-    """Name who asked, as the persons that they are today."""
-    return frozenset(person_of(approvals, name, "") for name in askers_of(row))
+    """Name who asked, as the persons that they are today, and as they were named."""
+    return _people(approvals, askers_of(row))
 
 
 def authors_of(approvals: Approvals, row: ActionRow) -> frozenset[PersonId]:
-    """Name who edited it, as the persons that they are today."""
-    return frozenset(person_of(approvals, name, "") for name in row.authors)
+    """Name who edited it, as the persons that they are today, and as they were named."""
+    return _people(approvals, row.authors)
+
+
+def _people(approvals: Approvals, names: Iterable[PersonId]) -> frozenset[PersonId]:
+    # An account of the machine may be called like somebody's login, and then it is not known whose name it was.
+    return frozenset(each for name in names for each in (name, person_of(approvals, name, "")))

@@ -5,13 +5,18 @@ from interlock.core.limits import ISSUER_BYTES_MAX, ISSUER_SECONDS_MAX
 from interlock.post import Address, get
 
 
-def may_be_asked(url: str) -> bool:
-    """Whether a URL is one that an issuer may have: HTTPS, or plain HTTP on this machine."""
+def may_be_asked(url: str, *, by: str = "") -> bool:
+    """Whether a URL is one that an issuer may have: HTTPS, or plain HTTP on this machine.
+
+    Args:
+        url: where.
+        by: the issuer that has named it, which leads nobody from outside to this machine.
+    """
     try:
-        address = Address.parse(url)
+        address, issuer = Address.parse(url), Address.parse(by or url)
     except UsageWrong:
         return False
-    return "#" not in url and (address.secure or address.stays_here)
+    return "#" not in url and (issuer.stays_here if address.stays_here else address.secure)
 
 
 async def fetched(url: str) -> bytes:

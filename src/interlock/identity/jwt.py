@@ -98,7 +98,8 @@ def _fits(algorithm: str, key: Jwk) -> bool:
     of_kind = key.get("kty") == kind and (curve is None or key.get("crv") == curve)
     # By its two names it is one algorithm, and a key may say the other one.
     alike = ("EdDSA", "Ed25519") if kind == "OKP" else (algorithm,)
-    verifies = key.get("use", "sig") == "sig" and "verify" in key.get("key_ops", ("verify",))
+    may: object = key.get("key_ops", ["verify"])
+    verifies = key.get("use", "sig") == "sig" and isinstance(may, list) and "verify" in may
     # Of a key whose private half is published, everybody signs.
     return of_kind and key.get("alg", algorithm) in alike and verifies and "d" not in key
 

@@ -119,22 +119,25 @@ class LoginFile:
         """
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         closed = self._box.close(self._tenant, self._bound, msgspec.json.encode(kept))
-        new = self.path.with_suffix(".new")
-        with suppress(FileNotFoundError):
-            new.unlink()
-        write_new(new, msgspec.json.encode(_File(login_file=FORMAT, login=closed)))
-        new.replace(self.path)
+        self._new.unlink(missing_ok=True)
+        write_new(self._new, msgspec.json.encode(_File(login_file=FORMAT, login=closed)))
+        self._new.replace(self.path)
         sync_folder(self.path.parent)
 
     def remove(self) -> None:
-        """Keep it no more.
+        """Keep it no more, nor what somebody who died was about to keep.
 
         Raises:
             OSError: it cannot be removed.
         """
+        for each in (self._new, self.path):
+            each.unlink(missing_ok=True)
         with suppress(FileNotFoundError):
-            self.path.unlink()
             sync_folder(self.path.parent)
+
+    @property
+    def _new(self) -> Path:
+        return self.path.with_suffix(".new")
 
     @property
     def _bound(self) -> bytes:

@@ -115,7 +115,7 @@ class Issuers:
     async def _published(self, issuer: Issuer) -> Sequence[Jwk]:
         about = _json(await self.fetch(issuer.url.rstrip("/") + _DISCOVERY))
         where = about.get("jwks_uri")
-        if about.get("issuer") != issuer.url or not isinstance(where, str) or not may_be_asked(where):
+        if about.get("issuer") != issuer.url or not isinstance(where, str) or not may_be_asked(where, by=issuer.url):
             return ()
         keys = _json(await self.fetch(where)).get("keys")
         found = cast("list[object]", keys) if isinstance(keys, list) else []

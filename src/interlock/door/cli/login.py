@@ -6,6 +6,7 @@ from interlock.core.credential import Issuer
 from interlock.core.door import Door
 from interlock.core.errors import InterlockError, NotLoggedIn, UpstreamFailed, UsageWrong
 from interlock.core.ids import Instant, PersonId
+from interlock.core.limits import LOGIN_TURN_SECONDS_MAX
 from interlock.core.secret import is_within
 from interlock.core.value import replace
 from interlock.door.cli.browser import code_brought, code_shown, has_screen
@@ -22,7 +23,7 @@ from interlock.oauth import device
 from interlock.oauth.authority import Authority, address_of
 from interlock.oauth.code import Login, begun
 from interlock.oauth.endpoint import Client, Granted, asked, client_auth, granted
-from interlock.owned import locked
+from interlock.owned import in_turn
 
 
 @awaited
@@ -40,7 +41,7 @@ async def log_in(typed: Typed) -> int:
     # The store was not held open while the person was away, and somebody may have changed whose word counts.
     with session(typed) as here:
         kept, bearer = await _person(here, empty, came, nonce)
-        _keep(file, kept)
+        await _keep(file, kept)
         _show(here, kept, bearer, file)
     return 0
 
@@ -142,10 +143,10 @@ async def _person(here: Session, empty: Kept, came: Granted, nonce: str) -> tupl
     return kept, await person_by(here, issuer, kept)
 
 
-def _keep(file: LoginFile, kept: Kept) -> None:
+async def _keep(file: LoginFile, kept: Kept) -> None:
     try:
         file.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with locked(file.turn):
+        async with in_turn(file.turn, seconds=LOGIN_TURN_SECONDS_MAX):
             file.write(kept)
     except OSError as error:
         why = f"the login cannot be kept in `{file.path.parent}` ({(error.strerror or 'unknown').lower()})"

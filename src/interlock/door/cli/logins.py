@@ -1,20 +1,19 @@
 """The login of whoever types: where it is kept, whether it is still good, who it says they are."""
 
-import asyncio
-from contextlib import ExitStack
+from contextlib import AsyncExitStack
 
 from interlock.core.credential import Issuer
 from interlock.core.door import Door
 from interlock.core.errors import NotLoggedIn, StoreBusy, UpstreamError
 from interlock.core.ids import TenantId
-from interlock.core.limits import LOGIN_AHEAD_SECONDS
+from interlock.core.limits import LOGIN_AHEAD_SECONDS, LOGIN_TURN_SECONDS_MAX
 from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import Session
 from interlock.identity.bearer import Bearer, NotKnown
 from interlock.identity.login import AGAIN, renewed
 from interlock.identity.login_file import Kept, LoginFile
 from interlock.identity.oidc import AWAY
-from interlock.owned import locked
+from interlock.owned import in_turn
 from interlock.secret.installed import box_of
 
 _ACCOUNT = ", or be the user of this machine: `--account`"
@@ -98,13 +97,12 @@ def _still_believed(kept: Kept, door: Door) -> Issuer:
 async def _renewed(here: Session, file: LoginFile, kept: Kept) -> Kept:
     """Renew a login. What renews it may be good for one use, so processes take turns."""
     clock = here.gateway.clock
-    with ExitStack() as held:
+    async with AsyncExitStack() as held:
         try:
-            # Whoever has the turn may be waiting for the issuer.
-            await asyncio.to_thread(held.enter_context, locked(file.turn))
+            await held.enter_async_context(in_turn(file.turn, seconds=LOGIN_TURN_SECONDS_MAX))
         except StoreBusy as busy:
             raise NotLoggedIn(f"the login cannot be renewed: {busy}", fix=busy.fix) from busy
-        latest = file.read() or kept
+        latest = _still_there(file, kept)
         if clock.now() < latest.until - _AHEAD_MICROS:
             return latest
         try:
@@ -114,9 +112,18 @@ async def _renewed(here: Session, file: LoginFile, kept: Kept) -> Kept:
                 return latest  # it is good for some seconds yet
             why = f"the login of `{latest.person}` has ended, and is not renewed: {error}"
             raise NotLoggedIn(why, fix=error.fix) from error
+        # Whoever logs out waits for no turn that does not come.
+        _still_there(file, latest)
         try:
             file.write(new)
         except OSError as error:
             why = f"the login was renewed, and cannot be kept ({(error.strerror or 'unknown').lower()})"
             raise NotLoggedIn(why, fix=f"make room, or mend the folder of `{file.path}`; then {AGAIN}") from error
         return new
+
+
+def _still_there(file: LoginFile, kept: Kept) -> Kept:
+    found = file.read()
+    if found is None:
+        raise NotLoggedIn(f"`{kept.person}` has logged out meanwhile", fix=AGAIN)
+    return found
