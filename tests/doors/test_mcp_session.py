@@ -308,3 +308,13 @@ async def test_whom_a_header_names_is_the_same_name_as_in_the_api(world: World) 
         proposed = {"tool": MAIL, "principal": name}
         kind = {"content-type": "application/json", "mcp-session-id": "", "interlock-for": ""}
         assert (await over.http("POST", "/v1/actions", json.dumps(proposed).encode(), kind)).status == 400
+
+
+@pytest.mark.parametrize("written", ["{}=", "!{}", "{}\n", " {}"])
+async def test_a_session_that_was_ended_is_ended_however_its_id_is_written(world: World, written: str) -> None:
+    await world.publish()
+    over = await Over.to(world)
+    await over.begin()
+    assert (await over.http("DELETE", "/mcp")).status == 204
+    over.headers["mcp-session-id"] = written.format(over.headers["mcp-session-id"])
+    assert (await over.ask("ping")).status == 404

@@ -39,9 +39,7 @@ MCP_CONNECT_SECONDS_MAX = 20  # until a server has said who it is; `npx` may hav
 MCP_PROBE_SECONDS_MAX = 3.0  # for a question that older servers do not know; some never answer it
 MCP_STOP_SECONDS_MAX = 1.0  # for a server to end by itself once its input is closed
 MCP_LISTED_SECONDS_MAX = 300  # how old the list of tools may be that a call relies on
-MCP_IDLE_SECONDS = (
-    600  # after its last call a server is ended, once another contract says how one of its name is reached
-)
+MCP_IDLE_SECONDS = 600  # without a call; then a server ends once one of its name is reached in another way
 MCP_TOOLS_MAX = 1_000  # of one server; a list that goes on beyond that does not end
 MCP_LOCK_BYTES_MAX = 16 * 1024 * 1024  # all tools of a contract, each as long as it may be, and more
 MCP_SCHEMA_BYTES_MAX = 64 * 1024  # of one tool: a person reads it

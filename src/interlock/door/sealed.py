@@ -13,7 +13,11 @@ _MAC_BYTES = 32
 def sealed(secrets: Secrets, tenant: TenantId, purpose: str, text: bytes) -> str:
     """Write `text` so that `opened` finds out whether it was changed, or made for something else."""
     mac = secrets.mac(tenant, purpose.encode() + b"\0" + text)
-    return urlsafe_b64encode(mac + text).decode().rstrip("=")
+    return _written(mac + text)
+
+
+def _written(raw: bytes) -> str:
+    return urlsafe_b64encode(raw).decode().rstrip("=")
 
 
 def opened(secrets: Secrets, tenant: TenantId, purpose: str, token: str) -> bytes | None:
@@ -22,6 +26,8 @@ def opened(secrets: Secrets, tenant: TenantId, purpose: str, token: str) -> byte
         raw = urlsafe_b64decode(token.encode("ascii") + b"=" * (-len(token) % 4))
     except (Error, ValueError):
         return None
+    if _written(raw) != token:
+        return None  # a reader of base64 passes over much, and one thing is to have one name
     mac, text = raw[:_MAC_BYTES], raw[_MAC_BYTES:]
     wanted = secrets.mac(tenant, purpose.encode() + b"\0" + text)
     return text if hmac.compare_digest(mac, wanted) else None
