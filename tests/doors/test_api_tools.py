@@ -26,6 +26,14 @@ async def test_what_no_rule_permits_is_nothing_to_tell_of(served: Served) -> Non
     assert (reply.status, reply.data) == (200, {"tools": []})
 
 
+async def test_what_another_process_has_published_is_listed_at_once(served: Served) -> None:
+    token = await served.agent()
+    await served.propose(token)
+    await served.world.another().publish(ALLOW, a_rule("allow.b", "permit", "b"), tools=[a_tool(), a_tool("b")])
+    reply = await served.ask("GET", "/v1/tools", token)
+    assert {each["name"] for each in reply.data["tools"]} == {"mail.send", "b"}
+
+
 async def test_services_and_people_call_no_tools(served: Served) -> None:
     reply = await served.ask("GET", "/v1/tools", await served.service("admin"))
     assert reply.status == 403

@@ -182,6 +182,6 @@ async def _under_one_contract(world: World) -> Force:
     for _ in range(40):
         await _calls(world, chance)
     door = (await world.store.read(Needs())).door
-    force = await world.gateway.forces.of(world.store, door, world.caller())
+    force = await world.gateway.forces.of(world.store, door, world.caller().workflow, world.caller().environment)
     assert force is not None
     return force

@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 from interlock.core.action import Caller
 from interlock.core.ids import AgentId, Environment, Instant, PrincipalId, TenantId, WorkflowId
 from interlock.door.asgi import Scope, header
+from interlock.door.offered import force_of
 from interlock.door.rates import Rates
 from interlock.gateway.call import Gateway
-from interlock.gateway.force import Force
 from interlock.identity.bearer import Bearer, NotKnown, Wrong, bearer_of, caller_of, tenant_of
 from interlock.identity.oidc import Issuers, is_of_an_issuer
 from interlock.ports import Needs
@@ -119,20 +119,11 @@ class Entrance:
         """
         agents: tuple[AgentId, ...] = ()
         if agent is None and len(bearer.agents) != 1 and bearer.workflow is not None and bearer.environment is not None:
-            force = await self.force(bearer.tenant, bearer.workflow, bearer.environment)
+            force = await force_of(self.gateway, bearer.tenant, bearer.workflow, bearer.environment, fresh=False)
             agents = (tuple(force.contract.agents) or (unnamed,)) if force is not None else ()
         return caller_of(
             bearer, agents=agents, agent=agent, principal=principal, workflow=workflow, environment=environment
         )
-
-    async def force(self, tenant: TenantId, workflow: WorkflowId, environment: Environment) -> Force | None:
-        """Find the contract of a workflow by the door that was read last: a call is judged by that of its moment."""
-        nobody = Caller(
-            tenant=tenant, workflow=workflow, environment=environment, agent=AgentId(""), principal=PrincipalId("")
-        )
-        store = self.gateway.store.for_tenant(tenant)
-        door = self.gateway.doors.get(tenant) or (await store.read(Needs())).door
-        return await self.gateway.forces.of(store, door, nobody)
 
     async def _by_an_issuer(self, scope: Scope, text: str) -> tuple[Bearer | NotKnown, Instant]:
         """Say whom an issuer vouches for. Its word names no tenant, so the request does."""

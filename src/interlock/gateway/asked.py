@@ -181,7 +181,7 @@ def identify(caller: Caller, proposal: Proposal, force: Force | None, drawn: Fre
 
 
 def open_to_agents(force: Force) -> list[ToolName]:
-    """Name the tools that a rule lets agents call, in the order of the contract. The others are nothing to tell of."""
+    """Name the tools that a rule lets agents call, in the order of their names. The others are nothing to tell of."""
     open_to = [name for name, slice in force.policies.slices.items() if slice.permitted]
     tools = (force.contract.tools[name] for name in open_to if name in force.contract.tools)
     return [tool.name for tool in tools if not tool.only_as_undo and not tool.only_for_facts]

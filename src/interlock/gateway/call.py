@@ -139,7 +139,7 @@ class Gateway:
     ) -> Outcome | Stale:
         """Carry a proposal under a door. Unless that is `sure` to be the one of now, it refuses nothing by itself."""
         self.observer.at("identify", drawn.id)
-        force = await self.forces.of(store, door, caller)
+        force = await self.forces.of(store, door, caller.workflow, caller.environment)
         tool = identify(caller, proposal, force, drawn)  # (1)
         if isinstance(tool, Refused):
             action = unreadable(caller, proposal, drawn, None)

@@ -157,7 +157,8 @@ async def _said(
     for _ in range(DECIDE_TRIES_MAX):
         row = await waiting(store, id)
         door = (await store.read(Needs())).door
-        force = await gateway.forces.of(store, door, row.action.caller)
+        caller = row.action.caller
+        force = await gateway.forces.of(store, door, caller.workflow, caller.environment)
         if force is None:
             raise NotPermitted("the workflow has no contract any more", fix="publish it again")
         change = partial(_heard, id=id, by=by, force=force, epoch=door.epoch, say=say, opens=opens)

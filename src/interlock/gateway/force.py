@@ -8,13 +8,12 @@ from interlock.contract import expr
 from interlock.contract.arguments import Schema
 from interlock.contract.bundle import decode, tool_hash
 from interlock.contract.ir import Consent, Contract, Hook, Tool
-from interlock.core.action import Caller
 from interlock.core.decision import Requirement
 from interlock.core.door import Door, Published
 from interlock.core.effect import Mode, Tier
 from interlock.core.errand import Terms
 from interlock.core.errors import ContractInvalid
-from interlock.core.ids import ActionId, ContractHash, RuleId, TenantId, ToolName
+from interlock.core.ids import ActionId, ContractHash, Environment, RuleId, TenantId, ToolName, WorkflowId
 from interlock.core.outcome import Refused
 from interlock.core.reason import Reason
 from interlock.core.value import replace
@@ -146,13 +145,13 @@ class Forces:
         default_factory=dict[tuple[TenantId, ContractHash], asyncio.Task[Force]]
     )
 
-    async def of(self, store: TenantStore, door: Door, caller: Caller) -> Force | None:
-        """Return what is in force for a caller, or nothing where nothing is published.
+    async def of(self, store: TenantStore, door: Door, workflow: WorkflowId, environment: Environment) -> Force | None:
+        """Return what is in force for a workflow in an environment, or nothing where nothing is published.
 
         Raises:
             StoreTampered: what is stored under the hash is something else.
         """
-        published = door.of(caller.workflow, caller.environment)
+        published = door.of(workflow, environment)
         if published is None:
             return None
         name = (store.tenant, published)

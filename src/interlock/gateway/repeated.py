@@ -69,7 +69,8 @@ async def call_or_recall(
 
 async def _read(gateway: Gateway, caller: Caller, proposal: Proposal, door: Door) -> tuple[Tool, Arguments] | None:
     """Read what is called and with what; nothing where it is no write, or is refused anyway."""
-    force = await gateway.forces.of(gateway.store.for_tenant(caller.tenant), door, caller)
+    store = gateway.store.for_tenant(caller.tenant)
+    force = await gateway.forces.of(store, door, caller.workflow, caller.environment)
     tool = force.contract.tools.get(proposal.tool) if force is not None else None
     schema = force.schemas.get(proposal.tool) if force is not None else None
     if tool is None or schema is None or tool.effect is EffectClass.READ:

@@ -84,7 +84,8 @@ async def _reversal(gateway: Gateway, store: TenantStore, row: ActionRow, seen: 
     if not isinstance(kept, dict):
         return cannot("what its undo needs was erased")
     undo_tool = ToolName(cast("str", kept["tool"]))
-    force = await gateway.forces.of(store, seen.door, row.action.caller)
+    caller = row.action.caller
+    force = await gateway.forces.of(store, seen.door, caller.workflow, caller.environment)
     if force is None or undo_tool not in force.contract.tools:
         return cannot(f"the contract in force has no tool `{undo_tool}`")
     return Reversal(

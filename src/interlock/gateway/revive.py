@@ -21,7 +21,7 @@ async def revived(gateway: Gateway, store: TenantStore, row: ActionRow) -> Asked
     """
     action = row.action
     door = (await store.read(Needs())).door
-    force = await gateway.forces.of(store, door, action.caller)
+    force = await gateway.forces.of(store, door, action.caller.workflow, action.caller.environment)
     tool = force.contract.tools.get(action.tool) if force is not None else None
     if force is None or tool is None:
         return Refused(

@@ -3,11 +3,10 @@
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from interlock.core.action import Caller
 from interlock.core.credential import Credential, CredentialKind, Issuer, Right
 from interlock.core.door import Door
 from interlock.core.errors import InterlockError, UsageWrong
-from interlock.core.ids import AgentId, Environment, Instant, PersonId, PrincipalId, WorkflowId
+from interlock.core.ids import AgentId, Environment, Instant, PersonId, WorkflowId
 from interlock.core.limits import RIGHT_MICROS_MAX
 from interlock.door.cli.person import operator
 from interlock.door.cli.reading import name_of, span_of
@@ -86,14 +85,7 @@ async def _places(here: Session, door: Door, agent: AgentId) -> AsyncIterator[Pl
 async def force_of(here: Session, door: Door, name: str) -> Force | None:
     """Return the contract that is in force for `workflow/environment`."""
     workflow, _, environment = name.rpartition("/")
-    anybody = Caller(
-        tenant=here.store.tenant,
-        workflow=WorkflowId(workflow),
-        environment=Environment(environment),
-        agent=AgentId(""),
-        principal=PrincipalId(""),
-    )
-    return await here.gateway.forces.of(here.store, door, anybody)
+    return await here.gateway.forces.of(here.store, door, WorkflowId(workflow), Environment(environment))
 
 
 def _place_data(

@@ -93,7 +93,7 @@ class Session:
 
     async def force(self, caller: Caller) -> Force | None:
         """Return the contract that is in force for a caller."""
-        return await self.gateway.forces.of(self.store, (await self.rows()).door, caller)
+        return await self.gateway.forces.of(self.store, (await self.rows()).door, caller.workflow, caller.environment)
 
     async def place(self) -> tuple[WorkflowId, Environment]:
         """Find the workflow and the environment that are meant; they need not be said where there is only one.

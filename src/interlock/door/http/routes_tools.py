@@ -7,14 +7,14 @@ from interlock.door.http import shapes
 from interlock.door.http.permissions import AGENTS
 from interlock.door.http.route import Answer, Route
 from interlock.door.http.visit import Visit
-from interlock.door.offered import offered
+from interlock.door.offered import force_of, offered
 
 
 async def listed(visit: Visit[None, None]) -> Answer:
     """List the tools that a call of whoever asks could carry out."""
     bearer = visit.bearer
     assert bearer.workflow is not None and bearer.environment is not None, "the token of an agent is for one workflow"
-    force = await visit.entrance.force(bearer.tenant, bearer.workflow, bearer.environment)
+    force = await force_of(visit.gateway, bearer.tenant, bearer.workflow, bearer.environment, fresh=True)
     return Answer(data={"tools": [_shown(tool) for tool in offered(force)]})
 
 

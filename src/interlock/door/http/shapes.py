@@ -235,7 +235,7 @@ class Tool(Struct, frozen=True, kw_only=True):
 
 
 class Tools(Struct, frozen=True, kw_only=True):
-    """The tools that agents may call, in the order of the contract."""
+    """The tools that agents may call, in the order of their names."""
 
     tools: list[Tool]
 

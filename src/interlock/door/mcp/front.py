@@ -25,12 +25,12 @@ from interlock.door.mcp.rendered import tool_result
 from interlock.door.mcp.tasks import Tasks
 from interlock.door.mcp.upstream import Behind, Looking
 from interlock.door.mcp.wire import Message, Params, WireError, params_of
+from interlock.door.offered import force_of
 from interlock.gateway.asked import Proposal, open_to_agents
 from interlock.gateway.call import Gateway
 from interlock.gateway.force import Force
 from interlock.gateway.repeated import call_or_recall
 from interlock.identity.signature import from_headers
-from interlock.ports import Needs
 
 SERVER = {"name": "interlock", "version": "0.1.0"}
 INSTRUCTIONS = (
@@ -134,9 +134,7 @@ class Front:
 
     async def force(self, caller: Caller, *, fresh: bool = True) -> Force | None:
         """Return the contract that is in force for a caller; unless it has to be `fresh`, by the door read last."""
-        store = self.gateway.store.for_tenant(caller.tenant)
-        door = None if fresh else self.gateway.doors.get(caller.tenant)
-        return await self.gateway.forces.of(store, door or (await store.read(Needs())).door, caller)
+        return await force_of(self.gateway, caller.tenant, caller.workflow, caller.environment, fresh=fresh)
 
     async def initialize(self, exchange: Exchange) -> dict[str, Any]:
         """Agree on a version. Who keeps the session is the transport."""

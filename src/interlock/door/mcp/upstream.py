@@ -1,7 +1,8 @@
 """Resources and prompts of upstream servers: each look at one is an action of the contract, like a call of a tool.
 
 A contract names a server's resources as a tool `from: mcp:SERVER/resources/*`, its prompts as `mcp:SERVER/prompts/*`.
-Without one there are none. Where several servers have some, the first in the contract that lists a name has it.
+Without one there are none. Where several servers have some, the first that lists a name has it, in the order of the
+names of these tools.
 """
 
 import re
@@ -54,7 +55,7 @@ class Behind:
         )
 
     def for_method(self, method: str, params: JsonObject) -> tuple[Tool, ...]:
-        """Name the tools that may answer a method, in the order of the contract."""
+        """Name the tools that may answer a method, in the order of their names."""
         reference = params.get("ref")
         kind = cast("Mapping[str, Any]", reference).get("type") if isinstance(reference, Mapping) else None
         if method.startswith("resources/") or kind == "ref/resource":
