@@ -7,13 +7,18 @@ import pytest
 import uvicorn
 from asked_over import Over
 
+from cards import issued
+from interlock.core.credential import CredentialKind, Held
 from interlock.door import asgi
 from interlock.door.asgi import Receive
 from interlock.door.http import prompt
 from interlock.door.http.prompt import Prompt
+from interlock.door.mcp.reply import Reply
 from world import World
 
 pytestmark = pytest.mark.anyio
+
+NOWHERE: dict[str, Any] = {"workflow": None, "environment": None}
 
 
 async def app(scope: object, receive: object, send: object) -> None:
@@ -76,3 +81,35 @@ async def test_a_body_that_does_not_come_to_its_end_is_waited_for_in_vain_and_no
     async with asyncio.timeout(10):
         await over.server(scope, begins(leaves=leaves), send)
     assert [message["status"] for message in said if "status" in message] == ([] if leaves else [408])
+
+
+class Stuck:
+    """A client that takes the beginning of an answer, and nothing more."""
+
+    def __init__(self) -> None:
+        self.took: list[Any] = []
+
+    async def send(self, message: Any) -> None:
+        if self.took:
+            await asyncio.Event().wait()
+        self.took.append(message)
+
+
+async def test_whoever_does_not_read_an_answer_in_parts_is_let_go(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asgi, "TAKE_SECONDS_MAX", 0.05)
+    await world.publish()
+    auditor, _ = await issued(world, kind=CredentialKind.SERVICE, roles=(Held.read("auditor"),), **NOWHERE)
+    over, stuck, client = await Over.to(world), Stuck(), Stuck()
+    headers = {"host": "localhost", "authorization": f"Bearer {auditor.text}"}
+    scope: dict[str, Any] = {"type": "http", "method": "GET", "path": "/v1/ledger/export", "query_string": b""}
+    scope["headers"] = [(name.encode(), value.encode()) for name, value in headers.items()]
+    async with asyncio.timeout(10):
+        await over.server(scope, begins(leaves=False), stuck.send)
+        with Reply(send=client.send, streams=True) as reply:
+            assert reply.push(b"{}")
+            assert not reply.push(b"x" * 5_000_000), "what nobody reads is not kept without end"
+            await reply.finish(200, b"{}")
+            assert not reply.push(b"{}")
+    assert [each.took[0]["status"] for each in (stuck, client)] == [200, 200]

@@ -25,7 +25,7 @@ class TooSlow(Exception):
 
 
 class Left(Exception):
-    """The client went away before it had said everything."""
+    """The client went away before it had said everything, or takes nothing of what is said to it."""
 
 
 def header(scope: Scope, name: bytes) -> str | None:
@@ -121,12 +121,26 @@ async def send_part(send: Send, part: bytes) -> None:
     await send({"type": "http.response.body", "body": part, "more_body": True})
 
 
+async def in_time(sending: Awaitable[None]) -> None:
+    """Send something to a client that takes it.
+
+    Raises:
+        Left: it does not within `TAKE_SECONDS_MAX`.
+    """
+    try:
+        async with asyncio.timeout(TAKE_SECONDS_MAX):
+            await sending
+    except TimeoutError as error:
+        raise Left from error
+
+
 async def end(send: Send) -> None:
     """End a body."""
     await send({"type": "http.response.body", "body": b""})
 
 
-BODY_SECONDS_MAX = 30.0  # whoever takes longer holds a connection for nothing
+BODY_SECONDS_MAX = 30.0  # to come; whoever takes longer holds a connection for nothing
+TAKE_SECONDS_MAX = 30.0  # what is sent; the same
 PING = b": ping\n\n"
 PING_SECONDS = 15.0  # between two; proxies end what is silent for longer, often after 30 or 60
 _GUARDS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))

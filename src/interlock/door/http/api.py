@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -28,6 +28,7 @@ from interlock.door.asgi import (
     body_of,
     end,
     header,
+    in_time,
     send_event,
     send_part,
     sent_twice,
@@ -44,7 +45,6 @@ from interlock.gateway.call import Gateway
 from interlock.identity.bearer import FOREIGN, Bearer, NotKnown
 
 _ONCE = (b"authorization", b"content-type", b"idempotency-key", b"interlock-tenant", b"last-event-id", b"host")
-_SLOW_SECONDS_MAX = 30.0  # to take what is sent; whoever takes longer holds a connection for nothing
 _LOG = logging.getLogger("interlock.serve")
 
 
@@ -241,20 +241,18 @@ def _encoded(data: Any) -> bytes:  # noqa: ANN401  whatever a route found
 async def _send_text(send: "_Sent", text: Text) -> None:
     first = await anext(text.parts, b"")  # what is wrong from the beginning is a problem, and not half an answer
     await begin(send, text.kind)
-    await send_part(send, first)
+    await in_time(send_part(send, first))
     async for part in text.parts:
-        await send_part(send, part)
+        await in_time(send_part(send, part))
     await end(send)
 
 
 async def _send_events(send: "_Sent", events: Events) -> None:
     async with aclosing(events.parts):
-        with suppress(TimeoutError):
-            async for event in events.parts:
-                async with asyncio.timeout(_SLOW_SECONDS_MAX):
-                    await _send_one(send, event)
-            return await end(send)
-    raise Left  # whoever does not read is let go, and may go on behind the last event that they had
+        async for event in events.parts:
+            # Whoever does not read is let go, and may go on behind the last event that they had.
+            await in_time(_send_one(send, event))
+        await end(send)
 
 
 async def _send_one(send: "_Sent", event: tuple[str, str, bytes] | None) -> None:

@@ -2,24 +2,28 @@
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from interlock.door.asgi import (
     PING,
     PING_SECONDS,
+    Left,
     Scope,
     Send,
     answer,
     begin_events,
     end,
     header,
+    in_time,
     send_event,
     send_part,
 )
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
-_QUEUED_MAX = 1_000  # a client that does not read loses what is said in the meantime, never its answer
+_QUEUED_MAX = 1_000  # a client that does not read loses what is said in the meantime, and is let go in the end
+_QUEUED_BYTES_MAX = 4 * 1024 * 1024
 
 
 @dataclass(slots=True, kw_only=True)
@@ -32,6 +36,7 @@ class Reply:
     more: Headers = ()
     """Headers that it has of its own."""
     _queue: deque[bytes] = field(default_factory=deque[bytes])
+    _queued_bytes: int = 0
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _writer: "asyncio.Task[None] | None" = None
     _timer: asyncio.TimerHandle | None = None
@@ -51,9 +56,11 @@ class Reply:
 
     def push(self, message: bytes) -> bool:
         """Send a message before the answer. Returns whether that can still be done."""
-        if not self.streams or self._ended or len(self._queue) >= _QUEUED_MAX:
+        full = len(self._queue) >= _QUEUED_MAX or self._queued_bytes + len(message) > _QUEUED_BYTES_MAX
+        if not self.streams or self._ended or full:
             return False
         self._queue.append(message)
+        self._queued_bytes += len(message)
         self._begin()
         self._wake.set()
         return True
@@ -74,6 +81,7 @@ class Reply:
             await answer(self.send, status, message, more=self.more)
             return
         self._queue.append(message)
+        self._queued_bytes += len(message)
         self._wake.set()
         await self._writer
 
@@ -98,14 +106,19 @@ class Reply:
             self._writer = asyncio.create_task(self._write())
 
     async def _write(self) -> None:
-        await begin_events(self.send, self.more)
-        while True:
-            while self._queue:
-                await send_event(self.send, self._queue.popleft())
-            if self._ended:
-                return await end(self.send)
-            self._wake.clear()
-            try:
-                await asyncio.wait_for(self._wake.wait(), PING_SECONDS)
-            except TimeoutError:
-                await send_part(self.send, PING)
+        with suppress(Left):
+            await in_time(begin_events(self.send, self.more))
+            while True:
+                while self._queue:
+                    message = self._queue.popleft()
+                    self._queued_bytes -= len(message)
+                    await in_time(send_event(self.send, message))
+                if self._ended:
+                    return await end(self.send)
+                self._wake.clear()
+                try:
+                    await asyncio.wait_for(self._wake.wait(), PING_SECONDS)
+                except TimeoutError:
+                    await in_time(send_part(self.send, PING))
+        self._end()  # whoever does not read is told nothing any more
+        return None
