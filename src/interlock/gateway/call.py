@@ -79,7 +79,7 @@ from interlock.ports import (
 )
 
 _SETTLE_PAUSE_SECONDS = 0.05  # between attempts to write an end down while the store is away
-_ELSEWHERE_PAUSE_SECONDS = 0.02  # between looks at an action that another process carries out
+_ELSEWHERE_PAUSE_SECONDS = (0.02, 0.5)  # between looks at an action that another process carries out, ever longer
 
 Task = asyncio.Task[Outcome | Stale]
 
@@ -384,9 +384,11 @@ class Gateway:
             ended = await asyncio.shield(task)
             if not isinstance(ended, Stale):
                 return replace(ended, recalled=True)
+        pause, longest = _ELSEWHERE_PAUSE_SECONDS
         while known.state is ActionState.STARTED and self.clock.now() < known.lease_until:
             # Another process carries it out.
-            await asyncio.sleep(_ELSEWHERE_PAUSE_SECONDS)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, longest)
             known = await row_of(store, known.action.id) or known
         if known.state is ActionState.PARKED and self.clock.now() >= known.expires_at:
             return replace(expired(known.action.id), recalled=True)

@@ -22,6 +22,8 @@ from interlock.gateway.proposal import Proposal
 from interlock.ports import ActionRow, Needs
 
 _DAY = 24 * 3_600 * 1_000_000
+_AT_ONCE_MAX = 1_000
+"""How many equal calls may come at the same moment, and each find its number; one beyond is told of another."""
 
 
 async def call_or_recall(
@@ -81,12 +83,13 @@ async def _read(gateway: Gateway, caller: Caller, proposal: Proposal, door: Door
 
 async def _next(calls: EqualCalls, proposal: Proposal, number: int, *, anew: bool) -> Outcome:
     """Make the call that comes after the last one."""
-    while True:
-        number += 1
-        outcome = await calls.call(proposal, number)
-        # An equal call that came at the same moment may have this number, and have ended.
+    outcome = await calls.call(proposal, number + 1)
+    for each in range(number + 2, number + _AT_ONCE_MAX):
+        # An equal call that came at the same moment may have the number before, and have ended.
         if not _failed_before(outcome) and not (anew and isinstance(outcome, Done) and outcome.recalled):
-            return outcome
+            break
+        outcome = await calls.call(proposal, each)
+    return outcome
 
 
 def _failed_before(outcome: Outcome) -> bool:
