@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field
 from itertools import pairwise
+from random import Random
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from interlock.core.action import Caller
 from interlock.core.canonical import JsonObject
 from interlock.core.effect import EffectClass
 from interlock.core.errors import UpstreamFailed
-from interlock.core.ids import Micros, PersonId, Role, RunId, ToolName
+from interlock.core.ids import ActionId, Micros, PersonId, Role, RunId, ToolName
 from interlock.core.outcome import Done, Failed, Outcome, Parked, Uncertain
 from interlock.core.value import replace
 from interlock.gateway.asked import Proposal
@@ -22,6 +23,7 @@ from world import ALLOW, MAIL, World, a_rule, a_tool
 pytestmark = pytest.mark.anyio
 
 DAY = 86_400
+REPEATS = ("return", "new")
 PROPOSAL = Proposal(tool=ToolName(MAIL), arguments=b'{"to":"sam"}')
 
 
@@ -213,3 +215,34 @@ async def test_a_contract_that_changes_its_mind_about_equal_calls_loses_none(wor
         await world.publish(ALLOW, a_rule("ask.mail", "ask"), approvals=people, **contract)
         parked.append(await again(world))
     assert all(one.action == other.action for one, other in pairwise(parked))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(4))
+async def test_in_every_history_an_equal_call_is_told_of_the_newest_or_is_the_next(world: World, seed: int) -> None:
+    chance, processes, known = Random(seed), [world, world.another()], list[tuple[ActionId, type[Outcome], int]]()
+    contracts: dict[str, Any] = {
+        each: {"tools": (a_tool(on_repeat=each),), "loop": Loop(equal_calls=1_000)} for each in REPEATS
+    }
+    on_repeat = "return"
+    await world.publish(**contracts[on_repeat])
+    for _ in range(40):
+        world.clock.forward(seconds=DAY * chance.choice([0, 0.01, 0.6, 1.1, 9]))
+        if chance.random() < 0.1:
+            on_repeat = chance.choice(REPEATS)
+            await world.publish(**contracts[on_repeat])
+        came = chance.choice([Done, Done, Failed, Uncertain] if chance.random() < 0.3 else [Done, Failed])
+        world.tool.breaks = [] if came is Done else [UpstreamFailed("no", fix="-") if came is Failed else OSError()]
+        before, now = len(world.tool.performed), world.clock.now()
+        told = await call_or_recall(
+            chance.choice(processes).gateway, world.caller(), PROPOSAL, session=RunId(f"s{chance.randrange(3)}")
+        )
+        id, ended, at = known[-1] if known else (None, Failed, 0)
+        today = ended is Done and on_repeat == "return" and now < at + DAY * 1_000_000
+        if ended is Uncertain or today:
+            assert (told.action, type(told), told.recalled) == (id, ended, True)
+            assert len(world.tool.performed) == before
+        else:
+            assert told.action not in {each for each, _, _ in known}
+            assert (type(told), len(world.tool.performed)) == (came, before + 1)
+            known.append((told.action, came, now))
