@@ -1,5 +1,6 @@
 """Pages over TLS, where nobody but the browser sees what is sent: what a hostile one tries before the button."""
 
+import json
 import os
 from collections.abc import Generator
 from pathlib import Path
@@ -9,7 +10,9 @@ import pytest
 
 from interlock.app import every_tool
 from interlock.ports import Performers
-from tools.pages import GIVEN, REFUND, Shop, needs_a_browser
+from interlock.tool.with_secret import ToolsWithSecrets
+from tools.drawer import Drawer
+from tools.pages import GIVEN, LOOK, REFUND, Shop, needs_a_browser
 from tools.shop_site import Site, shop_site
 from tools.tls import a_certificate, needs_certutil, trust
 from world import World
@@ -67,6 +70,21 @@ async def test_a_host_whose_authority_nobody_trusts_is_not_talked_to(shop: Shop,
     await shop.publish()
     assert "the page cannot be opened" in await shop.failed()
     assert shop.site.asked == []
+
+
+async def test_a_session_over_tls_has_its_secure_cookie_and_what_was_stored(shop: Shop, trusting: Performers) -> None:
+    drawer, host = Drawer(), shop.site.url()
+    cookie = {"name": "session", "value": "s3ss", "domain": "127.0.0.1", "path": "/", "secure": True, "httpOnly": True}
+    stored = [{"origin": host, "localStorage": [{"name": "who", "value": "robot-7-of-shop"}]}]
+    drawer.text = json.dumps({"cookies": [cookie], "origins": stored})
+    shop.tools = ToolsWithSecrets(trusting, drawer)
+    shop.site.asks_who = True
+    shop.site.shows = "<p data-testid=who></p><script>document.querySelector('p[data-testid=who]').textContent ="
+    shop.site.shows += " localStorage.who.slice(0, 7)</script>"
+    text = LOOK.replace("  read:", "  log_in: { storage_state: true }\n  read:\n    who: { test_id: who, kind: text }")
+    await shop.publish(text, ", secret: robot", name="look")
+    assert (await shop.done("look", order=1))["who"] == "robot-7"
+    assert shop.site.asked == ["/orders/1"]
 
 
 QUIET = [
