@@ -112,6 +112,45 @@ async def test_radio_buttons_in_no_group_are_found_by_their_own_names(shop: Shop
     assert await shop.failed(way="Bank", **GIVEN) == "`way` is on the page 2 times, so no button was pressed"
 
 
+SENDS = "fetch(document.forms[0].action, {method: 'POST', body: new URLSearchParams(new FormData(document.forms[0]))})"
+SHOWS = "document.querySelector('h1').textContent = 'Refunded'; history.pushState(0, 0, '/orders/1')"
+EARLY = f"""<p data-testid=number>7001</p><p role=status>Amount: EUR 12.5</p><script>
+document.forms[0].onsubmit = event => {{
+    event.preventDefault(); {SHOWS}; setTimeout(() => {SENDS}.catch(() => 0), 500) }}</script>"""
+
+
+async def test_a_page_that_looks_done_before_it_has_sent_is_waited_for(shop: Shop) -> None:
+    shop.site.end = EARLY
+    await shop.publish()
+    await shop.done(**GIVEN)
+    assert len(shop.site.refunds) == 1
+    shop.site.answer = 500
+    assert "the page answers 500, after the button was pressed" in await shop.uncertain(**{**GIVEN, "order": 1})
+
+
+NOTHING_LEFT = [
+    # what the page has that keeps it from sending                                          what is said
+    ("<input name=more required>", "", "`Refunded` is not on the page"),
+    ("", f"<script>document.forms[0].onsubmit = event => {{ event.preventDefault(); {SHOWS} }}</script>",
+     "it looks as if it had happened, and the page has sent nothing"),
+    ("", "<script>document.forms[0].action = 'https://eve.example/'</script>", "for an address that is not allowed"),
+    ("", "<script>document.forms[0].target = '_blank'</script>", "the page opens another window"),
+    ("", "<script>document.forms[0].onsubmit = () => confirm('Sure?')</script>", "asks something in a dialog"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("more", "end", "why"), NOTHING_LEFT, ids=["form", "script", "elsewhere", "window", "dialog"])
+async def test_a_press_after_which_nothing_has_left_the_page_has_failed(
+    shop: Shop, more: str, end: str, why: str
+) -> None:
+    shop.site.more, shop.site.end = more, end
+    await shop.publish(seconds=8)
+    said = await shop.failed()
+    assert why in said
+    assert said.endswith(", and nothing has left the page, though the button was pressed")
+    assert shop.site.asked == ["/orders/4711/refund"]
+
+
 @pytest.mark.parametrize("what", ["node", "chrom"])
 async def test_a_browser_or_what_drives_it_may_die_with_a_press_and_the_next_call_has_another(
     world: World, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str

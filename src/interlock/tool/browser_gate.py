@@ -6,7 +6,17 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from playwright.async_api import BrowserContext, CDPSession, Dialog, Download, Error, Page, Request, Response, Route
+from playwright.async_api import (
+    BrowserContext,
+    CDPSession,
+    Dialog,
+    Download,
+    Error,
+    Page,
+    Request,
+    Response,
+    Route,
+)
 
 from interlock.contract.hosts import origin_of
 from interlock.core.limits import BROWSER_BYTES_MAX, BROWSER_REQUESTS_MAX, SAID_CHARS_MAX
@@ -15,6 +25,7 @@ from interlock.tool.browser_devtools import asked, hears
 from interlock.tool.browser_plan import Addresses, BrowserPlan
 
 _ONLY_LOOKS = frozenset({"GET", "HEAD", "OPTIONS"})
+_WAITED_FOR = frozenset({"xhr", "fetch"})
 _MATTERS = frozenset({"document", "script", "stylesheet", "xhr", "fetch", "eventsource", "websocket"})
 """What a page may need. Without pictures, fonts, and what it tells others of its visitors, it is the same page."""
 
@@ -46,6 +57,8 @@ class Gate:
     """Whether nothing leaves any more."""
     left: int = 0
     """How many requests have left since pages may send."""
+    unanswered: set[Request] = field(default_factory=set[Request])
+    """What the page has sent since then, and waits for itself."""
     _requests: int = 0
     _page: Page | None = None
 
@@ -59,6 +72,7 @@ class Gate:
         context.on("dialog", self._dialog)
         context.on("weberror", lambda _: self._script_error())
         context.on("response", self._response)
+        context.on("requestfailed", self._failed)
         page.on("download", self._download)
         page.on("crash", lambda _: self._stir(Unexpected("the page has crashed", fix=_LOOK)))
         return page
@@ -91,12 +105,15 @@ class Gate:
             self.stirred.set()
 
     async def _route(self, route: Route, request: Request) -> None:
-        trouble = self._against(request.url, request.method)
-        if not self._is_ours(request):
+        if self._is_ours(request):
+            trouble = self._against(request.url, request.method)
+        else:
             trouble = Unexpected("the page opens another window", fix=_LOOK)
         # A page that was closed meanwhile asks for nothing any more.
         with suppress(Error):
             if trouble is None:
+                if self.sends and request.method not in _ONLY_LOOKS and request.resource_type in _WAITED_FOR:
+                    self.unanswered.add(request)
                 await route.continue_()
                 return
             if request.resource_type in _MATTERS and not _among(self.plan.lost, request.url):
@@ -168,9 +185,19 @@ class Gate:
             fix = "look at the page; if its errors mean nothing, write `script_errors: true`"
             self._stir(Unexpected("a script of the page has failed", fix=fix))
 
+    def _failed(self, request: Request) -> None:
+        if request in self.unanswered:
+            self.unanswered.discard(request)
+            if "ERR_ABORTED" not in (request.failure or ""):  # which the page does by itself
+                self._stir(Unexpected("what the page has sent was not answered", fix=_LOOK))
+
     def _response(self, response: Response) -> None:
         request = response.request
-        answers = request.method not in _ONLY_LOOKS or (request.is_navigation_request() and not _in_a_frame(request))
+        leads_on = request.is_navigation_request() and not _in_a_frame(request)
+        self.unanswered.discard(request)
+        if leads_on:
+            self.unanswered.clear()  # of what a page has sent that is there no more, nobody hears the answer
+        answers = request.method not in _ONLY_LOOKS or leads_on
         if response.status >= 400 and answers:
             host = self.blocked[-1] if self.blocked else ""
             self._stir(Unexpected(f"the page answers {response.status}", fix=_LOOK, said=host))

@@ -99,13 +99,12 @@ def texts_of(page: Page, seen: Seen, arguments: Mapping[str, Json]) -> Mapping[s
     return found
 
 
-async def expected(page: Page, seen: Seen, arguments: Mapping[str, Json], *, seconds: float) -> None:
-    """Wait until a page looks as expected.
+async def expected(page: Page, seen: Seen, arguments: Mapping[str, Json], *, until: float) -> None:
+    """Wait until a page looks as expected, at most `until` then on the clock of the loop.
 
     Raises:
         Unexpected: it does not in time.
     """
-    until = asyncio.get_running_loop().time() + seconds
     while (missing := await _missing(page, seen, arguments)) is not None:
         if asyncio.get_running_loop().time() > until:
             raise missing

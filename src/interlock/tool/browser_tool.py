@@ -75,7 +75,7 @@ class BrowserTool:
             result = await self._in_context(errand, waiting, visit)
         except Unexpected as found:
             kind = UpstreamSilent if visit.pressed else UpstreamFailed
-            then = "after the button was pressed" if visit.pressed else "so no button was pressed"
+            then = _AFTER if visit.pressed else _NOTHING if visit.tried else "so no button was pressed"
             message = f"{found}, {then}" if self.plan.submit else str(found)
             raise kind(message, fix=found.fix, said=found.said, reason=found.reason, pictures=visit.pictures) from None
         except UpstreamFailed as failed:
@@ -198,4 +198,6 @@ class BrowserTools:
         self.loop.close()
 
 
+_AFTER = "after the button was pressed"
+_NOTHING = "and nothing has left the page, though the button was pressed"
 _LOOK = "look at the page yourself, and at the picture of it"

@@ -21,6 +21,7 @@ from interlock.tool.browser_proxy import Proxy
 _APPEARS_SHARE = 0.3  # of the time of an action, for one thing to appear on a page
 _PICTURE_SHARE = 0.2
 PRESS_SECONDS = 2.0  # for a button that could be pressed a moment ago: a page has no longer to change meanwhile
+_PAUSE_SECONDS = 0.05  # between two looks at what was sent
 _SPARE_SECONDS = 0.2  # to say what is missing, before it is given up as a whole
 
 
@@ -33,7 +34,10 @@ class Visit:
     secret: Secret | None
     gate: Gate = field(init=False)
     pictures: list[Picture] = field(default_factory=list[Picture])
+    tried: bool = False
+    """Whether the button was pressed, or was about to be."""
     pressed: bool = False
+    """Whether that may have had an effect."""
     at_work: bool = False
     """Whether it has logged in. Of a page to log in on no picture is taken."""
     begun: float = 0.0
@@ -57,6 +61,11 @@ class Visit:
     @property
     def _appears(self) -> float:
         return self.plan.seconds * _APPEARS_SHARE
+
+    @property
+    def _soon(self) -> float:
+        """Until when one thing may take to appear that is looked for from now on."""
+        return asyncio.get_running_loop().time() + self._appears
 
     async def carried_out(
         self, context: BrowserContext, page: Page, proxy: Proxy, may_press: Callable[[], None]
@@ -87,9 +96,8 @@ class Visit:
                 # What Playwright says repeats texts of the page.
                 raise Unexpected("the page cannot be used", fix=_LOOK, said=_network_error(error)) from None
         except Unexpected:
-            if not self.pressed:
-                await proxy.end()  # it is over, and nothing leaves any more
-            await self._seen("after" if self.pressed else "before")
+            await self._cut_off()
+            await self._seen("after" if self.tried else "before")
             raise
         finally:
             for task in (steps, stirred):
@@ -102,7 +110,7 @@ class Visit:
             await self._log_in(plan.log_in)
         self.at_work = True
         await self._open(plan.address(self.arguments))
-        await expected(self.page, plan.expect, self.arguments, seconds=self._appears)
+        await expected(self.page, plan.expect, self.arguments, until=self._soon)
         if plan.submit:
             await self._press(await self._filled())
         values = {each.name: await read(self.page, each, seconds=self._appears) for each in plan.values}
@@ -137,7 +145,7 @@ class Visit:
         self.gate.check()
         self.gate.sends = True
         await button.click()
-        await expected(self.page, how.then, {}, seconds=self._appears)
+        await expected(self.page, how.then, {}, until=self._soon)
         self.gate.sends = False
 
     async def _button(self, name: str) -> Locator:
@@ -192,30 +200,43 @@ class Visit:
         await self._as_meant(fields)
         self.may_press()
         self.sent_before = self.proxy.sent
-        self.gate.sends = self.pressed = True
+        self.gate.sends = self.pressed = self.tried = True
         try:
             # What the press sets off is waited for below, as long as there is time.
             await button.click(timeout=PRESS_SECONDS * 1_000, no_wait_after=True)
         except Error:
-            await self._was_pressed()
-        seconds = max(self._left - _SPARE_SECONDS, _SPARE_SECONDS)
-        await expected(self.page, plan.then, self.arguments, seconds=seconds)
+            self.gate.check()
+            if not self._has_sent:
+                what = f"`{plan.submit}` cannot be pressed any more"
+                raise Unexpected(what, fix=_LOOK, reason=Reason.AMBIGUOUS) from None
+        until = asyncio.get_running_loop().time() + max(self._left - _SPARE_SECONDS, _SPARE_SECONDS)
+        await expected(self.page, plan.then, self.arguments, until=until)
+        await self._sent(until=until)
 
-    async def _was_pressed(self) -> None:
-        """See whether a press that failed has led to something all the same.
+    async def _sent(self, *, until: float) -> None:
+        """Wait until what the press has set off is sent and answered: a page can look as if it were before it is.
 
         Raises:
-            Unexpected: nothing has left, and from here on nothing does.
+            Unexpected: it is not in time.
         """
-        self.gate.check()
-        if self.gate.left:
-            return
-        self.gate.shut = True
-        # Bytes that no request was seen for are a sign too: the browser does not show all that it sends.
-        await self.proxy.end()
-        self.pressed = self.gate.left > 0 or self.proxy.sent > self.sent_before
-        what = f"`{self.plan.submit}` cannot be pressed any more"
-        raise Unexpected(what, fix=_LOOK, reason=Reason.AMBIGUOUS) from None
+        while not self._has_sent or self.gate.unanswered:
+            self.gate.check()
+            if asyncio.get_running_loop().time() > until:
+                what = "what the page has sent is not answered" if self._has_sent else "the page has sent nothing"
+                raise Unexpected(f"it looks as if it had happened, and {what}", fix=_LOOK, reason=Reason.AMBIGUOUS)
+            await asyncio.sleep(_PAUSE_SECONDS)
+
+    @property
+    def _has_sent(self) -> bool:
+        """Whether anything has left since the press. The browser does not show all that it sends; its way out does."""
+        return self.gate.left > 0 or self.proxy.sent > self.sent_before
+
+    async def _cut_off(self) -> None:
+        """Let nothing leave any more, where nothing has: then nothing has happened, whatever was pressed."""
+        if not self.pressed or not self._has_sent:
+            self.gate.shut = True
+            await self.proxy.end()
+            self.pressed = self.pressed and self._has_sent
 
     async def _seen(self, moment: Moment, *, must: bool = False) -> None:
         """Take a picture.
