@@ -110,6 +110,16 @@ def test_a_call_is_sent_again_only_where_that_can_do_no_harm(
     assert len(sent) == len(replies)
 
 
+def test_a_look_that_is_not_answered_does_not_say_that_something_may_have_happened() -> None:
+    talk = asking().tools()
+    said: Any = None
+    with pytest.raises(Unanswered) as raised:
+        while True:
+            said = None if isinstance(talk.send(said), Pause) else MAYBE_SENT
+    assert "happened" not in str(raised.value)
+    assert (raised.value.key, raised.value.run) == (None, None)
+
+
 def test_no_server_has_anybody_wait_for_ever() -> None:
     ended, _, _ = carried([heard(503, BUSY.body, retry_after="9" * 400)])
     assert isinstance(ended, Later)

@@ -127,7 +127,8 @@ class Unanswered(InterlockError):
     """Something was sent, and no answer came: it may have happened.
 
     The same call under `key`, and in the same `run`, is answered from the record if it
-    has, and carried out if it has not.
+    has, and carried out if it has not. Of a look, such as `wait` or `tools`, it says only
+    that no answer came.
     """
 
     def __init__(self, message: str, *, fix: str, key: str | None, run: str | None) -> None:

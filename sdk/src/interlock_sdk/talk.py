@@ -91,9 +91,10 @@ def ask(make: Callable[[], Ask], retry: Retry, *, key: str | None = None, run: s
         Unreachable: nothing was sent in any attempt.
         Unanswered: something was sent in one of them, and no answer of an Interlock came in the last one.
     """
-    sent, why = False, ""
+    sent, why, looks = False, "", False
     for attempt in range(1, retry.attempts + 1):
-        heard = yield make()
+        asked = make()
+        heard, looks = (yield asked), asked.method == "GET"
         obey = 0.0
         match heard:
             case Lost():
@@ -113,8 +114,14 @@ def ask(make: Callable[[], Ask], retry: Retry, *, key: str | None = None, run: s
             yield retry.pause(attempt, obey)
     if not sent:
         raise Unreachable(f"nothing was sent: {why}", fix="see whether `interlock serve` runs there, and try again")
+    raise _unanswered(why, key, run, looks=looks)
+
+
+def _unanswered(why: str, key: str | None, run: str | None, *, looks: bool) -> Unanswered:
+    if looks:
+        return Unanswered(f"no answer came: {why}", fix="look again: to look changes nothing", key=None, run=None)
     fix = "make the same call again, with this error's `key` and `run`: what has happened is answered from the record"
-    raise Unanswered(f"no answer came, it may have happened: {why}", fix=fix, key=key, run=run)
+    return Unanswered(f"no answer came, it may have happened: {why}", fix=fix, key=key, run=run)
 
 
 def after_seconds(heard: Heard) -> float:
