@@ -11,10 +11,9 @@ import pytest
 
 from interlock.app import Opened
 from interlock.contract.ir import Approvals, Consent
-from interlock.core.action import Caller
 from interlock.core.door import BreakGlass, Door, Scope, Switch, SwitchKind
 from interlock.core.effect import EffectClass, Mode, Tier
-from interlock.core.ids import Instant, Micros, PersonId, Role, TenantId, ToolName, WorkflowId
+from interlock.core.ids import Environment, Instant, Micros, PersonId, Role, TenantId, ToolName, WorkflowId
 from interlock.core.outcome import Done, Parked, Refused, Suggested
 from interlock.core.reason import Reason
 from interlock.core.value import replace
@@ -197,8 +196,10 @@ async def test_a_contract_or_mode_that_changes_while_a_call_is_being_read_is_the
 
         turned: bool = False
 
-        async def of(self, store: TenantStore, door: Door, caller: Caller) -> Force | None:
-            force = await super().of(store, door, caller)
+        async def of(
+            self, store: TenantStore, door: Door, workflow: WorkflowId, environment: Environment
+        ) -> Force | None:
+            force = await super().of(store, door, workflow, environment)
             if not self.turned:
                 self.turned = True
                 if what == "mode":

@@ -151,7 +151,7 @@ async def test_a_body_says_that_it_is_json(served: Served, kind: str, status: in
 
 async def test_a_name_that_a_route_does_not_know_is_answered_with_those_that_it_knows(served: Served) -> None:
     token = await served.agent()
-    body = {"tool": "mail.send", "arguments": {}, "zebra": 1}
+    body: dict[str, object] = {"tool": "mail.send", "arguments": {}, "zebra": 1}
     reply = await served.ask("POST", "/v1/actions", token, json=body)
     told_well(reply.status, reply.text)
     assert "`tool`, `arguments`" in reply.data["fix"]
