@@ -158,4 +158,3 @@ def test_a_role_in_one_workflow_is_none_in_another_and_none_in_the_tenant() -> N
     whole = replace(bearer, roles=(Held(Role("admin")),))
     assert whole.may(AccessRole.ADMIN)
     assert whole.may(AccessRole.ADMIN, SHOP)
-    assert (bearer.roles_in(SHOP), whole.roles_in(SHOP)) == ({"viewer"}, {"admin"})

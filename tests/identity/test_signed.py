@@ -25,7 +25,7 @@ from interlock.gateway.consent import agree, edit
 from interlock.gateway.doors import Operator
 from interlock.gateway.history import exported
 from interlock.gateway.resume import resume
-from interlock.identity.signature import from_headers, to_headers
+from interlock.identity.signature import from_headers
 from interlock.ledger.audit import audit
 from interlock.ledger.export import Export, read
 from interlock.ledger.proposal import commitment, private_text, signed_text
@@ -307,7 +307,6 @@ async def test_an_sdk_signs_in_a_few_lines(world: World) -> None:
     sent = sign.headers(KEY, place, MAIL, arguments, run="r1", once="k")
     made = from_headers(sent["Interlock-Signature"], sent["Interlock-Signed-At"])
     assert made is not None
-    assert to_headers(made) == sent
     world.clock.forward(seconds=made.at - world.clock.now() / 1_000_000)
     outcome = await world.call(arguments, run="r1", key="k", signature=made)
     assert isinstance(outcome, Done), outcome

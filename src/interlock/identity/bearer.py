@@ -17,7 +17,6 @@ from interlock.core.ids import (
     Instant,
     PersonId,
     PrincipalId,
-    Role,
     TenantId,
     WorkflowId,
 )
@@ -62,10 +61,6 @@ class Bearer(Struct, frozen=True, kw_only=True):
     def may(self, role: AccessRole, workflow: WorkflowId | None = None) -> bool:
         """Whether they hold a role in a workflow, or, with none named, in all of the tenant."""
         return any(held.covers(role.value, workflow) for held in self.roles)
-
-    def roles_in(self, workflow: WorkflowId) -> frozenset[Role]:
-        """Name the roles that they hold in a workflow, those of its contract included."""
-        return frozenset(held.role for held in self.roles if held.workflow in (None, workflow))
 
 
 class Wrong(Enum):

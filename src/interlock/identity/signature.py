@@ -31,11 +31,6 @@ def from_headers(signature: str | None, signed_at: str | None) -> ProposalSignat
     return ProposalSignature(at=int(at[0]), salt=found[1], signature=found[2])
 
 
-def to_headers(made: ProposalSignature) -> dict[str, str]:
-    """Write a signature as it is sent."""
-    return {SIGNATURE: f"{made.salt}.{made.signature}", SIGNED_AT: str(made.at)}
-
-
 def signed_with(
     key: Path,
     caller: Caller,
