@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass, field
 from itertools import pairwise
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -12,9 +12,10 @@ from interlock.contract.ir import Approvals, Loop
 from interlock.core.action import Caller
 from interlock.core.canonical import JsonObject
 from interlock.core.effect import EffectClass
-from interlock.core.errors import UpstreamFailed
-from interlock.core.ids import ActionId, Micros, PersonId, Role, RunId, ToolName
-from interlock.core.outcome import Done, Failed, Outcome, Parked, Uncertain
+from interlock.core.errors import StoreClosed, UpstreamFailed
+from interlock.core.ids import ActionId, Micros, PersonId, Role, RunId, TenantId, ToolName
+from interlock.core.outcome import Done, Failed, Outcome, Parked, Refused, Uncertain
+from interlock.core.reason import Reason
 from interlock.core.value import replace
 from interlock.gateway.asked import Proposal
 from interlock.gateway.repeated import call_or_recall
@@ -215,6 +216,22 @@ async def test_a_contract_that_changes_its_mind_about_equal_calls_loses_none(wor
         await world.publish(ALLOW, a_rule("ask.mail", "ask"), approvals=people, **contract)
         parked.append(await again(world))
     assert all(one.action == other.action for one, other in pairwise(parked))
+
+
+class Away:
+    """A store that does not answer."""
+
+    def for_tenant(self, tenant: TenantId) -> Any:
+        raise StoreClosed("the store is away", fix="look at it")
+
+
+async def test_a_store_that_is_away_is_a_refusal_as_of_any_call(world: World) -> None:
+    await world.publish()
+    await again(world)
+    world.gateway = replace(world.gateway, store=cast("Any", Away()))
+    refused = await again(world)
+    assert isinstance(refused, Refused)
+    assert refused.reason is Reason.INTERNAL
 
 
 @pytest.mark.slow

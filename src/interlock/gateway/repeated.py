@@ -11,13 +11,16 @@ from interlock.contract.ir import Tool
 from interlock.core.action import ActionState, Caller
 from interlock.core.door import Door
 from interlock.core.effect import EffectClass
+from interlock.core.errors import InterlockError
 from interlock.core.ids import Instant, RunId
 from interlock.core.limits import DECIDE_TRIES_MAX
 from interlock.core.outcome import Done, Failed, Outcome
 from interlock.core.reason import Reason
 from interlock.core.value import replace
+from interlock.gateway.begin import away
 from interlock.gateway.call import Gateway
 from interlock.gateway.equal import EqualCalls, which
+from interlock.gateway.fresh import action_id
 from interlock.gateway.proposal import Proposal
 from interlock.ports import ActionRow, Needs
 
@@ -31,6 +34,8 @@ async def call_or_recall(
 ) -> Outcome:
     """Carry a call, or tell how the same call ended that was made before.
 
+    Like the spine it never raises for a store that is away: that is a refusal.
+
     Args:
         gateway: carries it.
         caller: who makes it.
@@ -39,6 +44,15 @@ async def call_or_recall(
             names the run itself: nothing is added to what it signed.
         counted: whether the caller says how many equal calls came before.
     """
+    try:
+        return await _call_or_recall(gateway, caller, proposal, session, counted=counted)
+    except InterlockError as down:
+        return away(action_id(gateway.clock.now()), down)
+
+
+async def _call_or_recall(
+    gateway: Gateway, caller: Caller, proposal: Proposal, session: RunId | None, *, counted: bool
+) -> Outcome:
     if proposal.signature is not None:
         return await gateway.call(caller, proposal)
     named = proposal.run is not None
