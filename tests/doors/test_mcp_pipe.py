@@ -156,6 +156,9 @@ def test_several_clients_go_through_one_that_serves(shop: Path) -> None:
             peer.begin()
             found = peer.ask("tools/call", name="find", arguments={"order": "O-1"})["result"]
             assert found["structuredContent"]["order"] == "O-1"
+        elsewhere = url.removesuffix("/mcp")
+        with started(shop, "mcp", "--url", elsewhere, INTERLOCK_TOKEN=token.strip()) as lost:
+            assert "speaks no MCP" in lost.ask("ping")["error"]["message"]
         one.say(b" " * 2_000_000)
         assert json.loads(one.back.readline())["error"]["code"] == -32600
         envelope: dict[str, Any] = {
@@ -193,6 +196,53 @@ def test_what_is_piped_in_is_answered_before_the_command_ends(shop: Path) -> Non
     answers = [json.loads(each) for each in done.stdout.splitlines()]
     assert {each["id"] for each in answers} == {1, 2}
     assert done.returncode == 0, done.stderr
+
+
+def test_a_client_that_has_gone_is_no_error_and_ends_the_command(shop: Path) -> None:
+    token = run(shop, "token", "new", "bot", "--workflow", "shop", "--env", "dev", "--expires", "1d", "--for", "sam")
+    with serving(shop, token.strip()) as url:
+        _leaves_in_the_middle(shop, "mcp", "--url", url, INTERLOCK_TOKEN=token.strip())
+    _leaves_in_the_middle(shop, "mcp")
+
+
+def _leaves_in_the_middle(shop: Path, *words: str, **more: str) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "interlock", *words],
+        cwd=shop,
+        env={**environment(), **more},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    with process.stdin, process.stderr:
+        peer = Peer(process, process.stdin, process.stdout)
+        peer.begin()
+        process.stdout.close()
+        try:
+            while process.poll() is None:
+                peer.say({"jsonrpc": "2.0", "id": 2, "method": "tools/list"})
+                time.sleep(0.05)
+        except BrokenPipeError:
+            process.wait(30)
+        assert (process.returncode, process.stderr.read()) == (0, b"")
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("127.0.0.1:7400/mcp", b"needs a whole address"),
+        ("http://[::1/mcp", b"needs a whole address"),
+        ("http://acme.example/mcp", b"in the open"),
+    ],
+)
+def test_an_address_that_cannot_be_meant_is_refused_in_words(shop: Path, url: str, says: bytes) -> None:
+    line = [sys.executable, "-m", "interlock", "mcp", "--url", url]
+    done = subprocess.run(line, env={**environment(), "INTERLOCK_TOKEN": "ilk_x"}, input=b"", capture_output=True)
+    assert done.returncode == 2
+    assert says in done.stderr
 
 
 @pytest.mark.parametrize(

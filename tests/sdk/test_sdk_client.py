@@ -240,6 +240,13 @@ def test_an_address_that_would_give_the_token_away_is_refused_and_not_repeated(u
     Interlock("http://interlock.acme.example", "ilk_x", unsafe_plaintext=True).close()
 
 
+@pytest.mark.parametrize("token", ["", " ", "ilk_x\n", "ilk x", "ilk_\u00f6", "ilk_\x00"])
+def test_a_token_that_cannot_be_sent_is_refused_before_anything_is(token: str) -> None:
+    for client in (Interlock, AsyncInterlock):
+        with pytest.raises(NotWanted, match="the token is empty"):
+            client("http://127.0.0.1:1", token)
+
+
 def test_the_token_stands_in_no_text_that_comes_from_here(shop: Desk, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     forged = shop.token[:-1] + ("0" if shop.token[-1] != "0" else "1")

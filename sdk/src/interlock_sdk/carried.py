@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx2
 
-from interlock_sdk.errors import NotUnderstood
+from interlock_sdk.errors import NotUnderstood, NotWanted
 from interlock_sdk.talk import Ask, Heard, Lost
 
 ANSWER_BYTES_MAX = 32 * 1024 * 1024  # many times what a result may have; more is something else that answers
@@ -17,9 +17,16 @@ _NOTHING_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout,
 
 
 class Bearer(httpx2.Auth):
-    """Shows a token to the server, and to nobody who prints this."""
+    """Shows a token to the server, and to nobody who prints this.
+
+    Raises:
+        NotWanted: it could not be sent.
+    """
 
     def __init__(self, token: str) -> None:
+        if not (token and token.isascii() and token.isprintable() and " " not in token):
+            fix = "pass it as it was printed, without the end of a line: `.strip()` what was read from a file"
+            raise NotWanted("the token is empty, or has characters that no token has", fix=fix)
         self._show = lambda: f"Bearer {token}"
 
     def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:

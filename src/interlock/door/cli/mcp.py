@@ -49,7 +49,7 @@ async def _served(typed: Typed) -> int:
         looking = asyncio.create_task(look_after(here.gateway, stop))
         try:
             talk = Talk.of(here.gateway)
-            await Stdio(talk=talk, caller=caller, run=run, writer=writer).serve(lines_of(reader))
+            await Stdio(talk=talk, caller=caller, run=run, writer=writer).serve(lines_of(reader, writer))
         finally:
             stop.set()
             await finish(here.gateway, within=_FINISH_SECONDS)
@@ -66,16 +66,22 @@ async def _bridged(url: str) -> int:
             "there is no token to come in with",
             fix="set INTERLOCK_TOKEN; make one: `interlock token new NAME --workflow W --env E --expires 90d`",
         )
-    if not _is_safe(url):
-        raise UsageWrong(
-            "a token would go over the wire in the open", fix="name an `https://` address, or one on loopback"
-        )
+    _must_be_safe(url)
     reader, writer = await opened()
     async with client_session() as http:
-        await Bridge(url=url, token=token, http=http, writer=writer).serve(lines_of(reader))
+        await Bridge(url=url, token=token, http=http, writer=writer).serve(lines_of(reader, writer))
     return 0
 
 
-def _is_safe(url: str) -> bool:
-    parts = urlsplit(url)
-    return parts.scheme == "https" or parts.scheme == "http" and parts.hostname in LOOPBACK_NAMES
+def _must_be_safe(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        scheme, host = parts.scheme, parts.hostname
+    except ValueError:
+        scheme, host = "", None
+    if scheme not in ("http", "https") or not host:
+        raise UsageWrong("`--url` needs a whole address", fix="write it as `--url http://127.0.0.1:7400/mcp`")
+    if scheme == "http" and host not in LOOPBACK_NAMES:
+        raise UsageWrong(
+            "a token would go over the wire in the open", fix="name an `https://` address, or one on loopback"
+        )

@@ -16,10 +16,14 @@ from interlock.core.mcp import INTERNAL_ERROR, LISTEN, VERSION_KEY
 from interlock.core.mirrored import in_header
 from interlock.door.mcp import wire
 from interlock.door.mcp.mirror import NAMED, argument_headers
-from interlock.door.mcp.stdio import REQUESTS_MAX, TOO_LONG, TOO_MANY, WAITING_MAX
+from interlock.door.mcp.stdio import REQUESTS_MAX, TOO_LONG, TOO_MANY, WAITING_MAX, say, taken
 from interlock.door.mcp.wire import Message, RequestId, WireError
 
 _ANSWER_SECONDS = 300  # longer than any call may take, the wait for an answer of the client included
+_NO_MCP = (
+    "what answers there speaks no MCP: give `--url` the address that `interlock serve` prints behind `mcp`, "
+    "such as `http://127.0.0.1:7400/mcp`"
+)
 _LINE_BYTES_MAX = 8 * 1024 * 1024  # a result, its text and its structure
 
 
@@ -42,7 +46,7 @@ class Bridge:
     room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(REQUESTS_MAX))
 
     async def serve(self, lines: AsyncIterator[bytes | None]) -> None:
-        """Pass on what comes until the client closes its end, then end the session."""
+        """Pass on what comes until the client closes an end, then end the session."""
         async for line in lines:
             if line is None:
                 self._say(TOO_LONG)
@@ -92,7 +96,7 @@ class Bridge:
                 if answer.content_type == "text/event-stream":
                     async for said in _events(answer):
                         self._say(said)
-                        await self.writer.drain()
+                        await taken(self.writer)
 
     async def _passed_on(self, raw: bytes, message: Message) -> None:
         id = message.id if isinstance(message.id, str | int) and message.is_request else None
@@ -107,14 +111,14 @@ class Bridge:
                 if answer.content_type == "text/event-stream":
                     async for said in _events(answer):
                         self._heard(message, said)
-                        await self.writer.drain()
+                        await taken(self.writer)
                 elif id is not None:
                     self._heard(message, _with_id(await answer.read(), id))
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             if id is not None:
                 why = f"nothing answers there ({type(error).__name__}): look whether `interlock serve` runs"
                 self._say(wire.error(id, WireError(INTERNAL_ERROR, why)))
-        await self.writer.drain()
+        await taken(self.writer)
 
     def _headers(self, more: Mapping[str, str]) -> dict[str, str]:
         session = {"mcp-session-id": self.session} if self.session is not None else {}
@@ -135,7 +139,7 @@ class Bridge:
         self._say(said)
 
     def _say(self, message: bytes) -> None:
-        self.writer.write(message + b"\n")
+        say(self.writer, message)
 
     def _mirrors(self, message: Message) -> dict[str, str]:
         """Mirror a stateless request in headers, as its transport wants it."""
@@ -174,8 +178,8 @@ def _at(value: Any, *names: str) -> Any:  # noqa: ANN401  a part of any JSON val
 def _with_id(answer: bytes, id: RequestId) -> bytes:
     """Give an error that was about the request as a whole the id of the request, so that its client hears of it."""
     said = _read(answer)
-    if not isinstance(said, dict):
-        return wire.error(id, WireError(INTERNAL_ERROR, "the other side did not answer in JSON"))
+    if _at(said, "jsonrpc") != "2.0":
+        return wire.error(id, WireError(INTERNAL_ERROR, _NO_MCP))
     known = cast("dict[str, Any]", said)
     return msgspec.json.encode({**known, "id": id} if known.get("id") is None else known)
 

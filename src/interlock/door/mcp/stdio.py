@@ -49,7 +49,7 @@ class Stdio:
     room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(REQUESTS_MAX))
 
     async def serve(self, lines: AsyncIterator[bytes | None]) -> None:
-        """Answer line by line until the client closes its end, and what it had asked until then.
+        """Answer line by line until the client closes an end, and what it had asked until then.
 
         What has started goes on.
         """
@@ -58,7 +58,7 @@ class Stdio:
                 self._send(TOO_LONG)
             elif line.strip():
                 await self._hear(line)
-            await self.writer.drain()
+            await taken(self.writer)
         endless = [*self.endless, *([self.listens] if self.listens is not None else [])]
         for task in endless:
             task.cancel()
@@ -115,7 +115,7 @@ class Stdio:
                 self._send(wire.result(id, await self._found(message)))
             except WireError as wrong:
                 self._send(wire.error(id, wrong))
-            await self.writer.drain()
+            await taken(self.writer)
 
     async def _found(self, message: Message) -> dict[str, Any]:
         if VERSION_KEY in meta_of(message) or message.method == "server/discover":
@@ -151,7 +151,7 @@ class Stdio:
         return True
 
     def _send(self, message: bytes) -> None:
-        self.writer.write(message + b"\n")
+        say(self.writer, message)
 
 
 class Cancelled(Params, frozen=True, kw_only=True, rename="camel"):
@@ -160,10 +160,22 @@ class Cancelled(Params, frozen=True, kw_only=True, rename="camel"):
     request_id: RequestId
 
 
-async def lines_of(reader: asyncio.StreamReader) -> AsyncIterator[bytes | None]:
-    """Yield each line; nothing in place of one that is too long, which is passed over."""
+def say(writer: asyncio.StreamWriter, message: bytes) -> None:
+    """Send a message. To a client that has gone nothing can be said: what it asked for is in the ledger."""
+    if not writer.is_closing():
+        writer.write(message + b"\n")
+
+
+async def taken(writer: asyncio.StreamWriter) -> None:
+    """Wait until a client has room for more, or has gone."""
+    with suppress(ConnectionError):
+        await writer.drain()
+
+
+async def lines_of(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> AsyncIterator[bytes | None]:
+    """Yield each line as long as somebody reads the answers; nothing in place of one that is too long."""
     passing_over = False
-    while True:
+    while not writer.is_closing():
         try:
             line = await reader.readuntil(b"\n")
         except asyncio.LimitOverrunError as too_long:
