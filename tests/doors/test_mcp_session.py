@@ -318,3 +318,11 @@ async def test_a_session_that_was_ended_is_ended_however_its_id_is_written(world
     assert (await over.http("DELETE", "/mcp")).status == 204
     over.headers["mcp-session-id"] = written.format(over.headers["mcp-session-id"])
     assert (await over.ask("ping")).status == 404
+
+
+async def test_a_token_does_not_open_the_door_of_another_tenant_that_is_named(world: World) -> None:
+    await world.publish()
+    over = await Over.to(world)
+    await over.begin()
+    for tenant, status in ((world.tenant, 200), ("another", 403)):
+        assert (await over.ask("ping", headers={"interlock-tenant": tenant})).status == status

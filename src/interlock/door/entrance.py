@@ -92,7 +92,8 @@ class Entrance:
         if door is None:
             rows = await self.gateway.store.for_tenant(tenant).read(Needs())
             door, now = rows.door, rows.now
-        found = bearer_of(door, now, text)
+        named = header(scope, TENANT)
+        found = bearer_of(door, now, text, tenant=TenantId(named) if named is not None else None)
         if isinstance(found, NotKnown) and not fresh:
             return await self._found(scope, fresh=True)  # it may have been issued since
         return found, now
