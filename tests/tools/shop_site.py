@@ -60,6 +60,8 @@ class Site:
     asked: list[str] = field(default_factory=list[str])
     heads: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
     slow: Event | None = None
+    ends: Event = field(default_factory=Event)
+    """Set as it ends; until then `/poll` has no answer."""
     more_paths: dict[str, tuple[int, str, dict[str, str]]] = field(default_factory=dict[str, Any])
     """What else there is to ask for."""
     tls: bool = False
@@ -114,6 +116,8 @@ class _Handler(BaseHTTPRequestHandler):
             if form.get("password") != self.site.password:
                 return self._send(403, "<h1>No</h1>", {})
             return self._send(302, "", {"Location": "/orders/1", "Set-Cookie": "session=s3ss; HttpOnly"})
+        if self.path == "/poll":
+            self.site.ends.wait(20)
         if self.path.endswith("/refund"):
             if self.site.slow is not None:
                 self.site.slow.wait(20)
@@ -160,6 +164,7 @@ def shop_site(tls: SSLContext | None = None) -> Generator[Site]:
     try:
         yield site
     finally:
+        site.ends.set()
         if site.slow is not None:
             site.slow.set()
         server.shutdown()

@@ -128,6 +128,17 @@ async def test_a_page_that_looks_done_before_it_has_sent_is_waited_for(shop: Sho
     assert "the page answers 500, after the button was pressed" in await shop.uncertain(**{**GIVEN, "order": 1})
 
 
+async def test_for_what_a_page_may_always_send_nobody_waits(shop: Shop) -> None:
+    shop.site.end = EARLY.replace(
+        "event.preventDefault();", "event.preventDefault(); fetch('/poll', {method: 'POST'});"
+    )
+    await shop.publish(REFUND.replace("  submit:", "  may_post: [/poll]\n  submit:"))
+    await shop.done(**GIVEN)
+    await shop.publish(seconds=8)
+    said = await shop.uncertain(**{**GIVEN, "order": 1})
+    assert "it looks as if it had happened, and what the page has sent is not answered" in said
+
+
 NOTHING_LEFT = [
     # what the page has that keeps it from sending                                          what is said
     ("<input name=more required>", "", "`Refunded` is not on the page"),

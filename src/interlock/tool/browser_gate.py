@@ -112,7 +112,7 @@ class Gate:
         # A page that was closed meanwhile asks for nothing any more.
         with suppress(Error):
             if trouble is None:
-                if self.sends and request.method not in _ONLY_LOOKS and request.resource_type in _WAITED_FOR:
+                if self.sends and self._is_waited_for(request):
                     self.unanswered.add(request)
                 await route.continue_()
                 return
@@ -154,6 +154,11 @@ class Gate:
         when = "before the button is pressed" if self.plan.submit else "and is only read"
         fix = "if that changes nothing, add the address to `may_post`"
         return Unexpected(f"the page sends a {method} {when}", fix=fix, said=said)
+
+    def _is_waited_for(self, request: Request) -> bool:
+        """Whether a script has sent something that may be what it is all about."""
+        sends = request.method not in _ONLY_LOOKS and request.resource_type in _WAITED_FOR
+        return sends and not _among(self.plan.may_post, request.url)
 
     def _is_ours(self, request: Request) -> bool:
         """Whether the one page asks, or something in it."""
