@@ -77,10 +77,11 @@ async def test_what_is_not_said_is_not_sent_and_defaults_are(api: Api) -> None:
 
 
 async def test_the_key_of_the_action_goes_along_where_the_other_side_knows_it(api: Api) -> None:
-    await api.publish(one("post", parameters=[parameter("Key", "header", required=True)]), ", idempotency_header: Key")
+    named = [parameter(name, "header", required=True) for name in ("The-Key", "the_key")]
+    await api.publish(one("post", parameters=named), ", idempotency_header: The-Key")
     outcome = await api.call()
     assert isinstance(outcome, Done)
-    assert api.asked()[1]["key"] == f"{api.world.tenant}.{outcome.action}"
+    assert api.asked()[1]["the-key"] == f"{api.world.tenant}.{outcome.action}"
     assert (await api.world.row(outcome.action)).action.effect is EffectClass.IDEMPOTENT_KEY
 
 

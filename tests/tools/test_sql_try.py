@@ -26,10 +26,13 @@ pytestmark = pytest.mark.slow
 TABLES = """\
 create table orders (id integer primary key, code text, paid boolean, total numeric, tenant text, at date);
 create table hidden (id integer);
+create sequence taken;
+create function next_taken() returns integer language sql immutable as $$ select nextval('taken')::integer $$;
 alter table orders enable row level security;
 create policy own on orders using (tenant = current_setting('app.tenant'));
 do $$ begin create role clerk; exception when duplicate_object then null; end $$;
 grant select, insert, update on orders to clerk;
+grant usage, select on sequence taken to clerk;
 """
 
 
@@ -73,6 +76,17 @@ def test_a_statement_that_the_database_takes_is_published_without_a_word(
 ) -> None:
     (note,) = published(tmp_path, of(tmp_path, text, orders)).notes
     assert note.startswith("the statement ")
+
+
+@pytest.mark.parametrize("text", ["update orders set paid = true where id = next_taken()", "select next_taken() as n"])
+def test_a_function_that_is_not_what_it_is_declared_as_writes_nothing_as_a_statement_is_tried(
+    tmp_path: Path, orders: str, text: str
+) -> None:
+    with pytest.raises(ContractInvalid, match="it wants to write as it is planned") as wrong:
+        published(tmp_path, of(tmp_path, text, orders))
+    assert "declare it `volatile`" in wrong.value.fix
+    with psycopg.connect(orders) as db:
+        assert db.execute("select is_called from taken").fetchone() == (False,)
 
 
 @pytest.mark.parametrize(

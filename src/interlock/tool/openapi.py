@@ -13,7 +13,7 @@ from interlock.tool.manifest import Asking, Manifest, pinned
 from interlock.tool.openapi_document import Found, find, read_document
 from interlock.tool.openapi_operation import Operation, read_operation
 from interlock.tool.openapi_plan import Credential, Plan
-from interlock.tool.openapi_security import place_of
+from interlock.tool.openapi_security import place_of, read_as
 from interlock.tool.openapi_style import HEADERS_NOT_SENT
 from interlock.tool.plan import how_of
 from interlock.tool.web_address import web_address
@@ -113,7 +113,7 @@ def _credentials(tool: Tool, operation: Operation) -> tuple[Credential, ...]:
 def _apart(tool: Tool, operation: Operation, credentials: tuple[Credential, ...]) -> None:
     """See that nothing else goes where a secret goes."""
     places = {place_of(each) for each in credentials}
-    if tool.idempotency_header and ("header", tool.idempotency_header.lower()) in places:
+    if tool.idempotency_header and ("header", read_as("header", tool.idempotency_header)) in places:
         what = f"the secret and the key would both go into `{tool.idempotency_header}`"
         raise ContractInvalid(what, fix="name another `idempotency_header`")
     cookies = any(place == "cookie" for place, _ in places) or any(each.place == "cookie" for each in operation.sent)

@@ -11,7 +11,7 @@ from interlock.tool.openapi_body import Body, json_type, read_body
 from interlock.tool.openapi_document import Document, Found
 from interlock.tool.openapi_plan import Sent
 from interlock.tool.openapi_schema import Schema, Schemas
-from interlock.tool.openapi_security import Security, read_security
+from interlock.tool.openapi_security import Security, read_as, read_security
 from interlock.tool.openapi_style import Unsendable, in_parameter
 
 _IN_PATH = re.compile(r"\{([^{}]*)\}")
@@ -81,7 +81,7 @@ def _read_parameters(
 ) -> Iterator[Argument | Unsendable]:
     for parameter in _parameters(found):
         name, place = str(parameter.get("name", "")), str(parameter.get("in", ""))
-        if (place, name.lower()) == ("header", key_header.lower()):
+        if place == "header" and read_as(place, name) == read_as(place, key_header):
             continue
         if security.is_key(place, name):
             yield Unsendable(name, "says who asks, as the secret does")

@@ -32,7 +32,7 @@ class Security:
         named = {each for way in self.ways for each in way if each in self.schemes}
         schemes = [self.found.document.followed(self.schemes[each]) for each in named]
         keys = [scheme for scheme in schemes if scheme.get("type") == "apiKey" and scheme.get("in") == place]
-        return any(_read_as(place, str(key.get("name", ""))) == _read_as(place, name) for key in keys)
+        return any(read_as(place, str(key.get("name", ""))) == read_as(place, name) for key in keys)
 
     def credential(self) -> Credential | None:
         """Say where the one secret goes, or nothing where the operation needs none.
@@ -86,19 +86,20 @@ class Security:
         return Credential(place=place, name=key)
 
 
-def _read_as(place: str, name: str) -> str:
+def read_as(place: str, name: str) -> str:
     """Return a name as the most careless of those who read it do, so that what is one name to somebody is one here."""
     low = name.lower()
     if place == "header":
         return low.replace("_", "-")  # both are `HTTP_X_KEY` to a program behind a gateway (RFC 3875)
-    return re.sub(r"[ .]", "_", low.partition("[")[0])  # as PHP does; `name[]` is one more of that name
+    # As PHP does, which leaves blanks before a name out; `name[]` is one more of that name.
+    return re.sub(r"[ .]", "_", low.lstrip(" ").partition("[")[0])
 
 
 def place_of(credential: Credential) -> tuple[str, str]:
-    """Return where a secret goes, and under which name there."""
+    """Return where a secret goes, and under which name there, as the most careless reader reads it."""
     if credential.place in ("bearer", "basic"):
         return "header", "authorization"
-    return credential.place, credential.name.lower()
+    return credential.place, read_as(credential.place, credential.name)
 
 
 _NOT_FOR_KEYS = HEADERS_NOT_SENT - {"authorization", "cookie"}

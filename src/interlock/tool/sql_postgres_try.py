@@ -1,7 +1,8 @@
 """A statement that is tried on Postgres: as the role, and for the tenant, that it is carried out with.
 
 The database reads it, says of which types its parameters are, plans it and looks whether the role may do all of that.
-Nothing is carried out, and what is left of it goes with the connection.
+Nothing is carried out, and what is left of it goes with the connection. Planning calls functions that are declared to
+change nothing, so all of it is in a transaction that is read only, in which a write is planned as well.
 """
 
 import time
@@ -14,6 +15,7 @@ from interlock.core.canonical import JsonObject
 from interlock.core.errors import ContractInvalid, UpstreamFailed
 from interlock.core.ids import TenantId
 from interlock.core.limits import SAID_CHARS_MAX, SQL_SILENCE_SECONDS_MAX, SQL_TRY_SECONDS_MAX
+from interlock.core.value import replace
 from interlock.tool.sql_connection import Connection, connected
 from interlock.tool.sql_plan import SqlPlan
 from interlock.tool.sql_postgres import begin
@@ -25,7 +27,7 @@ _NO_TEXTS: Mapping[int, str] = {16: "boolean", 20: "integer", 21: "integer", 23:
 """Types by their numbers, of which hardly any text is a value, with what an argument of them is."""
 _BUSY = ("40", "53", "55P03", "57", "58")
 """Beginnings of codes by which a database says nothing of the statement: it is full, locked or on its way down."""
-_RIGHTS, _UNTYPED = "42501", "42P18"
+_RIGHTS, _UNTYPED, _WRITES = "42501", "42P18", "25006"
 
 
 def try_statement(plan: SqlPlan, schema: JsonObject, *, address: str, tenant: TenantId) -> None:
@@ -52,6 +54,8 @@ def try_statement(plan: SqlPlan, schema: JsonObject, *, address: str, tenant: Te
         if db.silent or db.broken or db.closed or (error.sqlstate or "").startswith(_BUSY):
             raise UpstreamFailed("the database does not answer, or is busy", fix="look whether it runs") from error
         said = (error.diag.message_primary or str(error))[:SAID_CHARS_MAX]
+        if error.sqlstate == _WRITES:
+            said = f"it wants to write as it is planned ({said})"
         raise ContractInvalid(
             f"the database does not take `{plan.statement}`: {said}", fix=_fix(plan, error)
         ) from error
@@ -61,7 +65,7 @@ def try_statement(plan: SqlPlan, schema: JsonObject, *, address: str, tenant: Te
 
 def _begun(db: Connection, plan: SqlPlan, tenant: TenantId, ends: float) -> bool:
     try:
-        return begin(db, plan, tenant, ends)
+        return begin(db, replace(plan, reads=True), tenant, ends)
     except UpstreamFailed as error:
         said = f": {error.said}" if error.said else ""
         raise ContractInvalid(f"{error}{said}", fix=error.fix if not error.said else _ROLE) from error
@@ -110,6 +114,8 @@ def _tried(db: Connection, plan: SqlPlan, types: Mapping[str, str]) -> None:
 def _fix(plan: SqlPlan, error: psycopg.Error) -> str:
     if error.sqlstate == _RIGHTS:
         return f"grant `{plan.role}` what the statement needs" if plan.role else "grant what the statement needs"
+    if error.sqlstate == _WRITES:
+        return "a function that it calls writes, and is declared not to: declare it `volatile`"
     if error.sqlstate == _UNTYPED:
         return "cast the parameter in the statement, so that its type is known: `:name::text`"
     return "correct the statement, or the database"
