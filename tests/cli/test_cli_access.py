@@ -48,6 +48,22 @@ def test_a_line_that_cannot_be_meant_says_what_would_do(on_file: Shell, words: t
     assert why in on_file.unmeant(*words)
 
 
+def test_a_role_that_nothing_asks_for_is_given_and_said_to_be_one(on_file: Shell) -> None:
+    on_file.publish()
+    grant = ("access", "grant", "ann", "--for", "8h")
+    for well in ("lead", "approver", "lead@shop"):
+        role, _, workflow = well.partition("@")
+        on_file(*grant, role, *(("--workflow", workflow) if workflow else ()))
+        assert "note:" not in on_file.err
+    on_file(*grant, "leed")
+    assert "no contract in force names the role `leed`, and the API has none" in " ".join(on_file.err.split())
+    on_file(*grant, "lead", "--workflow", "shpo")
+    assert "names the role `lead` in `shpo`" in " ".join(on_file.err.split())
+    on_file(*ADD, "--map", "leads=lead@shop", "--map", "ops=operatr")
+    assert on_file.err.count("note:") == 1
+    assert "`operatr`" in on_file.err
+
+
 def test_a_role_for_a_while_lets_somebody_agree(on_file: Shell) -> None:
     on_file.publish()
     right = on_file.data("access", "grant", "ann@corp", "lead", "--for", "8h", "--workflow", "shop")

@@ -176,7 +176,7 @@ error: cases.yaml:9:13: unknown word `maybe`
   fix: did you mean `tool`?
   cases.yaml:14:1: unknown key `more`
   fix: did you mean `mode`?
-fix: change the lines above, then try again
+fix: mend what is listed above, then try again
 """)
     for text in ("", "[", "cases: []", "cases: {}", "1"):
         Path("cases.yaml").write_text(text, encoding="utf-8")

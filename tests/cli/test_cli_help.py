@@ -79,6 +79,8 @@ def test_the_command_runs_as_a_module() -> None:
             "`--limit` is a whole number, found `x`",
             "write one such as `--limit 50`",
         ),
+        (["serve", "--port", "80000"], "the number of a port, 0 to 65535, found `80000`", "such as `--port 7400`"),
+        (["login", "--port", "-1"], "`--port`", "`--port"),
         (["attend", "--every", "x"], "`--every` is a number, found `x`", "write one such as `--every 2.5`"),
         (["action", "resolve", "a1", "hapened"], "`VERDICT` cannot be `hapened`", "did you mean `happened`?"),
         (["action", "resolve", "a1", "x"], "`VERDICT` cannot be `x`", "use one of `happened`, `did-not-happen`"),

@@ -109,6 +109,7 @@ def test_a_pin_accepts_what_it_was_printed_for_and_nothing_else(shop: Shell) -> 
     shop("tools", "review", "shop.yaml", "--env", "dev", *words, code=3)
     assert shop.data("tools", "pin", "shop.yaml") == [{"tool": "shop/pay", "pin": pins["shop/pay"], "used": True}]
     shop("tools", "review", "shop.yaml", "--env", "dev", "--accept", offered(shop)["shop/echo"][:8], code=3)
+    assert "is the pin of nothing that is shown here" in " ".join(shop.err.split())
 
 
 def test_a_lock_file_that_was_edited_by_hand_is_refused(shop: Shell) -> None:

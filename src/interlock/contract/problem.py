@@ -28,7 +28,7 @@ class ContractProblems(ContractInvalid):
     def __init__(self, problems: Sequence[Problem], *, then: str = "run `interlock contract check FILE`") -> None:
         shown = "\n".join(map(str, problems[:CONTRACT_PROBLEMS_MAX]))
         more = len(problems) - CONTRACT_PROBLEMS_MAX
-        said, fix = f"{shown}\nand {more} more" if more > 0 else shown, f"change the lines above, then {then}"
+        said, fix = f"{shown}\nand {more} more" if more > 0 else shown, f"mend what is listed above, then {then}"
         if len(problems) == 1:
             said, fix = f"{problems[0].place}: {problems[0].what}", problems[0].fix
         super().__init__(said, fix=fix)

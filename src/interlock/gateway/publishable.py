@@ -76,7 +76,7 @@ def publishable(
     if not found.problems:
         found.compiles(resolved)
     if found.problems:
-        raise ContractProblems(found.problems)
+        raise ContractProblems(found.problems, then="publish again")
     return resolved
 
 

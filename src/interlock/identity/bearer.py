@@ -196,13 +196,19 @@ def caller_of(
     allowed = bearer.agents or tuple(agents)
     chosen = agent if agent is not None else allowed[0] if len(allowed) == 1 else None
     if chosen is None:
-        return _unsaid("which agent asks", "name it: `Interlock-Agent`, or issue a token `--agent A`")
+        return _unsaid(
+            "which agent asks",
+            "name it: `agent` in the body, or over MCP `Interlock-Agent`; or issue a token `--agent A`",
+        )
     if bearer.agents and chosen not in bearer.agents:
         return _not_for("for that agent", f"it is for {', '.join(bearer.agents)}")
     fixed = bearer.principal if bearer.principal != ANYBODY else None
     behalf = principal if principal is not None else fixed
     if behalf is None or behalf == ANYBODY:
-        return _unsaid("on whose behalf it asks", "name them: `Interlock-For`, or issue a token `--for P`")
+        return _unsaid(
+            "on whose behalf it asks",
+            "name them: `principal` in the body, or over MCP `Interlock-For`; or issue a token `--for P`",
+        )
     if fixed is not None and behalf != fixed:
         return _not_for("for that principal", f"it is for `{fixed}`: name that one, or none")
     return Caller(

@@ -1,12 +1,12 @@
 """`access`: grant, revoke, show. Who may do what, and by which rule. `access_review` has the rest."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
-from interlock.core.credential import Credential, CredentialKind, Issuer, Right
+from interlock.core.credential import AccessRole, Credential, CredentialKind, Held, Issuer, Right
 from interlock.core.door import Door
 from interlock.core.errors import InterlockError, UsageWrong
-from interlock.core.ids import AgentId, Environment, Instant, PersonId, WorkflowId
+from interlock.core.ids import AgentId, Environment, Instant, PersonId, Role, WorkflowId
 from interlock.core.limits import RIGHT_MICROS_MAX
 from interlock.door.cli.person import operator
 from interlock.door.cli.reading import name_of, span_of
@@ -33,8 +33,11 @@ async def grant(typed: Typed) -> int:
         by, now = await operator(here), (await here.rows()).now
         right = Right(id=fresh.right_id(), person=person, held=held, by=by.person, at=now, until=Instant(now + span))
         right = await access.give(here.store, right, by)
+        unasked = await unasked_for(here, [held])
     text = f"{clean(person)} is {held} until {Time(right.until).short()} ({since(right.until, now)}): {right.id}"
     typed.screen.show(right_data(right), text)
+    for note in unasked:
+        typed.screen.note(note)
     return 0
 
 
@@ -66,6 +69,29 @@ async def show(typed: Typed) -> int:
         what = "names no agents, so any agent may do this, by whatever name"
         typed.screen.note(f"note: the contract of {in_words(open_to_all)} {what}")
     return 0
+
+
+async def unasked_for(here: Session, held: Iterable[Held]) -> list[str]:
+    """Say of each role that the API does not have whether a contract in force names it; it may be published later."""
+    door = (await here.rows()).door
+    named: set[tuple[str, WorkflowId]] = set()
+    for place in door.published:
+        force = await force_of(here, door, place)
+        if force is None:
+            continue
+        approvals = force.contract.approvals
+        tiers = [tier.approvers for tier in (approvals.yellow, approvals.red) if tier is not None]
+        policies = [policy for each in force.policies.slices.values() for policy in each.policies.values()]
+        own = [policy.requirement.approvers for policy in policies if policy.requirement is not None]
+        roles = frozenset[Role]().union(approvals.people, *tiers, *own)
+        named |= {(role, force.contract.workflow) for role in roles}
+    return [
+        f"note: no contract in force names the role `{one.role}`"
+        f"{'' if one.workflow is None else f' in `{one.workflow}`'},"
+        " and the API has none of that name: nobody may do anything by it yet"
+        for one in sorted(set(held))
+        if one.role not in {role.value for role in AccessRole} and not any(one.covers(*each) for each in named)
+    ]
 
 
 Place = tuple[WorkflowId, Environment, Force]

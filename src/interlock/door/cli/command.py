@@ -35,6 +35,19 @@ def arg(*names: str, **options: Any) -> Argument:  # noqa: ANN401  what argparse
     return Argument(names=names, options=options)
 
 
+def port(text: str) -> int:
+    """Read the number of a port; 0 is any.
+
+    Raises:
+        ValueError: there is no such port.
+    """
+    number = int(text)
+    if not 0 <= number <= _PORT_MAX:
+        raise ValueError(number)
+    return number
+
+
+_PORT_MAX = 65_535
 WHO = (
     arg("--account", action="store_true", help="be the user of this machine, though somebody has logged in"),
     arg("--sign-with", metavar="KEY", help="the Ed25519 key file to be known by, instead of your login or account"),

@@ -7,6 +7,7 @@ from interlock.core.credential import AccessRole, Client, CredentialKind, Held, 
 from interlock.core.errors import InterlockError, UsageWrong
 from interlock.core.ids import AgentId, Environment, PersonId, WorkflowId
 from interlock.core.limits import ISSUERS_MAX
+from interlock.door.cli.accesses import unasked_for
 from interlock.door.cli.person import operator
 from interlock.door.cli.render import Time, block, clean, table
 from interlock.door.cli.screen import Typed
@@ -34,7 +35,10 @@ async def add(typed: Typed) -> int:
         by = await operator(here)
         await access.add_issuer(here.store, issuer, by)
         added = (await here.rows()).door.issuers[issuer.name]
+        unasked = await unasked_for(here, [held for roles in added.groups.values() for held in roles])
     typed.screen.show(issuer_data(added), _text(added, typed.screen.width))
+    for note in unasked:
+        typed.screen.note(note)
     return 0
 
 

@@ -217,7 +217,7 @@ def restored(typed: Typed) -> int:
     kept = path.with_name(path.name + _KEPT)
     if not kept.exists():
         raise InterlockError(
-            f"there is no `{kept}`", fix="name the file that was rewritten: `interlock mcp import FILE`"
+            f"there is no `{kept}`, so nothing of `{path}` can be put back", fix="name the file that was rewritten"
         )
     config = read_config(path.name, path.read_bytes())
     added = sorted(server.name for server in config.servers if server.name != OURS and not server.why_not)

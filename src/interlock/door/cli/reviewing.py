@@ -62,9 +62,13 @@ def _accepted(typed: Typed, each: Reviewable) -> bool:
     if each.state not in ("new", "changed") or each.offered is None:
         return False
     pins: list[str] = typed.given.accept or []
-    if any(len(pin) >= _PIN_SHOWN and each.offered.pin.startswith(pin) for pin in pins):
+    if any(_is_pin(pin, each) for pin in pins):
         return True
     return not pins and typed.screen.ask(f"is `{clean(each.name)}` what you want agents to read and call?") is True
+
+
+def _is_pin(said: str, each: Reviewable) -> bool:
+    return each.offered is not None and len(said) >= _PIN_SHOWN and each.offered.pin.startswith(said)
 
 
 def _summed_up(typed: Typed, found: tuple[Reviewable, ...], before: Lock, after: Lock) -> int:
@@ -77,6 +81,10 @@ def _summed_up(typed: Typed, found: tuple[Reviewable, ...], before: Lock, after:
     )
     if after.tools != before.tools:
         typed.screen.note(f"note: written to `{after.path}`; it belongs into version control, beside the contract")
+    pins: list[str] = typed.given.accept or []
+    for pin in pins:
+        if not any(_is_pin(pin, each) for each in found):
+            typed.screen.note(f"note: `{clean(pin)}` is the pin of nothing that is shown here")
     for each in left:
         if each.state in ("new", "changed") and each.offered is not None:
             name, pin = clean(each.name), each.offered.pin[:_PIN_SHOWN]

@@ -1,6 +1,6 @@
 """The commands by which a person says who they are, as a part of the table."""
 
-from interlock.door.cli.command import WHO, Command, arg
+from interlock.door.cli.command import WHO, Command, arg, port
 
 LOGIN: tuple[Command, ...] = (
     Command(
@@ -11,7 +11,7 @@ LOGIN: tuple[Command, ...] = (
         takes=(
             arg("--issuer", metavar="NAME", help="which one, by name or address; needed where there are several"),
             arg("--device", action="store_true", help="print a code instead, to be typed in a browser anywhere"),
-            arg("--port", type=int, default=0, metavar="N", help="where the browser comes back to on this machine"),
+            arg("--port", type=port, default=0, metavar="N", help="where the browser comes back to on this machine"),
             arg("--open", action="store_true", help="open the browser, also where no screen is found"),
             arg("--no-open", action="store_true", help="only print the address"),
             arg("--scope", metavar="S", help="what is asked for besides `openid`; parts with spaces"),

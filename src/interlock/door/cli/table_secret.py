@@ -1,6 +1,6 @@
 """The commands about secrets, as a part of the table."""
 
-from interlock.door.cli.command import WHO, Command, arg
+from interlock.door.cli.command import WHO, Command, arg, port
 
 _WHOSE = (
     arg("name", metavar="NAME", help="as the contract names it: `secret: NAME` of a tool"),
@@ -33,7 +33,7 @@ SECRETS: tuple[Command, ...] = (
             arg("--client-id", metavar="ID", help="log in as this client, which is registered there"),
             arg("--client-secret", action="store_true", help="it has a secret, read as `secret set` reads one"),
             arg("--client-metadata", metavar="URL", help="log in as the client that this document is about"),
-            arg("--port", type=int, default=0, metavar="N", help="where the browser comes back to on this machine"),
+            arg("--port", type=port, default=0, metavar="N", help="where the browser comes back to on this machine"),
             arg("--device", action="store_true", help="print a code instead, to be typed in a browser anywhere"),
             arg("--open", action="store_true", help="open the address in the browser, instead of only printing it"),
             *WHO,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from interlock.door.cli.command import PLACE, Command, arg
+from interlock.door.cli.command import PLACE, Command, arg, port
 
 ALONE: Mapping[str, str] = {"mcp": "stdio"}
 """What the first word of a command means by itself."""
@@ -15,7 +15,7 @@ WAYS_IN: tuple[Command, ...] = (
         example="--port 7400",
         takes=(
             arg("--host", default="127.0.0.1", metavar="HOST", help="the address it is reached by (default 127.0.0.1)"),
-            arg("--port", type=int, default=7400, metavar="PORT", help="the port; 0 is any (default 7400)"),
+            arg("--port", type=port, default=7400, metavar="PORT", help="the port; 0 is any (default 7400)"),
             arg("--name", action="append", metavar="NAME", help="a name it is reached by as well; may be said again"),
             arg("--tls-cert", dest="cert", metavar="FILE", help="its certificate, as PEM"),
             arg("--tls-key", dest="private_key", metavar="FILE", help="the key of that certificate"),

@@ -210,7 +210,11 @@ async def _body(scope: Scope, receive: Receive, route: Route) -> Any:  # noqa: A
         return None
     kind = (header(scope, b"content-type") or "").partition(";")[0].strip().lower()
     if kind != "application/json":
-        raise Problem("another-type", "the body is not said to be JSON", fix="send `Content-Type: application/json`")
+        raise Problem(
+            "another-type",
+            "the body is not said to be JSON",
+            fix="send `Content-Type: application/json` and a JSON object, `{}` where there is nothing to say",
+        )
     try:
         raw = await body_of(receive, most=REQUEST_BYTES_MAX)
     except TooLarge as error:
