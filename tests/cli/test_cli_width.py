@@ -10,7 +10,7 @@ import pytest
 from command_line import ROOT, SHOP, Shell
 from interlock.door.cli.main import main
 from interlock.door.cli.page import plain
-from interlock.door.cli.render import table
+from interlock.door.cli.render import table, wrapped
 from interlock.door.cli.table import COMMANDS, GROUPS
 
 WHOLE = re.compile(r"[^\s=]{60,}")
@@ -44,6 +44,14 @@ def test_every_screen_fits(on_file: Shell, monkeypatch: pytest.MonkeyPatch) -> N
         assert too_wide(on_file(*line.split())) == [], line
         assert too_wide(on_file.err) == [], line
     assert too_wide(on_file("contract", "check", "wrong.yaml", code=1)) == []
+
+
+def test_a_command_stands_in_one_line_where_it_fits_into_one() -> None:
+    command = "`interlock contract show --tool refund --workflow shop`"
+    assert wrapped(f"fix: compare the call with it: {command}, and again", 61, hang=5) == "\n".join(
+        ["fix: compare the call with it:", f"     {command},", "     and again"]
+    )
+    assert wrapped(f"fix: {command}", 40, hang=5).splitlines()[0] == "fix: `interlock contract show --tool"
 
 
 def test_a_word_that_nobody_can_break_goes_on_below_where_it_fits() -> None:

@@ -9,12 +9,11 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from urllib.parse import parse_qsl
 
-from interlock.core.errors import InterlockError, UpstreamSilent, UsageWrong
+from interlock.core.errors import InterlockError, UpstreamSilent
 from interlock.core.limits import LOGIN_SECONDS_MAX, LOGIN_VISITS_MAX
 
 _HERE = "127.0.0.1"
 _PATH = "/callback"
-_PORT_MAX = 65_535
 _HEAD_BYTES_MAX = 32 * 1024
 _READ_SECONDS = 5
 _LINE = re.compile(r"GET ([^ ?]+)(?:\?([^ ]*))? HTTP/1\.[01]")
@@ -98,10 +97,7 @@ async def listening(port: int, is_meant: Callable[[Answer], bool]) -> AsyncGener
 
     Raises:
         InterlockError: the port is taken.
-        UsageWrong: it is none.
     """
-    if not 0 <= port <= _PORT_MAX:
-        raise UsageWrong(f"`{port}` is no port", fix=f"name one from 1 to {_PORT_MAX}, or none: `--port 0`")
     redirect = Redirect(is_meant)
     try:
         server = await asyncio.start_server(redirect.visit, _HERE, port, limit=_HEAD_BYTES_MAX)

@@ -66,6 +66,9 @@ def json_text(value: Any, width: int) -> str:  # noqa: ANN401  any JSON value
     return "\n".join(clean(each) for each in line.splitlines())
 
 
+_HELD = "\x1f"  # a space at which no line is broken; what is shown has no such character
+
+
 def broken(command: str, width: int) -> str:
     """Break a command so that it can be copied as it stands: never within quotes."""
     lines = [""]
@@ -77,9 +80,20 @@ def broken(command: str, width: int) -> str:
 
 
 def wrapped(text: str, width: int, *, hang: int = 0) -> str:
-    """Break a line at the width, with the rest under its beginning."""
-    lines = textwrap.wrap(text, width, subsequent_indent=" " * hang, break_long_words=False, break_on_hyphens=False)
-    return "\n".join(lines)
+    """Break a line at the width, with the rest under its beginning. A command in backticks is kept whole if it fits."""
+    room = width - hang
+
+    def held(found: re.Match[str]) -> str:
+        return found[0].replace(" ", _HELD) if len(found[0]) <= room else found[0]
+
+    lines = textwrap.wrap(
+        re.sub(r"[^\s`]*`[^`]+`[^\s`]*", held, text),
+        width,
+        subsequent_indent=" " * hang,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return "\n".join(lines).replace(_HELD, " ")
 
 
 def block(pairs: Iterable[tuple[str, object]], width: int, *, indent: int = 0) -> str:

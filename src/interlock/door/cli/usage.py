@@ -38,8 +38,8 @@ def in_our_words(message: str, prog: str) -> UsageWrong:
     if found := re.fullmatch(r"invalid float value: '(.*)'", what, re.DOTALL):
         return UsageWrong(f"`{about}` is a number, found `{found[1]}`", fix=f"write one such as `{about} 2.5`")
     if found := re.fullmatch(r"invalid port value: '(.*)'", what, re.DOTALL):
-        what = f"`{about}` is the number of a port, 0 to 65535, found `{found[1]}`"
-        return UsageWrong(what, fix=f"write one such as `{about} 7400`")
+        fix = f"name one from 1 to 65535, or 0 for any that is free: `{about} 7400`"
+        return UsageWrong(f"`{found[1]}` is no port", fix=fix)
     if what.startswith("ignored explicit argument"):
         return UsageWrong(f"`{about}` takes no value", fix="say it alone")
     return UsageWrong(message, fix=f"look at `{prog} --help`")
