@@ -11,7 +11,7 @@ from interlock.contract.ir import Approvals
 from interlock.core.errors import StoreBusy
 from interlock.core.ids import ActionId, PersonId, Role
 from interlock.door.entrance import Entrance
-from interlock.door.mcp import tasks
+from interlock.door.mcp import front, tasks
 from interlock.gateway import access
 from interlock.gateway.consent import agree, deny
 from interlock.gateway.resume import resume
@@ -224,3 +224,67 @@ async def test_older_versions_have_no_tasks(world: World) -> None:
     over = await asking(world)
     await over.begin("2025-06-18")
     assert "structuredContent" in (await over.ask("tools/call", **CALL)).result
+
+
+async def test_a_call_that_met_a_store_that_was_away_is_one_failed_task_and_hides_no_other(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over = await asking(world)
+    well = (await over.ask("tools/call", **CALL)).result["task"]["taskId"]
+    await waiting(over, well)
+    whole = front.call_or_recall
+
+    async def away(*_: Any, **__: Any) -> Any:
+        raise StoreBusy("the store is away", fix="call again")
+
+    monkeypatch.setattr(front, "call_or_recall", away)
+    gone = (await over.ask("tools/call", **CALL)).result["task"]["taskId"]
+    monkeypatch.setattr(front, "call_or_recall", whole)
+    listed = (await over.ask("tasks/list")).result["tasks"]
+    assert [(each["taskId"], each["status"]) for each in listed] == [(well, "working"), (gone, "failed")]
+    assert (await over.ask("tasks/get", taskId=gone)).result["status"] == "failed"
+    assert (await over.ask("tasks/result", taskId=gone)).error["code"] == -32603
+
+
+async def test_a_store_that_was_away_as_a_handle_came_from_another_process_makes_no_failed_task_of_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over = await asking(world)
+    task = (await over.ask("tools/call", **CALL)).result["task"]["taskId"]
+    elsewhere = world.another()
+    beside = await Over.to(elsewhere)
+    await beside.begin()
+    whole = tasks.Tasks._told  # pyright: ignore[reportPrivateUsage]
+
+    async def away(*_: Any) -> Any:
+        raise StoreBusy("the store is away", fix="call again")
+
+    monkeypatch.setattr(tasks.Tasks, "_told", away)
+    assert (await beside.ask("tasks/get", taskId=task)).error["code"] == -32603
+    monkeypatch.setattr(tasks.Tasks, "_told", whole)
+    assert (await beside.ask("tasks/list")).result == {"tasks": []}
+    assert (await beside.ask("tasks/get", taskId=task)).result["status"] == "working"
+
+
+async def test_where_a_task_stands_is_said_at_once_while_what_was_agreed_to_is_carried_out(world: World) -> None:
+    over = await asking(world)
+    task = (await over.ask("tools/call", **CALL)).result["task"]["taskId"]
+    await waiting(over, task)
+    (row,) = [e for e in await world.entries() if e.get("kind") == "parked"]
+    id = ActionId(row["action"])
+    await agree(world.gateway, world.store, id, KIM, seen=(await world.row(id)).seen)
+    world.tool.may_answer = asyncio.Event()
+    carried = asyncio.create_task(resume(world.gateway, world.store, id))
+    await world.tool.begun.wait()
+    beside = await Over.to(world.another())
+    await beside.begin()
+    try:
+        async with asyncio.timeout(5):
+            for each in (over, beside):
+                assert (await each.ask("tasks/get", taskId=task)).result["statusMessage"] == "it is under way"
+                (listed,) = (await each.ask("tasks/list")).result["tasks"]
+                assert listed["status"] == "working"
+    finally:
+        world.tool.may_answer.set()
+        await carried
+    assert (await over.ask("tasks/get", taskId=task)).result["status"] == "completed"

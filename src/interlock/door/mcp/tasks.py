@@ -11,7 +11,7 @@ from collections.abc import Coroutine, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from secrets import token_hex
-from typing import Any
+from typing import Any, Literal, overload
 
 import msgspec
 from msgspec import Struct
@@ -88,7 +88,7 @@ class Tasks:
         now, carried = self.gateway.clock.now(), asyncio.create_task(call)
         carried.add_done_callback(_heard)
         await asyncio.wait({carried}, timeout=_KNOWN_SECONDS)
-        named = carried.done() and not carried.cancelled() and carried.exception() is None
+        named = carried.done() and not _is_lost(carried)
         id = self._named(caller, carried.result().action, now) if named else token_hex(16)
         task = self._keep(Kept(id=id, caller=caller, tool=tool, since=now, call=carried))
         return {"task": self._shown(task, "working", "it is under way", now)}
@@ -131,8 +131,14 @@ class Tasks:
     async def _end_of(self, task: Kept) -> Outcome:
         try:
             async with asyncio.timeout(_WAIT_SECONDS):
-                outcome = await asyncio.shield(task.call)
-                while isinstance(found := await self._after(task, outcome), Parked) and not self._ends.is_set():
+                await asyncio.wait({task.call})
+                if _is_lost(task.call):
+                    raise WireError(INTERNAL_ERROR, _LOST)
+                outcome = task.call.result()
+                while (
+                    isinstance(found := await self._after(task, outcome, waits=True), Parked)
+                    and not self._ends.is_set()
+                ):
                     with suppress(TimeoutError):
                         await asyncio.wait_for(self._ends.wait(), _POLL_SECONDS)
         except TimeoutError as late:
@@ -178,28 +184,48 @@ class Tasks:
         if row is None:
             return None
         told = asyncio.create_task(self._told(store, row))
-        told.add_done_callback(_heard)
+
+        def forget(told: "asyncio.Task[Outcome]") -> None:
+            # How it ended could not be read, which says nothing of its end: it is looked for anew.
+            if _is_lost(told):
+                self._kept.pop(id, None)
+
+        told.add_done_callback(forget)
         await asyncio.wait({told}, timeout=_KNOWN_SECONDS)
+        if told.done():
+            told.result()
         return self._keep(Kept(id=id, caller=caller, tool=None, since=handle.since, call=told))
 
     async def _now(self, task: Kept) -> dict[str, Any]:
         now = self.gateway.clock.now()
         if not task.call.done():
             return self._shown(task, "working", "it is under way", now)
-        outcome = await self._after(task, task.call.result())
+        if _is_lost(task.call):
+            return self._shown(task, "failed", _LOST, now)
+        outcome = await self._after(task, task.call.result(), waits=False)
+        if outcome is None:
+            return self._shown(task, "working", "it is under way", now)
         if isinstance(outcome, Parked):
             return self._shown(task, "working", f"it {in_words(outcome)}", now)
         ended = "completed" if isinstance(outcome, Done) else "failed"
         return self._shown(task, ended, name_of(outcome), now)
 
-    async def _after(self, task: Kept, outcome: Outcome) -> Outcome:
-        """Return how an action stands now that waited for a person."""
+    @overload
+    async def _after(self, task: Kept, outcome: Outcome, *, waits: Literal[True]) -> Outcome: ...
+
+    @overload
+    async def _after(self, task: Kept, outcome: Outcome, *, waits: bool) -> Outcome | None: ...
+
+    async def _after(self, task: Kept, outcome: Outcome, *, waits: bool) -> Outcome | None:
+        """Return how an action stands now that waited for a person; nothing if it is under way, unless it `waits`."""
         if not isinstance(outcome, Parked):
             return outcome
-        store = self.gateway.store.for_tenant(task.caller.tenant)
+        store, now = self.gateway.store.for_tenant(task.caller.tenant), self.gateway.clock.now()
         row = await row_of(store, outcome.action)
-        if row is None or row.state is ActionState.PARKED and self.gateway.clock.now() < row.expires_at:
+        if row is None or row.state is ActionState.PARKED and now < row.expires_at:
             return outcome
+        if row.state is ActionState.STARTED and now < row.lease_until and not waits:
+            return None
         return await self._told(store, row)
 
     async def _told(self, store: TenantStore, row: ActionRow) -> Outcome:
@@ -223,6 +249,14 @@ def _not_yet() -> WireError:
 
 def _same(one: Caller, other: Caller) -> bool:
     return one.tenant == other.tenant and run_owner(one) == run_owner(other)
+
+
+_LOST = "nobody can tell here how it ended; the same call tells"
+
+
+def _is_lost(call: "asyncio.Task[Outcome]") -> bool:
+    """Whether a call came back without an outcome: its store was away, or this process ends."""
+    return call.done() and (call.cancelled() or call.exception() is not None)
 
 
 def _heard(call: "asyncio.Task[Outcome]") -> None:
