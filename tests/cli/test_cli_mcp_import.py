@@ -92,6 +92,18 @@ def called_through(command: str, args: list[str]) -> str:
     return found["result"]["content"][0]["text"]
 
 
+def test_of_a_server_without_a_tool_in_the_contract_agents_get_nothing_and_are_told_so(client: Shell) -> None:
+    client(*WORDS)
+    assert "`sandbox: false` beside its `command`" in Path("desk.yaml").read_text(encoding="utf-8")
+    published(client)
+    later = {**CONFIG["mcpServers"], "till": {"command": "till"}}
+    Path("client.json").write_text(json.dumps({"mcpServers": later}), encoding="utf-8")
+    client(*WORDS)
+    assert "of till agents get nothing now" in " ".join(client.err.split())
+    client("mcp", "restore", "client.json")
+    assert "nothing of `client.json` can be put back" in client.failed("mcp", "restore", "client.json")
+
+
 def test_a_contract_that_is_not_in_force_is_no_reason_to_touch_the_client(client: Shell) -> None:
     client(*WORDS)
     client(*WORDS, code=1)

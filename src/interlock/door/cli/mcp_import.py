@@ -13,9 +13,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from interlock.app import SystemClock
+from interlock.contract.ir import Contract
 from interlock.contract.written import Number, Written, yaml_text
 from interlock.core.errors import InterlockError, NotPermitted
 from interlock.core.ids import Environment, TenantId, WorkflowId
+from interlock.door.cli.accesses import force_of
 from interlock.door.cli.client_config import OURS, ClientConfig, Found, read_config
 from interlock.door.cli.person import user_name
 from interlock.door.cli.reading import name_of
@@ -30,6 +32,10 @@ _KEPT = ".before-interlock"
 _CONSENT = (
     "# In the mode `ask` each write waits for one of these people. With `separation_of_duties` the person whose agent\n"
     "# asks could not be the one who agrees: name somebody else and strike that line where two have to look.\n"
+)
+_SANDBOX = (
+    "# A program runs in a sandbox, where it writes in a folder of its own alone. One that keeps files elsewhere\n"
+    "# needs `sandbox: false` beside its `command`.\n"
 )
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9_.-]+")
 
@@ -48,12 +54,13 @@ async def imported(typed: Typed) -> int:
         )
     if not contract.exists():
         return _begun(typed, config, contract)
-    if not await _published(typed):
+    in_force = await _in_force(typed)
+    if in_force is None:
         publish = f"interlock contract publish {quote(str(contract))} --env {typed.given.env}"
         raise InterlockError(
             f"`{contract}` is there, and is not in force", fix=f"publish it: `{publish}`, then say this again"
         )
-    return _rewritten(typed, config, path)
+    return _rewritten(typed, config, path, in_force)
 
 
 def _reasons(config: ClientConfig) -> str:
@@ -137,7 +144,8 @@ def _contract(workflow: str, environment: str, tenant: TenantId, servers: dict[s
             "people": {"owner": [user_name()]},
         }
     }
-    return yaml_text(head) + tools + _CONSENT + yaml_text(consent)
+    starts = any(isinstance(server, dict) and "command" in server for server in servers.values())
+    return yaml_text(head) + (_SANDBOX if starts else "") + tools + _CONSENT + yaml_text(consent)
 
 
 def _told(contract: Path, data: dict[str, Any], workflow: str, environment: str, config: Path, width: int) -> list[str]:
@@ -162,13 +170,13 @@ def _told(contract: Path, data: dict[str, Any], workflow: str, environment: str,
     return [block(pairs, width), "", "next:", *lines]
 
 
-async def _published(typed: Typed) -> bool:
+async def _in_force(typed: Typed) -> Contract | None:
     given = typed.given
     if typed.settings.file is not None and not typed.settings.file.exists():
-        return False
+        return None
     with session(typed) as here:
-        door = (await here.rows()).door
-    return door.of(WorkflowId(given.workflow), Environment(given.env)) is not None
+        force = await force_of(here, (await here.rows()).door, f"{given.workflow}/{given.env}")
+    return None if force is None else force.contract
 
 
 def _command(typed: Typed) -> list[str]:
@@ -181,7 +189,7 @@ def _command(typed: Typed) -> list[str]:
     return [*program, "mcp", "stdio", "--store", store, "--keys", str(settings.keys.resolve()), *place]
 
 
-def _rewritten(typed: Typed, config: ClientConfig, path: Path) -> int:
+def _rewritten(typed: Typed, config: ClientConfig, path: Path, in_force: Contract) -> int:
     kept = path.with_name(path.name + _KEPT)
     try:
         write_new(kept, config.text.encode())
@@ -198,6 +206,11 @@ def _rewritten(typed: Typed, config: ClientConfig, path: Path) -> int:
     ]
     data = {"file": str(path), "moved": moved, "before": str(kept)}
     typed.screen.show(data, block(pairs, typed.screen.width))
+    served = {tool.source.partition("/")[0] for tool in in_force.tools.values()}
+    gone = [found.name for name, found in _names(config.movable).items() if f"mcp:{name}" not in served]
+    if gone:
+        what = f"of {listed(map(clean, gone))} agents get nothing now: the contract in force names no tool of it"
+        typed.screen.note(f"note: {what}")
     typed.screen.note("note: start the client anew")
     return 0
 
