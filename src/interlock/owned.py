@@ -85,6 +85,9 @@ async def in_turn(path: Path, *, seconds: float) -> AsyncGenerator[None]:
         except TimeoutError as late:
             why = f"another process has the turn, and has not let go within {seconds:g} s"
             raise StoreBusy(why, fix=f"look which one it is: `fuser {path}`") from late
+        except OSError as error:
+            why = f"`{path}` cannot be locked ({(error.strerror or 'unknown').lower()})"
+            raise StoreBusy(why, fix="put its folder on a file system that knows locks") from error
         yield
     finally:
         os.close(descriptor)

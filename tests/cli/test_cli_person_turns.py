@@ -1,5 +1,7 @@
 """Whoever renews, logs in or logs out has a turn, and nobody waits for one without an end."""
 
+import errno
+import fcntl
 import os
 import subprocess
 import time
@@ -109,3 +111,35 @@ def test_what_somebody_who_died_was_about_to_keep_goes_with_the_login(
     path.with_suffix(".new").write_bytes(path.read_bytes())
     on_file("logout")
     assert [each.suffix for each in path.parent.iterdir()] == [".turn"]
+
+
+def test_the_login_goes_first_whatever_keeps_the_rest_from_going(
+    on_file: Shell, provider: LoginServer, browser: Browser
+) -> None:
+    believe(on_file, provider)
+    log_in(on_file)
+    (path,) = logins(on_file)
+    path.with_suffix(".new").mkdir()
+    on_file.failed("logout")
+    assert logins(on_file) == []
+    assert on_file.data("whoami")["known_by"].startswith("os:")
+
+
+def test_where_no_lock_can_be_had_a_login_is_not_renewed_and_a_stop_is_thrown(
+    on_file: Shell, provider: LoginServer, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with due(on_file, provider):
+        pass
+    (turn,) = (path.with_suffix(".turn") for path in logins(on_file))
+    whole = fcntl.flock
+
+    def flock(descriptor: int, operation: int) -> None:
+        if os.fstat(descriptor).st_ino == turn.stat().st_ino:
+            raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+        whole(descriptor, operation)
+
+    monkeypatch.setattr("interlock.owned.fcntl.flock", flock)
+    assert "cannot be locked (no locks available)" in flat(on_file.failed("whoami"))
+    assert on_file.data("switch", "stop")["known_by"].startswith("os:")
+    on_file("logout")
+    assert logins(on_file) == []

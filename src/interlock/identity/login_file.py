@@ -130,7 +130,7 @@ class LoginFile:
         Raises:
             OSError: it cannot be removed.
         """
-        for each in (self._new, self.path):
+        for each in (self.path, self._new):
             each.unlink(missing_ok=True)
         with suppress(FileNotFoundError):
             sync_folder(self.path.parent)
