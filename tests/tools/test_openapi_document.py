@@ -202,6 +202,20 @@ def test_two_arguments_of_one_name_cannot_be_told_apart(tmp_path: Path) -> None:
     assert said == "api.json: `it`: two of its arguments are named `id`: into the path, and into the body"
 
 
+def a_part(schema: Any, required: Any = (), **encoding: Any) -> dict[str, Any]:
+    whole = {"type": "object", "properties": {"a": schema}, "required": list(required)}
+    return {"required": True, "content": {"multipart/form-data": {"schema": whole, "encoding": {"a": encoding}}}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "longest"),
+    [({"format": "byte"}, 174_764), ({"format": "binary", "contentMediaType": "text/plain"}, 131_072)],
+)
+def test_a_length_that_is_none_is_ours(tmp_path: Path, kind: Any, longest: int) -> None:
+    made = described(tmp_path, one("post", requestBody=a_part({"type": "string", "maxLength": "x", **kind})))
+    assert f"'maxLength': {longest}" in str(made.schema)
+
+
 @pytest.mark.parametrize(
     ("document", "says"),
     [
@@ -224,6 +238,12 @@ def test_two_arguments_of_one_name_cannot_be_told_apart(tmp_path: Path) -> None:
             "`#/paths/~1things/post/requestBody` refers to itself",
         ),
         (one("post", requestBody=body({"$dynamicRef": "#a"})), "`$dynamicRef` is not read here"),
+        (one("post", parameters=[{"$ref": "#/servers/" + "9" * 5_000}]), f"`#/servers/{'9' * 5_000}` leads nowhere"),
+        (one(parameters=[parameter("q", schema={"type": 5})]), "a schema of the operation is not JSON Schema"),
+        (
+            one("post", requestBody=a_part({"type": "string"}, required=["a"], headers=5)),
+            "`it`: its part `a` wants headers of its own",
+        ),
         (one("post", requestBody=body({"type": "file"})), "a schema of the operation is not JSON Schema"),
         (one("post", requestBody=body([])), "there is something else where a schema belongs"),
         (one("trace"), "`it` is a TRACE, which shows what was sent"),

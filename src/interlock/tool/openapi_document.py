@@ -60,8 +60,8 @@ class Document:
             name = part.replace("~1", "/").replace("~0", "~")
             if isinstance(found, Mapping) and name in found:
                 found = cast("JsonObject", found)[name]
-            elif isinstance(found, Sequence) and name.isdecimal() and int(name) < len(cast("list[Any]", found)):
-                found = cast("list[Any]", found)[int(name)]
+            elif isinstance(found, list) and (at := _place_in(cast("list[Any]", found), name)) is not None:
+                found = cast("list[Any]", found)[at]
             else:
                 raise self.wrong(f"`{reference}` leads nowhere", "correct it")
         return found
@@ -80,6 +80,12 @@ class Document:
 
     def wrong(self, what: str, fix: str) -> ContractInvalid:
         return ContractInvalid(f"{self.name}: {what}", fix=fix)
+
+
+def _place_in(items: Sequence[object], name: str) -> int | None:
+    """Read which item a part of a reference means; nothing if there is no such one."""
+    long = len(name) > len(str(len(items)))
+    return int(name) if not long and name.isdecimal() and int(name) < len(items) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,7 +63,10 @@ def _made(name: str, schema: Schema, encoding: JsonObject) -> tuple[Part, Schema
 
 
 def _wants_headers(encoding: JsonObject) -> bool:
-    headers = cast("dict[str, object]", encoding.get("headers") or {})
+    said: object = encoding.get("headers") or {}
+    if not isinstance(said, dict):
+        return True
+    headers = cast("dict[str, object]", said)
     return any(
         isinstance(header, dict) and cast("JsonObject", header).get("required") is True
         for name, header in headers.items()
@@ -97,7 +100,7 @@ def _encoded(name: str, schema: dict[str, Any], types: Sequence[str]) -> tuple[P
     if encoding != "base64":
         return Unsendable(name, f"is encoded as `{encoding}`")
     exact = [each for each in (*types, str(schema.get("contentMediaType", ""))) if each and "*" not in each]
-    longest = min(_base64_chars(FILE_BYTES_MAX), schema.get("maxLength", 2**31))
+    longest = _longest(schema, _base64_chars(FILE_BYTES_MAX))
     said = {**schema, "contentEncoding": "base64", "maxLength": longest}
     return Part(given="base64", type=exact[0] if exact else _BYTES), said
 
@@ -107,7 +110,7 @@ def _file(schema: dict[str, Any], types: Sequence[str]) -> tuple[Part, Schema]:
     as_text = all(map(_is_text, types))
     content = {key: value for key, value in schema.items() if key in ("minLength", "maxLength", "pattern")}
     if as_text:
-        longest = min(FILE_BYTES_MAX, schema.get("maxLength", FILE_BYTES_MAX))
+        longest = _longest(schema, FILE_BYTES_MAX)
         inside: JsonObject = {"text": {**content, "type": "string", "maxLength": longest}}
     else:
         longest = _base64_chars(FILE_BYTES_MAX)
@@ -136,6 +139,11 @@ def _choice(types: Sequence[str]) -> JsonObject:
         return {"type": "string", "enum": list(types)}
     ways = "|".join(re.escape(each).replace(r"\*", "[A-Za-z0-9!#$&^_.+-]+") for each in types)
     return {"type": "string", "pattern": f"^(?:{ways})$", "maxLength": 122}
+
+
+def _longest(schema: dict[str, Any], most: int) -> float:
+    said = schema.get("maxLength", most)
+    return min(most, said) if isinstance(said, int | float) else most
 
 
 def _base64_chars(bytes: int) -> int:

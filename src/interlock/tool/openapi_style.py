@@ -101,9 +101,10 @@ def _may_be_list(schema: Schema) -> bool:
 
 
 def types_of(schema: dict[str, Any]) -> set[str]:
-    """Name the types of value that a schema says itself."""
+    """Name the types of value that a schema says itself. What says something else is found as a whole."""
     said = schema.get("type", [])
-    return {said} if isinstance(said, str) else set(cast("list[str]", said))
+    every = cast("list[object]", said) if isinstance(said, list) else [said]
+    return {each for each in every if isinstance(each, str)}
 
 
 def _choices(schema: dict[str, Any]) -> list[Schema]:
