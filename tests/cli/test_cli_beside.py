@@ -86,8 +86,10 @@ def test_a_process_of_the_command_line_looks_after_what_waits(
 
 def test_who_cannot_carry_an_action_out_leaves_it_to_who_can(on_file: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     on_file.publish()
-    id = on_file.parked()
+    id, other = on_file.parked(), on_file.parked("INV-3")
     monkeypatch.setitem(sys.modules, "corner_shop", None)  # as on a machine that does not have it
+    told = on_file("approvals", "approve", other, "--seen", on_file.seen(other))
+    assert f"next      `interlock action show {other}`" in told
     said = on_file.data("approvals", "approve", id, "--seen", on_file.seen(id))
     assert said["outcome"] is None
     assert on_file.data("action", "show", id)["state"] == "parked"

@@ -184,8 +184,8 @@ def test_the_screen_says_what_to_type_next(on_file: Shell, monkeypatch: pytest.M
 written into my desk:
   contract.yaml       what agents may do, and what they may not
   support_refunds.py  the tools, on a little database of their own
-  cases.yaml          how each call must be judged: `interlock policy test
-                      cases.yaml`
+  cases.yaml          how each call must be judged:
+                      `interlock policy test cases.yaml`
   .gitignore          keeps the keys out of git
 
 next:

@@ -231,6 +231,8 @@ def test_where_nobody_listens_nothing_was_sent() -> None:
         ("https://user:pass@acme.example", "no address"),
         ("https://", "no address"),
         ("https://a:99999", "no address"),
+        ("http://127.0.0.1:7400/mcp", "of a door"),
+        ("https://acme.example/interlock/v1/", "of a door"),
     ],
 )
 def test_an_address_that_would_give_the_token_away_is_refused_and_not_repeated(url: str, says: str) -> None:

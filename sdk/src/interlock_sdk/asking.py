@@ -132,6 +132,8 @@ def address_of(url: str, *, unsafe_plaintext: bool) -> tuple[str, bool]:
         fits, here, parts = False, False, urlsplit("")
     if not fits:
         raise NotWanted("this is no address of a server", fix="say one such as `https://interlock.acme.example`")
+    if url.rstrip("/").endswith(("/mcp", "/v1")):
+        raise NotWanted("this is the address of a door, not of the server", fix="leave out `/mcp` or `/v1` at its end")
     if parts.scheme == "http" and not here and not unsafe_plaintext:
         raise NotWanted(
             "the token would go over the wire in the open",

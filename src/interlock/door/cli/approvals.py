@@ -73,6 +73,7 @@ async def approve(typed: Typed) -> int:
             ("answers", in_words(voted.answered)),
             ("grant", voted.grant),
             ("then", "nothing is missing" if voted.complete else "others have to agree as well"),
+            ("next", f"`interlock action show {row.action.id}`" if voted.complete and outcome is None else ""),
         ]
         data = {
             "action": row.action.id,

@@ -78,7 +78,7 @@ def _asked_pattern(screen: Screen) -> str:
 def _chosen(screen: Screen, question: str, known: Mapping[str, str], what: str) -> str:
     """Have a person choose one by its name or its number."""
     broad = max(map(len, known))
-    lines = [f"  {number}  {name.ljust(broad)} {says}" for number, (name, says) in enumerate(known.items(), 1)]
+    lines = [f"  {number}  {name.ljust(broad)}  {says}" for number, (name, says) in enumerate(known.items(), 1)]
     screen.note_block("\n".join([question, *lines]))
     said = screen.ask_for("A name, or its number", next(iter(known)))
     numbers = {str(number): name for number, name in enumerate(known, 1)}

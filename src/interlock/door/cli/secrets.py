@@ -14,7 +14,7 @@ from interlock.core.limits import SECRET_BYTES_MAX
 from interlock.core.wording import closest
 from interlock.door.cli.person import operator, operator_without_store
 from interlock.door.cli.reading import InputWrong
-from interlock.door.cli.render import Time, block, table
+from interlock.door.cli.render import Time, block, table, wrapped
 from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import Session, awaited, be_there, session
 from interlock.gateway.doors import Operator
@@ -65,7 +65,8 @@ async def removed(typed: Typed) -> int:
             raise InterlockError(f"{id.place} has no secret `{id.name}`", fix=fix)
         entered = await entered_in(here, typed, id, "removed")
     data = {**_data(id), "to": "removed", "entered": entered}
-    typed.screen.show(data, f"removed `{id.name}` of {id.place}: a tool that needs it fails from the next call on")
+    text = f"removed `{id.name}` of {id.place}: a tool that needs it fails from the next call on"
+    typed.screen.show(data, wrapped(text, typed.screen.width, hang=2))
     return 0
 
 
