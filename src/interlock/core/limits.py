@@ -124,7 +124,6 @@ LOGIN_AHEAD_SECONDS = 30  # before the end of a login it is renewed: what it is 
 LOGIN_FILE_BYTES_MAX = 256 * 1024  # one login: a token, what renews it, and a name or two
 LOGIN_STOP_SECONDS_MAX = 2  # what `switch stop` waits for a login to be looked at before the account throws it
 LOGIN_TURN_SECONDS_MAX = 30  # for another process to renew or end the same login: each asks its issuer once
-LOGIN_VISITS_MAX = 100  # to the listener of a login: a browser asks for more than the one page
 SECRET_KEPT_SECONDS = 5  # how long one from elsewhere is remembered: a rotation is seen by then
 TOKEN_KEPT_SECONDS_MAX = 24 * 3_600  # of an access token, whatever it says; one a day costs nothing
 PROVE_SECONDS_MAX = 600  # a look that takes longer is not waited for in a pipeline
