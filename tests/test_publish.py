@@ -110,7 +110,7 @@ async def test_publishing_again_says_what_changed(world: World, tmp_path: Path) 
     [
         ("mcp:desk/send_reply", "the contract has no server `desk`"),
         ("openapi:billing.yaml#createRefund", "`billing.yaml` cannot be read: No such file or directory"),
-        ("python:no_such:f", "`python:no_such:f` cannot be imported (ModuleNotFoundError)"),
+        ("python:no_such:f", "`python:no_such:f` cannot be imported (there is no module `no_such`)"),
         ("python:tools.sample_tools:odd", "a parameter of `python:tools.sample_tools:odd` is of no JSON type"),
     ],
 )

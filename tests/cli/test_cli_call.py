@@ -76,6 +76,7 @@ def test_a_call_names_its_place_where_several_are_published(on_file: Shell) -> N
     assert "several are published: shop/dark, shop/prod" in on_file.failed("call", "look", '{"invoice":"I"}')
     assert on_file.data("call", "look", '{"invoice":"I"}', "--env", "dark")["outcome"] == "done"
     assert "nothing is published for `other`" in on_file.failed("call", "look", "{}", "--workflow", "other")
+    assert "nothing is published in `other`" in on_file.failed("call", "look", "{}", "--env", "other")
 
 
 def test_the_screen_of_a_call(demo: Shell) -> None:

@@ -1,5 +1,7 @@
 """What publishing finds out about a function, and whether a schema in a contract is the narrower one."""
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +14,10 @@ from interlock.tool.manifest import manifest_of
 @pytest.mark.parametrize(
     ("source", "says"),
     [
-        ("python:no_such_module:f", "`python:no_such_module:f` cannot be imported (ModuleNotFoundError)"),
+        (
+            "python:no_such_module:f",
+            "`python:no_such_module:f` cannot be imported (there is no module `no_such_module`)",
+        ),
         ("python:tools.sample_tools:gone", "`python:tools.sample_tools:gone` cannot be imported (AttributeError)"),
         ("python:tools.sample_tools", "`python:tools.sample_tools` cannot be imported (AttributeError)"),
         ("python:tools.sample_tools:CALLS", "`python:tools.sample_tools:CALLS` is not a function"),
@@ -25,6 +30,19 @@ def test_what_cannot_be_a_tool_says_why(source: str, says: str) -> None:
         manifest_of(source)
     assert str(error.value) == says
     assert error.value.fix
+
+
+def test_of_a_module_that_lacks_another_one_it_is_said_which_and_where_each_belongs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lacks_another.py").write_text("import no_such_module_either", encoding="utf-8")
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    with pytest.raises(ContractInvalid, match="there is no module `no_such_module_either`") as error:
+        manifest_of("python:lacks_another:f")
+    assert error.value.fix == "install what the module needs beside Interlock"
+    with pytest.raises(ContractInvalid) as error:
+        manifest_of("python:no_such_module.part:f")
+    assert "in the folder of the module" in error.value.fix
 
 
 def test_the_schema_of_a_function_is_what_its_types_say() -> None:

@@ -93,8 +93,8 @@ def function_of(source: str) -> Function:
         for part in name.split("."):
             found = getattr(found, part)
     except (Exception, SystemExit) as error:
-        fix = "write `python:module:function`, and put the module on the path (`PYTHONPATH`)"
-        raise ContractInvalid(f"`{source}` cannot be imported ({type(error).__name__})", fix=fix) from error
+        why, fix = _not_imported(module, error)
+        raise ContractInvalid(f"`{source}` cannot be imported ({why})", fix=fix) from error
     if not inspect.isroutine(found):
         raise ContractInvalid(f"`{source}` is not a function", fix="name a function with annotated parameters")
     call = cast("Callable[..., Any]", found)
@@ -105,6 +105,17 @@ def function_of(source: str) -> Function:
         takes_key=KEY_PARAMETER in parameters,
         takes_secret=SECRET_PARAMETER in parameters,
     )
+
+
+def _not_imported(module: str, error: BaseException) -> tuple[str, str]:
+    """Say why there is no such function, and what to do. What an error says beside its kind may be anything."""
+    if not isinstance(error, ModuleNotFoundError) or not error.name:
+        return type(error).__name__, "write `python:module:function`, and see whether Python imports it"
+    if module == error.name or module.startswith(f"{error.name}."):
+        fix = "do this in the folder of the module, or put that on the path (`PYTHONPATH`)"
+    else:
+        fix = "install what the module needs beside Interlock"
+    return f"there is no module `{error.name}`", fix
 
 
 def _parameters(call: Callable[..., Any]) -> dict[str, inspect.Parameter]:

@@ -121,10 +121,9 @@ def _one_of(
     if not names:
         raise InterlockError("no contract is published", fix="run `interlock contract publish FILE --env ENV`")
     if not fitting:
-        raise InterlockError(
-            f"nothing is published for `{workflow or '*'}` in `{environment or '*'}`",
-            fix=place_meant(workflow, environment, names),
-        )
+        whose = "" if workflow is None else f" for `{workflow}`"
+        where = "" if environment is None else f" in `{environment}`"
+        raise InterlockError(f"nothing is published{whose}{where}", fix=place_meant(workflow, environment, names))
     raise NameAmbiguous(f"several are published: {', '.join(fitting)}", fix="say `--workflow W --env E`")
 
 
