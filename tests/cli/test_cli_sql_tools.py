@@ -4,6 +4,7 @@ import io
 import json
 import shutil
 import sqlite3
+import sys
 from pathlib import Path
 from secrets import token_hex
 
@@ -55,6 +56,23 @@ def doctor(shell: Shell) -> tuple[str, str]:
     _, out = shell.run("doctor", "--json")
     found = [each for each in json.loads(out)["checks"] if each["check"] == "statements"]
     return found[0]["state"], found[0]["found"]
+
+
+def test_where_nothing_speaks_to_postgres_no_statement_of_it_is_published(
+    on_file: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "interlock.tool.sql_postgres_try", None)  # as on a machine without psycopg
+    Path("crm.sql").write_text("-- name: look\nselect 1 as one;\n", encoding="utf-8")
+    text = (CODE / "contract.yaml").read_text(encoding="utf-8").replace("default", on_file.tenant)
+    text = text.replace(
+        "{ sqlite: crm.db }", '{ postgres: { role: clerk, address: "postgresql://nobody@127.0.0.1:1/x" } }'
+    )
+    tools = 'tools:\n  look: { from: "sql:crm.sql#look", tier: green, price: 0 }\n'
+    Path("contract.yaml").write_text(
+        text[: text.index("tools:")] + tools + "permissions: { allowed_tools: [look] }\n", encoding="utf-8"
+    )
+    said = on_file.failed("contract", "publish", "contract.yaml", "--env", "dev")
+    assert "cannot speak to Postgres" in said and "interlock[postgres]" in on_file.err
 
 
 @pytest.mark.slow

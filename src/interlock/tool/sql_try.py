@@ -36,7 +36,7 @@ class Trial:
             secret: the name of the address of its database, where the plan has none.
 
         Raises:
-            ContractInvalid: the database does not take it, or an argument is of another type.
+            ContractInvalid: the database does not take it, an argument is of another type, or it has no driver.
             UpstreamFailed: the database cannot be reached from here.
         """
         if plan.sqlite:
@@ -49,7 +49,7 @@ class Trial:
             from interlock.tool.sql_postgres_try import try_statement  # noqa: PLC0415
         except ImportError as error:
             fix = "install it with its extra: `pip install 'interlock[postgres]'`"
-            raise UpstreamFailed("this installation cannot speak to Postgres", fix=fix) from error
+            raise ContractInvalid("this installation cannot speak to Postgres", fix=fix) from error
         try:
             try_statement(plan, schema, address=address, tenant=self.whose[0])
         except UpstreamFailed as error:
