@@ -263,3 +263,16 @@ async def test_in_every_history_an_equal_call_is_told_of_the_newest_or_is_the_ne
             assert told.action not in {each for each, _, _ in known}
             assert (type(told), len(world.tool.performed)) == (came, before + 1)
             known.append((told.action, came, now))
+
+
+async def test_a_call_of_a_tool_that_is_back_is_another_one_also_where_nobody_has_heard_of_it_yet(world: World) -> None:
+    await world.publish()
+    elsewhere = world.another()
+    first = await again(elsewhere)
+    world.clock.forward(days=3)
+    await world.publish(a_rule("other", "permit", "other"), tools=(a_tool("other"),))
+    assert isinstance(await again(elsewhere), Refused)
+    await world.publish()
+    second = await again(elsewhere)
+    assert (type(second), second.recalled, second.action == first.action) == (Done, False, False)
+    assert len(world.tool.performed) == 2

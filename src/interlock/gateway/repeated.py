@@ -60,12 +60,19 @@ async def _call_or_recall(
     proposal = proposal if named else replace(proposal, run=session)
     if proposal.key is not None:
         return await gateway.call(caller, proposal)
-    door = gateway.doors.get(caller.tenant)
+    first = proposal if named else replace(proposal, equal=which(among, 1))
+    store, door = gateway.store.for_tenant(caller.tenant), gateway.doors.get(caller.tenant)
     for _ in range(DECIDE_TRIES_MAX):
-        door = door or (await gateway.store.for_tenant(caller.tenant).read(Needs())).door
+        door = door or (await store.read(Needs())).door
         found = await _read(gateway, caller, proposal, door)
         if found is None:
-            break
+            outcome = await gateway.call(caller, first)
+            newest = (await store.read(Needs())).door if outcome.recalled else door
+            if newest.of(caller.workflow, caller.environment) == door.of(caller.workflow, caller.environment):
+                return outcome
+            # It is a write by now, and the first of its equal calls may be long ago.
+            door = newest
+            continue
         tool, arguments = found
         anew = tool.on_repeat == "new" and not counted
         if named and not anew:
@@ -80,7 +87,7 @@ async def _call_or_recall(
             continue
         told = newest.row is not None and _is_told(newest.row, gateway.clock.now(), named=named, anew=anew)
         return await (calls.call(proposal, newest.number) if told else _next(calls, proposal, newest.number, anew=anew))
-    return await gateway.call(caller, proposal if named else replace(proposal, equal=which(among, 1)))
+    return await gateway.call(caller, first)
 
 
 async def _read(gateway: Gateway, caller: Caller, proposal: Proposal, door: Door) -> tuple[Tool, Arguments] | None:
