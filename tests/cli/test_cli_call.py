@@ -23,6 +23,16 @@ def test_each_outcome_has_an_exit_code_and_its_words(shell: Shell) -> None:
     assert [each["refund"] for each in done()] == ["INV-1"]
 
 
+def test_of_what_nobody_knows_the_end_it_is_said_why(on_file: Shell) -> None:
+    on_file.publish()
+    _, said = on_file.run("call", "refund", '{"invoice":"INV-5","usd":14}', "--for", "sam")
+    (why,) = [line.removeprefix("why").strip() for line in said.splitlines() if line.startswith("why ")]
+    (row,) = on_file.data("action", "list")
+    assert row["state"] == "uncertain"
+    assert why
+    assert why in row["why"]
+
+
 def test_what_was_wrong_with_the_arguments_is_said_by_place_and_kind(on_file: Shell) -> None:
     on_file.publish()
     refused = on_file.data("call", "refund", '{"usd":"secret"}', code=5)
