@@ -15,6 +15,7 @@ from interlock.core.ids import Environment, TenantId, WorkflowId
 from interlock.core.secret import Secret
 from interlock.core.value import replace
 from interlock.oauth.authority import address_of
+from interlock.owned import locked
 from interlock.secret.broker import SecretBroker
 from interlock.secret.installed import broker_of, sealed_file
 from interlock.secret.kept import OAuth, SecretId, oauth_of
@@ -129,6 +130,22 @@ async def test_two_processes_never_use_one_refresh_token_twice(
     await asyncio.gather(*(ask(each) for each in processes))
     used = [asked["refresh_token"] for asked in endpoint.asked]
     assert len(set(used)) == len(used) == 5
+
+
+async def test_a_frozen_process_that_has_the_turn_of_one_secret_takes_no_threads_from_others(
+    endpoint: Endpoint, tmp_path: Path, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("interlock.secret.oauth.SECRET_SECONDS_MAX", 0.1)
+    endpoint.refresh_token = "refresh-token-1"
+    tokens = broker(tmp_path, clock, client(endpoint, refresh_token="refresh-token-1"))
+    await ask(tokens)
+    (turn,) = tmp_path.rglob("secrets.*.turn")
+    clock.forward(seconds=3600)
+    with locked(turn):
+        for _ in range(3):
+            with pytest.raises(SecretUnreachable, match="another process has the turn"):
+                await ask(tokens)
+    assert (await ask(tokens)).reveal() == "access-token-2"
 
 
 async def test_a_refresh_token_that_cannot_be_written_down_is_not_lost(

@@ -2,8 +2,10 @@
 
 import asyncio
 import fcntl
+import math
 import os
 import stat
+import time
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -55,15 +57,22 @@ _LOOK_SECONDS = 0.05  # between two looks whether a turn has come
 
 
 @contextmanager
-def locked(path: Path) -> Generator[None]:
+def locked(path: Path, *, seconds: float = math.inf) -> Generator[None]:
     """Hold a lock that one process, and one thread of it, has at a time.
 
+    Args:
+        path: the file of the lock.
+        seconds: how long it is waited for. Whoever has it may be frozen.
+
     Raises:
-        StoreBusy: it cannot be taken.
+        StoreBusy: it cannot be taken, or not in time.
     """
-    descriptor = _opened(path)
+    descriptor, ends = _opened(path), time.monotonic() + seconds
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        while not _is_taken(descriptor, waits=seconds == math.inf):
+            if time.monotonic() > ends:
+                raise _late(path, seconds)
+            time.sleep(_LOOK_SECONDS)
         yield
     finally:
         os.close(descriptor)
@@ -83,8 +92,7 @@ async def in_turn(path: Path, *, seconds: float) -> AsyncGenerator[None]:
                 while not _is_taken(descriptor):
                     await asyncio.sleep(_LOOK_SECONDS)
         except TimeoutError as late:
-            why = f"another process has the turn, and has not let go within {seconds:g} s"
-            raise StoreBusy(why, fix=f"look which one it is: `fuser {path}`") from late
+            raise _late(path, seconds) from late
         except OSError as error:
             why = f"`{path}` cannot be locked ({(error.strerror or 'unknown').lower()})"
             raise StoreBusy(why, fix="put its folder on a file system that knows locks") from error
@@ -101,9 +109,14 @@ def _opened(path: Path) -> int:
         raise StoreBusy(f"`{path}` cannot be written ({why})", fix="give this user the folder") from error
 
 
-def _is_taken(descriptor: int) -> bool:
+def _late(path: Path, seconds: float) -> StoreBusy:
+    why = f"another process has the turn, and has not let go within {seconds:g} s"
+    return StoreBusy(why, fix=f"look which one it is: `fuser {path}`")
+
+
+def _is_taken(descriptor: int, *, waits: bool = False) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX if waits else fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

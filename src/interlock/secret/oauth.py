@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from hashlib import sha256
 from threading import Lock
@@ -10,6 +11,7 @@ import msgspec
 
 from interlock.core.errors import SecretError, SecretUnreachable, StoreBusy
 from interlock.core.ids import Instant
+from interlock.core.limits import SECRET_SECONDS_MAX
 from interlock.core.secret import Secret
 from interlock.core.value import replace
 from interlock.oauth.endpoint import Client, Endpoint, asked, granted, life_seconds
@@ -92,7 +94,12 @@ class Tokens:
         if not isinstance(source, SealedFile):
             return self._bought(id, value, source)
         # A refresh token may be good for one use: processes take turns, and each looks what the one before has left.
-        with locked(source.path.with_name(f"secrets.{_short(id)}.turn")):
+        turn = source.path.with_name(f"secrets.{_short(id)}.turn")
+        with ExitStack() as held:
+            try:
+                held.enter_context(locked(turn, seconds=SECRET_SECONDS_MAX))
+            except StoreBusy as busy:
+                raise id.unreachable(f"buys no access token: {busy}", busy.fix) from busy
             value = self._as_kept(id, source)
             return self.at_hand(id, value) or self._bought(id, value, source)
 
