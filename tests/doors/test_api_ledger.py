@@ -121,11 +121,12 @@ async def test_a_stream_and_a_long_poll_end_as_the_server_ends(served: Served) -
     await tool.begun.wait()
     (row,) = (await served.ask("GET", "/v1/actions", agent)).data["actions"]
     waiting = asyncio.create_task(served.ask("GET", f"/v1/actions/{row['id']}?wait=30", agent))
-    async with following(served, await served.service("viewer")) as reply:
+    async with following(served, await served.service("viewer")) as reply, asyncio.timeout(10):
+        while served.app.api.watches.lookers() < 2:
+            await asyncio.sleep(0)
         served.app.stop.set()
-        async with asyncio.timeout(10):
-            await reply.content.read()
-            assert (await waiting).data["state"] == "started"
+        await reply.content.read()
+        assert (await waiting).data["state"] == "started"
     refused = await served.ask("GET", "/v1/events", await served.service("viewer"))
     assert (refused.status, refused.data["type"]) == (503, "/v1/problems/later")
     tool.may_answer.set()

@@ -49,10 +49,11 @@ class Watch:
     _task: "asyncio.Task[None] | None" = None
 
     async def begin(self) -> None:
-        """Begin to look, at what comes from here on."""
+        """Begin to look, at what comes from here on; who comes later was let in by a newer door than that of then."""
         rows = await self.store.read(Needs())
+        self._see(rows.door)
         if self._task is None:
-            self.size, self.door = rows.entries, rows.door
+            self.size = rows.entries
             self._task = asyncio.create_task(self._look())
 
     def end(self) -> None:
@@ -100,7 +101,7 @@ class Watch:
 
     async def _read_on(self) -> None:
         rows = await self.store.read(Needs())
-        self.door = rows.door
+        self._see(rows.door)
         if self.size >= rows.entries:
             return
         while self.size < rows.entries:
@@ -114,6 +115,10 @@ class Watch:
                     self._wake(ActionId(_DECODE(line).action))
         grown, self._grown = self._grown, asyncio.Event()
         grown.set()
+
+    def _see(self, door: Door) -> None:
+        # Two looks that overlap may end the other way round.
+        self.door = max(self.door, door, key=lambda each: each.epoch)
 
     def _wake(self, action: ActionId) -> None:
         for news in self._told.pop(action, ()):
@@ -152,8 +157,7 @@ class Watches:
             watch = self._watches[tenant] = Watch(store=self.store.for_tenant(tenant), stop=self.stop)
         watch.lookers[who] += 1
         try:
-            if watch.size < 0:
-                await watch.begin()
+            await watch.begin()
             yield watch
         finally:
             watch.lookers[who] -= 1
