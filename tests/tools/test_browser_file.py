@@ -52,6 +52,11 @@ def test_what_presses_no_button_is_a_read(tmp_path: Path) -> None:
     assert manifest.notes == ("it only reads, so it is `read`",)
 
 
+def test_publishing_without_the_extra_notes_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("interlock.tool.browser.find_spec", dict[str, None]().get)
+    assert "pip install 'interlock[browser]'" in described(tmp_path, LOOK, name="look").notes[-1]
+
+
 def test_without_its_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("interlock.tool.kinds.find_spec", dict[str, None]().get)
     with pytest.raises(ContractInvalid) as error:

@@ -63,6 +63,8 @@ def test_the_comment_says_what_a_statement_takes_and_returns(tmp_path: Path) -> 
         ("-- name: it\n-- param x: text\nselect :x", "s.sql: `it`: `text` is no type"),
         ("-- name: it\n-- param x\nselect :x", "s.sql: `it`: `-- param x` cannot be read"),
         ("-- name: it\n-- returns some\nselect 1", "s.sql: `it`: `returns some` is unknown"),
+        ("-- name: it\n-- retuns one\nselect 1", "s.sql: `it`: `-- retuns one` is nearly `-- returns ...`"),
+        ("-- name: it\n-- parm x: string\nselect :x", "s.sql: `it`: `-- parm x: string` is nearly `-- param ...`"),
         ("-- name: it\nselect :interlock_keys", "s.sql: `it`: `:interlock_keys` is unknown"),
         (
             "-- name: it\n-- param interlock_key: string\nselect :interlock_key",

@@ -3,6 +3,7 @@
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 from interlock.contract.hosts import file_of, origin_of
 from interlock.contract.ir import Host, Tool
@@ -228,6 +229,8 @@ class _Planner:
 def _notes(tool: Tool, action: PageAction, effect: EffectClass) -> Iterator[str]:
     if tool.effect_unsaid:
         yield f"it {'presses a button' if action.writes else 'only reads'}, so it is `{effect.value}`"
+    if find_spec("playwright") is None:
+        yield "this installation drives no browser: `pip install 'interlock[browser]'` where it is carried out"
 
 
 _BESIDE: Mapping[str, frozenset[str]] = {

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from interlock.contract.problem import nearest
 from interlock.core.errors import ContractInvalid
+from interlock.core.wording import closest
 from interlock.tool.sql_plan import KINDS, RETURNS, Kind, Returns
 from interlock.tool.sql_text import Token, tokens
 
@@ -15,6 +16,7 @@ OURS = frozenset({"interlock_key", "interlock_tenant"})
 _NAME = re.compile(r"--\s*name:\s*(\S+)\s*")
 _PARAMETER = re.compile(r"--\s*param\s+([A-Za-z_][A-Za-z0-9_]*)\s*:\s*([a-z]+)(\??)\s*")
 _RETURNS = re.compile(r"--\s*returns\s+(\S+)\s*")
+_NEARLY = re.compile(r"--\s*(\w+):?\s+(?:(\w+)|\w+\s*:\s*(\w+)\??)")
 _READS = frozenset({"select", "values", "with", "table"})
 _WRITES = frozenset({"insert", "update", "delete", "merge", "replace", "upsert"})
 _NEVER = frozenset(
@@ -112,8 +114,19 @@ def _comment(file: str, statement: Statement, line: str) -> None:
         statement.returns = RETURNS[returns[1]]
     elif re.match(r"--\s*(?:param|returns|name)\b", line):
         raise _wrong(file, statement, f"`{line}` cannot be read", "write `-- param mail: string`, `-- returns one`")
+    elif (meant := _mistyped(line)) is not None:
+        raise _wrong(file, statement, f"`{line}` is nearly `-- {meant} ...`", "correct it, or say it in other words")
     else:
         statement.about.append(line.removeprefix("--").strip())
+
+
+def _mistyped(line: str) -> str | None:
+    """Return the word that was meant where a remark says what only `returns` or `param` say."""
+    said = _NEARLY.fullmatch(line)
+    if said is None:
+        return None
+    known = ["returns"] if said[2] in RETURNS else ["param"] if said[3] in KINDS else []
+    return closest(said[1].lower(), known)
 
 
 def _check(file: str, statement: Statement) -> None:
