@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any, cast
 
 from msgspec import UNSET, Raw, Struct, UnsetType, field
@@ -32,7 +33,7 @@ from interlock.gateway.force import Force
 from interlock.gateway.repeated import call_or_recall
 from interlock.identity.signature import from_headers
 
-SERVER = {"name": "interlock", "version": "0.1.0"}
+SERVER = {"name": "interlock", "version": version("interlock")}
 INSTRUCTIONS = (
     "Every call is checked by policy outside the model, and recorded. A call that needs a person's consent is not "
     "carried out at once: it says whose consent it waits for, and the same call later returns how it ended. "
