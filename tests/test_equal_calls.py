@@ -11,14 +11,18 @@ import pytest
 from interlock.contract.ir import Approvals, Loop
 from interlock.core.action import Caller
 from interlock.core.canonical import JsonObject
+from interlock.core.door import Door
 from interlock.core.effect import EffectClass
 from interlock.core.errors import StoreClosed, UpstreamFailed
-from interlock.core.ids import ActionId, Micros, PersonId, Role, RunId, TenantId, ToolName
+from interlock.core.ids import ActionId, Environment, Micros, PersonId, Role, RunId, TenantId, ToolName, WorkflowId
+from interlock.core.limits import DECIDE_TRIES_MAX
 from interlock.core.outcome import Done, Failed, Outcome, Parked, Refused, Uncertain
 from interlock.core.reason import Reason
 from interlock.core.value import replace
 from interlock.gateway.asked import Proposal
+from interlock.gateway.force import Force, Forces
 from interlock.gateway.repeated import call_or_recall
+from interlock.ports import TenantStore
 from world import ALLOW, MAIL, World, a_rule, a_tool
 
 pytestmark = pytest.mark.anyio
@@ -275,4 +279,31 @@ async def test_a_call_of_a_tool_that_is_back_is_another_one_also_where_nobody_ha
     await world.publish()
     second = await again(elsewhere)
     assert (type(second), second.recalled, second.action == first.action) == (Done, False, False)
+    assert len(world.tool.performed) == 2
+
+
+async def test_a_call_during_which_the_contract_changes_again_and_again_is_told_nothing_old(world: World) -> None:
+    tools = [(a_tool(description=str(number)),) for number in range(DECIDE_TRIES_MAX + 1)]
+    left = iter(tools)
+
+    class Changing(Forces):
+        """Another contract is published each time that one is looked up, as often as a call tries."""
+
+        async def of(
+            self, store: TenantStore, door: Door, workflow: WorkflowId, environment: Environment
+        ) -> Force | None:
+            force = await super().of(store, door, workflow, environment)
+            for contract in left:
+                await world.publish(tools=contract)
+                break
+            return force
+
+    await world.publish(tools=next(left))
+    await again(world)
+    world.clock.forward(days=3)
+    world.gateway = replace(world.gateway, forces=Changing(world.gateway.performers))
+    refused = await again(world)
+    assert isinstance(refused, Refused)
+    assert refused.reason is Reason.OVERLOADED
+    assert not (await again(world)).recalled
     assert len(world.tool.performed) == 2

@@ -17,7 +17,7 @@ from interlock.core.limits import DECIDE_TRIES_MAX
 from interlock.core.outcome import Done, Failed, Outcome
 from interlock.core.reason import Reason
 from interlock.core.value import replace
-from interlock.gateway.begin import away
+from interlock.gateway.begin import away, changing
 from interlock.gateway.call import Gateway
 from interlock.gateway.equal import EqualCalls, which
 from interlock.gateway.fresh import action_id
@@ -87,7 +87,7 @@ async def _call_or_recall(
             continue
         told = newest.row is not None and _is_told(newest.row, gateway.clock.now(), named=named, anew=anew)
         return await (calls.call(proposal, newest.number) if told else _next(calls, proposal, newest.number, anew=anew))
-    return await gateway.call(caller, first)
+    return changing(action_id(gateway.clock.now()))
 
 
 async def _read(gateway: Gateway, caller: Caller, proposal: Proposal, door: Door) -> tuple[Tool, Arguments] | None:
