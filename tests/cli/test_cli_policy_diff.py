@@ -63,7 +63,7 @@ def test_what_is_in_force_is_compared_with_what_would_be_published(shell: Shell)
     variant("new.yaml", **{"over_usd: 50": "over_usd: 80"})
     (change,) = shell.data("policy", "diff", "--in-force", "new.yaml", "--env", "prod", code=3)["changes"]
     assert (change["way"], change["change"]) == ("looser", "require_human_approval_over_usd 50 -> 80")
-    assert "`nobody` in" in shell.failed("policy", "diff", "--in-force", "new.yaml", "--workflow", "nobody")
+    assert "published for `nobody`" in shell.failed("policy", "diff", "--in-force", "new.yaml", "--workflow", "nobody")
 
 
 def test_policy_files_are_read_beside_the_contract(on_file: Shell) -> None:
