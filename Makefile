@@ -38,7 +38,7 @@ test: $(READY)  ## the whole suite, on both stores, with the short forms of the 
 	$(BIN)/basedpyright
 	$(BIN)/basedpyright -p sdk --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q -n 2 --dist worksteal --durations 20 -m "slow or not slow"
+	$(BIN)/python -m pytest -q -n 3 --dist worksteal --durations 20 -m "slow or not slow"
 
 $(WITH_FRAMEWORKS): sdk/pyproject.toml sdk/constraints-adapters.txt
 	@test -x $(FRAMEWORKS)/bin/python || $(PYTHON) -m venv $(FRAMEWORKS)

@@ -1,8 +1,9 @@
 """The only way out of a browser: hosts that are allowed, and addresses that may be reached, whoever asks."""
 
 import asyncio
+import socket
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing, suppress
 
 import pytest
 
@@ -152,3 +153,19 @@ async def test_a_tunnel_carries_bytes_both_ways_until_it_ends(peer: Peer) -> Non
         )
     assert answer.startswith("HTTP/1.1 200 Connected\r\n\r\nHTTP/1.1 200 OK")
     assert answer.endswith("hello")
+
+
+@pytest.mark.parametrize("turns", range(16))
+async def test_a_connection_that_comes_as_it_ends_is_cut_like_the_others(turns: int) -> None:
+    proxy = Proxy(allowed=(), refused=lambda origin: None)
+    await proxy.begin()
+    ours = [socket.create_connection(("127.0.0.1", proxy.port)) for _ in range(8)]
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    await proxy.end()
+    for each in ours:
+        with closing(each):
+            each.setblocking(False)
+            async with asyncio.timeout(5):
+                with suppress(ConnectionError):
+                    assert await asyncio.get_running_loop().sock_recv(each, 1) == b""

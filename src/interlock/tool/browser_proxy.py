@@ -17,6 +17,7 @@ from interlock.tool.browser_plan import Addresses
 
 _HEAD_BYTES_MAX = 64 * 1024
 _CHUNK = 64 * 1024
+_ACCEPT_PAUSE_SECONDS = 0.05
 _HOP = re.compile(rb"^(?:proxy-[a-z-]+|connection|keep-alive)\s*:", re.IGNORECASE)
 _LENGTH = re.compile(rb"^content-length\s*:\s*(\d{1,15})\s*$", re.IGNORECASE)
 _NO = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -43,35 +44,49 @@ class Proxy:
     came: int = 0
     """How many have come in."""
     port: int = 0
-    _server: asyncio.Server | None = None
+    _listener: socket.socket | None = None
+    _accepting: asyncio.Task[None] | None = None
     _open: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
 
     async def begin(self) -> None:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, limit=_HEAD_BYTES_MAX)
-        self.port = self._server.sockets[0].getsockname()[1]
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.setblocking(False)
+        self.port = self._listener.getsockname()[1]
+        self._accepting = asyncio.create_task(self._accept_all(self._listener))
 
     async def end(self) -> None:
         """Cut everything that is still open."""
-        if self._server is not None:
-            self._server.close()
+        if self._accepting is not None:
+            self._accepting.cancel()
+            await asyncio.gather(self._accepting, return_exceptions=True)
+        if self._listener is not None:
+            self._listener.close()
         for task in tuple(self._open):
             task.cancel()
         await asyncio.gather(*self._open, return_exceptions=True)
+
+    async def _accept_all(self, listener: socket.socket) -> None:
+        # Not `asyncio.start_server`: what comes as that is closed is never closed itself.
+        while True:
+            try:
+                there, _ = await asyncio.get_running_loop().sock_accept(listener)
+                self._accept(*await asyncio.open_connection(sock=there, limit=_HEAD_BYTES_MAX))
+            except OSError:
+                await asyncio.sleep(_ACCEPT_PAUSE_SECONDS)  # it has gone again, or there is no room for one more
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.ensure_future(self._serve(reader, writer))
         self._open.add(task)
         task.add_done_callback(self._open.discard)
+        # Not within the task: one that is cancelled before it begins closes nothing.
+        task.add_done_callback(lambda _: writer.transport.abort())
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            with suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError):
-                head = await reader.readuntil(b"\r\n\r\n")
-                await self._one(head, reader, writer)
-                writer.close()
-                await asyncio.wait_for(writer.wait_closed(), BROWSER_STOP_SECONDS_MAX)
-        finally:
-            writer.transport.abort()
+        with suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError):
+            head = await reader.readuntil(b"\r\n\r\n")
+            await self._one(head, reader, writer)
+            writer.close()
+            await asyncio.wait_for(writer.wait_closed(), BROWSER_STOP_SECONDS_MAX)
 
     async def _one(self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         method, _, rest = head.partition(b"\r\n")[0].partition(b" ")
