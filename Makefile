@@ -30,7 +30,7 @@ check: $(READY)  ## format, lint, types, ladder, fast tests
 	$(BIN)/basedpyright
 	$(BIN)/basedpyright -p sdk --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q -n 2
+	$(BIN)/python -m pytest -q -n 3
 
 test: $(READY)  ## the whole suite, on both stores, with the short forms of the matrices
 	$(BIN)/ruff format --check .

@@ -15,7 +15,7 @@ from corner_shop import done
 from interlock.door.cli.main import main
 from postgres import Server
 
-pytestmark = pytest.mark.promise("ledger", "once")
+pytestmark = [pytest.mark.promise("ledger", "once"), pytest.mark.slow]
 
 
 @pytest.fixture(params=("sqlite", "postgres"))

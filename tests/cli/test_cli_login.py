@@ -22,6 +22,8 @@ from interlock.secret.kept import OAuth, SecretId
 from login_server import LoginServer, login_server, visited
 from loopback import http
 
+pytestmark = pytest.mark.slow
+
 WHOSE = ("desk", "--workflow", "till", "--env", "prod")
 
 

@@ -18,6 +18,8 @@ from login_server import SILENCE, LoginServer, login_server
 from loopback import http
 from world import NOON
 
+pytestmark = pytest.mark.slow
+
 SECRETS = ("refresh-token-", "access-token-", "eyJ")
 
 

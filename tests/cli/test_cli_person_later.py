@@ -15,6 +15,8 @@ from command_line import Shell, child
 from login_server import Fields, LoginServer
 from loopback import http
 
+pytestmark = pytest.mark.slow
+
 
 def logins(shell: Shell) -> list[Path]:
     return sorted((shell.folder / "logins").glob("*.login"))

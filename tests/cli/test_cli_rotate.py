@@ -9,7 +9,7 @@ from inline_snapshot import snapshot
 from command_line import Shell, steady
 from interlock.door.cli.screen import Screen
 
-pytestmark = pytest.mark.promise("ledger")
+pytestmark = [pytest.mark.promise("ledger"), pytest.mark.slow]
 
 
 def key_of(shell: Shell) -> str:

@@ -15,6 +15,8 @@ from interlock_demo.talk import Json, Reply, Resolution
 from interlock_demo.ticket import Kind, Ticket
 from interlock_demo.trusting import TrustingDoor
 
+pytestmark = pytest.mark.slow
+
 
 def of(company: Company, kind: Kind) -> Ticket:
     return next(ticket for ticket in company.tickets if ticket.kind is kind)

@@ -11,7 +11,7 @@ from interlock.contract.ir import Approvals
 from interlock.core.ids import PersonId, Role
 from world import ALLOW, a_rule
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 ASK = a_rule("ask.mail", "ask")
 PEOPLE = Approvals(people={Role("lead"): frozenset({PersonId("kim"), PersonId("lee")})})

@@ -21,7 +21,7 @@ from interlock.ledger.rotation import Chain
 from interlock.ledger.tree import Head
 from world import KIM
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 async def test_entries_are_those_of_the_ledger_and_their_proofs_hold_by_the_public_key_alone(served: Served) -> None:

@@ -8,7 +8,7 @@ from served import Served
 from interlock.core.charge import Unit
 from world import a_budget, a_tool
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 DOLLAR = 1_000_000
 

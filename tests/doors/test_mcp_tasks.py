@@ -17,7 +17,7 @@ from interlock.gateway.consent import agree, deny
 from interlock.gateway.resume import resume
 from world import ALLOW, KIM, MAIL, World, a_rule
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 PEOPLE = Approvals(people={Role("lead"): frozenset({PersonId("kim")})})
 CALL: dict[str, Any] = {"name": MAIL, "arguments": {"to": "sam"}, "task": {"ttl": 60_000}}

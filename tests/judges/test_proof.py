@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from interlock.ledger.proof import check_consistency, check_inclusion, consistency, inclusion
 from interlock.ledger.tree import Head, Tree, full_root, leaf_hash
 
+pytestmark = pytest.mark.slow
+
 SMALL = 80
 
 

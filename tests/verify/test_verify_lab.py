@@ -15,6 +15,8 @@ from interlock.verify import killing
 from interlock.verify.lab import Lab, lab_like
 from postgres import Server
 
+pytestmark = pytest.mark.slow
+
 
 def test_behind_a_pooler_that_drops_the_search_path_nothing_is_begun(
     postgres_server: Server, monkeypatch: pytest.MonkeyPatch
