@@ -59,9 +59,8 @@ def run(folder: Path, *words: str, **more: str) -> str:
     return done.stdout
 
 
-@contextmanager
-def started(folder: Path, *words: str, **more: str) -> Generator["Peer"]:
-    process = subprocess.Popen(
+def _typed(folder: Path, *words: str, **more: str) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
         [sys.executable, "-m", "interlock", *words],
         cwd=folder,
         env={**environment(), **more},
@@ -69,6 +68,11 @@ def started(folder: Path, *words: str, **more: str) -> Generator["Peer"]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
+
+
+@contextmanager
+def started(folder: Path, *words: str, **more: str) -> Generator["Peer"]:
+    process = _typed(folder, *words, **more)
     assert process.stdin is not None
     assert process.stdout is not None
     try:
@@ -206,14 +210,7 @@ def test_a_client_that_has_gone_is_no_error_and_ends_the_command(shop: Path) -> 
 
 
 def _leaves_in_the_middle(shop: Path, *words: str, **more: str) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "interlock", *words],
-        cwd=shop,
-        env={**environment(), **more},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
+    process = _typed(shop, *words, **more)
     assert process.stdin is not None
     assert process.stdout is not None
     assert process.stderr is not None

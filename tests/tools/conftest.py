@@ -9,7 +9,10 @@ import pytest
 from interlock.app import every_tool, gateway_on
 from interlock.ports import Performers
 from interlock.tool.python import PythonTools
+from interlock.tool.sql_postgres import PostgresDatabases
 from tools import sample_tools as sample
+from tools.http_peer import Peer, serving
+from tools.operations import Api
 from tools.pages import Shop, needs_a_browser
 from tools.shop_site import Site, shop_site
 from world import World
@@ -31,6 +34,23 @@ async def here(world: World, tools: PythonTools) -> World:
     """The world with real functions in place of scripts."""
     world.gateway = gateway_on(world.opened, tools)
     return world
+
+
+@pytest.fixture
+async def api(world: World, tmp_path: Path) -> AsyncGenerator[Api]:
+    """Operations of a document, and a server that carries them out."""
+    tools = every_tool()
+    async with serving(Peer()) as peer:
+        yield Api(world, peer, tmp_path, tools)
+        tools.close()
+
+
+@pytest.fixture
+def databases() -> Generator[PostgresDatabases]:
+    """Connections to Postgres as tools have them."""
+    found = PostgresDatabases()
+    yield found
+    found.close()
 
 
 @pytest.fixture(scope="session")

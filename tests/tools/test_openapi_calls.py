@@ -2,8 +2,6 @@
 
 import json
 import re
-from collections.abc import AsyncGenerator
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -11,28 +9,17 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from interlock.app import every_tool
 from interlock.core.effect import EffectClass
 from interlock.core.errors import UpstreamFailed
 from interlock.core.outcome import Done, Failed, Outcome, Uncertain
 from interlock.tool.openapi_plan import Credential, Plan, Sent
 from interlock.tool.openapi_request import request
 from loopback import http
-from tools.http_peer import Peer, serving
 from tools.operations import Api, an_answer, body, one, parameter
-from world import World
 
 pytestmark = pytest.mark.anyio
 
 TEXT = {"type": "string"}
-
-
-@pytest.fixture
-async def api(world: World, tmp_path: Path) -> AsyncGenerator[Api]:
-    tools = every_tool()
-    async with serving(Peer()) as peer:
-        yield Api(world, peer, tmp_path, tools)
-        tools.close()
 
 
 def done(outcome: Outcome) -> Any:

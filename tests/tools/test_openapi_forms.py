@@ -1,7 +1,7 @@
 """Operations that take a form, or a query with parts: `name[part]=value`, as payment services read it."""
 
 import json
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import parse_qsl
@@ -10,14 +10,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from interlock.app import every_tool
 from interlock.core.errors import ContractInvalid, UpstreamFailed
 from interlock.core.outcome import Done, Failed
 from interlock.tool.openapi_plan import Plan, Sent
 from interlock.tool.openapi_request import request
-from tools.http_peer import Peer, serving
 from tools.operations import Api, described, one, parameter
-from world import World
 
 pytestmark = pytest.mark.anyio
 
@@ -44,14 +41,6 @@ def form(schema: Any, encoding: Any = None) -> dict[str, Any]:
     return one(
         "post", requestBody={"required": True, "content": {FORM: {"schema": schema, "encoding": encoding or {}}}}
     )
-
-
-@pytest.fixture
-async def api(world: World, tmp_path: Path) -> AsyncGenerator[Api]:
-    tools = every_tool()
-    async with serving(Peer()) as peer:
-        yield Api(world, peer, tmp_path, tools)
-        tools.close()
 
 
 async def test_the_members_of_a_form_are_arguments_and_leave_as_a_form(api: Api) -> None:

@@ -2,7 +2,6 @@
 
 import base64
 import json
-from collections.abc import AsyncGenerator
 from email.parser import BytesParser
 from email.policy import HTTP
 from pathlib import Path
@@ -13,15 +12,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from python_multipart.multipart import FormParser
 
-from interlock.app import every_tool
 from interlock.core.errors import ContractInvalid, UpstreamFailed
 from interlock.core.limits import FILE_BYTES_MAX
 from interlock.core.outcome import Done, Failed, Refused
 from interlock.tool.openapi_plan import Part, Plan, Sent
 from interlock.tool.openapi_request import request
-from tools.http_peer import Peer, serving
 from tools.operations import Api, described, one
-from world import World
 
 pytestmark = pytest.mark.anyio
 
@@ -89,14 +85,6 @@ def seen(content_type: str, body: bytes) -> list[tuple[str, str | None, bytes]]:
     parser.write(body)
     parser.finalize()
     return found
-
-
-@pytest.fixture
-async def api(world: World, tmp_path: Path) -> AsyncGenerator[Api]:
-    tools = every_tool()
-    async with serving(Peer()) as peer:
-        yield Api(world, peer, tmp_path, tools)
-        tools.close()
 
 
 async def test_the_members_leave_as_parts_each_as_the_document_says(api: Api) -> None:

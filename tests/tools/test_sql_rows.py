@@ -38,13 +38,6 @@ def crm(notes: str) -> str:
     return notes
 
 
-@pytest.fixture
-def databases() -> Generator[PostgresDatabases]:
-    found = PostgresDatabases()
-    yield found
-    found.close()
-
-
 def plan(text: str, **more: Any) -> SqlPlan:
     known: dict[str, Any] = {"statement": "it", "text": text, "seconds": 5.0, "role": "row_taker", **more}
     return SqlPlan(**known)

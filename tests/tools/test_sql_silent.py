@@ -46,13 +46,6 @@ def way(notes: str, monkeypatch: pytest.MonkeyPatch) -> Generator[Silence]:
         yield found
 
 
-@pytest.fixture
-def databases() -> Generator[PostgresDatabases]:
-    found = PostgresDatabases()
-    yield found
-    found.close()
-
-
 def plan(text: str, **more: Any) -> SqlPlan:
     known: dict[str, Any] = {"statement": "it", "text": text, "seconds": 0.6, "role": "note_taker", **more}
     return SqlPlan(**known)
