@@ -4,6 +4,7 @@ import os
 import signal
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,8 +41,9 @@ class Server:
         """End it without a word to anybody, and wait until it has ended."""
         postmaster = self.process.get_pid()
         os.kill(postmaster, signal.SIGQUIT)
-        while psutil.pid_exists(postmaster) and psutil.Process(postmaster).status() != psutil.STATUS_ZOMBIE:
-            time.sleep(0.01)
+        with suppress(psutil.NoSuchProcess):
+            while psutil.Process(postmaster).status() != psutil.STATUS_ZOMBIE:
+                time.sleep(0.01)
 
     def start_again(self) -> None:
         (self.folder / "postmaster.pid").unlink(missing_ok=True)

@@ -2,13 +2,15 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from shutil import which
 from typing import Any
 
+import psutil
 import pytest
 
 from interlock.app import describe, gateway_on
@@ -90,6 +92,14 @@ def described(
     contract = a_page_contract(name, tool, host)
     (found,) = contract.tools.values()
     return describe_browser(Asking(tool=found, contract=contract, folder=folder, environment=DEV))
+
+
+def started(name: str, by: int | None = None) -> Iterator[psutil.Process]:
+    """What runs of the processes that this one (or BY) has started, where NAME is in their name."""
+    for process in psutil.Process(by).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            if name in process.name():
+                yield process
 
 
 @dataclass

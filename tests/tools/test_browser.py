@@ -2,7 +2,6 @@
 
 import json
 import os
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from socket import AF_INET, SOCK_DGRAM, socket
@@ -19,7 +18,7 @@ from interlock.core.outcome import Done, Failed
 from interlock.core.value import replace
 from interlock.gateway.recover import attend
 from tools.functions import an_errand
-from tools.pages import GIVEN, LOOK, REFUND, Shop, described, needs_a_browser
+from tools.pages import GIVEN, LOOK, REFUND, Shop, described, needs_a_browser, started
 from tools.shop_site import Site
 from world import World
 
@@ -218,28 +217,21 @@ async def test_a_browser_that_hangs_is_killed_and_another_one_started(
         monkeypatch.setenv("INTERLOCK_BROWSER_UNSAFE_NO_SANDBOX", "1")
     tools = every_tool()
     shop = Shop(world, site, tmp_path, tools)
-    before = set(browsers())
+    before = set(started("chrom"))
     shop.site.more = """<script>addEventListener('pagehide', () => navigator.sendBeacon('/gone', 'x'));
     const send = "fetch(location.origin + '/away', {method: 'POST', body: 'x'})";
     if (window.SharedWorker) new SharedWorker(URL.createObjectURL(new Blob([send])));
     if (window.fetchLater) fetchLater('/later', {method: 'POST', body: 'x', activateAfter: 0})</script>"""
     await shop.publish(LOOK, name="look")
     await shop.done("look", order=1)
-    hung = set(browsers()) - before
+    hung = set(started("chrom")) - before
     assert hung
     for process in hung:
-        process.suspend()
+        with suppress(psutil.NoSuchProcess):
+            process.suspend()
     assert isinstance(await shop.call("look", order=2), Done | Failed)
     assert await shop.done("look", order=3)
     assert psutil.wait_procs(hung, timeout=10)[1] == []
     tools.close()
     assert not [asked for asked in shop.site.asked if asked.startswith("POST")]
-    assert psutil.wait_procs(set(browsers()) - before, timeout=10)[1] == []
-
-
-def browsers() -> Iterator[psutil.Process]:
-    """Every process of a browser that this process has started."""
-    for process in psutil.Process().children(recursive=True):
-        with suppress(psutil.Error):
-            if "chrom" in process.name():
-                yield process
+    assert psutil.wait_procs(set(started("chrom")) - before, timeout=10)[1] == []

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import anyio
@@ -19,7 +20,7 @@ from interlock.ports import Performers
 from interlock.tool.browser_engine import BrowserSettings
 from interlock.tool.browser_visit import PRESS_SECONDS
 from tools.functions import an_errand
-from tools.pages import GIVEN, LOOK, REFUND, Shop, described, needs_a_browser
+from tools.pages import GIVEN, LOOK, REFUND, Shop, described, needs_a_browser, started
 from tools.shop_site import Site
 from world import World
 
@@ -177,8 +178,8 @@ async def test_a_browser_or_what_drives_it_may_die_with_a_press_and_the_next_cal
     async def killed() -> None:
         while not site.asked[-1:] == ["POST /orders/4711/refund"]:
             await anyio.sleep(0.02)
-        for process in psutil.Process().children(recursive=True):
-            if what in process.name():
+        for process in started(what):
+            with suppress(psutil.NoSuchProcess):
                 process.kill()
 
     async with anyio.create_task_group() as group:
@@ -246,11 +247,11 @@ async def test_a_process_that_is_killed_between_press_and_end_leaves_no_browser(
     with anyio.fail_after(60):
         while site.asked[-1:] != ["POST /orders/4711/refund"]:
             await anyio.sleep(0.02)
-    started = psutil.Process(process.pid).children(recursive=True)
-    assert any("chrom" in each.name() for each in started)
+    assert list(started("chrom", process.pid))
+    children = psutil.Process(process.pid).children(recursive=True)
     process.kill()
     await process.wait()
-    assert await anyio.to_thread.run_sync(lambda: psutil.wait_procs(started, timeout=30)[1]) == []
+    assert await anyio.to_thread.run_sync(lambda: psutil.wait_procs(children, timeout=30)[1]) == []
 
 
 async def test_two_at_once_share_nothing(browser: Performers, shop: Shop, other: Site, where: str) -> None:
