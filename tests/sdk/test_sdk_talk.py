@@ -212,6 +212,26 @@ def test_a_call_that_may_wait_looks_until_people_have_said_something() -> None:
     )
 
 
+@pytest.mark.parametrize("lost", [[NEVER_SENT] * 4, [MAYBE_SENT] * 4, [BUSY] * 4, [problem(401, "not-known")]])
+@pytest.mark.parametrize("given", [{}, {"key": "mine"}, {"run": "r-1"}])
+def test_whoever_loses_the_server_while_people_are_asked_is_told_how_not_to_ask_them_twice(
+    lost: list[Heard | Lost], given: dict[str, Any]
+) -> None:
+    ended, sent, _ = carried([heard(202, PARKED), *lost], wait=60, **given)
+    assert isinstance(ended, Unanswered)
+    assert (ended.action, ended.key, ended.run) == ("a1", sent[0].headers.get("Idempotency-Key"), given.get("run"))
+    assert ended.key or ended.run
+    assert ended.fix == snapshot("wait for it: `wait('a1')`; or call again with this error's `key` and `run`")
+
+
+def test_what_people_say_in_the_meantime_is_raised_as_it_is() -> None:
+    refused = b'{"outcome":"refused","action":"a1","reason":"approval_denied"}'
+    names = ("state", "tool", "workflow", "environment", "agent", "principal", "run", "asked_at", "changed_at")
+    said = json.dumps({**dict.fromkeys(names, "x"), "id": "a1", "outcome": json.loads(refused)}).encode()
+    ended, _, _ = carried([heard(202, PARKED), heard(200, said)], wait=60)
+    assert isinstance(ended, Refused)
+
+
 @pytest.mark.parametrize("arguments", [{"n": float("nan")}, {"n": object()}, {"n": {1, 2}}])
 def test_what_is_no_json_is_not_sent_and_not_repeated(arguments: dict[str, Any]) -> None:
     talk = asking().call("mail.send", arguments, run=None, key=None, occurrence=1, wait=None)

@@ -7,7 +7,7 @@ from secrets import token_hex
 from typing import Any, Protocol
 from urllib.parse import quote, urlsplit
 
-from interlock_sdk.errors import NotWanted, UnderWay
+from interlock_sdk.errors import Failed, InterlockError, NotWanted, Refused, Unanswered, UnderWay
 from interlock_sdk.outcome import Action, Outcome, Parked, Tool
 from interlock_sdk.talk import Ask, Pause, Retry, Talk, ask
 from interlock_sdk.wire import action_in, outcome_in, returned, tools_in, written
@@ -76,9 +76,18 @@ class Asking:
         body = written({"tool": tool, "arguments": arguments, "occurrence": occurrence, **said})
         heard = yield from ask(lambda: self._proposal(proposed, body), self.retry, key=key, run=run)
         outcome = outcome_in(heard)
-        if isinstance(outcome, Parked) and wait:
+        if not isinstance(outcome, Parked) or not wait:
+            return outcome
+        try:
             return (yield from self.wait(outcome, wait))
-        return outcome
+        except (Refused, Failed, UnderWay):
+            raise
+        except InterlockError as lost:
+            # Whoever calls again without the key asks for another action, and people may agree to both.
+            id = outcome.action
+            why = f"`{id}` was waiting for people, and what became of it cannot be seen: {lost.args[0]}"
+            fix = f"wait for it: `wait({id!r})`; or call again with this error's `key` and `run`"
+            raise Unanswered(why, fix=fix, key=key, run=run, action=id) from lost
 
     def _proposal(self, proposed: Proposed, body: bytes) -> Ask:
         headers = {"Content-Type": "application/json"}

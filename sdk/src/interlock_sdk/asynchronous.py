@@ -1,4 +1,4 @@
-"""A client that awaits. Each method is that of `client.Interlock`, where it is described."""
+"""A client that awaits. Its methods are those of `client.Interlock`."""
 
 import ssl
 from collections.abc import Mapping
@@ -19,20 +19,23 @@ Answer = TypeVar("Answer")
 
 
 class AsyncInterlock:
-    """Asks one Interlock for actions. Its connections are kept; tasks may share it.
+    """A client of one Interlock that awaits, on asyncio or trio. It keeps its connections, and tasks may share it.
 
-    `close` it, or use it in an `async with`.
+    End it with `close`, or use it in an `async with`.
 
     Args:
-        url: where `interlock serve` is reached.
-        token: what lets you in; it is shown in no text that comes from here.
-        agent: who asks, where the token is for several agents.
-        principal: on whose behalf, where the token leaves that open.
-        retry: how often and how soon the same thing is sent again.
-        signer: signs each proposal, for an agent that has a key.
-        call_seconds: how long one call may take.
-        tls: which certificates to trust, if not those of this system.
-        unsafe_plaintext: whether to talk to another machine in the open.
+        url: the address of the server, such as `https://interlock.acme.example`, without `/mcp` or `/v1`.
+        token: as `interlock token new` printed it. No text that comes from here shows it.
+        agent: who asks. Needed where the token is for several agents.
+        principal: on whose behalf. Needed where the token leaves that open.
+        retry: how often and how soon a request is sent again.
+        signer: signs each proposal, for an agent that has a key: see `signing.KeyFile`.
+        call_seconds: how many seconds one request for an action may take.
+        tls: the certificates to trust in place of those of this system.
+        unsafe_plaintext: whether `http` to another machine is allowed, because something else encrypts the way.
+
+    Raises:
+        NotWanted: the address or the token is none, or the token would go over the wire in the open.
     """
 
     def __init__(
@@ -83,46 +86,67 @@ class AsyncInterlock:
         """Ask for an action, and return how it ended or what it waits for.
 
         Args:
-            tool: as the contract calls it.
-            arguments: as JSON has them.
-            run: the run that it belongs to: there it is known as the `occurrence`-th equal call.
-            key: the same key is the same action. Without a key and a run one is drawn for this call.
-            occurrence: the how-manyeth equal call of the run this is.
-            wait: how many seconds to wait for people, if it parks.
+            tool: the name that the contract gives the tool.
+            arguments: a JSON object.
+            run: the run that the call belongs to. There it is known by its tool, arguments and `occurrence`.
+            key: an idempotency key: the same key is the same action. Without a key and a run, one is drawn for each
+                call, and kept when the call is sent again.
+            occurrence: counts equal calls of a run: 1 for the first, 2 for the second one that is meant.
+            wait: how many seconds to wait for people if the call parks. Without it, `Parked` is returned at once.
 
         Raises:
             Refused: a rule, a budget or a person said no; nothing has happened.
-            Failed: the tool has surely done nothing.
-            Unanswered: it may have happened; the same call with the error's `key` and `run` finds out.
+            Failed: the tool was asked and has surely done nothing.
+            Unanswered: it may have happened, or people may be asked; call again with the error's `key` and `run`.
+            UnderWay: people agreed, and it had not ended when `wait` was over.
             Unreachable, Later: nothing has happened, and the same call may be made again.
-            InterlockError: anything else that kept it from being looked at.
+            InterlockError: anything else, such as a token that opens nothing.
         """
         return await self._carry(
             self._asking.call(tool, arguments, run=run, key=key, occurrence=occurrence, wait=wait),
         )
 
     async def action(self, id: str) -> Action:
-        """Say where an action stands."""
+        """Return where an action stands now. What says no stands in its `outcome`, and is not raised.
+
+        Raises:
+            NotThere: there is no such action, or not for this token.
+            InterlockError: nobody can tell now.
+        """
         return await self._carry(self._asking.action(id))
 
     async def wait(self, about: str | Parked, timeout: float | None = None) -> Outcome:
-        """Wait until an action has ended, for `timeout` seconds or as long as it takes.
+        """Wait until an action has ended, and return how.
+
+        Args:
+            about: the id of the action, or what `call` returned.
+            timeout: how many seconds to wait. Without it, as long as people take.
 
         Returns:
             How it ended; `Parked` if it still waits for people when the time is over.
 
         Raises:
             Refused: people said no, or nobody agreed in time.
-            UnderWay: it has started and not ended when the time is over.
+            Failed: people agreed, and the tool has surely done nothing.
+            UnderWay: it had started and not ended when the time was over.
+            NotThere: there is no such action, or not for this token.
+            InterlockError: nobody can tell now. Wait again: waiting changes nothing.
         """
         return await self._carry(self._asking.wait(about, timeout))
 
     async def tools(self) -> list[Tool]:
-        """List the tools that the contract lets this token call."""
+        """List the tools that the contract lets this token call.
+
+        Raises:
+            InterlockError: nobody can tell now.
+        """
         return await self._carry(self._asking.tools())
 
     def run(self, id: str) -> "AsyncRun":
-        """Name a run. Make it anew each time its body is replayed: it counts from the beginning."""
+        """Name a run: up to 64 letters, digits and `._:-`.
+
+        Make the object where the body of the run begins, so that it counts from 1 each time the body is replayed.
+        """
         return AsyncRun(id=id, client=self)
 
     async def _carry(self, talk: Talk[Answer]) -> Answer:

@@ -35,7 +35,7 @@ class Receipt:
 
 
 class InterlockError(Exception):
-    """Something did not come about."""
+    """The root of all errors of this SDK. `fix` says what to do; no text repeats the token or what was sent."""
 
     def __init__(self, message: str, *, fix: str) -> None:
         super().__init__(message)
@@ -46,7 +46,10 @@ class InterlockError(Exception):
 
 
 class Refused(InterlockError):
-    """Nothing has happened, for this reason from the closed list. Asking again in other words changes nothing."""
+    """Nothing has happened, for `reason`, which is one of a closed list. Asking again in other words changes nothing.
+
+    For arguments that do not fit, `wrong` says where and how; `action` is the id of the refusal in the ledger.
+    """
 
     def __init__(
         self,
@@ -104,7 +107,7 @@ class NotThere(InterlockError):
 
 
 class NotWanted(InterlockError):
-    """What was asked for cannot be read, or cannot be done as things stand."""
+    """What was asked for cannot be read, or cannot be done as things stand. `wrong` says where, if it is known."""
 
     def __init__(self, message: str, *, fix: str, wrong: Sequence[Wrong] = ()) -> None:
         super().__init__(message, fix=fix)
@@ -112,7 +115,7 @@ class NotWanted(InterlockError):
 
 
 class Later(InterlockError):
-    """Too much at once, or the server is about to end. Nothing was looked at, so nothing has happened."""
+    """Too much at once, or the server is about to end. Nothing was looked at: call again after `seconds`."""
 
     def __init__(self, message: str, *, fix: str, seconds: float) -> None:
         super().__init__(message, fix=fix)
@@ -126,15 +129,16 @@ class Unreachable(InterlockError):
 class Unanswered(InterlockError):
     """Something was sent, and no answer came: it may have happened.
 
-    The same call under `key`, and in the same `run`, is answered from the record if it
-    has, and carried out if it has not. Of a look, such as `wait` or `tools`, it says only
-    that no answer came.
+    Make the same call again with this error's `key` and `run`: if it has happened, the record answers; if not, it is
+    carried out. Without them it would be another action. Where a call had parked, `action` is its id, for `wait`.
+    After a look, such as `wait` or `tools`, all three are empty: looking changes nothing, so look again.
     """
 
-    def __init__(self, message: str, *, fix: str, key: str | None, run: str | None) -> None:
+    def __init__(self, message: str, *, fix: str, key: str | None, run: str | None, action: str = "") -> None:
         super().__init__(message, fix=fix)
         self.key = key
         self.run = run
+        self.action = action
 
 
 class NotUnderstood(InterlockError):
