@@ -19,7 +19,7 @@ from interlock.core.reason import Reason
 from interlock.core.value import replace
 from interlock.gateway.asked import Asked
 from interlock.gateway.charges import REASON, call_charges, charges, lease_micros
-from interlock.gateway.claims import Names, holder
+from interlock.gateway.claims import Names, holder, last_suggestion
 from interlock.gateway.entry import entry_of
 from interlock.gateway.judge import Judged
 from interlock.gateway.keyed import run_owner
@@ -80,7 +80,7 @@ def begin(rows: Rows, *, writing: Writing) -> tuple[Changes, Begun]:
         askers=asked.askers,
     )
     taken = _taken(asked, row, rows.now)
-    if _elsewhere(asked, row) or (rows.halt is None and _stale(rows, asked, judged, taken)):
+    if _elsewhere(asked, row) or (rows.halt is None and _stale(rows, writing, taken)):
         return Changes(), Stale(paid=writing.gathered)
     stop = refuse(rows, asked, writing.names, row, taken, judged)
     if stop is None and judged.unasked:
@@ -140,7 +140,8 @@ def _elsewhere(asked: Asked, row: ActionRow) -> bool:
     return row.state is ActionState.PARKED and row.action.digest != asked.action.digest
 
 
-def _stale(rows: Rows, asked: Asked, judged: Judged, taken: tuple[Charge, ...] | None) -> bool:
+def _stale(rows: Rows, writing: Writing, taken: tuple[Charge, ...] | None) -> bool:
+    asked, judged = writing.asked, writing.judged
     if rows.door.epoch != judged.epoch or not_theirs(rows, asked) is not None:
         return True
     if rows.now >= judged.good_until:
@@ -148,6 +149,9 @@ def _stale(rows: Rows, asked: Asked, judged: Judged, taken: tuple[Charge, ...] |
     known = rows.keys[asked.action.key]
     if known is not None and known.action.id != asked.action.id and known.action.digest == asked.action.digest:
         return True  # the same call is there by now
+    new = isinstance(judged.decision, Suggest) and rows.actions[asked.action.id] is None
+    if new and last_suggestion(rows, writing.names) != writing.suggestion:
+        return True  # the same call came to a suggestion
     # A period may have ended meanwhile.
     return taken is not None and not {charge.budget for charge in taken} <= rows.budgets.keys()
 

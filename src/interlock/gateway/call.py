@@ -51,7 +51,7 @@ from interlock.gateway.begin import (
 )
 from interlock.gateway.charges import call_charges
 from interlock.gateway.check import Checked, checked, said_apart, seen_apart
-from interlock.gateway.claims import Names, names_of
+from interlock.gateway.claims import Names, last_suggestion, names_of
 from interlock.gateway.force import Force, Forces, terms_of
 from interlock.gateway.gather import Facts, Gathered, seen_by_a_person
 from interlock.gateway.judge import Judged, judge, left_open, question_of
@@ -185,10 +185,9 @@ class Gateway:
         if busy is not None:
             return busy  # it waits on, and nothing is looked up for it meanwhile
         judged, gathered = await self._judged(asked, seen, names, purse)  # (4), (5)
-        if isinstance(judged.decision, Allow):
-            answer = await remembered(seen, names, store, self.secrets)
-            if answer is not None:
-                return answer
+        answer = await remembered(seen, asked, names, judged, gathered.preview, store, self.secrets)
+        if answer is not None:
+            return answer
         if isinstance(purse.stopped, Stale):
             return purse.stopped
         if purse.stopped is not None:
@@ -200,7 +199,8 @@ class Gateway:
             needs = replace(needs, claims=names.all())
         may_start = waits or isinstance(judged.decision, Allow)
         writing = writing_of(asked, judged, names, gathered, self.secrets, self.process)
-        writing = replace(writing, gathered=purse.spent, may_start=may_start)
+        last = last_suggestion(seen, names)
+        writing = replace(writing, gathered=purse.spent, may_start=may_start, suggestion=last)
         return await asyncio.shield(self._in_own_task(id, lambda: self._from_start_to_end(store, needs, writing)))
 
     async def _judged(self, asked: Asked, seen: Rows, names: Names, purse: Purse) -> tuple[Judged, Gathered]:

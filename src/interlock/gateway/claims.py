@@ -7,12 +7,14 @@ from msgspec import Struct
 from interlock.contract.path import Absent
 from interlock.core.canonical import Json, canonical
 from interlock.core.effect import EffectClass
-from interlock.core.ids import ClaimId, Instant
+from interlock.core.ids import ActionId, ClaimId, Instant
 from interlock.core.value import replace
 from interlock.gateway.asked import Asked
-from interlock.ports import Claim, Secrets
+from interlock.ports import Claim, Rows, Secrets
 
 FOREVER = Instant(2**53 - 1)
+
+_DAY = 24 * 3_600 * 1_000_000
 
 
 class Names(Struct, frozen=True, kw_only=True):
@@ -26,6 +28,8 @@ class Names(Struct, frozen=True, kw_only=True):
     """Moved to whoever started last, so that an older request is not sent again after a newer one."""
     cache: ClaimId | None = None
     """Where the last answer of a read is found."""
+    suggestion: ClaimId | None = None
+    """Where the last suggestion under the same key is found: it holds no key, so that the call is judged each time."""
     follow_up: ClaimId | None = None
     """The action that this one undoes, or starts as a draft: by one at a time, and by none after one that may have
     happened."""
@@ -34,7 +38,7 @@ class Names(Struct, frozen=True, kw_only=True):
     """The claims of the action that this one undoes: its end gives the business key among them back."""
 
     def all(self) -> frozenset[ClaimId]:
-        names = (self.unique, self.serial, self.cache, self.follow_up)
+        names = (self.unique, self.serial, self.cache, self.suggestion, self.follow_up)
         return frozenset(name for name in names if name is not None).union(self.targets, self.reversed)
 
 
@@ -46,6 +50,7 @@ def names_of(asked: Asked, secrets: Secrets) -> Names:
         serial=_name(asked, secrets, "serial", [], [tool.serialize]) if tool.serialize else None,
         targets=_targets(asked, secrets),
         cache=_cache(asked, secrets) if tool.cache_ttl and tool.effect is EffectClass.READ else None,
+        suggestion=None if tool.effect is EffectClass.READ else _suggestion(asked, secrets),
         follow_up=_follow_up(asked, secrets),
     )
 
@@ -76,7 +81,18 @@ def _follow_up(asked: Asked, secrets: Secrets) -> ClaimId | None:
     action = asked.action
     if action.undo_of is not None:
         return _name(asked, secrets, "undo", [action.undo_of], [])
-    return _name(asked, secrets, "draft", [action.draft_of], []) if action.draft_of is not None else None
+    return draft_claim(asked, action.draft_of, secrets) if action.draft_of is not None else None
+
+
+def draft_claim(asked: Asked, id: ActionId, secrets: Secrets) -> ClaimId:
+    """Name what the first action claims that a person starts out of a suggestion of the same caller."""
+    return _name(asked, secrets, "draft", [id], [])
+
+
+def _suggestion(asked: Asked, secrets: Secrets) -> ClaimId:
+    # A key says already whose it is.
+    text = canonical(["suggestion", asked.action.key])
+    return ClaimId(secrets.mac(asked.action.caller.tenant, b"claim\0" + text).hex())
 
 
 def _cache(asked: Asked, secrets: Secrets) -> ClaimId:
@@ -99,6 +115,18 @@ def taken(asked: Asked, names: Names, now: Instant) -> tuple[Claim, ...]:
     if names.follow_up is not None:
         claims.append(Claim(id=names.follow_up, action=id, until=FOREVER))
     return tuple(claims)
+
+
+def suggested(asked: Asked, names: Names, now: Instant) -> tuple[Claim, ...]:
+    """Return the claim that a suggestion makes: an equal call is told of it for a day."""
+    if names.suggestion is None:
+        return ()
+    return (Claim(id=names.suggestion, action=asked.action.id, until=Instant(now + _DAY)),)
+
+
+def last_suggestion(rows: Rows, names: Names) -> Claim | None:
+    """Return what was claimed by the last suggestion under the same key."""
+    return rows.claims[names.suggestion] if names.suggestion else None
 
 
 def business_key(claim: Claim) -> bool:

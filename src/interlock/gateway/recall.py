@@ -1,17 +1,19 @@
 """Step 3: what is already recorded under a key is the answer, so that a repetition has no second effect."""
 
 import json
-from typing import cast
+from typing import assert_never, cast
 
 from interlock.core.action import ActionState
 from interlock.core.canonical import Json
+from interlock.core.decision import Allow, Ask, Deny, Suggest
 from interlock.core.errors import PayloadErased
 from interlock.core.ids import ActionId, PayloadId
 from interlock.core.outcome import Done, Failed, Outcome, Parked, Refused, Suggested, Uncertain
 from interlock.core.reason import Reason
 from interlock.core.value import replace
 from interlock.gateway.asked import Asked
-from interlock.gateway.claims import Names
+from interlock.gateway.claims import Names, draft_claim, last_suggestion
+from interlock.gateway.judge import Judged
 from interlock.ports import ActionRow, Needs, Rows, Secrets, TenantStore
 
 
@@ -28,16 +30,56 @@ def recall(rows: Rows, asked: Asked) -> ActionRow | None:
     return None if own is not None and own.state is ActionState.PARKED else row
 
 
-async def remembered(rows: Rows, names: Names, store: TenantStore, secrets: Secrets) -> Outcome | None:
-    """(3) Answer a read from what it answered lately, where the contract allows it."""
+async def remembered(
+    rows: Rows, asked: Asked, names: Names, judged: Judged, preview: Json, store: TenantStore, secrets: Secrets
+) -> Outcome | None:
+    """(3) Answer what has been judged from what an equal call came to lately, where nothing would be different."""
+    match judged.decision:
+        case Allow():
+            return await _read_before(rows, names, store, secrets)
+        case Suggest():
+            would_say = Suggested(action=asked.action.id, preview=preview, draft=judged.decision.draft)
+            return await _suggested_before(rows, asked, names, judged, would_say, store, secrets)
+        case Ask() | Deny():
+            return None
+        case _:
+            assert_never(judged.decision)
+
+
+async def _read_before(rows: Rows, names: Names, store: TenantStore, secrets: Secrets) -> Outcome | None:
+    """Answer a read from what it answered lately, where the contract allows it."""
     claim = rows.claims[names.cache] if names.cache else None
     if claim is None or rows.now >= claim.until:
         return None
-    row = (await store.read(Needs(actions=frozenset({claim.action})))).actions[claim.action]
+    row = await row_of(store, claim.action)
     if row is None or row.state is not ActionState.DONE:
         return None
     outcome = await outcome_of(row, store, secrets)
     return outcome if isinstance(outcome, Done) and outcome.result is not None else None
+
+
+async def _suggested_before(
+    rows: Rows,
+    asked: Asked,
+    names: Names,
+    judged: Judged,
+    would_say: Suggested,
+    store: TenantStore,
+    secrets: Secrets,
+) -> Suggested | None:
+    """Tell of the same suggestion again: what judges it and what it shows is the same, and no person has started it."""
+    claim = last_suggestion(rows, names)
+    if claim is None or rows.now >= claim.until or rows.actions[asked.action.id] is not None:
+        return None
+    started = draft_claim(asked, claim.action, secrets)
+    found = await store.read(Needs(actions=frozenset({claim.action}), claims=frozenset({started})))
+    row = found.actions[claim.action]
+    if row is None or row.state is not ActionState.SUGGESTED or found.claims[started] is not None:
+        return None
+    if (row.action.digest, row.bound) != (asked.action.digest, judged.bound):
+        return None
+    outcome, same = await outcome_of(row, store, secrets), replace(would_say, action=row.action.id, recalled=True)
+    return outcome if isinstance(outcome, Suggested) and outcome == same else None
 
 
 async def outcome_of(row: ActionRow, store: TenantStore, secrets: Secrets) -> Outcome:

@@ -17,14 +17,14 @@ from interlock.core.outcome import Parked, Refused, Suggested
 from interlock.core.value import replace
 from interlock.gateway.asked import Asked
 from interlock.gateway.charges import lease_micros
-from interlock.gateway.claims import Names, taken
+from interlock.gateway.claims import Names, suggested, taken
 from interlock.gateway.entry import entry_of
 from interlock.gateway.handoff import Handoff
 from interlock.gateway.judge import Judged
 from interlock.gateway.keyed import run_owner
 from interlock.ledger.proposal import told
 from interlock.ledger.seal import ActionEntry, Kind, Used
-from interlock.ports import ActionRow, Changes, Notice, Payload, Rows, RunRow
+from interlock.ports import ActionRow, Changes, Claim, Notice, Payload, Rows, RunRow
 
 _RECENT_MAX = 16
 """How many calls of a run are remembered to notice a loop."""
@@ -46,6 +46,8 @@ class Writing(Struct, frozen=True, kw_only=True):
     """How the record was before, where the contract asks for it."""
     process: ProcessId
     handoff: Handoff = Handoff()
+    suggestion: Claim | None = None
+    """The last suggestion under the same key as it was when this was judged, which then was another one."""
     may_start: bool = True
     """Whether it may start at all, as it was judged: a question that nobody was asked yet needs no free slot."""
 
@@ -70,6 +72,7 @@ class Writing(Struct, frozen=True, kw_only=True):
         changes = Changes(
             actions=(moved,),
             budgets=balances,
+            claims=suggested(self.asked, self.names, rows.now),
             runs=self._run(rows),
             payloads=self._payloads(row),
             entries=(self._entry(rows, Kind.SUGGESTED, moved, booked=booked),),
