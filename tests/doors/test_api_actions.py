@@ -124,6 +124,20 @@ async def test_an_agent_sees_its_own_actions_and_nobody_elses(served: Served) ->
     assert [each["id"] for each in (await served.ask("GET", "/v1/actions", mine)).data["actions"]] == [done]
 
 
+async def test_an_agent_that_nobody_names_is_the_only_one_of_the_contract_in_force(served: Served) -> None:
+    elsewhere = served.world.another()
+    token = await served.agent(agents=())
+    await served.world.publish(agents={AgentId("one"): ""})
+    named = [(await served.propose(token)).data["action"]]
+    await elsewhere.publish(agents={AgentId("other"): ""})
+    named.append((await served.propose(token)).data["action"])
+    assert [(await served.world.row(id)).action.caller.agent for id in named] == ["one", "other"]
+    await elsewhere.publish(agents={AgentId("other"): "", AgentId("more"): ""})
+    refused = await served.propose(token)
+    assert (refused.status, refused.data["detail"]) == (403, "nobody says which agent asks")
+    assert refused.data["fix"].startswith("name one of `more`, `other`: `agent` in the body")
+
+
 async def test_a_viewer_sees_all_of_its_workflow_without_what_was_said(served: Served) -> None:
     done = (await served.propose(await served.agent())).data["action"]
     viewer, operator = await served.service("viewer@support"), await served.service("operator")

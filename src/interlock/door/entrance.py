@@ -120,7 +120,7 @@ class Entrance:
         """
         agents: tuple[AgentId, ...] = ()
         if agent is None and len(bearer.agents) != 1 and bearer.workflow is not None and bearer.environment is not None:
-            force = await force_of(self.gateway, bearer.tenant, bearer.workflow, bearer.environment, fresh=False)
+            force = await force_of(self.gateway, bearer.tenant, bearer.workflow, bearer.environment, fresh=True)
             agents = (tuple(force.contract.agents) or (unnamed,)) if force is not None else ()
         return caller_of(
             bearer, agents=agents, agent=agent, principal=principal, workflow=workflow, environment=environment

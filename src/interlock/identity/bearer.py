@@ -196,9 +196,10 @@ def caller_of(
     allowed = bearer.agents or tuple(agents)
     chosen = agent if agent is not None else allowed[0] if len(allowed) == 1 else None
     if chosen is None:
+        which = f"name one of {', '.join(f'`{each}`' for each in sorted(allowed))}" if allowed else "name it"
         return _unsaid(
             "which agent asks",
-            "name it: `agent` in the body, or over MCP `Interlock-Agent`; or issue a token `--agent A`",
+            f"{which}: `agent` in the body, or over MCP `Interlock-Agent`; or issue a token `--agent A`",
         )
     if bearer.agents and chosen not in bearer.agents:
         return _not_for("for that agent", f"it is for {', '.join(bearer.agents)}")
