@@ -80,11 +80,13 @@ def losing(world: World, *, answers: int = 0, commits: int = 0) -> Losing:
 
 
 @pytest.mark.promise("intent", "once")
-async def test_a_start_whose_commit_was_not_answered_sends_nothing(world: World) -> None:
+@pytest.mark.parametrize("answers", [1, 2])
+async def test_a_start_whose_commit_was_not_answered_sends_nothing(world: World, answers: int) -> None:
     await world.publish(tools=[a_tool(price=10)], budgets=[a_budget(100)])
-    losing(world, answers=1)
+    losing(world, answers=answers)
     outcome = await world.call(key="k")
     assert isinstance(outcome, Failed)
+    assert not outcome.recalled
     assert world.tool.performed == []
     assert await world.balance() == Balance(limit=100)
     assert [row.state for row in await world.store.actions(Wanted())] == [ActionState.FAILED]
@@ -117,6 +119,7 @@ async def test_what_was_no_start_is_told_as_it_was_written_though_the_answer_was
     losing(world, **{lost: 1})
     outcome = await world.call(key="k")
     assert isinstance(outcome, ends)
+    assert not outcome.recalled, "it is the end of this call"
     rows = await world.store.actions(Wanted())
     assert [(row.action.id, row.state.value) for row in rows] == [(outcome.action, ends.__name__.lower())]
     assert world.tool.performed == []

@@ -271,7 +271,7 @@ class Gateway:
             case ActionRow(state=ActionState.PARKED) if writing.may_start:
                 return Stale()  # it may have been agreed to, and still waits
             case ActionRow():
-                return await outcome_of(written.answer, store, self.secrets)
+                return replace(await outcome_of(written.answer, store, self.secrets), recalled=False)
             case outcome:
                 return replace(outcome, receipt=written.receipt)
 
