@@ -258,6 +258,7 @@ def test_an_operation_that_cannot_be_a_tool_says_why(tmp_path: Path, document: A
     assert refused(tmp_path, document) == f"api.json: {says}"
 
 
+LAST_TWICE = "{" + ",".join(f'"n{n}":1' for n in (*range(150_001), 150_000)) + "}"
 BOMB = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 8)}]\n" for n in range(1, 9))
 
 
@@ -268,6 +269,7 @@ BOMB = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 8)}]
         ("[]", "it is not an OpenAPI document"),
         ("a: 1\na: 2\n", "`a` is said twice"),
         ('{"a": 1, "a": 2}', "this is not JSON: `a` is said twice"),
+        (LAST_TWICE, "`n150000` is said twice"),
         ("{", "this is not JSON"),
         ("openapi: 2.0.0\n", "it says OpenAPI 2.0.0"),
         ("swagger: '2.0'\n", "it says no version of OpenAPI"),

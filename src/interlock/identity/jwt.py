@@ -9,13 +9,14 @@ import json
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 
 from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import Key, import_key
 from joserfc.jws import CompactSignature, JWSRegistry
 
+from interlock.core.json_text import members_once, no_constant
 from interlock.core.limits import JWT_CHARS_MAX
 
 Claims = Mapping[str, Any]
@@ -121,18 +122,7 @@ def _object(raw: bytes) -> dict[str, Any]:
     Raises:
         ValueError: it is none.
     """
-    value = json.loads(raw, object_pairs_hook=_once, parse_constant=_no_number)
+    value = json.loads(raw, object_pairs_hook=members_once, parse_constant=no_constant)
     if not isinstance(value, dict):
         raise ValueError("no object")
     return cast("dict[str, Any]", value)
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a name twice")
-    return found
-
-
-def _no_number(name: str) -> NoReturn:
-    raise ValueError(name)

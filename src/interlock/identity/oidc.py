@@ -16,10 +16,9 @@ from interlock.core.limits import ISSUER_ASKED_AGAIN_MICROS, ISSUER_KEYS_MICROS,
 from interlock.identity.bearer import Bearer, BearerKind, NotKnown, Wrong
 from interlock.identity.fetch import fetched, may_be_asked
 from interlock.identity.jwt import Claims, Jwk, Unopened, is_signed_by, key_for, read
+from interlock.oauth.authority import OPENID
 
 _SUBJECT = re.compile(r"[A-Za-z0-9._|:+@-]{1,128}")
-_DISCOVERY = "/.well-known/openid-configuration"
-
 _SECONDS_MAX = 1e11  # the year 5138; a number beyond it is none of seconds
 
 _UNKNOWN = NotKnown(
@@ -113,7 +112,7 @@ class Issuers:
             return key
 
     async def _published(self, issuer: Issuer) -> Sequence[Jwk]:
-        about = _json(await self.fetch(issuer.url.rstrip("/") + _DISCOVERY))
+        about = _json(await self.fetch(issuer.url.rstrip("/") + OPENID))
         where = about.get("jwks_uri")
         if about.get("issuer") != issuer.url or not isinstance(where, str) or not may_be_asked(where, by=issuer.url):
             return ()

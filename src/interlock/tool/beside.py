@@ -5,12 +5,19 @@ from pathlib import Path
 from interlock.core.errors import ContractInvalid
 
 
-def file_beside(folder: Path, name: str, bytes_max: int) -> bytes:
-    """Read a file beside the contract.
+def text_beside(folder: Path, name: str, bytes_max: int) -> str:
+    """Read a text file beside the contract.
 
     Raises:
-        ContractInvalid: it is not there, it is elsewhere, or it is larger than that.
+        ContractInvalid: it is not there, it is elsewhere, it is larger than that, or it is not UTF-8 text.
     """
+    try:
+        return _read(folder, name, bytes_max).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ContractInvalid(f"{name}: it is not UTF-8 text", fix="save it as UTF-8") from error
+
+
+def _read(folder: Path, name: str, bytes_max: int) -> bytes:
     file = folder / name
     try:
         if not file.resolve().is_relative_to(folder.resolve()):

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 
-from interlock.contract.hosts import file_of, origin_of
+from interlock.contract.hosts import origin_of
 from interlock.contract.ir import Host, Tool
 from interlock.contract.problem import nearest
 from interlock.contract.row import Row
@@ -15,13 +15,13 @@ from interlock.core.errors import ContractInvalid
 from interlock.core.ids import Environment
 from interlock.core.limits import BROWSER_FILE_BYTES_MAX
 from interlock.policy.rule import Place
-from interlock.tool.beside import file_beside
+from interlock.tool.beside import text_beside
 from interlock.tool.browser_file import PageAction, find, texts, urls
 from interlock.tool.browser_plan import Addresses, BrowserPlan, LogIn, Seen
 from interlock.tool.browser_shape import HEADER, WHERE
 from interlock.tool.manifest import Asking, Manifest, pinned
 from interlock.tool.plan import how_of
-from interlock.tool.web_address import web_address
+from interlock.tool.web_address import WebAddress, web_address
 
 
 def describe_browser(asking: Asking) -> Manifest:
@@ -30,12 +30,12 @@ def describe_browser(asking: Asking) -> Manifest:
     Raises:
         ContractInvalid: it is not there, it contradicts itself, or it leaves open where it goes.
     """
-    file, name = file_of(asking.source), asking.source.partition("#")[2]
+    file, name = asking.file_and_name
     if not file or not name:
         raise ContractInvalid("the source names no page action", fix="write `from: browser:FILE#name`")
-    action = find(file, _text(asking, file), name)
+    action = find(file, text_beside(asking.folder, file, BROWSER_FILE_BYTES_MAX), name)
     with _at(action.row.place):
-        _fits(asking.tool, action)
+        _fits(asking, action)
     plan = _Planner(asking, file, action).plan()
     schema, result = action.schema(), action.result()
     action.check()
@@ -50,16 +50,9 @@ def describe_browser(asking: Asking) -> Manifest:
     )
 
 
-def _text(asking: Asking, file: str) -> str:
-    try:
-        return file_beside(asking.folder, file, BROWSER_FILE_BYTES_MAX).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ContractInvalid(f"{file}: it is not UTF-8 text", fix="save it as UTF-8") from error
-
-
-def _fits(tool: Tool, action: PageAction) -> None:
+def _fits(asking: Asking, action: PageAction) -> None:
     """Refuse what a contract says of an action that it cannot be."""
-    effect = EffectClass.READ if tool.name == tool.source else None if tool.effect_unsaid else tool.effect
+    tool, effect = asking.tool, asking.effect_said
     if effect is EffectClass.READ and action.writes:
         fix = "say another `effect`, or name an action that has no `submit`"
         raise ContractInvalid(f"it is to be a `read`, and `{action.name}` presses a button", fix=fix)
@@ -168,15 +161,12 @@ class _Planner:
         if address.scheme != "https" and not private:
             fix = f'write `https://`, or `hosts: {{ "{origin_of(known)}": {{ private: true }} }}`'
             raise ContractInvalid(f"`{address.origin}` would be reached without TLS", fix=fix)
-        path = str(address).removeprefix(address.origin)
-        return Addresses(origin=address.origin, path=path, only=beginning == known, private=private)
+        return _beginning(address, only=beginning == known, private=private)
 
     def _lost(self, text: str) -> Addresses:
         known = self._absolute(text)
         beginning = known.removesuffix("*")
-        address = web_address(beginning)
-        path = str(address).removeprefix(address.origin)
-        return Addresses(origin=address.origin, path=path, only=beginning == known)
+        return _beginning(web_address(beginning), only=beginning == known)
 
     def _allowed(self, text: str, allowed: tuple[Addresses, ...]) -> str:
         address = text
@@ -224,6 +214,11 @@ class _Planner:
             submit=row.text("submit"),
             then=self._seen(row.row("then")),
         )
+
+
+def _beginning(address: WebAddress, *, only: bool, private: bool = False) -> Addresses:
+    path = str(address).removeprefix(address.origin)
+    return Addresses(origin=address.origin, path=path, only=only, private=private)
 
 
 def _notes(tool: Tool, action: PageAction, effect: EffectClass) -> Iterator[str]:

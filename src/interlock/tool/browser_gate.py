@@ -24,7 +24,7 @@ from interlock.core.reason import Reason
 from interlock.tool.browser_devtools import asked, hears
 from interlock.tool.browser_plan import Addresses, BrowserPlan
 
-_ONLY_LOOKS = frozenset({"GET", "HEAD", "OPTIONS"})
+_ONLYLOOKS = frozenset({"GET", "HEAD", "OPTIONS"})
 _WAITED_FOR = frozenset({"xhr", "fetch"})
 _MATTERS = frozenset({"document", "script", "stylesheet", "xhr", "fetch", "eventsource", "websocket"})
 """What a page may need. Without pictures, fonts, and what it tells others of its visitors, it is the same page."""
@@ -74,12 +74,12 @@ class Gate:
         context.on("response", self._response)
         context.on("requestfailed", self._failed)
         page.on("download", self._download)
-        page.on("crash", lambda _: self._stir(Unexpected("the page has crashed", fix=_LOOK)))
+        page.on("crash", lambda _: self._stir(Unexpected("the page has crashed", fix=LOOK)))
         return page
 
     def may(self, method: str, url: str) -> bool:
         """Whether a page may send something to an address by now."""
-        return not self.shut and (method in _ONLY_LOOKS or self.sends or _among(self.plan.may_post, url))
+        return not self.shut and (method in _ONLYLOOKS or self.sends or _among(self.plan.may_post, url))
 
     def refused(self, origin: str) -> None:
         """Take note of what the proxy did not connect to. By itself it is nothing that a page needs."""
@@ -88,7 +88,7 @@ class Gate:
 
     def flooded(self) -> None:
         """Take note that more has come in than a page may have."""
-        self._stir(Unexpected(f"the page takes more than {BROWSER_BYTES_MAX:,} bytes", fix=_LOOK))
+        self._stir(Unexpected(f"the page takes more than {BROWSER_BYTES_MAX:,} bytes", fix=LOOK))
 
     def check(self) -> None:
         """Stop at what has happened meanwhile.
@@ -108,7 +108,7 @@ class Gate:
         if self._is_ours(request):
             trouble = self._against(request.url, request.method)
         else:
-            trouble = Unexpected("the page opens another window", fix=_LOOK)
+            trouble = Unexpected("the page opens another window", fix=LOOK)
         # A page that was closed meanwhile asks for nothing any more.
         with suppress(Error):
             if trouble is None:
@@ -141,9 +141,9 @@ class Gate:
         """Say what speaks against a request, if anything does."""
         self._requests += 1
         if self._requests > BROWSER_REQUESTS_MAX:
-            return Unexpected(f"the page asks for more than {BROWSER_REQUESTS_MAX:,} things", fix=_LOOK)
+            return Unexpected(f"the page asks for more than {BROWSER_REQUESTS_MAX:,} things", fix=LOOK)
         if self.shut:
-            return Unexpected("the page asks for something when it is over", fix=_LOOK)
+            return Unexpected("the page asks for something when it is over", fix=LOOK)
         said = self._said(url)
         if not _among(self.plan.allowed, url):
             fix = "look at the address; if it may be asked, add it to `allow`, if it is not missed, to `lost`"
@@ -157,7 +157,7 @@ class Gate:
 
     def _is_waited_for(self, request: Request) -> bool:
         """Whether a script has sent something that may be what it is all about."""
-        sends = request.method not in _ONLY_LOOKS and request.resource_type in _WAITED_FOR
+        sends = request.method not in _ONLYLOOKS and request.resource_type in _WAITED_FOR
         return sends and not _among(self.plan.may_post, request.url)
 
     def _is_ours(self, request: Request) -> bool:
@@ -175,14 +175,14 @@ class Gate:
 
     def _another_page(self, _: Page) -> None:
         # It stays open until all is over: what is held back of a window that closes would leave.
-        self._stir(Unexpected("the page opens another window", fix=_LOOK))
+        self._stir(Unexpected("the page opens another window", fix=LOOK))
 
     def _dialog(self, dialog: Dialog) -> None:
-        self._stir(Unexpected(f"the page asks something in a dialog ({dialog.type})", fix=_LOOK))
+        self._stir(Unexpected(f"the page asks something in a dialog ({dialog.type})", fix=LOOK))
         asyncio.ensure_future(_dismissed(dialog))
 
     def _download(self, download: Download) -> None:
-        self._stir(Unexpected("the page begins a download", fix=_LOOK))
+        self._stir(Unexpected("the page begins a download", fix=LOOK))
         asyncio.ensure_future(_cancelled(download))
 
     def _script_error(self) -> None:
@@ -194,7 +194,7 @@ class Gate:
         if request in self.unanswered:
             self.unanswered.discard(request)
             if "ERR_ABORTED" not in (request.failure or ""):  # which the page does by itself
-                self._stir(Unexpected("what the page has sent was not answered", fix=_LOOK))
+                self._stir(Unexpected("what the page has sent was not answered", fix=LOOK))
 
     def _response(self, response: Response) -> None:
         request = response.request
@@ -202,10 +202,10 @@ class Gate:
         self.unanswered.discard(request)
         if leads_on:
             self.unanswered.clear()  # of what a page has sent that is there no more, nobody hears the answer
-        answers = request.method not in _ONLY_LOOKS or leads_on
+        answers = request.method not in _ONLYLOOKS or leads_on
         if response.status >= 400 and answers:
             host = self.blocked[-1] if self.blocked else ""
-            self._stir(Unexpected(f"the page answers {response.status}", fix=_LOOK, said=host))
+            self._stir(Unexpected(f"the page answers {response.status}", fix=LOOK, said=host))
 
 
 def _in_a_frame(request: Request) -> bool:
@@ -231,4 +231,4 @@ async def _cancelled(download: Download) -> None:
 
 _NAMED_MAX = 20
 _SAID_CHARS_MAX = 120
-_LOOK = "look at the page yourself, and at the picture of it"
+LOOK = "look at the page yourself, and at the picture of it"

@@ -17,7 +17,7 @@ from interlock.core.limits import BROWSER_SHARE_OF_TIME, PICTURE_WIDTH
 from interlock.core.reason import Reason
 from interlock.ports import Performer
 from interlock.tool.browser_engine import BrowserSettings, Engine
-from interlock.tool.browser_gate import Unexpected
+from interlock.tool.browser_gate import LOOK, Unexpected
 from interlock.tool.browser_plan import BrowserPlan
 from interlock.tool.browser_proxy import Proxy
 from interlock.tool.browser_visit import Visit
@@ -86,9 +86,9 @@ class BrowserTool:
         except Exception as error:  # noqa: BLE001  whatever broke, it is known whether the button was pressed
             if visit.pressed:
                 what = f"the browser broke after the button was pressed ({type(error).__name__})"
-                raise UpstreamSilent(what, fix=_LOOK, reason=Reason.TOOL_ERROR, pictures=visit.pictures) from None
+                raise UpstreamSilent(what, fix=LOOK, reason=Reason.TOOL_ERROR, pictures=visit.pictures) from None
             what = f"the page cannot be looked at ({type(error).__name__}), so no button was pressed"
-            raise UpstreamFailed(what, fix=_LOOK, reason=Reason.TOOL_ERROR, pictures=visit.pictures) from None
+            raise UpstreamFailed(what, fix=LOOK, reason=Reason.TOOL_ERROR, pictures=visit.pictures) from None
         return Performed(result=result, pictures=tuple(visit.pictures))
 
     async def _in_context(self, errand: Errand, waiting: _Waiting, visit: Visit) -> dict[str, Json]:
@@ -200,4 +200,3 @@ class BrowserTools:
 
 _AFTER = "after the button was pressed"
 _NOTHING = "and nothing has left the page, though the button was pressed"
-_LOOK = "look at the page yourself, and at the picture of it"

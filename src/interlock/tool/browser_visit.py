@@ -12,7 +12,7 @@ from interlock.core.limits import BROWSER_SHARE_OF_TIME
 from interlock.core.picture import Moment, Picture
 from interlock.core.reason import Reason
 from interlock.core.secret import Secret
-from interlock.tool.browser_gate import Gate, Unexpected
+from interlock.tool.browser_gate import LOOK, Gate, Unexpected
 from interlock.tool.browser_look import expected, filled_by_itself, looks, put_in, read, shows, spot_of, the_one
 from interlock.tool.browser_picture import picture_of
 from interlock.tool.browser_plan import BrowserPlan, LogIn, Spot
@@ -94,7 +94,7 @@ class Visit:
                 return steps.result()
             except Error as error:
                 # What Playwright says repeats texts of the page.
-                raise Unexpected("the page cannot be used", fix=_LOOK, said=_network_error(error)) from None
+                raise Unexpected("the page cannot be used", fix=LOOK, said=_network_error(error)) from None
         except Unexpected:
             await self._cut_off()
             await self._seen("after" if self.tried else "before")
@@ -124,7 +124,7 @@ class Visit:
         except Error as error:
             self.gate.check()
             said = " ".join([_network_error(error), *self.gate.blocked])
-            raise Unexpected("the page cannot be opened", fix=_LOOK, said=said) from None
+            raise Unexpected("the page cannot be opened", fix=LOOK, said=said) from None
         self.gate.check()
 
     async def _log_in(self, how: LogIn) -> None:
@@ -139,7 +139,7 @@ class Visit:
             fix = "if the password belongs there, name the address as `url` of `log_in`"
             raise Unexpected("the page to log in leads to another one, which gets no password", fix=fix)
         if (await password.get_attribute("type") or "").lower() != "password":
-            raise Unexpected(f"`{how.password}` is no field for a password", fix=_LOOK)
+            raise Unexpected(f"`{how.password}` is no field for a password", fix=LOOK)
         await password.fill(self.secret.reveal())
         button = await self._button(how.submit)
         self.gate.check()
@@ -155,7 +155,7 @@ class Visit:
         except Error:
             self.gate.check()
             what = f"`{name}` cannot be pressed: it is disabled, or something is in front of it"
-            raise Unexpected(what, fix=_LOOK) from None
+            raise Unexpected(what, fix=LOOK) from None
         return button
 
     async def _filled(self) -> list[Locator]:
@@ -177,12 +177,12 @@ class Visit:
         """
         self.gate.check()
         if not await looks(self.page, self.plan.expect, self.arguments):
-            raise Unexpected("the page has changed while it was filled in", fix=_LOOK, reason=Reason.AMBIGUOUS)
+            raise Unexpected("the page has changed while it was filled in", fix=LOOK, reason=Reason.AMBIGUOUS)
         given = [each for each in self.plan.fields if each.argument in self.arguments]
         for each, found in zip(given, fields, strict=True):
             if await found.count() != 1 or not await shows(each, found, self.arguments[each.argument]):
                 what = f"the field `{each.argument}` does not show what was put into it"
-                raise Unexpected(what, fix=_LOOK, reason=Reason.AMBIGUOUS)
+                raise Unexpected(what, fix=LOOK, reason=Reason.AMBIGUOUS)
         if await filled_by_itself(self.page, self.plan, fields):
             fix = "look at the picture; if the page may fill it in, add its label to `leave`"
             raise Unexpected("the page has filled in a field that is no argument", fix=fix, reason=Reason.AMBIGUOUS)
@@ -208,7 +208,7 @@ class Visit:
             self.gate.check()
             if not self._has_sent:
                 what = f"`{plan.submit}` cannot be pressed any more"
-                raise Unexpected(what, fix=_LOOK, reason=Reason.AMBIGUOUS) from None
+                raise Unexpected(what, fix=LOOK, reason=Reason.AMBIGUOUS) from None
         until = asyncio.get_running_loop().time() + max(self._left - _SPARE_SECONDS, _SPARE_SECONDS)
         await expected(self.page, plan.then, self.arguments, until=until)
         await self._sent(until=until)
@@ -223,7 +223,7 @@ class Visit:
             self.gate.check()
             if asyncio.get_running_loop().time() > until:
                 what = "what the page has sent is not answered" if self._has_sent else "the page has sent nothing"
-                raise Unexpected(f"it looks as if it had happened, and {what}", fix=_LOOK, reason=Reason.AMBIGUOUS)
+                raise Unexpected(f"it looks as if it had happened, and {what}", fix=LOOK, reason=Reason.AMBIGUOUS)
             await asyncio.sleep(_PAUSE_SECONDS)
 
     @property
@@ -261,6 +261,3 @@ class Visit:
 def _network_error(error: Error) -> str:
     """Return the code of the browser, and nothing that a page could have written."""
     return next((word for word in str(error).split() if word.startswith("net::ERR_") and word[10:].isascii()), "")
-
-
-_LOOK = "look at the page yourself, and at the picture of it"

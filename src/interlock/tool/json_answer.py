@@ -2,9 +2,9 @@
 
 import json
 from decimal import Decimal
-from typing import Any, NoReturn
 
 from interlock.core.canonical import Json, Unreadable
+from interlock.core.json_text import members_once, no_constant
 
 
 def json_answer(body: bytes) -> Json | Unreadable:
@@ -13,17 +13,10 @@ def json_answer(body: bytes) -> Json | Unreadable:
         return None
     try:
         return json.loads(
-            body.decode("utf-8-sig"), object_pairs_hook=_unique, parse_float=exact, parse_constant=_no_constant
+            body.decode("utf-8-sig"), object_pairs_hook=members_once, parse_float=exact, parse_constant=no_constant
         )
     except (ValueError, ArithmeticError, RecursionError):
         return Unreadable()
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    table = dict(pairs)
-    if len(table) < len(pairs):
-        raise ValueError("a name is said twice")
-    return table
 
 
 def exact(text: str) -> float:
@@ -37,7 +30,3 @@ def exact(text: str) -> float:
     if Decimal(repr(number)) != Decimal(text):
         raise ValueError("a number has more digits than JSON readers keep")
     return number
-
-
-def _no_constant(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no number")

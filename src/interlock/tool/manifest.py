@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import msgspec
 
+from interlock.contract.hosts import file_of
 from interlock.contract.ir import Contract, Tool
 from interlock.core.canonical import JsonObject, canonical
 from interlock.core.effect import EffectClass
@@ -49,6 +50,21 @@ class Asking:
     @property
     def source(self) -> str:
         return self.tool.source
+
+    @property
+    def file_and_name(self) -> tuple[str, str]:
+        """The file that the source names, and what in it: both of `KIND:FILE#NAME`."""
+        return file_of(self.source), self.source.partition("#")[2]
+
+    @property
+    def effect_said(self) -> EffectClass | None:
+        """What the contract says that repeating it does; nothing where it says nothing.
+
+        What is named by its source alone, and not declared as a tool, is looked up, so it has to be a read.
+        """
+        if self.tool.name == self.tool.source:
+            return EffectClass.READ
+        return None if self.tool.effect_unsaid else self.tool.effect
 
 
 def pinned(

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from interlock.contract.hosts import file_of
 from interlock.contract.ir import Host, Tool
 from interlock.core.canonical import JsonObject
 from interlock.core.effect import EffectClass
@@ -35,8 +34,7 @@ def describe_openapi(asking: Asking) -> Manifest:
     Raises:
         ContractInvalid: it is not there, or it cannot be a tool.
     """
-    name = file_of(asking.source)
-    id = asking.source.partition("#")[2]
+    name, id = asking.file_and_name
     if not name or not id:
         raise ContractInvalid("the source names no operation", fix="write `from: openapi:FILE#operationId`")
     document = read_document(asking.folder, name)

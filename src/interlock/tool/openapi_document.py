@@ -6,15 +6,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 
 from interlock.contract.node import Map, Node, Scalar, Seq
 from interlock.contract.problem import Findings, nearest
 from interlock.contract.yaml_text import Bounds, parse_yaml
 from interlock.core.canonical import JsonObject
 from interlock.core.errors import ContractInvalid
+from interlock.core.json_text import members_once, no_constant
 from interlock.core.limits import OPENAPI_BYTES_MAX, OPENAPI_DEPTH_MAX, OPENAPI_NODES_MAX
-from interlock.tool.beside import file_beside
+from interlock.tool.beside import text_beside
 
 METHODS = ("get", "head", "options", "put", "delete", "post", "patch", "trace")
 
@@ -139,15 +140,11 @@ def read_document(folder: Path, name: str) -> Document:
     Raises:
         ContractInvalid: it is not there, not OpenAPI 3.0 or 3.1, or larger than anything we read.
     """
-    return _read(name, file_beside(folder, name, OPENAPI_BYTES_MAX))
+    return _read(name, text_beside(folder, name, OPENAPI_BYTES_MAX))
 
 
 @lru_cache(maxsize=8)  # each tool of a contract asks for its document, and a large one takes seconds
-def _read(name: str, written: bytes) -> Document:
-    try:
-        text = written.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ContractInvalid(f"{name}: it is not UTF-8 text", fix="save it as UTF-8") from error
+def _read(name: str, text: str) -> Document:
     root = _json(name, text) if text.lstrip()[:1] == "{" else _yaml(name, text)
     if not isinstance(root, dict):
         raise ContractInvalid(f"{name}: it is not an OpenAPI document", fix="name a document of OpenAPI 3.0 or 3.1")
@@ -161,21 +158,9 @@ def _read(name: str, written: bytes) -> Document:
 
 def _json(name: str, text: str) -> object:
     try:
-        return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+        return json.loads(text, object_pairs_hook=members_once, parse_constant=no_constant)
     except (ValueError, RecursionError) as error:
         raise ContractInvalid(f"{name}: this is not JSON: {error}", fix="correct the document") from error
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    table = dict(pairs)
-    if len(table) < len(pairs):
-        twice = next(name for at, (name, _) in enumerate(pairs) if name in dict(pairs[:at]))
-        raise ValueError(f"`{twice[:60]}` is said twice")
-    return table
-
-
-def _no_constant(text: str) -> NoReturn:
-    raise ValueError(f"`{text}` is no number")
 
 
 def _yaml(name: str, text: str) -> object:

@@ -6,13 +6,12 @@ from threading import Lock
 from typing import Any
 from urllib.parse import urlsplit
 
-from interlock.contract.hosts import file_of
 from interlock.contract.ir import Contract, Database, Tool
 from interlock.core.canonical import JsonObject
 from interlock.core.effect import EffectClass
 from interlock.core.errors import ContractInvalid, UpstreamFailed
 from interlock.core.limits import SQL_FILE_BYTES_MAX, SQL_TIME_PART
-from interlock.tool.beside import file_beside
+from interlock.tool.beside import text_beside
 from interlock.tool.manifest import Asking, Manifest, pinned
 from interlock.tool.plan import how_of
 from interlock.tool.sql_file import Statement, find
@@ -67,11 +66,11 @@ def describe_sql(asking: Asking, trial: Trial | None = None) -> Manifest:
     Raises:
         ContractInvalid: it is not there, it cannot be a tool, or the database does not take it as it is.
     """
-    file, _, name = file_of(asking.source), "#", asking.source.partition("#")[2]
+    file, name = asking.file_and_name
     if not file or not name:
         raise ContractInvalid("the source names no statement", fix="write `from: sql:FILE#name`")
-    statement = find(file, _text(asking, file), name)
-    _fits(asking.tool, statement)
+    statement = find(file, text_beside(asking.folder, file, SQL_FILE_BYTES_MAX), name)
+    _fits(asking, statement)
     effect = _effect(statement)
     reads = (effect if asking.tool.effect_unsaid else asking.tool.effect) is EffectClass.READ
     plan = SqlPlan(
@@ -109,22 +108,15 @@ def _tried(tool: Tool, plan: SqlPlan, schema: JsonObject, trial: Trial | None) -
     return ()
 
 
-def _text(asking: Asking, file: str) -> str:
-    try:
-        return file_beside(asking.folder, file, SQL_FILE_BYTES_MAX).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ContractInvalid(f"{file}: it is not UTF-8 text", fix="save it as UTF-8") from error
-
-
 def _effect(statement: Statement) -> EffectClass:
     if statement.reads:
         return EffectClass.READ
     return EffectClass.QUERYABLE if "interlock_key" in statement.ours else EffectClass.OPAQUE
 
 
-def _fits(tool: Tool, statement: Statement) -> None:
+def _fits(asking: Asking, statement: Statement) -> None:
     """Refuse an effect class that the words of a statement speak against."""
-    effect = EffectClass.READ if tool.name == tool.source else None if tool.effect_unsaid else tool.effect
+    effect = asking.effect_said
     if effect is EffectClass.READ and not statement.reads:
         fix = "say another `effect`, or name a statement that reads"
         raise ContractInvalid(f"it is to be a `read`, and the statement `{statement.name}` writes", fix=fix)

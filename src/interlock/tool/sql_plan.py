@@ -5,6 +5,8 @@ from typing import Literal
 
 import msgspec
 
+from interlock.core.errors import ContractInvalid
+
 PREFIX = "sql:"
 """How a source begins that is a statement."""
 Kind = Literal["string", "integer", "number", "boolean"]
@@ -33,3 +35,9 @@ class SqlPlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Of Postgres: in whose rights it is carried out; nothing is whoever connects."""
     tenant_setting: str = "app.tenant"
     """Of Postgres: the setting that policies of row-level security look at."""
+
+
+def no_postgres() -> ContractInvalid:
+    """Say that nothing here can speak to Postgres."""
+    fix = "install it with its extra: `pip install 'interlock[postgres]'`"
+    return ContractInvalid("this installation cannot speak to Postgres", fix=fix)

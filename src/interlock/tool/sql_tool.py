@@ -10,12 +10,12 @@ from typing import Protocol
 
 from interlock.core.canonical import Json
 from interlock.core.errand import Errand, Performed, Terms
-from interlock.core.errors import ContractInvalid, UpstreamFailed
+from interlock.core.errors import UpstreamFailed
 from interlock.core.ids import TenantId
 from interlock.ports import Performer
 from interlock.tool.plan import plan_of
 from interlock.tool.slots import Slots, SlotsOf, ending_of, in_thread
-from interlock.tool.sql_plan import PREFIX, SqlPlan
+from interlock.tool.sql_plan import PREFIX, SqlPlan, no_postgres
 from interlock.tool.sql_sqlite import SqliteDatabases
 
 
@@ -110,8 +110,7 @@ class SqlTools:
                     # psycopg is an extra, and half of the time that a command would take to begin.
                     from interlock.tool.sql_postgres import PostgresDatabases  # noqa: PLC0415
                 except ImportError as error:
-                    fix = "install it with its extra: `pip install 'interlock[postgres]'`"
-                    raise ContractInvalid("this installation cannot speak to Postgres", fix=fix) from error
+                    raise no_postgres() from error
                 self._postgres = PostgresDatabases()
             return self._postgres
 

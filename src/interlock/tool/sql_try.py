@@ -13,7 +13,7 @@ from interlock.core.errors import ContractInvalid, InterlockError, SecretError, 
 from interlock.core.ids import Environment, TenantId, ToolName, WorkflowId
 from interlock.tool.apart import apart
 from interlock.tool.plan import plan_of
-from interlock.tool.sql_plan import PREFIX, SqlPlan
+from interlock.tool.sql_plan import PREFIX, SqlPlan, no_postgres
 from interlock.tool.sql_sqlite import prepared
 from interlock.tool.with_secret import Broker
 
@@ -48,8 +48,7 @@ class Trial:
             # psycopg is an extra, and half of the time that a command would take to begin.
             from interlock.tool.sql_postgres_try import try_statement  # noqa: PLC0415
         except ImportError as error:
-            fix = "install it with its extra: `pip install 'interlock[postgres]'`"
-            raise ContractInvalid("this installation cannot speak to Postgres", fix=fix) from error
+            raise no_postgres() from error
         try:
             try_statement(plan, schema, address=address, tenant=self.whose[0])
         except UpstreamFailed as error:
