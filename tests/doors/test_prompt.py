@@ -1,6 +1,8 @@
 """Who connects and does not say what they want leaves room for others."""
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ from asked_over import Over
 
 from cards import issued
 from interlock.core.credential import CredentialKind, Held
+from interlock.core.limits import HEAD_BYTES_MAX
 from interlock.door import asgi
 from interlock.door.asgi import Receive
 from interlock.door.http import prompt
@@ -26,6 +29,20 @@ async def app(scope: object, receive: object, send: object) -> None:
     await send({"type": "http.response.body", "body": b""})  # type: ignore[operator]
 
 
+@asynccontextmanager
+async def listening(app: Any) -> AsyncGenerator[Any]:
+    """Serve an application, and say where."""
+    config = uvicorn.Config(app, http=Prompt, ws="none", lifespan="off", log_config=None, timeout_keep_alive=60)
+    server = uvicorn.Server(config)
+    config.load()
+    server.lifespan = config.lifespan_class(config)
+    socket = await asyncio.get_running_loop().create_server(
+        lambda: Prompt(config=config, server_state=server.server_state, app_state={}), "127.0.0.1", 0
+    )
+    yield socket.sockets[0].getsockname()
+    socket.close()
+
+
 @pytest.mark.parametrize(
     "said", [b"", b"POST /mcp HT", b"POST /mcp HTTP/1.1\r\nHost: x\r\nX: ", b"GET / HTTP/1.1\r\nHost: x\r\n\r\nGET"]
 )
@@ -33,20 +50,64 @@ async def test_a_connection_on_which_no_request_comes_to_its_end_is_closed(
     said: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(prompt, "HEAD_SECONDS_MAX", 0.05)
-    config = uvicorn.Config(app, http=Prompt, ws="none", lifespan="off", log_config=None, timeout_keep_alive=60)
-    server = uvicorn.Server(config)
-    config.load()
-    server.lifespan = config.lifespan_class(config)
-    listening = await asyncio.get_running_loop().create_server(
-        lambda: Prompt(config=config, server_state=server.server_state, app_state={}), "127.0.0.1", 0
-    )
-    reader, writer = await asyncio.open_connection(*listening.sockets[0].getsockname())
-    writer.write(said)
-    async with asyncio.timeout(10):
+    async with listening(app) as where, asyncio.timeout(10):
+        reader, writer = await asyncio.open_connection(*where)
+        writer.write(said)
         heard = await reader.read()
-    assert heard.startswith(b"HTTP/1.1 204") == said.startswith(b"GET")
-    writer.close()
-    listening.close()
+        assert heard.startswith(b"HTTP/1.1 204") == said.startswith(b"GET")
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    "first", ["GET / HTTP/1.1", "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0"]
+)
+@pytest.mark.parametrize("then", ["\r\nX: v", "v"], ids=["many-fields", "a-long-field"])
+async def test_nobody_fills_memory_with_a_head_or_with_what_stands_behind_a_body(first: str, then: str) -> None:
+    async def reads(scope: object, receive: Any, send: Any) -> None:
+        while (await receive()).get("more_body"):
+            pass
+        await app(scope, receive, send)
+
+    sent, part = 0, then.encode() * 1_000
+    async with listening(reads) as where, asyncio.timeout(20):
+        _, writer = await asyncio.open_connection(*where)
+        writer.write(f"{first}\r\nX: ".encode())
+        with suppress(ConnectionError):
+            while sent < 10_000_000:
+                writer.write(part)
+                sent += len(part)
+                await writer.drain()
+                await asyncio.sleep(0)
+        writer.close()
+    assert sent < 10_000_000, "all of it was taken"
+
+
+@pytest.mark.parametrize("begins", ["", "GET / HTTP/1.1\r\nX: "])
+async def test_whose_head_is_too_long_hears_so(begins: str) -> None:
+    async with listening(app) as where, asyncio.timeout(20):
+        reader, writer = await asyncio.open_connection(*where)
+        writer.write(begins.encode().ljust(HEAD_BYTES_MAX + 1, b"v" if begins else b"\n"))
+        heard = await reader.read()
+        assert heard.startswith(b"HTTP/1.1 400") and b"at most 65536 bytes" in heard
+        writer.close()
+
+
+async def test_what_stands_behind_a_body_is_no_field_of_the_head() -> None:
+    heard = list[Any]()
+
+    async def reads(scope: Any, receive: Any, send: Any) -> None:
+        while (await receive()).get("more_body"):
+            pass
+        heard.extend(scope["headers"])
+        await app(scope, receive, send)
+
+    said = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nAuthorization: Bearer y\r\n\r\n"
+    async with listening(reads) as where, asyncio.timeout(10):
+        reader, writer = await asyncio.open_connection(*where)
+        writer.write(said)
+        assert (await reader.readline()).startswith(b"HTTP/1.1 204")
+        writer.close()
+    assert heard == [(b"transfer-encoding", b"chunked")]
 
 
 def begins(*, leaves: bool) -> Receive:

@@ -2,6 +2,7 @@
 
 ARGUMENT_BYTES_MAX = 256 * 1024  # what a tool takes fits; more is a file, and a file goes by reference
 REQUEST_BYTES_MAX = 2 * ARGUMENT_BYTES_MAX  # at a door: the arguments, their escapes, and what stands around them
+HEAD_BYTES_MAX = 64 * 1024  # of a request over HTTP: a token of 16 kB, and room; nobody knows yet who sends it
 ARGUMENT_DEPTH_MAX = 32  # deeper than any tool's schema we saw; parsers recurse
 SCHEMA_LOOKS_MAX = 20_000_000  # of parts of a schema at parts of a value; that many take some tenths of a second
 SCHEMA_LOOKS_TOLD_MAX = 5_000  # where all that is wrong is told: each takes a hundred times as long then

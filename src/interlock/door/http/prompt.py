@@ -1,6 +1,6 @@
-"""Connections on which nobody says anything: each is closed before many of them leave no room for others.
+"""Connections on which nobody says who asks: each is closed before some of them leave no room for others.
 
-A token is in the head of a request, so until that is there nobody knows who holds a connection.
+A token is in the head of a request, so until that is there nobody knows who holds a connection, nor who fills memory.
 """
 
 import asyncio
@@ -8,13 +8,18 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from interlock.core.limits import HEAD_BYTES_MAX
+
 HEAD_SECONDS_MAX = 20.0  # from the first byte of a request, or the start of a connection, to the end of its head
 
 
 class Prompt(HttpToolsProtocol):
-    """Closes a connection whose request does not say in time what it is."""
+    """Closes a connection whose request does not say in time, and in so many bytes, what it is."""
 
     _waiting: asyncio.TimerHandle | None = None
+    _about = 0
+    """Bytes since the last end of a head, or part of a body, that are neither."""
+    _behind_head = False
 
     def connection_made(self, transport: Any) -> None:  # noqa: ANN401  as uvicorn has it
         """Wait for the first request."""
@@ -26,15 +31,44 @@ class Prompt(HttpToolsProtocol):
         self._wait_no_more()
         super().connection_lost(exc)
 
+    def data_received(self, data: bytes) -> None:
+        """Read on, a little at a time, so that what is too much is found before all of it was kept."""
+        for at in range(0, len(data), HEAD_BYTES_MAX):
+            part = data[at : at + HEAD_BYTES_MAX]
+            self._about += len(part)
+            super().data_received(part)
+            if self.transport.is_closing():
+                return
+            if self._about > HEAD_BYTES_MAX:
+                return self._too_much()
+
     def on_message_begin(self) -> None:
         """Wait for the end of the head of a request."""
         self._wait()
+        self._behind_head = False
         super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a field of the head. One behind the body is none: the head was judged without it (RFC 9110, 6.5.1)."""
+        if not self._behind_head:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Wait no more: who asks is known, and what they may take is up to the door."""
         self._wait_no_more()
+        self._behind_head = True
+        self._about = 0
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of a body, whose length the door looks at."""
+        self._about = 0
+        super().on_body(body)
+
+    def _too_much(self) -> None:
+        if self._behind_head:
+            return self.transport.close()  # what is under way may have been answered in part
+        self.send_400_response(f"The head of a request has at most {HEAD_BYTES_MAX} bytes.")
 
     def _wait(self) -> None:
         self._wait_no_more()
