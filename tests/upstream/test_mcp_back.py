@@ -11,7 +11,7 @@ import pytest
 
 from interlock.core.errors import UpstreamFailed, UpstreamSilent
 from interlock.core.hint import Hint
-from interlock.core.ids import TenantId
+from interlock.core.ids import Environment, TenantId, WorkflowId
 from interlock.core.mcp import CAPABILITIES_KEY, CAPABILITY_MISSING, LEVEL_KEY, STATELESS
 from interlock.tool.mcp.back import Back, Unanswered
 from interlock.tool.mcp.link import DEAF, NOTHING, Answer, Noticed, Way, nobody_noticed
@@ -201,6 +201,9 @@ async def test_what_a_server_says_in_the_meantime_is_told_and_nothing_else_is() 
         await way.answer("sampling/createMessage", {})
 
 
+PLACE = (WorkflowId("w"), Environment("dev"))
+
+
 def a_session(link: ScriptedLink, version: str = STATELESS) -> Session:
     return Session(link, "desk", Met(version=version, capabilities={"prompts": {"listChanged": True}}), lambda: 0.0)
 
@@ -233,7 +236,7 @@ async def test_the_resources_that_were_asked_for_last_are_watched(monkeypatch: p
     listening.begin(session)
 
     async def watch(uri: str) -> None:
-        work = asyncio.create_task(listening.watch(session, uri))
+        work = asyncio.create_task(listening.watch(session, uri, PLACE))
         while not work.done():
             await asyncio.sleep(0)
             if link.ways:
@@ -251,7 +254,7 @@ async def test_a_server_with_a_session_is_asked_to_tell_of_a_resource() -> None:
     listening = Listening("desk", TenantId("t"), lambda _: None)
     link = ScriptedLink([lambda _: {}, lambda _: RpcError(code=-32601)])
     session = a_session(link, "2025-11-25")
-    await listening.watch(session, "file:///a")
+    await listening.watch(session, "file:///a", PLACE)
     assert link.asked == [("resources/subscribe", {"uri": "file:///a"})]
     with pytest.raises(UpstreamFailed):
-        await listening.watch(session, "file:///b")
+        await listening.watch(session, "file:///b", PLACE)

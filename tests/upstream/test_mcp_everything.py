@@ -11,19 +11,23 @@ from typing import Any
 
 import anyio
 import pytest
+from msgspec.structs import replace as replace_fields
 
 from conformance import everything
 from interlock.core.effect import EffectClass
 from interlock.core.errand import Errand, Terms
 from interlock.core.errors import UpstreamFailed, UpstreamSilent
 from interlock.core.hint import Hint
+from interlock.core.ids import WorkflowId
 from interlock.core.value import replace
+from interlock.tool.mcp import upstream
 from interlock.tool.mcp.describe import offers_at
 from interlock.tool.mcp.reach import Definition, Reach
 from interlock.tool.mcp.tools import McpTools
 from interlock.tool.plan import how_of
 from tools.functions import an_errand
 from upstream.lines import ALine
+from upstream.stdio_world import gone
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -46,6 +50,7 @@ class Server:
     reach: Reach
     told: list[Hint] = field(default_factory=list[Hint])
     came: asyncio.Event = field(default_factory=asyncio.Event)
+    workflow: str = "w"
     pins: dict[str, str] = field(default_factory=dict[str, str])
     tools: McpTools = field(init=False)
 
@@ -65,12 +70,18 @@ class Server:
         performer = self.tools.find(f"mcp:everything/{tool}", Terms(how=how_of(definition), pin=tool))
         assert performer is not None
         with anyio.fail_after(20):
-            return (await performer.perform(errand(arguments, effect, line))).result
+            return (await performer.perform(errand(arguments, effect, line, self.workflow))).result
 
 
-def errand(arguments: dict[str, Any], effect: EffectClass, line: ALine | None) -> Errand:
+def errand(arguments: dict[str, Any], effect: EffectClass, line: ALine | None, workflow: str) -> Errand:
     given = an_errand(json.dumps(arguments))
-    return replace(given, action=replace(given.action, effect=effect), line=line)
+    caller = replace(given.action.caller, workflow=WorkflowId(workflow))
+    return replace(given, action=replace(given.action, caller=caller, effect=effect), line=line)
+
+
+def children() -> set[int]:
+    """The processes that this one has started and that are there."""
+    return {int(each) for file in Path("/proc/self/task").glob("*/children") for each in file.read_text().split()}
 
 
 async def pins_of(reach: Reach) -> dict[str, str]:
@@ -193,6 +204,36 @@ async def test_what_changes_there_is_heard(server: Server) -> None:
         "notifications/resources/updated",
         "test://watched-resource",
     )
+
+
+async def test_what_is_watched_is_watched_at_the_server_of_the_next_publication_and_the_one_of_before_ends(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uri = "test://watched-resource"
+    before = children()
+    await server.call("resources/*", None, method="resources/subscribe", uri=uri)
+    first = children() - before
+    monkeypatch.setattr(upstream, "MCP_IDLE_SECONDS", 0)
+    more = {"headers": {"X-N": "1"}} if server.reach.url else {"env": {**server.reach.env, "N": "1"}}
+    server.reach = replace_fields(server.reach, **more)
+    await server.call("resources/*", None, method="resources/list")
+    assert [(hint.method, hint.uri) for hint in server.told] == [("notifications/resources/updated", uri)]
+    await gone(*first)
+    server.told.clear()
+    with anyio.fail_after(10):
+        while not server.told:
+            await server.call("test_trigger_resource_change", None)
+    assert {(hint.method, hint.uri) for hint in server.told} == {("notifications/resources/updated", uri)}
+
+
+async def test_what_others_watch_stays_where_their_contract_reaches_it(server: Server) -> None:
+    uri = "test://watched-resource"
+    await server.call("resources/*", None, method="resources/subscribe", uri=uri)
+    server.workflow = "other"
+    more = {"headers": {"X-N": "1"}} if server.reach.url else {"env": {**server.reach.env, "N": "1"}}
+    server.reach = replace_fields(server.reach, **more)
+    await server.call("resources/*", None, method="resources/list")
+    assert server.told == []
 
 
 async def test_a_question_is_put_to_whoever_calls_and_to_no_server(server: Server) -> None:

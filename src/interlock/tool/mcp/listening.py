@@ -10,8 +10,9 @@ from interlock.core.canonical import Json
 from interlock.core.errors import UpstreamError, UpstreamFailed, UpstreamSilent
 from interlock.core.hint import Hint
 from interlock.core.ids import TenantId
-from interlock.core.mcp import STATELESS, WATCH
+from interlock.core.mcp import RESOURCE_UPDATED, STATELESS, WATCH
 from interlock.tool.mcp.link import LOOK
+from interlock.tool.mcp.reach import Place
 from interlock.tool.mcp.session import Session
 from interlock.tool.mcp.wire import RpcError
 
@@ -35,13 +36,9 @@ class Listening:
         self._server = server
         self._tenant = tenant
         self._tell = tell
-        self._watched: OrderedDict[str, None] = OrderedDict()
+        self._watched: OrderedDict[str, set[Place]] = OrderedDict()
+        """For whom, each."""
         self._task: asyncio.Task[None] | None = None
-
-    @property
-    def watches(self) -> bool:
-        """Whether somebody wants to hear of a resource."""
-        return bool(self._watched)
 
     def begin(self, session: Session) -> None:
         """Listen to a session, and to no other one from now on."""
@@ -57,8 +54,8 @@ class Listening:
                 self._task.cancel()
             self._task = None
 
-    async def watch(self, session: Session, uri: str) -> None:
-        """Hear of changes of a resource from now on.
+    async def watch(self, session: Session, uri: str, place: Place) -> None:
+        """Hear of changes of a resource from now on, for those of a place.
 
         Nobody says when that may end, because others may watch it still: the one that was asked for least lately falls
         out as new ones come, and what nobody watches any more nobody is told of.
@@ -67,7 +64,7 @@ class Listening:
             UpstreamFailed: the server does not tell of it.
         """
         new = uri not in self._watched
-        self._watched[uri] = None
+        self._watched.setdefault(uri, set()).add(place)
         self._watched.move_to_end(uri)
         if not new:
             return
@@ -78,6 +75,25 @@ class Listening:
         except UpstreamFailed:
             self._watched.pop(uri, None)
             raise
+
+    def give_up(self, place: Place) -> list[str]:
+        """Watch nothing for those of a place any more, and return what was watched for them."""
+        theirs = [uri for uri, places in self._watched.items() if place in places]
+        for uri in theirs:
+            self._watched[uri].discard(place)
+            if not self._watched[uri]:
+                del self._watched[uri]
+        return theirs
+
+    def take_over(self, session: Session | None, uris: list[str], place: Place) -> None:
+        """Watch what was watched at another server, which is reached no more by those of a place: it may be another."""
+        for uri in uris:
+            self._watched.setdefault(uri, set()).add(place)
+            self._tell(Hint(tenant=self._tenant, server=self._server, method=RESOURCE_UPDATED, uri=uri))
+        while len(self._watched) > _WATCHED_MAX:
+            self._watched.popitem(last=False)
+        if session is not None and uris:
+            self.begin(session)
 
     async def _again(self, session: Session) -> None:
         """Listen anew, to what is watched now."""

@@ -83,6 +83,8 @@ def reach_of(name: str, server: Server, beside: str, *, asks: tuple[str, ...] = 
 
 Whose = tuple[TenantId, WorkflowId, Environment]
 """Whose the secrets of a server are."""
+Place = tuple[WorkflowId, Environment]
+"""Where a contract is in force that says how a server is reached."""
 Revealed = Mapping[str, str]
 """Secrets by their names, for the one moment in which they are sent."""
 

@@ -140,7 +140,8 @@ class _Call:
         if method in (WATCH, UNWATCH):
             self._before()
             if method == WATCH:
-                await upstream.watch(session, given.get("uri", ""))
+                caller = self.errand.action.caller
+                await upstream.watch(session, given.get("uri", ""), (caller.workflow, caller.environment))
             return Performed(result={})
         answer = await session.look(method, about, given, back=back, before=self._before)
         return looked_up(answer, definition, method)

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from interlock.core.action import Caller
 from interlock.core.errors import UpstreamError
+from interlock.core.ids import TenantId
 from interlock.core.limits import (
     MCP_BACKOFF_SECONDS_MAX,
     MCP_CONNECT_SECONDS_MAX,
@@ -17,7 +18,7 @@ from interlock.core.limits import (
 from interlock.tool.mcp.credentials import Secrets, fetched, revealed
 from interlock.tool.mcp.link import Link, LoginWanted, unsent
 from interlock.tool.mcp.listening import Listening, Tell
-from interlock.tool.mcp.reach import Reach, Revealed, Whose
+from interlock.tool.mcp.reach import Place, Reach, Revealed, Whose
 from interlock.tool.mcp.session import Session, begun
 from interlock.tool.with_secret import Broker
 
@@ -45,17 +46,29 @@ class Upstreams:
         if self._loop is not loop:
             self.close()
             self._loop = loop
-        place = (caller.workflow, caller.environment) if reach.secrets else ()
-        key = (caller.tenant, reach.hash, *place)
+        place = (caller.workflow, caller.environment)
+        key = (caller.tenant, reach.hash, *(place if reach.secrets else ()))
         if key not in self._kept:
-            self._end_idle(caller, reach)
             self._kept[key] = Upstream(reach, self._make, self._broker, caller, self._tell)
-        return self._kept[key]
+        upstream = self._kept[key]
+        if place not in upstream.places:
+            self._meant_by(place, upstream, caller.tenant)
+        return upstream
 
-    def _end_idle(self, caller: Caller, reach: Reach) -> None:
-        """End the servers of this name that nobody has called for long: the contract that meant them may be gone."""
+    def _meant_by(self, place: Place, upstream: "Upstream", tenant: TenantId) -> None:
+        """Have those of a place reach a server in this way, and in no other: their contract says so by now."""
+        upstream.places.add(place)
+        for key, each in self._kept.items():
+            if key[0] == tenant and each.name == upstream.name and each is not upstream and place in each.places:
+                each.places.remove(place)
+                upstream.take_over(each, place)
+                if not each.places and self._loop is not None:
+                    self._loop.call_later(MCP_IDLE_SECONDS, self._end_idle)
+
+    def _end_idle(self) -> None:
+        """End the servers that no contract means any more, as far as it was heard, and that nobody has called since."""
         for key, each in tuple(self._kept.items()):
-            if key[0] == caller.tenant and each.name == reach.server and each.idle:
+            if each.idle:
                 each.retire()
                 del self._kept[key]
 
@@ -83,6 +96,8 @@ class Upstream:
         self._failures = 0
         self._not_before = 0.0
         self._listening = Listening(reach.server, caller.tenant, tell)
+        self.places: set[Place] = set()
+        """Where contracts are in force that mean it, as far as somebody there has called it."""
 
     @property
     def name(self) -> str:
@@ -90,8 +105,8 @@ class Upstream:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing has been asked of it for longer than any call takes, and nobody is told of its resources."""
-        return self._now() - self._used_at > MCP_IDLE_SECONDS and not self._listening.watches
+        """Whether nobody means it any more, and nothing has been asked of it for longer than any call takes."""
+        return not self.places and self._now() - self._used_at >= MCP_IDLE_SECONDS
 
     async def ready(self) -> Session:
         """Return the server, there and with its tools as they are now.
@@ -170,13 +185,17 @@ class Upstream:
     def _linking(self, secrets: Revealed) -> Callable[[], Awaitable[Link]]:
         return lambda: self._make(self._reach, secrets, self._of)
 
-    async def watch(self, session: Session, uri: str) -> None:
-        """Tell of changes of a resource from now on.
+    async def watch(self, session: Session, uri: str, place: Place) -> None:
+        """Tell those of a place of changes of a resource from now on.
 
         Raises:
             UpstreamFailed: the server does not tell of it.
         """
-        await self._listening.watch(session, uri)
+        await self._listening.watch(session, uri, place)
+
+    def take_over(self, other: "Upstream", place: Place) -> None:
+        """Watch what those of a place watched at another server, which was reached in another way."""
+        self._listening.take_over(self._session, other._listening.give_up(place), place)
 
     def _failed(self) -> None:
         self._failures += 1
