@@ -7,8 +7,8 @@ listen reads the lists anew.
 
 import asyncio
 from collections import Counter, OrderedDict
-from collections.abc import Awaitable, Callable, Collection, Generator
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable, Collection
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
@@ -20,7 +20,6 @@ from interlock.core.canonical import JsonObject
 from interlock.core.errors import InterlockError
 from interlock.core.hint import Hint
 from interlock.core.mcp import (
-    INTERNAL_ERROR,
     INVALID_PARAMS,
     INVALID_REQUEST,
     PROMPTS_CHANGED,
@@ -31,6 +30,7 @@ from interlock.core.mcp import (
 )
 from interlock.door.mcp import wire
 from interlock.door.mcp.front import Front
+from interlock.door.mcp.places import Who, a_place
 from interlock.door.mcp.upstream import Behind, Looking, servers_of
 from interlock.door.mcp.wire import Message, Params, RequestId, WireError, params_of
 from interlock.gateway.force import Force
@@ -99,7 +99,7 @@ class Listening:
     watched: "OrderedDict[str, set[str]]" = field(default_factory=OrderedDict[str, set[str]])
     """What sessions watch that said so to this process."""
     _looks: asyncio.Event = field(default_factory=asyncio.Event)
-    _open: "Counter[tuple[str, str]]" = field(default_factory=Counter[tuple[str, str]])
+    _open: "Counter[Who]" = field(default_factory=Counter[Who])
 
     async def stateless(
         self, caller: Caller, message: Message, push: Callable[[bytes], bool], still: Still
@@ -212,23 +212,14 @@ class Listening:
             for wait in waits:
                 wait.cancel()
 
-    @contextmanager
-    def _place(self, caller: Caller) -> Generator[None]:
+    def _place(self, caller: Caller) -> AbstractContextManager[None]:
         """Take a place among those who listen.
 
         Raises:
             WireError: there is none.
         """
-        who = (caller.tenant, caller.known_by)
-        if self._open.total() >= LISTENERS_MAX or self._open[who] >= LISTENERS_OF_ONE_MAX:
-            raise WireError(INTERNAL_ERROR, "too many listen already; end one of them")
-        self._open[who] += 1
-        try:
-            yield
-        finally:
-            self._open[who] -= 1
-            if not self._open[who]:
-                del self._open[who]
+        full = "too many listen already; end one of them"
+        return a_place(self._open, caller, most=LISTENERS_MAX, of_one=LISTENERS_OF_ONE_MAX, full=full)
 
 
 def _lists(wanted: Filter) -> tuple[str, ...]:

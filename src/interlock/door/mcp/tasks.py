@@ -7,8 +7,8 @@ process that carries it alone; a client that lost its handle makes the same call
 
 import asyncio
 from collections import Counter, OrderedDict
-from collections.abc import Coroutine, Generator
-from contextlib import contextmanager, suppress
+from collections.abc import Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field
 from secrets import token_hex
 from typing import Any, Literal, overload
@@ -22,6 +22,7 @@ from interlock.core.ids import ActionId, Instant
 from interlock.core.mcp import INTERNAL_ERROR, INVALID_PARAMS
 from interlock.core.outcome import Done, Outcome, Parked
 from interlock.core.value import replace
+from interlock.door.mcp.places import Who, a_place, who_is
 from interlock.door.mcp.rendered import in_words, tool_result
 from interlock.door.mcp.wire import WireError
 from interlock.door.moment import iso
@@ -62,11 +63,6 @@ class Kept:
     since: Instant
     call: asyncio.Task[Outcome]
 
-    @property
-    def who(self) -> tuple[str, str]:
-        """Return the tenant, and what its caller is known by."""
-        return self.caller.tenant, self.caller.known_by
-
 
 @dataclass(slots=True, kw_only=True)
 class Tasks:
@@ -74,7 +70,7 @@ class Tasks:
 
     gateway: Gateway
     _kept: OrderedDict[str, Kept] = field(default_factory=OrderedDict[str, Kept])
-    waits: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
+    waits: Counter[Who] = field(default_factory=Counter[Who])
     """How many wait for an end, of whom."""
     _ends: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when this process is about to end, and waits for no person any more."""
@@ -103,8 +99,8 @@ class Tasks:
         while now > next(iter(self._kept.values())).since + _KEPT_MICROS:
             self._kept.popitem(last=False)
         if len(self._kept) > _KEPT_MAX:
-            (most, _), *_ = Counter(each.who for each in self._kept.values()).most_common(1)
-            self._kept.pop(next(id for id, each in self._kept.items() if each.who == most))
+            (most, _), *_ = Counter(who_is(each.caller) for each in self._kept.values()).most_common(1)
+            self._kept.pop(next(id for id, each in self._kept.items() if who_is(each.caller) == most))
         return task
 
     async def shown(self, caller: Caller, id: str) -> dict[str, Any]:
@@ -123,7 +119,8 @@ class Tasks:
             WireError: there is no such task, it has not ended yet, or too many wait already.
         """
         task = await self._of(caller, id)
-        with self._a_wait(caller):
+        full = "too many wait for an end here already; ask again later"
+        with a_place(self.waits, caller, most=WAITS_MAX, of_one=WAITS_OF_ONE_MAX, full=full):
             found = await self._end_of(task)
         result = tool_result(found, task.tool)
         return {**result, "_meta": {**result["_meta"], RELATED: {"taskId": id}}}
@@ -146,24 +143,6 @@ class Tasks:
         if isinstance(found, Parked):
             raise _not_yet()
         return found
-
-    @contextmanager
-    def _a_wait(self, caller: Caller) -> Generator[None]:
-        """Take a place among those who wait for an end.
-
-        Raises:
-            WireError: there is none.
-        """
-        who = (caller.tenant, caller.known_by)
-        if self.waits.total() >= WAITS_MAX or self.waits[who] >= WAITS_OF_ONE_MAX:
-            raise WireError(INTERNAL_ERROR, "too many wait for an end here already; ask again later")
-        self.waits[who] += 1
-        try:
-            yield
-        finally:
-            self.waits[who] -= 1
-            if not self.waits[who]:
-                del self.waits[who]
 
     async def _of(self, caller: Caller, id: str) -> Kept:
         task = self._kept.get(id) or await self._from_elsewhere(caller, id)
