@@ -39,9 +39,8 @@ INSTRUCTIONS = (
     "carried out at once: it says whose consent it waits for, and the same call later returns how it ended. "
     "A refusal is final unless its reason has gone: do not rephrase and try again."
 )
-KEPT_MILLISECONDS = (
-    5_000  # how long a client may keep such an answer: a contract rarely changes, and a call is judged anew
-)
+KEPT_MILLISECONDS = 5_000
+"""How long a client may keep such an answer: a contract rarely changes, and each call is judged anew."""
 _TOLD = {"listChanged": True}
 _SERVER_KEY = "io.modelcontextprotocol/serverInfo"
 

@@ -18,6 +18,7 @@ from msgspec import Struct
 from interlock.core.action import Caller
 from interlock.core.mcp import INVALID_PARAMS
 from interlock.door.mcp.line import Waiting, give_up
+from interlock.door.mcp.places import Who
 from interlock.door.mcp.wire import WireError
 from interlock.door.sealed import opened, sealed
 from interlock.ports import Secrets
@@ -32,7 +33,7 @@ class _State(Struct, frozen=True, kw_only=True):
     call: str
     of: str
     turn: int
-    """The how-manyeth questions these are."""
+    """How often the client has been asked, this time included."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -41,9 +42,10 @@ class UnderWay:
 
     task: "asyncio.Task[dict[str, Any]]"
     line: Waiting
+    who: Who
+    """Whose it is."""
     turn: int = 1
-    who: tuple[str, str] = ("", "")
-    """Whose it is: the tenant, and what they are known by."""
+    """How often its client has been asked, this time included."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -92,7 +94,6 @@ class Rounds:
                 raise WireError(INVALID_PARAMS, _OVER)  # it was given up to make room while its client waited here
             return round.task.result()
         if call not in self._calls:
-            round.who = (caller.tenant, caller.known_by)
             self._calls[call] = round
             round.task.add_done_callback(lambda ended: self._ended(call, ended))
             self._make_room()

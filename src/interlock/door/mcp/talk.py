@@ -15,6 +15,7 @@ from interlock.door.mcp.client import Client, stateless
 from interlock.door.mcp.front import METHODS, Exchange, Front
 from interlock.door.mcp.line import LEVELS, Answers, Asking, InSession, Waiting
 from interlock.door.mcp.listening import Listening, Still
+from interlock.door.mcp.places import who_is
 from interlock.door.mcp.rounds import Rounds, UnderWay
 from interlock.door.mcp.wire import Message, Params, WireError, params_of
 from interlock.gateway.call import Gateway
@@ -100,7 +101,7 @@ class Talk:
         if not asking.asks:
             return await self.front.answer(whole)
         task = asyncio.create_task(self.front.answer(whole))
-        return await self.rounds.begin(caller, said.about(method), UnderWay(task=task, line=line))
+        return await self.rounds.begin(caller, said.about(method), UnderWay(task=task, line=line, who=who_is(caller)))
 
     async def in_session(
         self,
