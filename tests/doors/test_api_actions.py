@@ -278,6 +278,8 @@ async def test_an_operator_resolves_what_is_uncertain(served: Served) -> None:
     operator = await served.service("operator@support")
     wrong = await served.ask("POST", f"/v1/actions/{id}/resolve", operator, {"verdict": "maybe"})
     assert (wrong.status, wrong.data["wrong"]) == (400, [{"path": "$.verdict", "kind": "enum"}])
+    apart = await served.ask("POST", f"/v1/actions/{id}/resolve", operator, {"verdict": "abandon", "result": 1})
+    assert (apart.status, apart.data["wrong"]) == (400, [{"path": "$.result", "kind": "unknown_field"}])
     reply = await served.ask("POST", f"/v1/actions/{id}/resolve", operator, {"verdict": "did_not_happen"})
     assert (reply.status, reply.data) == (200, {"action": id, "state": "failed", "retried": None})
     again = await served.ask("POST", f"/v1/actions/{id}/resolve", operator, {"verdict": "happened"})

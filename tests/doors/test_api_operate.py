@@ -32,7 +32,7 @@ async def test_what_is_no_amount_or_no_budget_changes_nothing(served: Served) ->
     before = len(await served.world.entries())
     for by in ("-1", "1e3", "NaN", "", "0.5", "1" * 17, "0"):
         reply = await served.ask("POST", "/v1/budgets/raise", operator, {"budget": budget["budget"], "by": by})
-        assert reply.status == 400, (by, reply.text)
+        assert (reply.status, {each["path"] for each in reply.data["wrong"]}) == (400, {"$.by"}), (by, reply.text)
     for name in ("support:prod/usd/day:1999-01-01", "x", "billing:prod/usd/day:2026-01-01", "support:prod/nothing/x"):
         reply = await served.ask("POST", "/v1/budgets/raise", operator, {"budget": name, "by": "1"})
         assert reply.status == 404, (name, reply.text)

@@ -1,6 +1,5 @@
 """Steps 1 and 2: who asks for what, in the one form that everything after them sees."""
 
-import re
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from hashlib import sha256
@@ -32,13 +31,12 @@ from interlock.core.wording import closest
 from interlock.gateway.force import Force
 from interlock.gateway.keyed import digest, equal_key, given_key, key_of
 from interlock.gateway.lot import lot_at
+from interlock.gateway.proposal import RUN_NAME, Proved
 from interlock.gateway.proposal import Fresh as Fresh
 from interlock.gateway.proposal import Proposal as Proposal
-from interlock.gateway.proposal import Proved
 from interlock.ports import Payload, Secrets
 
 _KEY_CHARS_MAX = 256
-_NAME = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 
 class Asked(Struct, frozen=True, kw_only=True, dict=True):
@@ -153,7 +151,7 @@ def identify(caller: Caller, proposal: Proposal, force: Force | None, drawn: Fre
     if force is None:
         why = f"no contract is published for `{caller.workflow}` in `{caller.environment}`"
         return no(Reason.TOOL_NOT_ALLOWED, why, f"run `interlock contract publish FILE --env {caller.environment}`")
-    if proposal.run is not None and not _NAME.fullmatch(proposal.run):
+    if proposal.run is not None and not RUN_NAME.fullmatch(proposal.run):
         fix = "use at most 64 letters, digits and `._:-`"
         wrong = Wrong(path="run", kind="Pattern")
         return no(Reason.INVALID_ARGUMENTS, "the id of the run is not a name", fix, wrong)
@@ -336,7 +334,7 @@ def unreadable(caller: Caller, proposal: Proposal, drawn: Fresh, tool: Tool | No
         digest=Digest(""),
         what=commitment(drawn.salt, raw),
         caller=caller,
-        run=proposal.run if proposal.run and _NAME.fullmatch(proposal.run) else drawn.run,
+        run=proposal.run if proposal.run and RUN_NAME.fullmatch(proposal.run) else drawn.run,
         tool=tool.name if tool else ToolName("unknown"),
         effect=tool.effect if tool else EffectClass.OPAQUE,
         tier=tool.tier if tool else Tier.RED,

@@ -42,7 +42,7 @@ class EqualCalls:
     tool: ToolName
     arguments: Arguments
     among: str
-    """In which run they are equal, and as the how-manyeth that their caller counts."""
+    """In which run they are equal, and under which number, where their caller counts them."""
 
     async def call(self, proposal: Proposal, number: int) -> Outcome:
         """Make the call of a number, or tell what became of it."""

@@ -1,11 +1,16 @@
 """What is asked for, as a door hands it over, and what is drawn for it before anything is written."""
 
+import re
+
 from msgspec import Struct
 
 from interlock.core.action import ProposalSignature, Signed
 from interlock.core.errand import Line
 from interlock.core.ids import ActionId, Instant, PayloadId, PersonId, RunId, ToolName
 from interlock.gateway import fresh
+
+RUN_NAME = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+"""What a caller may call a run."""
 
 
 class Proposal(Struct, frozen=True, kw_only=True):
@@ -19,7 +24,7 @@ class Proposal(Struct, frozen=True, kw_only=True):
     key: str | None = None
     """The caller's own idempotency key."""
     occurrence: int = 1
-    """The how-manyeth equal call of the run this is, counted by the caller in what it replays."""
+    """Its number among the equal calls of the run, from 1, as its caller counts them in what it replays."""
     equal: str = ""
     """Which of several equal calls this is, where its caller has no word for that: see `repeated`."""
     signature: ProposalSignature | None = None

@@ -35,7 +35,7 @@ from interlock.door.asgi import (
 )
 from interlock.door.entrance import Entrance, TooOften
 from interlock.door.http.openapi import document
-from interlock.door.http.problem import Problem, cut_off, later, no_route, not_let_in, nothing_there
+from interlock.door.http.problem import Problem, cut_off, invalid, later, no_route, not_let_in, nothing_there
 from interlock.door.http.reading import body_as, pairs_of, query_as
 from interlock.door.http.route import Answer, Events, Route, Text
 from interlock.door.http.visit import Visit, names_of
@@ -91,8 +91,8 @@ class Api:
             raise Problem("not-from-here", "this server is not reached by that name, or from that page", fix=fix)
         twice = sent_twice(scope, _ONCE)
         if twice is not None:
-            wrong = [{"path": f"$header.{twice}", "kind": "duplicate"}]
-            raise Problem("invalid", f"the header `{twice}` is there twice", fix="send it once", more={"wrong": wrong})
+            why = f"the header `{twice}` is there twice"
+            raise invalid(why, f"$header.{twice}", "duplicate", fix="send it once")
         route, path = self.tree.find(scope["method"], scope["path"])
         bearer = None if route.needs.anybody else await self._let_in(scope, route)
         visit: Visit[Any, Any] = Visit(

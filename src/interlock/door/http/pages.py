@@ -7,7 +7,7 @@ import msgspec
 
 from interlock.core.action import Action
 from interlock.core.value import replace
-from interlock.door.http.problem import Problem
+from interlock.door.http.problem import invalid
 from interlock.door.http.visit import Visit
 from interlock.door.sealed import opened, sealed
 from interlock.gateway.listing import Place, page_of
@@ -47,6 +47,5 @@ def _place_of(visit: Visit[Any, Any], about: object, cursor: str) -> Place:
         known, place = msgspec.json.decode(text, type=tuple[msgspec.Raw, Place])
         if bytes(known) == msgspec.json.encode(about):
             return place
-    wrong = [{"path": "$query.cursor", "kind": "cursor"}]
     fix = "send `next` of the page before as it came, with the same filters; or none, to begin anew"
-    raise Problem("invalid", "this cursor leads nowhere", fix=fix, more={"wrong": wrong})
+    raise invalid("this cursor leads nowhere", "$query.cursor", "cursor", fix=fix)

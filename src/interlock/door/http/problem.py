@@ -139,6 +139,11 @@ class Problem(Exception):
         await answer(send, self.status, msgspec.json.encode({**said, **self.more}), PROBLEM, self.headers)
 
 
+def invalid(why: str, path: str, kind: str, *, fix: str) -> Problem:
+    """Say which place of a request is not as the route wants it, and what kind of thing is wrong there."""
+    return Problem("invalid", why, fix=fix, more={"wrong": [{"path": path, "kind": kind}]})
+
+
 def nothing_there() -> Problem:
     """Say that there is nothing, whether or not there is something that is not for whoever asks."""
     return Problem("nothing-there", "nothing with this id is there for this token", fix="list what there is")

@@ -8,10 +8,12 @@ from urllib.parse import parse_qsl
 import msgspec
 from msgspec import Struct
 
+from interlock.core.limits import SAFE_INTEGER
 from interlock.door.http.problem import Problem
 from interlock.door.names import says_a_name_twice
 
 _FIELDS_MAX = 64
+_INDEX = re.compile(r"[0-9]{1,16}", re.ASCII)
 _UNKNOWN = re.compile(r"unknown field|Unexpected")
 _MISSING = re.compile(r"missing required field `(\w+)`")
 _AT = re.compile(r" - at `(?:key in )?([^`]*)`$")
@@ -79,6 +81,11 @@ def body_as(raw: bytes, type: type[Struct]) -> Struct:
     if twice:
         raise _invalid([{"path": "$", "kind": "duplicate_key"}])
     return found
+
+
+def index_in(text: str) -> int | None:
+    """Read the index of an entry; nothing where it is none."""
+    return int(text) if _INDEX.fullmatch(text) and int(text) <= SAFE_INTEGER else None
 
 
 def _not_as_wanted(error: msgspec.ValidationError, root: str, type: type[Struct]) -> Problem:

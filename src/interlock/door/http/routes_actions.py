@@ -12,7 +12,7 @@ from interlock.core.ids import ActionId, AgentId, Environment, PrincipalId, RunI
 from interlock.door.http import shapes
 from interlock.door.http.pages import page
 from interlock.door.http.permissions import AGENTS, AGENTS_OR_READERS, OPERATORS, PERSON_OPERATES, STORIES
-from interlock.door.http.problem import Problem, not_let_in, nothing_there
+from interlock.door.http.problem import invalid, not_let_in, nothing_there
 from interlock.door.http.route import Answer, Route
 from interlock.door.http.told import told
 from interlock.door.http.visit import Visit
@@ -25,6 +25,7 @@ from interlock.gateway.asked import Proposal
 from interlock.gateway.begin import expired
 from interlock.gateway.draft import start_draft
 from interlock.gateway.listing import Filter
+from interlock.gateway.proposal import RUN_NAME
 from interlock.gateway.recall import outcome_of, row_of
 from interlock.gateway.recover import reap
 from interlock.gateway.resolve import resolve
@@ -70,9 +71,8 @@ def _key(said: str | None) -> str | None:
         return None
     text = said[1:-1] if len(said) > 1 and said.startswith('"') and said.endswith('"') else said
     if not _KEY.fullmatch(text):
-        wrong = [{"path": "$header.idempotency-key", "kind": "form"}]
         fix = "send 1 to 256 printable characters, such as a UUID, and the same ones again with a retry"
-        raise Problem("invalid", "the idempotency key is none", fix=fix, more={"wrong": wrong})
+        raise invalid("the idempotency key is none", "$header.idempotency-key", "form", fix=fix)
     return text
 
 
@@ -154,7 +154,7 @@ async def resolved(visit: Visit[None, shapes.Resolve]) -> Answer:
     if row.state is ActionState.STARTED and (await visit.store.read(Needs())).now >= row.lease_until:
         await reap(visit.store, visit.gateway.process)
     if said.result is not None and said.verdict != "happened":
-        raise Problem("invalid", "`result` belongs to `happened`", fix="leave it out")
+        raise invalid("`result` belongs to `happened`", "$.result", "unknown_field", fix="leave it out")
     done = await resolve(
         visit.gateway,
         visit.store,
@@ -185,7 +185,7 @@ async def started(visit: Visit[None, shapes.Nothing]) -> Answer:
 async def run_shown(visit: Visit[None, None]) -> Answer:
     """Show a run: how many calls it made, and its newest actions."""
     id = RunId(visit.path["id"])
-    if not re.fullmatch(r"[A-Za-z0-9._:-]{1,64}", id):
+    if not RUN_NAME.fullmatch(id):
         raise nothing_there()
     rows = await visit.store.actions(Wanted(run=id, limit=200))
     mine = [row for row in rows if visit.may_see(row.action)]

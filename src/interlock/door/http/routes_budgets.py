@@ -4,7 +4,7 @@ from interlock.core.errors import UsageWrong
 from interlock.core.ids import BudgetId, WorkflowId
 from interlock.door.http import shapes_people as shapes
 from interlock.door.http.permissions import OPERATORS, READERS
-from interlock.door.http.problem import Problem, nothing_there
+from interlock.door.http.problem import invalid, nothing_there
 from interlock.door.http.route import Answer, Route
 from interlock.door.http.visit import Visit
 from interlock.door.told.amount_read import amount_of
@@ -47,10 +47,9 @@ async def raised(visit: Visit[None, shapes.Raise]) -> Answer:
         amount = amount_of(said.by, unit)
     except UsageWrong as wrong:
         fix = "send an exact decimal in the unit of the budget: at most 6 places for money and seconds, else none"
-        where = [{"path": "$.by", "kind": "form"}]
-        raise Problem("invalid", "`by` is no amount of this unit", fix=fix, more={"wrong": where}) from wrong
+        raise invalid("`by` is no amount of this unit", "$.by", "form", fix=fix) from wrong
     if not amount and not said.reopen:
-        raise Problem("invalid", "nothing would change", fix="say how much: `by`", more={"wrong": []})
+        raise invalid("nothing would change", "$.by", "missing", fix="say how much: `by`")
     after = with_limit(id, await raise_budget(visit.store, id, amount, visit.by, reopen=said.reopen), limits)
     who = {"by": visit.by.person, "known_by": visit.by.known_by, "raised_by": Amount(unit, amount)}
     return Answer(data={**balance_data(id, after), **who})

@@ -1,17 +1,16 @@
 """Events: the entries of the ledger as they come, by their index. Whoever was away goes on behind the last they had."""
 
-import re
 from collections.abc import AsyncGenerator
 from typing import Any
 
 import msgspec
 
 from interlock.core.ids import WorkflowId
-from interlock.core.limits import SAFE_INTEGER
 from interlock.door.asgi import PING_SECONDS
 from interlock.door.http import shapes_ledger as shapes
 from interlock.door.http.permissions import READERS
-from interlock.door.http.problem import Problem
+from interlock.door.http.problem import invalid
+from interlock.door.http.reading import index_in
 from interlock.door.http.route import Events, Route
 from interlock.door.http.visit import Visit
 from interlock.door.http.watch import Watch
@@ -37,11 +36,11 @@ def _first(visit: Visit[shapes.FollowEvents, None]) -> int | None:
     last = visit.header("Last-Event-ID")
     if last is None:
         return visit.query.after
-    if not re.fullmatch(r"[0-9]{1,16}", last) or int(last) > SAFE_INTEGER:
-        wrong = [{"path": "$header.last-event-id", "kind": "form"}]
+    index = index_in(last)
+    if index is None:
         fix = "send the id of the last event as it came"
-        raise Problem("invalid", "the last event is none", fix=fix, more={"wrong": wrong})
-    return int(last) + 1
+        raise invalid("the last event is none", "$header.last-event-id", "form", fix=fix)
+    return index + 1
 
 
 async def _entries(visit: Visit[Any, Any], first: int | None) -> AsyncGenerator[tuple[str, str, bytes] | None]:

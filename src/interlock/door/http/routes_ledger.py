@@ -1,14 +1,13 @@
 """The ledger: what was written, and what proves it to whoever knows the public key."""
 
-import re
 from collections.abc import AsyncIterator
 
 from orjson import Fragment
 
-from interlock.core.limits import SAFE_INTEGER
 from interlock.door.http import shapes_ledger as shapes
 from interlock.door.http.permissions import AUDITORS
 from interlock.door.http.problem import nothing_there
+from interlock.door.http.reading import index_in
 from interlock.door.http.route import Answer, Route, Text
 from interlock.door.http.visit import Visit
 from interlock.gateway.history import exported, proved, signer_of
@@ -44,11 +43,8 @@ async def entries(visit: Visit[shapes.ListEntries, None]) -> Answer:
 
 async def proof(visit: Visit[None, None]) -> Text:
     """Prove that an entry is in the ledger."""
-    said = visit.path["index"]
-    if not re.fullmatch(r"[0-9]{1,16}", said) or int(said) > SAFE_INTEGER:
-        raise nothing_there()
-    index = int(said)
-    if index >= over(await visit.store.signed_head()):
+    index = index_in(visit.path["index"])
+    if index is None or index >= over(await visit.store.signed_head()):
         raise nothing_there()
     return Text(parts=_once(export.write_proof(await proved(visit.store, index))))
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
 Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$(?!\n)")]
-"""Something that is named in words: no control characters, and no end of pages."""
+"""A name in words, without control characters."""
 RunName = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._:-]+$(?!\n)")]
 Moment = Annotated[
     str, Meta(description="RFC 3339, in UTC, to the microsecond", extra_json_schema={"format": "date-time"})
@@ -143,7 +143,7 @@ class Propose(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     run: RunName | None = None
     """The run that it belongs to; without one it gets a run of its own."""
     occurrence: Annotated[int, Meta(ge=1, le=2**53 - 1)] = 1
-    """The how-manyeth equal call of the run this is, counted by whoever calls in what they replay."""
+    """Its number among the equal calls of the run, from 1, as its caller counts them in what it replays."""
     agent: Name | None = None
     """Who asks, where the token is for several agents."""
     principal: Name | None = None

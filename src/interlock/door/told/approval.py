@@ -21,7 +21,7 @@ async def question_data(here: Here, row: ActionRow) -> dict[str, Any]:
     return {
         "arguments": await arguments_of(here, row.action.arguments),
         "preview": await opened(here, row.preview),
-        "facts": {name: _fact_data(fact) for name, fact in sorted(facts.items())},
+        "facts": facts_data(facts),
     }
 
 
@@ -47,6 +47,11 @@ def given_by(votes: Rows, row: ActionRow, rule: str) -> list[str]:
     """Name who has said yes to one rule, as the action stands now."""
     given = since_adoption(votes.door, votes.grants[row.action.id])
     return sorted({v.person for v in given if rule in v.rules and (v.digest, v.seen) == (row.action.digest, row.seen)})
+
+
+def facts_data(facts: Mapping[str, Fact]) -> dict[str, Any]:
+    """Return facts as data, by their names."""
+    return {name: _fact_data(fact) for name, fact in sorted(facts.items())}
 
 
 def _fact_data(fact: Fact) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """What budgets allow, and where it went."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ from interlock.core.ids import BudgetId, Instant
 from interlock.core.unit import Unit
 from interlock.door.told.here import Here
 from interlock.door.told.measures import Amount
+from interlock.gateway.proposal import RUN_NAME
 
 _PERIODS: tuple[Period, ...] = ("hour", "day", "month")
 
@@ -101,7 +101,7 @@ def periods_running(run: str | None, now: Instant) -> list[str]:
 def to_come(id: BudgetId, limits: tuple[Limit, ...]) -> bool:
     """Whether it is the budget of a run that has not touched it yet."""
     return any(
-        id.startswith(prefix_of(each)) and re.fullmatch(r"[A-Za-z0-9._:-]{1,64}", id.removeprefix(prefix_of(each)))
+        id.startswith(prefix_of(each)) and RUN_NAME.fullmatch(id.removeprefix(prefix_of(each)))
         for each in limits
         if each.period == "run"
     )

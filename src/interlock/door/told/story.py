@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from interlock.contract.bundle import decode
-from interlock.core.charge import Unit
 from interlock.core.errors import InterlockError
-from interlock.core.fact import Known
 from interlock.core.ids import BudgetId, PersonId
+from interlock.core.unit import Unit
 from interlock.door.told.action import row_data
+from interlock.door.told.approval import facts_data
 from interlock.door.told.budget import unit_of
 from interlock.door.told.here import Here
 from interlock.door.told.measures import Amount, Time
@@ -21,7 +21,7 @@ from interlock.ledger.pruned import is_pruned, leaf_of
 from interlock.policy.cases import verdict_of
 from interlock.policy.decide import decide
 from interlock.policy.explain import explain
-from interlock.policy.vocabulary import Question, question_of
+from interlock.policy.vocabulary import question_of
 from interlock.ports import ActionRow, Needs
 
 Data = dict[str, Any]
@@ -92,7 +92,7 @@ async def _decision(here: Here, row: ActionRow) -> Data | None:
     if kept is None or isinstance(kept, Missing):
         return None if kept is None else {"unreadable": kept.why}
     question = question_of(kept)
-    data = {"at": Time(question.now), "mode": question.mode.value, "facts": _facts(question)}
+    data = {"at": Time(question.now), "mode": question.mode.value, "facts": facts_data(question.facts)}
     try:
         policies = compiled(decode(await here.store.contract(row.contract)), row.contract).policies
     except InterlockError as error:
@@ -106,15 +106,6 @@ async def _decision(here: Here, row: ActionRow) -> Data | None:
         "rules": list(judgement.rules),
         "why": why,
         "same_slice": same,
-    }
-
-
-def _facts(question: Question) -> Data:
-    return {
-        name: {"known": True, "value": fact.value, "as_of": Time(fact.as_of)}
-        if isinstance(fact, Known)
-        else {"known": False, "why": fact.why}
-        for name, fact in sorted(question.facts.items())
     }
 
 
