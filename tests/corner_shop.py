@@ -35,6 +35,8 @@ def refund(invoice: str, usd: float) -> dict[str, Any]:
 
 def take_back(id: int) -> str:
     """Take a refund back."""
+    if any(each.get("usd") == 15 for each in done()):
+        raise UpstreamSilent("the bank says nothing", fix="ask the bank")
     _note(taken_back=id)
     return "taken back"
 
@@ -46,4 +48,6 @@ def is_fraud(invoice: str) -> bool:
 
 def close_account(customer: str) -> str:
     """Close an account."""
+    if customer == "C14":
+        raise UpstreamSilent("the bank says nothing", fix="ask the bank")
     return customer

@@ -31,6 +31,28 @@ def test_of_what_nobody_knows_the_end_it_is_said_why(on_file: Shell) -> None:
     assert row["state"] == "uncertain"
     assert why
     assert why in row["why"]
+    assert on_file.refund("INV-6", 14, code=7)["why"] == row["why"]
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["run", "action"])
+def test_of_an_undo_that_nobody_knows_the_end_of_it_is_said_why(shell: Shell, whole: bool) -> None:
+    shell.publish()
+    ids = [shell.refund(f"INV-{run}", 15, "--run", f"r{run}")["action"] for run in (1, 2)]
+    first, second = [("undo", *(("--run", f"r{run}") if whole else (ids[run - 1],))) for run in (1, 2)]
+    assert "\nwhy " in shell(*first, code=7)
+    told = shell.data(*second, code=7)
+    (uncertain,) = told["undone"] if whole else (told,)
+    assert "does not know whether it happened" in uncertain["why"]
+
+
+def test_of_a_draft_that_nobody_knows_the_end_of_it_is_said_why(shell: Shell) -> None:
+    shell.publish(**{"approvals:\n": "approvals:\n  separation_of_duties: false\n"})
+    draft = shell.data("call", "close_account", '{"customer":"C14"}', code=4)["action"]
+    started = shell.data("action", "start", draft, code=3)["action"]
+    said = shell.data("approvals", "approve", started, "--seen", shell.seen(started))
+    assert "does not know whether it happened" in said["outcome"]["why"]
+    assert "does not know whether it happened" in shell.data("action", "start", draft, code=7)["why"]
+    assert "\nwhy " in shell("action", "start", draft, code=7)
 
 
 def test_what_was_wrong_with_the_arguments_is_said_by_place_and_kind(on_file: Shell) -> None:

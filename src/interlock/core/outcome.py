@@ -93,6 +93,8 @@ class Uncertain(Struct, frozen=True, kw_only=True):
     """It was started and nobody knows how it ended; it is never started again by itself."""
 
     action: ActionId
+    why: str = ""
+    """For people alone; empty while it is under way."""
     receipt: Receipt | None = None
     recalled: bool = False
 

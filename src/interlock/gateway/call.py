@@ -78,6 +78,7 @@ from interlock.ports import (
     Written,
 )
 
+_NOT_WRITTEN = "the store did not take how it ended"
 _SETTLE_PAUSE_SECONDS = 0.05  # between attempts to write an end down while the store is away
 _ELSEWHERE_PAUSE_SECONDS = (0.02, 0.5)  # between looks at an action that another process carries out, ever longer
 
@@ -264,7 +265,7 @@ class Gateway:
         how = await self._end_of(writing, Started(fence=1), ending)
         written = await self.written(store, needs, partial(never_sent, end=how), until=until)
         if written is None:
-            return Uncertain(action=how.id)
+            return Uncertain(action=how.id, why=_NOT_WRITTEN)
         match written.answer:
             case None:
                 return Stale(paid=writing.gathered)  # it was not written at all: decide again
@@ -281,7 +282,7 @@ class Gateway:
         how = await self._end_of(writing, started, ending)
         written = await self.written(store, needs_to_end(needs), partial(end, end=how), until=until)  # (10)
         if written is None:
-            return Uncertain(action=how.id)
+            return Uncertain(action=how.id, why=_NOT_WRITTEN)
         self.observer.at("settled", how.id)
         return replace(written.answer, receipt=written.receipt)
 

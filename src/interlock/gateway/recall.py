@@ -102,7 +102,7 @@ async def outcome_of(row: ActionRow, store: TenantStore, secrets: Secrets) -> Ou
             text = str(said["said"]) if isinstance(said, dict) else ""
             return Failed(action=id, why=row.why, said=text, recalled=True)
         case ActionState.STARTED | ActionState.UNCERTAIN | ActionState.ABANDONED:
-            return Uncertain(action=id, recalled=True)
+            return Uncertain(action=id, why=row.why, recalled=True)
         case ActionState.REFUSED:
             why, _, fix = row.why.partition("\n")
             return Refused(action=id, reason=row.reason or Reason.INTERNAL, why=why, fix=fix, recalled=True)

@@ -118,7 +118,7 @@ def late(rows: Rows, row: ActionRow, end: End) -> tuple[Changes, Outcome]:
     if row.state is ActionState.UNCERTAIN and nobody_since and isinstance(end.ending, NeverHappened):
         return ended(rows, row, replace(end, kind=Kind.EVIDENCE))
     if isinstance(end.ending, Unheard):
-        return Changes(), Uncertain(action=row.action.id)
+        return Changes(), Uncertain(action=row.action.id, why=row.why)
     said = "done" if isinstance(end.ending, Happened) else "failed"
     detail = {"late": said, **dict(seen.detail for seen in end.seen)}
     entry = replace(_entry(rows, row, end), kind=Kind.EVIDENCE, state=row.state, detail=detail)
@@ -126,7 +126,7 @@ def late(rows: Rows, row: ActionRow, end: End) -> tuple[Changes, Outcome]:
     if isinstance(end.ending, Happened) and closed:
         return _charged_after_all(rows, row, end, end.ending, entry)
     kept, payloads = _kept_beside(row, end)
-    return Changes(actions=(kept,), entries=(entry,), payloads=payloads), Uncertain(action=row.action.id)
+    return Changes(actions=(kept,), entries=(entry,), payloads=payloads), Uncertain(action=row.action.id, why=row.why)
 
 
 def _charged_after_all(
@@ -150,7 +150,7 @@ def _charged_after_all(
         payloads=payloads,
         budgets=settle(rows.budgets, nothing, costs),
         notices=(told,) if costs or row.state is ActionState.FAILED else (),
-    ), Uncertain(action=row.action.id)
+    ), Uncertain(action=row.action.id, why=row.why)
 
 
 def _kept_beside(row: ActionRow, end: End) -> tuple[ActionRow, tuple[Payload, ...]]:
@@ -245,7 +245,7 @@ def told(row: ActionRow, end: End) -> Outcome:
         case Unheard() if row.state is ActionState.FAILED:
             return Failed(action=row.action.id, why=end.ending.why, said=end.ending.said)
         case Unheard():
-            return Uncertain(action=row.action.id)
+            return Uncertain(action=row.action.id, why=row.why)
 
 
 def _moved(rows: Rows, row: ActionRow, end: End) -> tuple[ActionRow, dict[BudgetId, int]]:

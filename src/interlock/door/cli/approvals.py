@@ -7,7 +7,7 @@ from interlock.core.errors import NotPermitted, UsageWrong
 from interlock.core.ids import Instant
 from interlock.core.outcome import Outcome
 from interlock.door.cli.carry import carry_on
-from interlock.door.cli.outcomes import requirement_line, text_of, why_uncertain
+from interlock.door.cli.outcomes import requirement_line, text_of
 from interlock.door.cli.payloads import shown
 from interlock.door.cli.person import operator, voter
 from interlock.door.cli.reading import arguments_text
@@ -83,8 +83,7 @@ async def approve(typed: Typed) -> int:
             "rules": sorted(voted.answered),
             "complete": voted.complete,
         }
-        why = await why_uncertain(here, outcome)
-        _show(typed, data, block(pairs, typed.screen.width), outcome, why)
+        _show(typed, data, block(pairs, typed.screen.width), outcome)
     return 0
 
 
@@ -116,10 +115,10 @@ async def edit_arguments(typed: Typed) -> int:
     return 0
 
 
-def _show(typed: Typed, data: dict[str, Any], text: str, outcome: Outcome | None, why: str = "") -> None:
+def _show(typed: Typed, data: dict[str, Any], text: str, outcome: Outcome | None) -> None:
     """Print what was said, and what came of it if it was carried on here."""
     width = typed.screen.width
-    now = f"{text}\n\n{text_of(outcome, width, why=why)}" if outcome is not None else text
+    now = f"{text}\n\n{text_of(outcome, width)}" if outcome is not None else text
     typed.screen.show({**data, "outcome": data_of(outcome) if outcome is not None else None}, now)
 
 

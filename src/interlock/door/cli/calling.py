@@ -5,7 +5,7 @@ from pathlib import Path
 from interlock.core.ids import AgentId, RunId, ToolName
 from interlock.core.value import replace
 from interlock.door.cli.caller import caller_of
-from interlock.door.cli.outcomes import tell, why_uncertain
+from interlock.door.cli.outcomes import tell
 from interlock.door.cli.reading import arguments_text, name_of
 from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import awaited, performing
@@ -38,4 +38,4 @@ async def call(typed: Typed) -> int:
             )
             proposal = replace(proposal, signature=made)
         outcome = await here.gateway.call(caller, proposal)
-        return tell(typed, outcome, why=await why_uncertain(here, outcome))
+        return tell(typed, outcome)

@@ -9,31 +9,24 @@ from interlock.core.value import replace
 from interlock.door.cli.advice import advised
 from interlock.door.cli.render import Time, block, clean, json_text, listed, usd
 from interlock.door.cli.screen import Typed
-from interlock.door.cli.session import Session
 from interlock.door.told.outcome import data_of, name_of
 
 CODES: dict[type[Outcome], int] = {Done: 0, Parked: 3, Suggested: 4, Refused: 5, Failed: 6, Uncertain: 7}
 """The exit code of each outcome. 1 is kept for a command that could not be carried out."""
 
 
-def tell(typed: Typed, outcome: Outcome, *, why: str = "") -> int:
+def tell(typed: Typed, outcome: Outcome) -> int:
     """Print how a call ended, and return its exit code."""
     if isinstance(outcome, Refused | Failed):
         outcome = replace(outcome, fix=advised(typed, outcome.fix))
-    typed.screen.show(data_of(outcome), text_of(outcome, typed.screen.width, why=why))
+    typed.screen.show(data_of(outcome), text_of(outcome, typed.screen.width))
     return CODES[type(outcome)]
 
 
-async def why_uncertain(here: Session, outcome: Outcome | None) -> str:
-    """Say why nobody knows how it ended; nothing of any other outcome."""
-    return (await here.action(outcome.action)).why if isinstance(outcome, Uncertain) else ""
-
-
-def text_of(outcome: Outcome, width: int, *, why: str = "") -> str:
-    """Write an outcome for people: what happened first, what to do about it last. `why` is that of an uncertain one."""
+def text_of(outcome: Outcome, width: int) -> str:
+    """Write an outcome for people: what happened first, what to do about it last."""
     pairs = [
         (name_of(outcome), outcome.action),
-        ("why", clean(why.partition("\n")[0])),
         *_lines(outcome, width),
         ("recalled", "yes: the record answered, nothing was done again" if outcome.recalled else ""),
         ("receipt", receipt_line(outcome.receipt)),
@@ -70,7 +63,8 @@ def _lines(outcome: Outcome, width: int) -> list[tuple[str, str]]:
         case Uncertain():
             told = f"`interlock action resolve {outcome.action} VERDICT`: happened, did-not-happen, abandon or retry"
             known = ("effect", "nobody knows whether it happened; it is not sent again")
-            return [known, ("story", f"`interlock explain {outcome.action}`"), ("next", told)]
+            why = ("why", clean(outcome.why.partition("\n")[0]))
+            return [why, known, ("story", f"`interlock explain {outcome.action}`"), ("next", told)]
         case _:
             assert_never(outcome)
 

@@ -130,6 +130,9 @@ class Failed(_Told, frozen=True, kw_only=True, tag="failed"):
 class Uncertain(_Told, frozen=True, kw_only=True, tag="uncertain"):
     """It was started and nobody knows how it ended; it is not started again by itself."""
 
+    why: str = ""
+    """For roles alone."""
+
 
 Outcome = Done | Parked | Suggested | Refused | Failed | Uncertain
 

@@ -47,7 +47,7 @@ def _own(outcome: Outcome) -> dict[str, Any]:
         case Failed():
             return {"why": outcome.why, "said": outcome.said or None}
         case Uncertain():
-            return {}
+            return {"why": outcome.why or None}
         case _:
             assert_never(outcome)
 
