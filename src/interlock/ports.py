@@ -5,7 +5,6 @@ The store may run the function again, so ids and salts are drawn before it; time
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from enum import Enum
 from typing import Generic, Protocol, TypeVar
 
 from msgspec import Struct, field
@@ -35,6 +34,7 @@ from interlock.ledger.seal import Entry
 from interlock.ledger.tree import Head, Tree
 from interlock.rows import ActionRow as ActionRow
 from interlock.rows import Claim as Claim
+from interlock.rows import Halt as Halt
 from interlock.rows import Kept as Kept
 from interlock.rows import Notice as Notice
 from interlock.rows import Page as Page
@@ -86,15 +86,6 @@ class Changes(Struct, frozen=True, kw_only=True):
     """A new door. Its epoch is one above the old one's."""
     entries: tuple[Entry, ...] = ()
     prunings: tuple[Pruning, ...] = ()
-
-
-class Halt(Enum):
-    """A state of the machine in which nothing may start."""
-
-    CLOCK_JUMPED = "clock_jumped"  # wall and boot clock disagree, and nobody has vouched for the new time
-    DISK_SHORT = "disk_short"  # an effect that happened might not fit into the ledger any more
-    STOP_FILE = "stop_file"  # `switch stop` could not reach the database and left a file beside it
-    RESTORED = "restored"  # the store came out of a backup, and nobody has said what it may lack
 
 
 class Rows(Struct, frozen=True, kw_only=True):
@@ -151,6 +142,10 @@ class TenantStore(Protocol):
             StoreTampered: a row that opens something was edited; nothing was written.
             StoreClosed: the store failed and must be opened again.
         """
+        ...
+
+    def held(self, against: Callable[[Rows], None]) -> "TenantStore":
+        """Return the same part of the store. What `against` raises of the rows of a write, that write raises."""
         ...
 
     async def read(self, needs: Needs) -> Rows:

@@ -1,6 +1,7 @@
 """What the store keeps of each thing: the rows that writes read and change, in the judges' types."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from enum import Enum
 from typing import Protocol
 
 from msgspec import Struct, field
@@ -30,6 +31,15 @@ from interlock.core.money import Money
 from interlock.core.reason import Reason
 from interlock.ledger.reading import EntryLine
 from interlock.ledger.rebuild import Booked, Difference
+
+
+class Halt(Enum):
+    """A state of the machine in which nothing may start."""
+
+    CLOCK_JUMPED = "clock_jumped"  # wall and boot clock disagree, and nobody has vouched for the new time
+    DISK_SHORT = "disk_short"  # an effect that happened might not fit into the ledger any more
+    STOP_FILE = "stop_file"  # `switch stop` could not reach the database and left a file beside it
+    RESTORED = "restored"  # the store came out of a backup, and nobody has said what it may lack
 
 
 class Pruned(Struct, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ def not_let_in(rows: Rows, asked: Asked) -> Refused | None:
     """Say why whoever asks is not let in any more, whatever they ask for, or nothing."""
     row = rows.actions[asked.action.id]
     waits = row is not None and row.state is ActionState.PARKED
-    shut = shut_out(rows.door, asked.action.caller, rows.now, waits=waits) or unsigned(rows.door, asked)
+    shut = shut_out(rows.door, asked.action, rows.now, waits=waits) or unsigned(rows.door, asked)
     if shut is None:
         return None
     why, fix = shut

@@ -20,6 +20,7 @@ from interlock.core.ids import (
     TenantId,
     WorkflowId,
 )
+from interlock.core.limits import JWT_SKEW_SECONDS
 from interlock.identity.token import read
 
 
@@ -160,7 +161,8 @@ def still_good(door: Door, now: Instant, bearer: Bearer) -> bool:
     revoked = bearer.credential is not None and (known is None or known.revoked_at != 0)
     believed = bearer.issuer is None or door.issuers.get(bearer.issuer.name) == bearer.issuer
     holds = all(right in door.rights and now < right.until for right in bearer.rights)
-    return not revoked and believed and holds and now < bearer.ends_at
+    spare = 0 if bearer.issuer is None else JWT_SKEW_SECONDS * 1_000_000
+    return not revoked and believed and holds and now < bearer.ends_at + spare
 
 
 def caller_of(

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from threading import local
 from typing import Any, TypeVar
@@ -13,7 +14,21 @@ from interlock.core.errors import StoreBusy, StoreTampered
 from interlock.core.ids import ActionId, BudgetId, ContractHash, Instant, PayloadId, SubjectName, TenantId
 from interlock.ledger.proof import Proof
 from interlock.ledger.tree import Head
-from interlock.ports import ActionRow, Answer, Change, Clock, Kept, Needs, Notice, Page, Rows, Secrets, Wanted, Written
+from interlock.ports import (
+    ActionRow,
+    Answer,
+    Change,
+    Changes,
+    Clock,
+    Kept,
+    Needs,
+    Notice,
+    Page,
+    Rows,
+    Secrets,
+    Wanted,
+    Written,
+)
 from interlock.store import proofs, queries
 from interlock.store.batch import Batcher, Write
 from interlock.store.database import Database
@@ -129,14 +144,26 @@ class SqlStore:
         return db
 
 
+def _held(against: Callable[[Rows], None], change: Change[Answer], rows: Rows) -> tuple[Changes, Answer]:
+    against(rows)
+    return change(rows)
+
+
 @dataclass(frozen=True, slots=True)
 class TenantPart:
     """One tenant's part of a store."""
 
     store: SqlStore
     tenant: TenantId
+    against: Callable[[Rows], None] | None = None
+    """Looks at the rows of each write before it, and raises what is wrong."""
+
+    def held(self, against: Callable[[Rows], None]) -> "TenantPart":
+        return TenantPart(self.store, self.tenant, against)
 
     async def write(self, needs: Needs, change: Change[Answer], *, durable: bool = True) -> Written[Answer]:
+        if self.against is not None:
+            change = partial(_held, self.against, change)
         answer: asyncio.Future[Written[Any]] = asyncio.get_running_loop().create_future()
         self.store.writer.put(
             Write(tenant=self.tenant, needs=needs, change=change, durable=durable, answer=answer),

@@ -107,6 +107,8 @@ class Api:
             body=await _body(scope, receive, route),
             document=self.document,
         )
+        if route.body is not None and not _held_as_it_starts(route):
+            await visit.still_let_in()  # what has come meanwhile may have taken its time
         found = await route.does(visit)
         match found:
             case Answer():
@@ -118,8 +120,7 @@ class Api:
                 await _send_events(send, found)
 
     async def _let_in(self, scope: Scope, route: Route) -> Bearer:
-        # An action that is asked for is held against the door of its moment as it starts, anything else here.
-        bearer = await self.entrance.bearer(scope, fresh=route.name != "propose")
+        bearer = await self.entrance.bearer(scope, fresh=not _held_as_it_starts(route))
         if isinstance(bearer, NotKnown):
             raise not_let_in(bearer)
         if isinstance(bearer, TooOften):
@@ -183,6 +184,11 @@ class Tree:
             more = ((b"allow", allowed.encode()),)
             raise Problem("another-method", f"this path is there for {allowed}", fix="use one of them", headers=more)
         return methods[method], found
+
+
+def _held_as_it_starts(route: Route) -> bool:
+    """Whether whoever asks is held against the door of its moment as what they ask for starts; anybody else is here."""
+    return route.name == "propose"
 
 
 def _ask_for(route: Route) -> str:

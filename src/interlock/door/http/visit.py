@@ -16,7 +16,7 @@ from interlock.door.http.watch import Watches
 from interlock.gateway.call import Gateway
 from interlock.gateway.doors import Operator
 from interlock.identity.bearer import GONE, Bearer, BearerKind, still_good
-from interlock.ports import Needs, TenantStore
+from interlock.ports import Needs, Rows, TenantStore
 
 Query = TypeVar("Query")
 Body = TypeVar("Body")
@@ -50,8 +50,8 @@ class Visit(Generic[Query, Body]):
 
     @property
     def store(self) -> TenantStore:
-        """The part of the store that belongs to the tenant of whoever asks."""
-        return self.gateway.store.for_tenant(self.bearer.tenant)
+        """The part of the store that belongs to the tenant of whoever asks. They write as long as they are let in."""
+        return self.gateway.store.for_tenant(self.bearer.tenant).held(self._let_in)
 
     def header(self, name: str) -> str | None:
         return header(self.scope, name.lower().encode())
@@ -74,7 +74,9 @@ class Visit(Generic[Query, Body]):
         Raises:
             Problem: what let them in was revoked meanwhile, or has ended.
         """
-        rows = await self.store.read(Needs())
+        self._let_in(await self.store.read(Needs()))
+
+    def _let_in(self, rows: Rows) -> None:
         if not still_good(rows.door, rows.now, self.bearer):
             raise not_let_in(GONE)
 
