@@ -100,6 +100,9 @@ async def test_a_person_is_known_by_what_their_issuer_signs(algorithm: str) -> N
         ({"nbf": SECONDS + 60}, None),
         ({"nbf": SECONDS + 61}, Wrong.EXPIRED),
         ({"iat": SECONDS + 61}, Wrong.EXPIRED),
+        ({"nbf": (SECONDS + 86_400) * 1_000}, Wrong.EXPIRED),
+        ({"nbf": str(SECONDS + 86_400)}, Wrong.EXPIRED),
+        ({"iat": True}, Wrong.EXPIRED),
         ({"groups": None}, None),
         ({"groups": "ops"}, None),
         ({"groups": [7, {"a": 1}, None]}, None),
@@ -176,6 +179,8 @@ async def test_an_issuer_is_asked_once_and_once_a_minute_for_a_key_that_nobody_k
     assert await at(60, unknown) is None
     assert len(provider.asked) == 4
     provider.down = True
+    for minute in range(2, 61):  # whoever makes keys up does not keep the old ones alive
+        assert await at(60 * minute, a_jwt(claims(), kid="made up")) is Wrong.UNKNOWN
     assert await at(3_659, good) is None
     assert await at(3_660, good) is Wrong.UNKNOWN
     away = await issuers.bearer(ACME, DOOR, good, now=NOON, boot=Micros(3_660_000_000))

@@ -43,8 +43,10 @@ def is_of_an_issuer(text: str) -> bool:
 @dataclass(slots=True)
 class _Keys:
     keys: Sequence[Jwk] = ()
+    had_at: Micros | None = None
+    """When it last said which keys it has, on the boot clock."""
     asked_at: Micros | None = None
-    """On the boot clock."""
+    """When it was last asked."""
     away: bool = False
     """Whether nobody answered when it was asked last."""
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -96,18 +98,17 @@ class Issuers:
     async def _key(self, issuer: Issuer, unopened: Unopened, boot: Micros) -> Jwk | None:
         known = self._known.setdefault(issuer.url, _Keys())
         async with known.turn:
-            age = None if known.asked_at is None else boot - known.asked_at
+            if known.had_at is not None and boot >= known.had_at + ISSUER_KEYS_MICROS:
+                # Old keys count no more, also where the issuer cannot be asked for new ones.
+                known.keys, known.had_at, known.asked_at = (), None, None
             key = key_for(unopened, known.keys)
-            old = age is None or age >= ISSUER_KEYS_MICROS
-            if old or (key is None and age is not None and age >= ISSUER_ASKED_AGAIN_MICROS):
+            if key is None and (known.asked_at is None or boot >= known.asked_at + ISSUER_ASKED_AGAIN_MICROS):
                 known.asked_at = boot
                 try:
-                    known.keys = await self._published(issuer)
+                    known.keys, known.had_at = await self._published(issuer), boot
                     known.away = False
                 except UpstreamError:
                     known.away = True
-                    # Whoever cannot be asked vouches for nobody new; after its days an old key counts no more.
-                    known.keys = () if old else known.keys
                 key = key_for(unopened, known.keys)
             return key
 
@@ -128,8 +129,9 @@ def bearer_of_claims(tenant: TenantId, door: Door, issuer: Issuer, claims: Claim
     subject, ends = claims.get("sub"), _time(claims, "exp")
     if claims.get("iss") != issuer.url or not meant or not isinstance(subject, str) or not _SUBJECT.fullmatch(subject):
         return _UNKNOWN
-    begins = max(_time(claims, "nbf") or 0, _time(claims, "iat") or 0)
-    if ends is None or seconds >= ends + JWT_SKEW_SECONDS or seconds < begins - JWT_SKEW_SECONDS:
+    begins = [_time(claims, name) for name in ("nbf", "iat") if name in claims]
+    begun = all(each is not None and seconds >= each - JWT_SKEW_SECONDS for each in begins)
+    if ends is None or seconds >= ends + JWT_SKEW_SECONDS or not begun:
         return _EXPIRED
     ends_at = Instant(int(ends) * 1_000_000)
     client = issuer.clients.get(subject)
