@@ -3,9 +3,12 @@
 import importlib
 import os
 import re
+import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncGenerator
+from contextlib import closing
 from pathlib import Path
 from types import ModuleType
 
@@ -238,3 +241,15 @@ def test_tokens_come_and_go_as_the_page_of_identity_shows(
     assert main(["contract", "publish", "contract.yaml", "--env", "dev"]) == 0
     capsys.readouterr()
     type_again((ROOT / "docs" / "identity.md").read_text(encoding="utf-8"), capsys)
+
+
+def test_statements_are_called_as_the_page_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["interlock"])
+    monkeypatch.chdir(shutil.copytree(ROOT / "docs_src" / "sql_tools", tmp_path / "crm"))
+    for name in ("INTERLOCK_STORE", "INTERLOCK_KEYS", "INTERLOCK_TENANT"):
+        monkeypatch.delenv(name, raising=False)
+    with closing(sqlite3.connect("crm.db")) as db:
+        db.executescript(Path("schema.sql").read_text(encoding="utf-8"))
+    type_again((ROOT / "docs" / "sql-tools.md").read_text(encoding="utf-8"), capsys)
