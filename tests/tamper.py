@@ -16,6 +16,7 @@ from interlock.core.ids import (
     ActionId,
     ClaimId,
     Instant,
+    MemoId,
     Micros,
     PayloadId,
     PersonId,
@@ -36,7 +37,7 @@ from interlock.ledger.anchor import Anchor
 from interlock.ledger.audit import audit
 from interlock.ledger.export import read
 from interlock.ledger.tree import Tree, full_root, leaf_hash
-from interlock.ports import Changes, Needs, TenantStore, Wanted
+from interlock.ports import Changes, Memo, Needs, TenantStore, Wanted
 from interlock.store.tiles import WIDTH
 from world import ALLOW, KIM, PROD, World, a_budget, a_rule, a_tool
 
@@ -243,6 +244,7 @@ async def watched(world: World, where: str) -> Watched:
     await _agree(world, first)
     await resume(world.gateway, world.store, first)
     await _agree(world, later)
+    await _note(world, b"then")
     seen.early = seen.intruder.everything()
     for id in ("s1", "s2"):
         await throw(world.store, _switch(id), KIM)
@@ -256,6 +258,7 @@ async def watched(world: World, where: str) -> Watched:
     (id,) = await world.store.budgets()
     await raise_budget(world.store, id, 5, KIM)
     await throw(world.store, _switch("s3"), KIM)
+    await _note(world, b"now")
     seen.anchors.append(await to_anchor(world.store, world.clock.now()))
     seen.payloads = [seen.intruder.value("payload", row, "id") for row in seen.intruder.rows("payload")]
     return seen
@@ -264,6 +267,11 @@ async def watched(world: World, where: str) -> Watched:
 async def _agree(world: World, id: ActionId) -> None:
     ann = Operator(person=PersonId("ann"), known_by="os:1001", process=KIM.process)
     await agree(world.gateway, world.store, id, ann, seen=(await world.row(id)).seen)
+
+
+async def _note(world: World, says: bytes) -> None:
+    memos = tuple(Memo(id=MemoId(f"note:{n}"), until=Instant(2**53), says=says) for n in range(2))
+    await world.store.write(Needs(), lambda _: (Changes(memos=memos), None))
 
 
 async def _calls(seen: Watched, when: str) -> ActionId:

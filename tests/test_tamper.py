@@ -112,6 +112,7 @@ async def test_every_column_of_every_table(watching: Watched) -> None:
                 "claim": "tenant",
                 "entry": "action index",
                 "granted": "action tenant",
+                "memo": "body id mac tenant until",
                 "notice": "at body done id mac tenant",
                 "payload": "id tenant",
                 "run": "tenant",
@@ -143,14 +144,22 @@ async def test_rows_that_are_gone_doubled_or_swapped(watching: Watched) -> None:
         await seen(watching, found, "all are gone", table)
         intruder.restore(table, rows)
     assert await watching.noticed() == frozenset()
-    assert unnoticed(found) == snapshot(["all are gone: notice", "one is doubled: payload", "one is gone: notice"])
+    assert unnoticed(found) == snapshot(
+        [
+            "all are gone: memo",
+            "all are gone: notice",
+            "one is doubled: payload",
+            "one is gone: memo",
+            "one is gone: notice",
+        ]
+    )
     assert by_whom(found) == snapshot(
         {
             "state": {
                 "all are gone": "action budget claim granted payload run tile",
-                "one is doubled": "contract door entry head notice tile",
+                "one is doubled": "contract door entry head memo notice tile",
                 "one is gone": "action budget claim granted payload run tile",
-                "two are swapped": "notice",
+                "two are swapped": "memo notice",
             },
             "refused + state": {
                 "all are gone": "contract door",
@@ -160,7 +169,7 @@ async def test_rows_that_are_gone_doubled_or_swapped(watching: Watched) -> None:
             },
             "audit + state": {"all are gone": "entry", "one is gone": "entry", "two are swapped": "entry"},
             "audit + refused + state": {"all are gone": "head", "one is gone": "head"},
-            "nobody": {"all are gone": "notice", "one is doubled": "payload", "one is gone": "notice"},
+            "nobody": {"all are gone": "memo notice", "one is doubled": "payload", "one is gone": "memo notice"},
         }
     )
 
@@ -259,7 +268,14 @@ async def test_rows_that_were_true_once_and_are_put_back(watching: Watched) -> N
             await seen(watching, found, "all are as they were", table)
             intruder.restore(table, now)
     assert await watching.noticed() == frozenset()
-    assert unnoticed(found) == snapshot(["all are as they were: notice", "one is as it was: notice"])
+    assert unnoticed(found) == snapshot(
+        [
+            "all are as they were: memo",
+            "all are as they were: notice",
+            "one is as it was: memo",
+            "one is as it was: notice",
+        ]
+    )
     assert by_whom(found) == snapshot(
         {
             "state": {
@@ -269,7 +285,7 @@ async def test_rows_that_were_true_once_and_are_put_back(watching: Watched) -> N
             "refused + state": {"all are as they were": "door", "one is as it was": "door"},
             "audit + state": {"all are as they were": "entry"},
             "audit + refused + state": {"all are as they were": "head", "one is as it was": "head"},
-            "nobody": {"all are as they were": "notice", "one is as it was": "notice"},
+            "nobody": {"all are as they were": "memo notice", "one is as it was": "memo notice"},
         }
     )
 

@@ -4,7 +4,7 @@ A write is a value: the rows it needs, and a pure function from those rows to ch
 The store may run the function again, so ids and salts are drawn before it; time is in the rows.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, Protocol, TypeVar
 
 from msgspec import Struct, field
@@ -21,6 +21,7 @@ from interlock.core.ids import (
     ContractHash,
     Instant,
     Key,
+    MemoId,
     Micros,
     PayloadId,
     RunId,
@@ -36,6 +37,8 @@ from interlock.rows import ActionRow as ActionRow
 from interlock.rows import Claim as Claim
 from interlock.rows import Halt as Halt
 from interlock.rows import Kept as Kept
+from interlock.rows import Memo as Memo
+from interlock.rows import Needs as Needs
 from interlock.rows import Notice as Notice
 from interlock.rows import Page as Page
 from interlock.rows import Part as Part
@@ -44,31 +47,6 @@ from interlock.rows import Pruned as Pruned
 from interlock.rows import Pruning as Pruning
 from interlock.rows import RunRow as RunRow
 from interlock.rows import Wanted as Wanted
-
-
-class Needs(Struct, frozen=True, kw_only=True):
-    """The rows that a write names. Door, head and time come with every batch."""
-
-    actions: frozenset[ActionId] = frozenset()
-    keys: frozenset[Key] = frozenset()
-    budgets: frozenset[BudgetId] = frozenset()
-    grants: frozenset[ActionId] = frozenset()
-    """All votes on these actions."""
-    claims: frozenset[ClaimId] = frozenset()
-    runs: frozenset[RunId] = frozenset()
-
-    @classmethod
-    def joined(cls, all_needs: Iterable["Needs"]) -> "Needs":
-        """Name every row once, so that a batch loads it once."""
-        each = tuple(all_needs)
-        return cls(
-            actions=frozenset[ActionId]().union(*(needs.actions for needs in each)),
-            keys=frozenset[Key]().union(*(needs.keys for needs in each)),
-            budgets=frozenset[BudgetId]().union(*(needs.budgets for needs in each)),
-            grants=frozenset[ActionId]().union(*(needs.grants for needs in each)),
-            claims=frozenset[ClaimId]().union(*(needs.claims for needs in each)),
-            runs=frozenset[RunId]().union(*(needs.runs for needs in each)),
-        )
 
 
 class Changes(Struct, frozen=True, kw_only=True):
@@ -86,6 +64,8 @@ class Changes(Struct, frozen=True, kw_only=True):
     """A new door. Its epoch is one above the old one's."""
     entries: tuple[Entry, ...] = ()
     prunings: tuple[Pruning, ...] = ()
+    memos: tuple[Memo, ...] = ()
+    """No entry tells of them. One that has ended by now is gone at once."""
 
 
 class Rows(Struct, frozen=True, kw_only=True):
@@ -104,6 +84,8 @@ class Rows(Struct, frozen=True, kw_only=True):
     grants: Mapping[ActionId, tuple[Grant, ...]]
     claims: Mapping[ClaimId, Claim | None]
     runs: Mapping[RunId, RunRow | None]
+    memos: Mapping[MemoId, Memo | None]
+    """One that has ended is not there."""
 
     @property
     def entries(self) -> int:
@@ -242,6 +224,10 @@ class TenantStore(Protocol):
 
     async def notices(self, *, before: Instant, topics: Sequence[str] = ()) -> tuple[Notice, ...]:
         """Return the undone lines of the outbox that are due, of these topics if any are named."""
+        ...
+
+    async def memos(self, prefix: str, *, now: Instant) -> tuple[Memo, ...]:
+        """Return the memos whose id begins with `prefix` and that have not ended by `now`, sorted by id."""
         ...
 
 

@@ -1,6 +1,6 @@
 """What the store keeps of each thing: the rows that writes read and change, in the judges' types."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Protocol
 
@@ -21,6 +21,8 @@ from interlock.core.ids import (
     Digest,
     GrantId,
     Instant,
+    Key,
+    MemoId,
     PayloadId,
     PersonId,
     ProcessId,
@@ -40,6 +42,33 @@ class Halt(Enum):
     DISK_SHORT = "disk_short"  # an effect that happened might not fit into the ledger any more
     STOP_FILE = "stop_file"  # `switch stop` could not reach the database and left a file beside it
     RESTORED = "restored"  # the store came out of a backup, and nobody has said what it may lack
+
+
+class Needs(Struct, frozen=True, kw_only=True):
+    """The rows that a write names. Door, head and time come with every batch."""
+
+    actions: frozenset[ActionId] = frozenset()
+    keys: frozenset[Key] = frozenset()
+    budgets: frozenset[BudgetId] = frozenset()
+    grants: frozenset[ActionId] = frozenset()
+    """All votes on these actions."""
+    claims: frozenset[ClaimId] = frozenset()
+    runs: frozenset[RunId] = frozenset()
+    memos: frozenset[MemoId] = frozenset()
+
+    @classmethod
+    def joined(cls, all_needs: Iterable["Needs"]) -> "Needs":
+        """Name every row once, so that a batch loads it once."""
+        each = tuple(all_needs)
+        return cls(
+            actions=frozenset[ActionId]().union(*(needs.actions for needs in each)),
+            keys=frozenset[Key]().union(*(needs.keys for needs in each)),
+            budgets=frozenset[BudgetId]().union(*(needs.budgets for needs in each)),
+            grants=frozenset[ActionId]().union(*(needs.grants for needs in each)),
+            claims=frozenset[ClaimId]().union(*(needs.claims for needs in each)),
+            runs=frozenset[RunId]().union(*(needs.runs for needs in each)),
+            memos=frozenset[MemoId]().union(*(needs.memos for needs in each)),
+        )
 
 
 class Pruned(Struct, frozen=True, kw_only=True):
@@ -169,6 +198,19 @@ class Notice(Struct, frozen=True, kw_only=True):
     def topic(self) -> str:
         """What it is for: `undo`, `resume`, `remind`, `incident`."""
         return self.id.partition(":")[0]
+
+
+class Memo(Struct, frozen=True, kw_only=True):
+    """What a door keeps for a while, for whichever process on the store is asked next. It ends by itself.
+
+    No entry tells of it, and no backup has it.
+    """
+
+    id: MemoId
+    """Its topic, a colon, and what it is about."""
+    until: Instant
+    says: bytes = b""
+    """Sealed by `Secrets.seal` where it is about anybody; nothing where it says all by being there."""
 
 
 class Wanted(Struct, frozen=True, kw_only=True):

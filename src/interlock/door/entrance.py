@@ -70,8 +70,8 @@ class Entrance:
             fresh: whether to read the door anew. Whoever only proposes is looked at again in the transaction that
                 starts the action, so there the door that was read last will do.
         """
-        found, now = await self._found(scope, fresh=fresh)
-        return found if isinstance(found, NotKnown) else self._within_rate(found, now)
+        found, _ = await self._found(scope, fresh=fresh)
+        return found if isinstance(found, NotKnown) else await self._within_rate(found)
 
     async def still(self, scope: Scope) -> bool:
         """Whether whoever sent a request would be let in now. It counts as no call."""
@@ -135,8 +135,8 @@ class Entrance:
         boot = self.gateway.clock.boot()
         return await self.issuers.bearer(TenantId(tenant), rows.door, text, now=rows.now, boot=boot), rows.now
 
-    def _within_rate(self, bearer: Bearer, now: Instant) -> Bearer | TooOften:
-        wait = self.rates.take(bearer.person or bearer.known_by, bearer.rate, self.gateway.clock.boot())
+    async def _within_rate(self, bearer: Bearer) -> Bearer | TooOften:
+        wait = await self.rates.take(self.gateway, bearer.tenant, bearer.known_by, bearer.rate)
         return bearer if wait is None else TooOften(seconds=wait)
 
 

@@ -22,7 +22,7 @@ from interlock.owned import sync_folder
 from interlock.ports import Secrets
 from interlock.store.database import Database, Into, Value
 from interlock.store.load import not_ours, signers_of
-from interlock.store.schema import CONTRACT, DOOR, ENTRY, HEAD, PAYLOAD, TABLES, VERSION
+from interlock.store.schema import BACKED_UP_SINCE, CONTRACT, DOOR, ENTRY, HEAD, PAYLOAD, TABLES
 
 FORMAT = 1
 """The version of the format of backups. It is covered by the version promise."""
@@ -147,7 +147,7 @@ def _written(db: Database, secrets: Secrets, file: BinaryIO, *, kind: str, now: 
     db.begin_snapshot()
     try:
         db.take_time()
-        contents = Contents(backup=FORMAT, schema=VERSION, store=kind, at=now, tenants=heads(db))
+        contents = Contents(backup=FORMAT, schema=BACKED_UP_SINCE, store=kind, at=now, tenants=heads(db))
         trees = _Trees.of(contents, secrets)
         sum, count, unsynced = sha256(_put(file, contents)), 0, 0
         for row in _rows(db, frozenset(trees.trees)):
@@ -241,10 +241,10 @@ def _contents(line: bytes) -> Contents:
         versions = (found["backup"], found["schema"])
     except (msgspec.DecodeError, UnicodeError, KeyError, TypeError) as error:
         raise BackupBroken("this is not a backup", fix="name a file that `interlock backup FILE` wrote") from error
-    if versions != (FORMAT, VERSION):
+    if versions != (FORMAT, BACKED_UP_SINCE):
         raise BackupBroken(
             f"it is a backup of format {versions[0]} and schema {versions[1]}, and this program knows {FORMAT} and "
-            f"{VERSION}",
+            f"{BACKED_UP_SINCE}",
             fix="restore it with the version of Interlock that wrote it",
         )
     try:

@@ -17,7 +17,19 @@ from interlock.ledger.tree import Tree, leaf_hash
 from interlock.ports import Change, Changes, Clock, Halt, Needs, Secrets, Written
 from interlock.store.database import Database, Put, Standing, Value
 from interlock.store.load import Known, Loaded, Stored, StoredHead, load, mac_of, set_back
-from interlock.store.schema import CONTRACT, DOOR, ENTRY, GRANT, HEAD, PAYLOAD, PRUNED_ENTRY, TABLES, Table, encode
+from interlock.store.schema import (
+    CONTRACT,
+    DOOR,
+    ENTRY,
+    GRANT,
+    HEAD,
+    MEMO,
+    PAYLOAD,
+    PRUNED_ENTRY,
+    TABLES,
+    Table,
+    encode,
+)
 from interlock.store.tiles import fill
 
 
@@ -152,7 +164,7 @@ class _Part:
         return Written(answer=answer, receipt=None), receipt if write.durable else None
 
     def _save(self, loaded: Loaded, *, door_changed: bool) -> str:
-        puts = [self._rows_of(table, rows) for table in TABLES if (rows := loaded.put.get(table.name))]
+        puts = [self._rows_of(table, rows) for table in (*TABLES, MEMO) if (rows := loaded.put.get(table.name))]
         if door_changed:
             body = encode(loaded.door)
             puts.append(Put(DOOR, [(body, self._mac("door", self.tenant, body))]))
@@ -168,6 +180,8 @@ class _Part:
         ]
         self.db.put(self.tenant, puts)
         self._take_out()
+        if MEMO.name in loaded.put:
+            self.db.take_out_ended(self.tenant, MEMO.name, loaded.now)  # whoever adds one takes away what has ended
         fill(self.db, self.tenant, self.before.tree.size, self.tree.size)
         self.batcher.known.heads[self.tenant] = (head_values, head)
         return head.note

@@ -6,7 +6,7 @@ from typing import Any, Literal, Protocol
 
 from msgspec import Struct
 
-from interlock.core.ids import TenantId
+from interlock.core.ids import Instant, TenantId
 
 Params = Mapping[str, Any]
 
@@ -103,6 +103,14 @@ class Database(Protocol):
 
     def put(self, tenant: TenantId, puts: Sequence[Put]) -> None:
         """Write rows of a tenant."""
+        ...
+
+    def take_out_ended(self, tenant: TenantId, table: str, now: Instant) -> None:
+        """Delete the rows of a tenant whose `until` is `now` or before."""
+        ...
+
+    def defined(self, tables: str) -> Sequence[str]:
+        """Write definitions of tables in the words of this database, a statement each."""
         ...
 
     def take_time(self) -> None:

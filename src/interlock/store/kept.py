@@ -21,7 +21,7 @@ from interlock.ports import ActionRow, Claim, RunRow
 from interlock.store import queries
 from interlock.store.database import Standing
 from interlock.store.load import Stored, StoredHead
-from interlock.store.schema import ACTION, BUDGET, CLAIM, GRANT, NOTICE, RUN, Table
+from interlock.store.schema import ACTION, BUDGET, CLAIM, GRANT, MEMO, NOTICE, RUN, Table
 from interlock.store.tiles import WIDTH
 
 Row = TypeVar("Row")
@@ -84,6 +84,7 @@ class StoredRows:
             self._wrong("head", what)
         deque(self._each(NOTICE), maxlen=0)
         deque(self._each(CLAIM), maxlen=0)
+        deque(self._each(MEMO), maxlen=0)
 
     def _lines(self) -> Iterator[bytes]:
         last, count = -1, 0

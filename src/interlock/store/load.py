@@ -1,7 +1,7 @@
 """From the database to the rows that a write named. A row whose MAC does not fit is a no, not a row."""
 
 import hmac
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -11,15 +11,15 @@ from interlock.approval.grant import Grant
 from interlock.budget.hold import Balance
 from interlock.core.door import Door
 from interlock.core.errors import LedgerBroken, StoreTampered
-from interlock.core.ids import ActionId, BudgetId, ClaimId, Instant, Key, RunId, TenantId
+from interlock.core.ids import ActionId, BudgetId, ClaimId, Instant, Key, MemoId, RunId, TenantId
 from interlock.core.limits import DOOR_BYTES_READ_ALWAYS_MAX
 from interlock.core.value import replace
 from interlock.ledger.note import Verifier, opened
 from interlock.ledger.rotation import signers
 from interlock.ledger.tree import Tree
-from interlock.ports import ActionRow, Changes, Claim, Halt, Needs, Rows, RunRow, Secrets
+from interlock.ports import ActionRow, Changes, Claim, Halt, Memo, Needs, Rows, RunRow, Secrets
 from interlock.store.database import Database, HeadValues, Lookup, Standing
-from interlock.store.schema import ACTION, BUDGET, CLAIM, GRANT, RUN, Table, decode_door, holds_key
+from interlock.store.schema import ACTION, BUDGET, CLAIM, GRANT, MEMO, RUN, Table, decode_door, holds_key
 
 Row = TypeVar("Row")
 
@@ -206,6 +206,7 @@ class Loaded:
     grants: dict[ActionId, dict[str, Grant]]
     claims: dict[ClaimId, Claim | None]
     runs: dict[RunId, RunRow | None]
+    memos: dict[MemoId, Memo | None]
     put: dict[str, dict[str, object]] = field(default_factory=dict[str, dict[str, object]])
     """By table and id, the last version of each row that was changed."""
 
@@ -222,6 +223,7 @@ class Loaded:
             grants={id: tuple(self.grants[id].values()) for id in needs.grants},
             claims={id: self.claims[id] for id in needs.claims},
             runs={id: self.runs[id] for id in needs.runs},
+            memos={id: self.memos[id] for id in needs.memos},
         )
 
     def apply(self, changes: Changes) -> None:
@@ -247,9 +249,15 @@ class Loaded:
             self.runs[run.id] = run
         for notice in changes.notices:
             self._put("notice", notice.id, notice)
+        self._apply_memos(changes.memos)
         if changes.door is not None:
             assert changes.door.epoch == self.door.epoch + 1, "each change of a door is a new epoch"
             self.door = changes.door
+
+    def _apply_memos(self, memos: Iterable[Memo]) -> None:
+        for memo in memos:
+            self._put("memo", memo.id, memo)
+            self.memos[memo.id] = memo if self.now < memo.until else None
 
     def _put(self, table: str, id: str, row: object) -> None:
         self.put.setdefault(table, {})[id] = row
@@ -264,6 +272,7 @@ def lookups_of(needs: Needs) -> tuple[Lookup, ...]:
         Lookup("granted", "action", tuple(needs.grants)),
         Lookup("claim", "id", tuple(needs.claims)),
         Lookup("run", "id", tuple(needs.runs)),
+        Lookup("memo", "id", tuple(needs.memos)),
     )
     return tuple(lookup for lookup in named if lookup.names)
 
@@ -277,6 +286,7 @@ def load(
     budgets = _by_id(stored.rows(standing, BUDGET, "id"))
     claims = _by_id(stored.rows(standing, CLAIM, "id"))
     runs = _by_id(stored.rows(standing, RUN, "id"))
+    memos = {id: memo for id, memo in stored.rows(standing, MEMO, "id") if now < memo.until}
     grants: dict[ActionId, dict[str, Grant]] = {id: {} for id in needs.grants}
     for id, grant in stored.rows(standing, GRANT, "action"):
         grants.get(grant.action, {})[id] = grant
@@ -291,6 +301,7 @@ def load(
         grants=grants,
         claims={id: claims.get(id) for id in needs.claims},
         runs={id: runs.get(id) for id in needs.runs},
+        memos={id: memos.get(id) for id in needs.memos},
     )
 
 

@@ -38,12 +38,18 @@ def _found_by_time_and_period(db: Changeable) -> None:
     db.run("create index budget_period on budget (tenant, period)")
 
 
+def _with_memos(db: Changeable) -> None:
+    for statement in db.defined(schema.MEMO_DDL):
+        db.run(statement)
+
+
 STEPS: tuple[Step, ...] = (
     Step(
         to=2,
         says="actions are found by when they changed, budgets by their period, however many there are",
         run=_found_by_time_and_period,
     ),
+    Step(to=3, says="what several processes have to know of a client for a while has a table", run=_with_memos),
 )
 """Every step there is, oldest first."""
 

@@ -12,7 +12,7 @@ from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict
 
 from interlock.core.errors import StoreBusy, StoreClosed, StoreUnsure
-from interlock.core.ids import TenantId
+from interlock.core.ids import Instant, TenantId
 from interlock.core.limits import BATCH_TRIES_MAX
 from interlock.ports import Clock, Secrets
 from interlock.store.database import Around, Into, Lookup, Params, Put, Standing, itself, standing_of, standing_sql
@@ -96,6 +96,13 @@ class PostgresDatabase:
     def take_out(self, tenant: TenantId, table: str, column: str, names: Sequence[str]) -> None:
         sql = f"delete from {table} where tenant = :tenant and {column} {self.within}"  # noqa: S608  our own names
         self._run(sql, {"tenant": tenant, "names": self.names(names)})
+
+    def take_out_ended(self, tenant: TenantId, table: str, now: Instant) -> None:
+        sql = f"delete from {table} where tenant = :tenant and until <= :now"  # noqa: S608  our own names
+        self._run(sql, {"tenant": tenant, "now": now})
+
+    def defined(self, tables: str) -> list[str]:
+        return tables.format(blob="bytea", bigint="bigint", strict="").split(";")
 
     def names(self, names: Sequence[str]) -> list[str]:
         return list(names)
@@ -204,7 +211,7 @@ def make_tables(url: str) -> None:
         db.begin(durable=True, tenants=())
         db.query("select pg_advisory_xact_lock(:lock)", {"lock": _SCHEMA_LOCK})
         if not db.query("select 1 where to_regclass('version') is not null", {}):
-            for statement in DDL.format(blob="bytea", bigint="bigint", strict="").split(";"):
+            for statement in db.defined(DDL):
                 db.run(statement)
             db.run(f"insert into version values ({VERSION:d})")  # noqa: S608  our own number
         found = db.query("select max(number) from version", {})[0][0]

@@ -7,10 +7,10 @@ from typing import Any
 from interlock.budget.hold import Balance
 from interlock.core.errors import StoreTampered
 from interlock.core.ids import ActionId, BudgetId, ContractHash, Instant, PayloadId, SubjectName, TenantId
-from interlock.ports import ActionRow, Notice, Page, Wanted
+from interlock.ports import ActionRow, Memo, Notice, Page, Wanted
 from interlock.store.database import Database
 from interlock.store.load import Row, Stored
-from interlock.store.schema import ACTION, BUDGET, NOTICE, Table
+from interlock.store.schema import ACTION, BUDGET, MEMO, NOTICE, Table
 
 
 def tenants(db: Database) -> tuple[TenantId, ...]:
@@ -129,6 +129,12 @@ def notices(stored: Stored, before: Instant, topics: Sequence[str]) -> tuple[Not
     condition = "done = 0 and at <= :before" + (f" and ({' or '.join(named)})" if named else "")
     # Whoever edits one line must not keep all others from their turn.
     return _rows(stored, NOTICE, [condition], "at, id", params, 1_000, sound=True)
+
+
+def memos(stored: Stored, prefix: str, now: Instant) -> tuple[Memo, ...]:
+    """Return the memos whose id begins with `prefix` and that have not ended by `now`."""
+    params = {"low": prefix, "high": prefix + "\U0010ffff", "now": now}
+    return _rows(stored, MEMO, ["id >= :low and id < :high and until > :now"], "id", params, 1_000, sound=True)
 
 
 def entries(stored: Stored, after: int, limit: int) -> tuple[bytes, ...]:

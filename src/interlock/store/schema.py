@@ -14,10 +14,18 @@ from interlock.budget.hold import Balance
 from interlock.core.action import ActionState
 from interlock.core.door import Door
 from interlock.core.reason import Reason
-from interlock.ports import ActionRow, Claim, Notice, RunRow
+from interlock.ports import ActionRow, Claim, Memo, Notice, RunRow
 from interlock.store.database import Into, Type, Value
 
-VERSION = 2
+VERSION = 3
+BACKED_UP_SINCE = 2
+"""The version since which the tables that a backup has are what they are. Memos are in none."""
+
+MEMO_DDL = """
+create table if not exists memo (
+  tenant text not null, id text not null, until {bigint} not null, body {blob} not null, mac {blob} not null,
+  primary key (tenant, id)){strict};
+create index if not exists memo_until on memo (tenant, until)"""
 
 DDL = """
 create table if not exists head (
@@ -61,8 +69,9 @@ create index if not exists entry_action on entry (tenant, action);
 create table if not exists tile (
   tenant text not null, level {bigint} not null, "index" {bigint} not null, root {blob} not null,
   hashes {blob} not null, primary key (tenant, level, "index")){strict};
+{memo};
 create table if not exists version (number {bigint} primary key){strict}
-"""
+""".replace("{memo}", MEMO_DDL.strip())
 
 Row = TypeVar("Row")
 
@@ -114,8 +123,10 @@ RUN = _table("run", RunRow)
 NOTICE = _table(
     "notice", Notice, at=Column("bigint", lambda _, row: row.at), done=Column("bigint", lambda _, row: int(row.done))
 )
+MEMO = _table("memo", Memo, until=Column("bigint", lambda _, row: row.until))
 
 TABLES: tuple[Table[Any], ...] = (ACTION, BUDGET, GRANT, CLAIM, RUN, NOTICE)
+"""What is backed up, and lasts."""
 
 DOOR = Into(table="door", columns={"body": "blob", "mac": "blob"}, key=())
 HEAD = Into(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from interlock.core.errors import Occupied, StoreBusy, StoreClosed
-from interlock.core.ids import TenantId
+from interlock.core.ids import Instant, TenantId
 from interlock.core.limits import BUSY_SECONDS_MAX, DISK_FREE_BYTES_MIN
 from interlock.ports import Clock, Halt, Secrets
 from interlock.store.database import Around, Into, Lookup, Params, Put, Standing, itself, standing_of, standing_sql
@@ -81,6 +81,13 @@ class SqliteDatabase:
         sql = f"delete from {table} where tenant = :tenant and {column} {self.within}"  # noqa: S608  our own names
         self._found(sql, {"tenant": tenant, "names": self.names(names)})
 
+    def take_out_ended(self, tenant: TenantId, table: str, now: Instant) -> None:
+        sql = f"delete from {table} where tenant = :tenant and until <= :now"  # noqa: S608  our own names
+        self._found(sql, {"tenant": tenant, "now": now})
+
+    def defined(self, tables: str) -> list[str]:
+        return _defined(tables).split(";")
+
     def names(self, names: Sequence[str]) -> str:
         return json.dumps(names)
 
@@ -129,6 +136,10 @@ class SqliteDatabase:
             return self._db.execute(sql, params).fetchall()
         except sqlite3.Error as error:
             raise _in_our_words(error) from error
+
+
+def _defined(tables: str) -> str:
+    return tables.format(blob="blob", bigint="integer", strict=" strict")
 
 
 @cache
@@ -188,9 +199,8 @@ def _connect(path: Path, *, any_version: bool) -> sqlite3.Connection:
         for pragma in ("journal_mode = wal", "synchronous = full", "secure_delete = on"):
             db.execute(f"pragma {pragma}")
         if not db.execute("select 1 from sqlite_schema where name = 'version'").fetchone():
-            tables = DDL.format(blob="blob", bigint="integer", strict=" strict")
             number = f"insert or ignore into version values ({VERSION:d})"  # noqa: S608  our own number
-            db.executescript(f"begin immediate;{tables};{number};commit")
+            db.executescript(f"begin immediate;{_defined(DDL)};{number};commit")
         found = db.execute("select max(number) from version").fetchone()[0]
     except sqlite3.Error as error:
         raise _in_our_words(error) from error

@@ -21,6 +21,7 @@ from interlock.ports import (
     Changes,
     Clock,
     Kept,
+    Memo,
     Needs,
     Notice,
     Page,
@@ -246,6 +247,9 @@ class TenantPart:
 
     async def notices(self, *, before: Instant, topics: Sequence[str] = ()) -> tuple[Notice, ...]:
         return await self._ask(queries.notices, before, topics)
+
+    async def memos(self, prefix: str, *, now: Instant) -> tuple[Memo, ...]:
+        return await self._ask(queries.memos, prefix, now)
 
     def _stored(self, db: Database) -> Stored:
         return Stored(db, self.store.secrets, self.tenant)
