@@ -19,7 +19,7 @@ from interlock.core.value import replace
 from interlock.gateway.doors import set_mode
 from interlock.gateway.publish import Publication, publish_contract
 from interlock.ports import Needs
-from interlock.tool.manifest import manifest_of
+from interlock.tool.manifest import Asking, Manifest, manifest_of
 from interlock.tool.python import PythonTools
 from world import KIM, PROD, World
 
@@ -124,6 +124,44 @@ async def test_a_source_that_cannot_be_carried_out_is_refused(
 async def test_a_tool_without_a_source_is_refused(world: World, tmp_path: Path) -> None:
     contract = written("  refund: { tier: green, effect: read, price: 0 }\n")
     assert await refused(world, contract, tmp_path) == ["`refund` says no source"]
+
+
+async def test_a_fix_is_said_once_with_all_that_it_mends(world: World, tmp_path: Path) -> None:
+    sources = [(REFUND, "python:no_such:refund"), (CANCEL, "python:no_such:cancel")]
+    tools = "".join(
+        text.partition("from:")[0] + f"from: {source!r}\n    effect: read\n    price: 0\n    tier: green\n"
+        for text, source in sources
+    )
+    with pytest.raises(ContractProblems) as error:
+        await published(world, written(tools), tmp_path)
+    assert str(error.value) == snapshot("""\
+contract.yaml:11:3: `refund`: `python:no_such:refund` cannot be imported (there is no module `no_such`)
+contract.yaml:17:3: `cancel`: `python:no_such:cancel` cannot be imported (there is no module `no_such`)\
+""")
+    assert error.value.fix == snapshot("do this in the folder of the module, or put that on the path (`PYTHONPATH`)")
+    with pytest.raises(ContractProblems) as error:
+        await published(world, written(tools + "  more: { tier: green, effect: read, price: 0 }\n"), tmp_path)
+    assert str(error.value) == snapshot("""\
+contract.yaml:11:3: `refund`: `python:no_such:refund` cannot be imported (there is no module `no_such`)
+contract.yaml:17:3: `cancel`: `python:no_such:cancel` cannot be imported (there is no module `no_such`)
+fix: do this in the folder of the module, or put that on the path (`PYTHONPATH`)
+contract.yaml:22:3: `more` says no source
+fix: write `from: python:module:function`\
+""")
+
+
+async def test_what_is_worth_knowing_of_several_tools_is_said_once(world: World, tmp_path: Path) -> None:
+    def noting(asking: Asking) -> Manifest:
+        return replace(describe(asking), notes=("it runs on one machine alone", f"{asking.tool.name} it is"))
+
+    contract = replace(written(REFUND + CANCEL), tenant=world.tenant)
+    found = await publish_contract(world.store, contract, PROD, KIM, folder=tmp_path, describe=noting)
+    notes = [each.text for each in found.contract.assumptions if "it " in each.text]
+    assert notes == [
+        "`refund`, `cancel`: it runs on one machine alone",
+        "`refund`: refund it is",
+        "`cancel`: cancel it is",
+    ]
 
 
 INLINE = """    schema:

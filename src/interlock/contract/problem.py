@@ -23,16 +23,27 @@ class Problem:
 
 
 class ContractProblems(ContractInvalid):
-    """A contract with everything that is wrong with it. If that is one thing, its fix is that of the error."""
+    """A contract with everything that is wrong with it. If one fix mends it all, that is the fix of the error."""
 
     def __init__(self, problems: Sequence[Problem], *, then: str = "run `interlock contract check FILE`") -> None:
-        shown = "\n".join(map(str, problems[:CONTRACT_PROBLEMS_MAX]))
-        more = len(problems) - CONTRACT_PROBLEMS_MAX
-        said, fix = f"{shown}\nand {more} more" if more > 0 else shown, f"mend what is listed above, then {then}"
-        if len(problems) == 1:
-            said, fix = f"{problems[0].place}: {problems[0].what}", problems[0].fix
-        super().__init__(said, fix=fix)
+        fixes = by_fix(problems[:CONTRACT_PROBLEMS_MAX])
+        groups = ["\n".join(f"{each.place}: {each.what}" for each in group) for group in fixes.values()]
+        more = [f"and {len(problems) - CONTRACT_PROBLEMS_MAX} more"] if len(problems) > CONTRACT_PROBLEMS_MAX else []
+        said, fix = groups, f"mend what is listed above, then {then}"
+        if len(fixes) == 1 and not more:
+            (fix,) = fixes
+        else:
+            said = [f"{group}\nfix: {each}" for each, group in zip(fixes, groups, strict=True)]
+        super().__init__("\n".join([*said, *more]), fix=fix)
         self.problems = tuple(problems)
+
+
+def by_fix(problems: Iterable[Problem]) -> dict[str, list[Problem]]:
+    """Put together what one fix mends, in the order in which each was found first."""
+    fixes: dict[str, list[Problem]] = {}
+    for problem in problems:
+        fixes.setdefault(problem.fix, []).append(problem)
+    return fixes
 
 
 @dataclass(slots=True)

@@ -67,7 +67,7 @@ def publishable(
         cedar=found.policies(),
         agents={agent: found.key(agent, file) for agent, file in contract.agents.items()},
     )
-    resolved = replace(resolved, assumptions=(*still_assumed(resolved), *found.notes))
+    resolved = replace(resolved, assumptions=(*still_assumed(resolved), *found.noted()))
     found.held_back(environment)
     if look is not None:
         found.secrets(environment, look)
@@ -106,7 +106,8 @@ class _Publishable:
     describe: Describe
     environment: Environment | None = None
     problems: list[Problem] = field(default_factory=list[Problem])
-    notes: list[Assumption] = field(default_factory=list[Assumption])
+    notes: dict[str, list[Tool]] = field(default_factory=dict[str, list[Tool]])
+    """What is worth knowing, and of which tools."""
 
     def wrong(self, place: Place, what: str, fix: str) -> None:
         self.problems.append(Problem(place=place, what=what, fix=fix))
@@ -127,7 +128,8 @@ class _Publishable:
         if more is not None:
             what = f"the schema of `{tool.name}` accepts more at `{more}` than `{tool.source}` takes"
             self.wrong(tool.place, what, "narrow it, or remove `schema`: the function's own is used then")
-        self.notes += (Assumption(place=tool.place, text=f"`{tool.name}`: {note}") for note in manifest.notes)
+        for note in manifest.notes:
+            self.notes.setdefault(note, []).append(tool)
         return replace(
             with_effect(tool, manifest),
             description=tool.description or manifest.description,
@@ -136,6 +138,12 @@ class _Publishable:
             how=manifest.how,
             pin=manifest.pin,
         )
+
+    def noted(self) -> Iterator[Assumption]:
+        """Say each thing that is worth knowing once, with the tools that it is about."""
+        for note, tools in self.notes.items():
+            names = ", ".join(f"`{tool.name}`" for tool in tools)
+            yield Assumption(place=tools[0].place, text=f"{names}: {note}")
 
     def policies(self) -> dict[str, str]:
         """Read the organisation's policy files, each by its path below the folder."""

@@ -9,7 +9,7 @@ from interlock.config import Settings
 from interlock.contract.bundle import decode
 from interlock.contract.ir import Assumption, Contract, Unenforced
 from interlock.contract.lint import lint
-from interlock.contract.problem import ContractProblems, nearest
+from interlock.contract.problem import ContractProblems, by_fix, nearest
 from interlock.contract.read import load
 from interlock.contract.schema import schema
 from interlock.contract.show import show as written_out
@@ -40,12 +40,10 @@ def _check(name: str, width: int) -> tuple[dict[str, Any], str]:
         contract = load(Path(name))
     except ContractProblems as wrong:
         problems = [{"place": str(each.place), "what": each.what, "fix": each.fix} for each in wrong.problems]
-        lines = [
-            wrapped(clean(f"{each['place']}: {each['what']}"), width, hang=4)
-            + "\n"
-            + wrapped(clean(f"    fix: {each['fix']}"), width, hang=9)
-            for each in problems
-        ]
+        lines: list[str] = []
+        for fix, group in by_fix(wrong.problems).items():
+            lines += [wrapped(clean(f"{each.place}: {each.what}"), width, hang=4) for each in group]
+            lines.append(wrapped(clean(f"    fix: {fix}"), width, hang=9))
         count = f"{len(problems)} problem{'s' if len(problems) != 1 else ''}"
         return {"file": name, "ok": False, "problems": problems}, "\n".join([f"{name}: {count}", *lines])
     said = {"assumed": contract.assumptions, "worth knowing": lint(contract)}
