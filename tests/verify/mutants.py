@@ -70,7 +70,7 @@ def a_token_opens_every_place(patch: Patch) -> None:
 
 
 def a_token_never_ends(patch: Patch) -> None:
-    patch.setattr("interlock.gateway.let_in.shut_out", lambda door, caller, now, *, waits: None)
+    patch.setattr("interlock.gateway.let_in.shut_out", lambda door, action, now, *, waits: None)
 
 
 def the_start_is_not_entered(patch: Patch) -> None:

@@ -91,10 +91,16 @@ async def _given_up(
             await _abandon(store, row, by, verdict)
             return Resolved(state=ActionState.ABANDONED)
         case "retry":
-            if row.owner == gateway.process or not may_still_happen:
+            if row.owner == gateway.process:
+                raise NotPermitted(
+                    f"this process has started `{row.action.id}` itself, so it may still happen",
+                    fix="say what became of it; or end this process, and have it made again by the next one",
+                )
+            if not may_still_happen:
                 raise NotPermitted(
                     f"nobody knows whether the owner of `{row.action.id}` is gone, so it may still happen",
-                    fix="make sure that its process has ended, then say `--first-may-still-happen`",
+                    fix="make sure that its process has ended, then say that you know: `--first-may-still-happen`, or "
+                    "`first_may_still_happen` over HTTP",
                 )
             asked = await _revived(gateway, store, row)
             await _abandon(store, row, by, verdict)
