@@ -16,6 +16,7 @@ from interlock.core.reason import Reason
 from interlock.core.value import replace
 from interlock.gateway.consent import agree
 from interlock.gateway.doors import throw
+from interlock.gateway.listing import each_of_run
 from interlock.gateway.resolve import resolve
 from interlock.gateway.resume import resume
 from interlock.gateway.reverse import plan, undo
@@ -120,7 +121,7 @@ async def test_the_plan_of_a_run_names_the_last_effect_first_and_what_cannot_be_
     world.clock.forward(seconds=1)
     world.tool.breaks = [UpstreamSilent("", fix="")]
     third = await world.call({"to": "c"}, run="r1")
-    steps = await plan(world.gateway, world.store, run=RunId("r1"))
+    steps = await plan(world.gateway, world.store, [row async for row in each_of_run(world.store, RunId("r1"))])
     assert [(step.action, step.why_not) for step in steps] == [
         (third.action, "nobody knows whether it happened: resolve it first"),
         (second.action, "the contract names no undo for it, or its result lacks what the undo needs"),

@@ -222,6 +222,8 @@ class Wanted(Struct, frozen=True, kw_only=True):
     before: tuple[Instant, ActionId] | None = None
     """Where the page before ended: when its last action changed, and its id."""
     undo_of: ActionId | None = None
+    latest_of_run: bool = False
+    """Whether of each run only the action that changed last is shown: a list of runs."""
     sound: bool = False
     """Whether a row that was edited is left out. Otherwise there is no list at all."""
     limit: int = 100

@@ -41,7 +41,7 @@ def test_of_an_undo_that_nobody_knows_the_end_of_it_is_said_why(shell: Shell, wh
     first, second = [("undo", *(("--run", f"r{run}") if whole else (ids[run - 1],))) for run in (1, 2)]
     assert "\nwhy " in shell(*first, code=7)
     told = shell.data(*second, code=7)
-    (uncertain,) = told["undone"] if whole else (told,)
+    (uncertain,) = [each["undo"] for each in told["undone"]] if whole else (told,)
     assert "does not know whether it happened" in uncertain["why"]
 
 
@@ -208,13 +208,14 @@ def test_a_run_is_undone_last_in_first_out_and_names_what_cannot_be(shell: Shell
     shell.clock.forward(seconds=1)
     silent = shell.refund("INV-3", 14, "--run", "r1", code=7)["action"]
     steps = shell.data("undo", "--run", "r1", "--plan")
-    assert [step["action"] for step in steps] == [silent, ids[1], ids[0]]
+    assert [step["effect"] for step in steps] == [silent, ids[1], ids[0]]
     undone = shell.data("undo", "--run", "r1", code=1)
-    assert [each["undo_of"] for each in undone["undone"]] == [ids[1], ids[0]]
-    assert [each["action"] for each in undone["cannot_be_undone"]] == [silent]
+    assert [each["effect"] for each in undone["undone"]] == [ids[1], ids[0]]
+    assert [each["effect"] for each in undone["cannot_be_undone"]] == [silent]
     assert undone["not_tried"] == []
     assert "resolve it first" in shell("undo", "--run", "r1", code=1)
-    assert shell("undo", "--run", "r9") == "no effect of this run stands\n"
+    told = shell.failed("undo", "--run", "r9")
+    assert "no action is of a run `r9`" in told and "interlock run list" in told
 
 
 @pytest.mark.promise("once")

@@ -67,7 +67,11 @@ def test_the_command_runs_as_a_module() -> None:
         (["fly"], "there is no command `fly`", "look at `interlock --help`"),
         (["aprove"], "there is no command `aprove`", "did you mean `interlock approvals approve`?"),
         (["ledgr"], "there is no command `ledgr`", "did you mean `interlock ledger`?"),
-        (["show"], "there is no command `show`", "say of what: `interlock action show`, `interlock approvals show`"),
+        (
+            ["show"],
+            "there is no command `show`",
+            "say of what: `interlock action show`, `interlock run show`, `interlock approvals show`",
+        ),
         (["ledger"], "`interlock ledger` needs one more word", "say one of `show`, `verify`, `prove`"),
         (["ledger", "verfy"], "no command `ledger verfy`", "did you mean `interlock ledger verify`?"),
         (["call"], "`interlock call` needs `TOOL`", "write it as `interlock call refund '{"),

@@ -290,12 +290,3 @@ async def test_what_has_no_undo_cannot_be_undone(served: Served) -> None:
     id = (await served.propose(await served.agent())).data["action"]
     reply = await served.ask("POST", f"/v1/actions/{id}/undo", await served.service("operator"), {})
     assert (reply.status, reply.data["type"]) == (409, "/v1/problems/not-now")
-
-
-async def test_a_run_tells_of_its_actions(served: Served) -> None:
-    token = await served.agent()
-    made = [(await served.propose(token, run="r9", occurrence=n)).data["action"] for n in (1, 2)]
-    run = await served.ask("GET", "/v1/runs/r9", token)
-    assert (run.data["calls"], sorted(each["id"] for each in run.data["actions"])) == (2, sorted(made))
-    assert (await served.ask("GET", "/v1/runs/r9", await served.agent(agents=(AgentId("eve"),)))).status == 404
-    assert KIM.person not in run.text

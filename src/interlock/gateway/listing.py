@@ -1,10 +1,10 @@
 """Lists of actions, page by page, of those that somebody wants to see and may see."""
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 
 from interlock.core.action import Action
-from interlock.core.ids import ActionId, Instant
+from interlock.core.ids import ActionId, Instant, RunId
 from interlock.core.value import replace
 from interlock.ports import ActionRow, TenantStore, Wanted
 
@@ -60,3 +60,16 @@ async def page_of(
                 more = more or row is not rows[-1]
                 break
     return found, place if more else None
+
+
+async def each_of_run(store: TenantStore, run: RunId) -> AsyncGenerator[ActionRow]:
+    """Yield the actions of a run, each once, the one that changed last first."""
+    seen, place, more = set[ActionId](), None, True
+    while more:
+        rows = await store.actions(Wanted(run=run, before=place, limit=_AT_ONCE))
+        for row in rows:
+            place = (row.changed_at, row.action.id)
+            if row.action.id not in seen:
+                seen.add(row.action.id)
+                yield row
+        more = len(rows) == _AT_ONCE

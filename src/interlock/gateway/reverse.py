@@ -7,9 +7,10 @@ from typing import cast
 
 from interlock.core.action import ActionState
 from interlock.core.canonical import Json, canonical
+from interlock.core.effect import EffectClass
 from interlock.core.errors import ActionUnknown, NotPermitted, StoreTampered
 from interlock.core.fact import Known
-from interlock.core.ids import ActionId, Instant, PrincipalId, RunId, ToolName
+from interlock.core.ids import ActionId, Instant, PrincipalId, ToolName
 from interlock.core.outcome import Done, Outcome, Parked, Refused
 from interlock.core.value import replace
 from interlock.gateway import fresh
@@ -22,7 +23,7 @@ from interlock.gateway.recall import payload_of, row_of
 from interlock.gateway.revive import revived
 from interlock.ledger import change
 from interlock.ledger.seal import Kind
-from interlock.ports import ActionRow, Changes, Needs, Notice, Rows, TenantStore, Wanted
+from interlock.ports import ActionRow, Changes, Needs, Notice, Rows, TenantStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,26 +38,16 @@ class Reversal:
     why_not: str = ""
 
 
-async def plan(
-    gateway: Gateway, store: TenantStore, *, id: ActionId | None = None, run: RunId | None = None
-) -> tuple[Reversal, ...]:
-    """List the effects of an action or of a whole run, the last one first, each with how it can be undone.
-
-    Raises:
-        ActionUnknown: there is no such action.
-    """
-    rows: Sequence[ActionRow]
-    if id is not None:
-        row = await row_of(store, id)
-        if row is None:
-            raise ActionUnknown(f"no action has the id `{id}`", fix="list them: `interlock action list`")
-        rows = [row]
-    else:
-        rows = await store.actions(Wanted(run=run, limit=1_000))
-    seen = await store.read(Needs())
-    effects = [row for row in rows if row.state in _EFFECTS and row.action.effect.value != "read"]
-    effects = [row for row in effects if row.action.undo_of is None and row.undone_by is None]
+async def plan(gateway: Gateway, store: TenantStore, rows: Sequence[ActionRow]) -> tuple[Reversal, ...]:
+    """List those of some actions whose effects stand, the last one first, each with how it can be undone."""
+    seen, effects = await store.read(Needs()), [row for row in rows if stands(row)]
     return tuple([await _reversal(gateway, store, row, seen) for row in sorted(effects, key=_last_first)])
+
+
+def stands(row: ActionRow) -> bool:
+    """Whether an action has, or may have, an effect that nobody has undone."""
+    known = row.state in _EFFECTS and row.action.effect is not EffectClass.READ
+    return known and row.action.undo_of is None and row.undone_by is None
 
 
 _EFFECTS = (ActionState.DONE, ActionState.UNCERTAIN, ActionState.STARTED, ActionState.ABANDONED)
@@ -113,9 +104,7 @@ async def undo(
         ActionUnknown: there is no such action.
         NotPermitted: it cannot be undone, or the record has changed since and nobody said that this is fine.
     """
-    step = await _undoable(gateway, store, id)
-    row = await row_of(store, id)
-    assert row is not None, "what can be undone has a row"
+    row, step = await _undoable(gateway, store, id)
     if not even_if_changed and await has_changed(gateway, store, row):
         raise NotPermitted(f"what `{id}` left behind has changed since", fix=LOOK_AT_IT)
     proposal = Proposal(
@@ -130,12 +119,15 @@ async def undo(
     return await gateway.call(caller, proposal)
 
 
-async def _undoable(gateway: Gateway, store: TenantStore, id: ActionId) -> Reversal:
-    steps = await plan(gateway, store, id=id)
+async def _undoable(gateway: Gateway, store: TenantStore, id: ActionId) -> tuple[ActionRow, Reversal]:
+    row = await row_of(store, id)
+    if row is None:
+        raise ActionUnknown(f"no action has the id `{id}`", fix="list them: `interlock action list`")
+    steps = await plan(gateway, store, [row])
     if not steps or steps[0].undo_tool is None:
         why = steps[0].why_not if steps else "it has no effect that stands"
         raise NotPermitted(f"`{id}` cannot be undone: {why}", fix=f"run `interlock action show {id}`")
-    return steps[0]
+    return row, steps[0]
 
 
 LOOK_AT_IT = "look at it, then say `--even-if-changed`"

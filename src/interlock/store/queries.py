@@ -59,6 +59,8 @@ def actions(stored: Stored, wanted: Wanted) -> tuple[ActionRow, ...]:
         # Of what nobody looks after any more, whoever waits longest is first.
         conditions.append("lease_until < :lease_before")
         params["lease_before"] = wanted.lease_before
+    if wanted.latest_of_run:
+        conditions.append(_NONE_LATER)
     states = {f"state{n}": state.value for n, state in enumerate(sorted(wanted.states, key=lambda state: state.value))}
     # Each state by itself, so that the newest of each are found in an index, however many there are.
     each = [f"{' and '.join(conditions)} and state = :{name}" for name in states] or [" and ".join(conditions)]
@@ -66,6 +68,11 @@ def actions(stored: Stored, wanted: Wanted) -> tuple[ActionRow, ...]:
     if wanted.undo_of is not None:
         order = f"+{order}"  # by an expression: SQLite would look through all of time for the few that undo one
     return _rows(stored, ACTION, each, order, {**params, **states}, wanted.limit, sound=wanted.sound)
+
+
+_NONE_LATER = """not exists (
+  select 1 from action as later where later.tenant = action.tenant and later.run = action.run
+  and (later.changed_at, later.id) > (action.changed_at, action.id))"""
 
 
 def actions_like(stored: Stored, prefix: str) -> tuple[ActionRow, ...]:

@@ -26,7 +26,7 @@ from interlock.gateway.resolve import Resolved, Verdict, resolve
 from interlock.ports import ActionRow, Wanted
 
 _LIST_MAX = 10_000
-_LOOKED_AT_MAX = 100_000
+LOOKED_AT_MAX = 100_000
 
 
 @awaited
@@ -45,7 +45,7 @@ async def listed(typed: Typed) -> int:
     )
     with session(typed) as here:
         wanted = Wanted(states=frozenset(map(_state_of, given.state or ())), run=run, limit=given.limit)
-        rows, more = await page_of(here.store, wanted, narrow.fits, looks_at=_LOOKED_AT_MAX)
+        rows, more = await page_of(here.store, wanted, narrow.fits, looks_at=LOOKED_AT_MAX)
         now = (await here.rows()).now
     lines = [[r.action.id, r.state.value, r.action.tool, _who(r), since(r.changed_at, now), remark(r)] for r in rows]
     text = table(["ID", "STATE", "TOOL", "AGENT FOR", "CHANGED", "REMARK"], lines, typed.screen.broad)
@@ -53,7 +53,7 @@ async def listed(typed: Typed) -> int:
     if len(rows) == given.limit:
         typed.screen.note(f"note: the newest {given.limit}; say `--limit N` for more")
     elif more is not None:
-        typed.screen.note(f"note: of the newest {_LOOKED_AT_MAX:,} actions; older ones were not looked at")
+        typed.screen.note(f"note: of the newest {LOOKED_AT_MAX:,} actions; older ones were not looked at")
     return 0
 
 

@@ -13,6 +13,7 @@ from interlock.door.cli.table_ways import WAYS_IN
 
 GROUPS = {
     "action": "what agents asked for",
+    "run": "tasks of agents, and the calls that each of them made",
     "approvals": "what waits for a person",
     "switch": "stop, and go on",
     "budget": "what may be spent, and what was",
@@ -125,6 +126,28 @@ COMMANDS: tuple[Command, ...] = (
             *WHO,
         ),
         more="`retry` is a new action, and ends with its exit code:\n" + OUTCOMES,
+    ),
+    Command(
+        name="run list",
+        says="list runs, the one that changed last first",
+        run="runs:list_runs",
+        example="--workflow support --limit 20",
+        takes=(
+            arg("--workflow", metavar="W", help="only this workflow"),
+            arg("--env", metavar="E", help="only this environment"),
+            arg("--agent", metavar="A", help="only runs of this agent"),
+            arg("--limit", type=int, default=50, metavar="N", help="at most so many (default 50)"),
+        ),
+    ),
+    Command(
+        name="run show",
+        says="show what became of a run: its actions, their cost, who is waited for, what stands of it",
+        run="runs:show",
+        example="order-4711",
+        takes=(
+            arg("run", metavar="RUN", help="the name of the run"),
+            arg("--limit", type=int, default=50, metavar="N", help="list at most so many actions (default 50)"),
+        ),
     ),
     Command(name="approvals list", says="list what waits for a person", run="approvals:listed"),
     Command(

@@ -1,19 +1,22 @@
 """`undo`: reverse one effect, or those of a run, the last one first."""
 
 from collections.abc import Sequence
-from typing import Any
 
-from interlock.core.errors import NotPermitted, Occupied, UsageWrong
+from interlock.core.errors import Occupied, UsageWrong
 from interlock.core.ids import RunId
-from interlock.core.outcome import Done, Outcome
+from interlock.core.outcome import Done
 from interlock.door.cli.outcomes import CODES, tell, text_of
 from interlock.door.cli.person import operator
 from interlock.door.cli.render import Time, block, clean, table
+from interlock.door.cli.runs import unknown
 from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import Session, awaited, performing, session
-from interlock.door.told.outcome import data_of
+from interlock.door.told.undone import reversal_data, run_undone_data
 from interlock.gateway import reverse
+from interlock.gateway.listing import each_of_run
 from interlock.gateway.reverse import Reversal
+from interlock.gateway.reverse_run import RunUndone, undo_run
+from interlock.ports import ActionRow
 
 
 @awaited
@@ -33,14 +36,16 @@ async def undo(typed: Typed) -> int:
 async def _undo(typed: Typed) -> int:
     given = typed.given
     with (session if given.plan else performing)(typed) as here:
-        steps = await _steps(here)
+        rows = [await here.action(given.id)] if given.id is not None else await _effects(here, RunId(given.run_id))
         if given.plan:
-            typed.screen.show(list(map(_data, steps)), _plan_text(steps, typed.screen.width))
+            steps = await reverse.plan(here.gateway, here.store, rows)
+            typed.screen.show(list(map(reversal_data, steps)), _plan_text(steps, typed.screen.width))
             return 0
+        by, changed = await operator(here), given.even_if_changed
         if given.id is not None:
-            outcome = await _one(here, steps[0] if steps else None, (await here.action(given.id)).action.id)
-            return tell(typed, outcome)
-        return await _run(here, steps)
+            id = rows[0].action.id
+            return tell(typed, await reverse.undo(here.gateway, here.store, id, by, even_if_changed=changed))
+        return _told(typed, await undo_run(here.gateway, here.store, rows, by, even_if_changed=changed))
 
 
 async def _asked_for(typed: Typed) -> int:
@@ -64,49 +69,34 @@ async def _asked_for(typed: Typed) -> int:
     return 0
 
 
-async def _steps(here: Session) -> tuple[Reversal, ...]:
-    given = here.typed.given
-    if given.id is not None:
-        return await reverse.plan(here.gateway, here.store, id=(await here.action(given.id)).action.id)
-    return await reverse.plan(here.gateway, here.store, run=RunId(given.run_id))
+async def _effects(here: Session, run: RunId) -> list[ActionRow]:
+    """Find the actions of a run whose effects stand."""
+    rows, found = list[ActionRow](), False
+    async for row in each_of_run(here.store, run):
+        found = True
+        if reverse.stands(row):
+            rows.append(row)
+    if not found:
+        raise unknown(run)
+    return rows
 
 
-async def _one(here: Session, step: Reversal | None, id: str) -> Outcome:
-    by = await operator(here)
-    if step is None:
-        raise NotPermitted(f"`{id}` has no effect that stands", fix=f"run `interlock action show {id}`")
-    changed: bool = here.typed.given.even_if_changed
-    return await reverse.undo(here.gateway, here.store, step.action, by, even_if_changed=changed)
+def _told(typed: Typed, done: RunUndone) -> int:
+    """Say how far the undo of a run has come."""
+    typed.screen.show(run_undone_data(done), _run_text(done, typed.screen.width))
+    last = done.ended[-1][1] if done.ended else None
+    if last is not None and not isinstance(last, Done):
+        return CODES[type(last)]
+    return 0 if done.whole else 1
 
 
-async def _run(here: Session, steps: Sequence[Reversal]) -> int:
-    """Undo a run. An effect that cannot be undone is named and left; one that is not undone yet stops the rest."""
-    typed, ended = here.typed, list[tuple[Reversal, Outcome]]()
-    left = [step for step in steps if step.why_not]
-    for step in steps:
-        if step.why_not:
-            continue
-        ended.append((step, await _one(here, step, step.action)))
-        if not isinstance(ended[-1][1], Done):
-            break
-    rest = [step for step in steps if not step.why_not][len(ended) :]
-    data = {
-        "undone": [{"undo_of": step.action, **data_of(outcome)} for step, outcome in ended],
-        "cannot_be_undone": list(map(_data, left)),
-        "not_tried": list(map(_data, rest)),
-    }
-    typed.screen.show(data, _run_text(ended, left, rest, typed.screen.width))
-    if not ended or isinstance(ended[-1][1], Done):
-        return 1 if left else 0
-    return CODES[type(ended[-1][1])]
-
-
-def _run_text(
-    ended: Sequence[tuple[Reversal, Outcome]], left: Sequence[Reversal], rest: Sequence[Reversal], width: int
-) -> str:
-    parts = [f"{step.tool} {step.action}:\n{text_of(outcome, width)}" for step, outcome in ended]
-    parts += [f"left as they are, because they cannot be undone:\n{_plan_text(left, width)}"] if left else []
-    parts += [f"not tried, because a later effect still stands:\n{_plan_text(rest, width)}"] if rest else []
+def _run_text(done: RunUndone, width: int) -> str:
+    parts = [f"{step.tool} {step.action}:\n{text_of(outcome, width)}" for step, outcome in done.ended]
+    if done.cannot:
+        parts.append(f"left as they are, because they cannot be undone:\n{_plan_text(done.cannot, width)}")
+    if done.not_tried:
+        why = f"{done.stopped}: {done.stopped.fix}" if done.stopped is not None else "a later effect still stands"
+        parts.append(f"not tried, because {clean(why)}:\n{_plan_text(done.not_tried, width)}")
     return "\n\n".join(parts) or "no effect of this run stands"
 
 
@@ -119,14 +109,3 @@ def _plan_text(steps: Sequence[Reversal], width: int) -> str:
 
 def _how(step: Reversal) -> str:
     return clean(f"{step.undo_tool} {step.arguments.decode()}, until {Time(step.until).short()}")
-
-
-def _data(step: Reversal) -> dict[str, Any]:
-    return {
-        "action": step.action,
-        "tool": step.tool,
-        "undo_tool": step.undo_tool,
-        "arguments": step.arguments.decode() or None,
-        "until": Time(step.until) if step.until else None,
-        "why_not": step.why_not or None,
-    }

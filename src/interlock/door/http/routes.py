@@ -8,6 +8,7 @@ from interlock.door.http import (
     routes_contracts,
     routes_events,
     routes_ledger,
+    routes_runs,
     routes_switches,
     routes_tools,
 )
@@ -15,6 +16,7 @@ from interlock.door.http.route import Route
 
 ROUTES: tuple[Route, ...] = (
     *routes_actions.ROUTES,
+    *routes_runs.ROUTES,
     *routes_approvals.ROUTES,
     *routes_budgets.ROUTES,
     *routes_switches.ROUTES,

@@ -25,7 +25,6 @@ from interlock.gateway.asked import Proposal
 from interlock.gateway.begin import expired
 from interlock.gateway.draft import start_draft
 from interlock.gateway.listing import Filter
-from interlock.gateway.proposal import RUN_NAME
 from interlock.gateway.recall import outcome_of, row_of
 from interlock.gateway.recover import reap
 from interlock.gateway.resolve import resolve
@@ -96,7 +95,7 @@ async def listed(visit: Visit[shapes.ListActions, None]) -> Answer:
         about=about,
         cursor=wanted.cursor,
     )
-    return Answer(data={"actions": [_shown(visit, row) for row in rows], "next": next})
+    return Answer(data={"actions": [line_of(visit, row) for row in rows], "next": next})
 
 
 async def shown(visit: Visit[shapes.GetAction, None]) -> Answer:
@@ -106,7 +105,7 @@ async def shown(visit: Visit[shapes.GetAction, None]) -> Answer:
         row = await _ended(visit, row, visit.query.wait)
         await visit.still_let_in()
     outcome = await _outcome(visit, row)
-    data: dict[str, Any] = _shown(visit, row)
+    data: dict[str, Any] = line_of(visit, row)
     if visit.may_detail(row.action.caller.workflow):
         data["arguments"] = await arguments_of(visit, row.action.arguments)
         data["outcome"] = to_people(outcome) if outcome is not None else None
@@ -182,20 +181,6 @@ async def started(visit: Visit[None, shapes.Nothing]) -> Answer:
     return told(await start_draft(visit.gateway, visit.store, row.action.id, visit.by), people=True)
 
 
-async def run_shown(visit: Visit[None, None]) -> Answer:
-    """Show a run: how many calls it made, and its newest actions."""
-    id = RunId(visit.path["id"])
-    if not RUN_NAME.fullmatch(id):
-        raise nothing_there()
-    rows = await visit.store.actions(Wanted(run=id, limit=200))
-    mine = [row for row in rows if visit.may_see(row.action)]
-    if not mine:
-        raise nothing_there()
-    known = (await visit.store.read(Needs(runs=frozenset({id})))).runs[id]
-    calls = known.calls if known is not None else len(mine)
-    return Answer(data={"id": id, "calls": calls, "actions": [_shown(visit, row) for row in mine]})
-
-
 async def seen_row(visit: Visit[Any, Any]) -> ActionRow:
     """Find the action that a path names, if it is one for whoever asks to see.
 
@@ -209,7 +194,8 @@ async def seen_row(visit: Visit[Any, Any]) -> ActionRow:
     return row
 
 
-def _shown(visit: Visit[Any, Any], row: ActionRow) -> dict[str, Any]:
+def line_of(visit: Visit[Any, Any], row: ActionRow) -> dict[str, Any]:
+    """Return as much of where an action stands as is for whoever asks."""
     data = row_data(row)
     return {name: data[name] for name in _TO_AGENTS} if visit.is_agent else data
 
@@ -315,15 +301,5 @@ ROUTES = (
         body=shapes.Nothing,
         answers=_OUTCOMES,
         problems=("nothing-there", "not-now", "refused", "failed"),
-    ),
-    Route(
-        method="GET",
-        path="/v1/runs/{id}",
-        name="get_run",
-        needs=AGENTS_OR_READERS,
-        says="Show a run: how many calls it made, and its newest 200 actions.",
-        does=run_shown,
-        answers={200: shapes.Run},
-        problems=("nothing-there",),
     ),
 )

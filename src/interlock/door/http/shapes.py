@@ -216,14 +216,6 @@ class GetAction(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Answer once it neither waits nor is under way, at the latest after so many seconds."""
 
 
-class Run(Struct, frozen=True, kw_only=True):
-    """A run: how many calls it made, and its newest actions."""
-
-    id: str
-    calls: int
-    actions: list[Action]
-
-
 class Tool(Struct, frozen=True, kw_only=True):
     """A tool that agents may call."""
 
