@@ -4,7 +4,10 @@ import io
 import json
 import os
 import shutil
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -60,3 +63,24 @@ def test_an_action_is_published_called_and_seen_and_its_password_is_nowhere(
     assert PASSWORD not in told
     for file in (file for file in on_file.folder.rglob("*") if file.is_file()):
         assert PASSWORD.encode() not in file.read_bytes(), file
+
+
+@pytest.mark.slow
+def test_the_first_action_of_the_page_leaves_a_note(on_file: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    needs_a_browser()
+    if os.geteuid() == 0:
+        monkeypatch.setenv("INTERLOCK_BROWSER_UNSAFE_NO_SANDBOX", "1")
+    shutil.copytree(CODE / "first", ".", dirs_exist_ok=True)
+    pages = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=str(CODE / "first")))
+    Thread(target=pages.serve_forever, daemon=True).start()
+    try:
+        text = Path("contract.yaml").read_text(encoding="utf-8").replace("default", on_file.tenant)
+        Path("contract.yaml").write_text(text.replace("8098", str(pages.server_port)), encoding="utf-8")
+        on_file("contract", "publish", "contract.yaml", "--env", "dev")
+        done = on_file.data("call", "leave_note", '{"note":"call Ada back"}', "--for", "sam")
+        assert (done["outcome"], done["result"]) == ("done", {})
+        seen = on_file.data("action", "pictures", done["action"], "--out", "pictures")
+        assert [each["moment"] for each in seen] == ["before", "after"]
+    finally:
+        pages.shutdown()
+        pages.server_close()
