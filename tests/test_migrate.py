@@ -164,6 +164,11 @@ def test_a_list_finds_the_newest_in_an_index_and_sorts_no_history(shell: Shell) 
         queries.actions(Stored(cast("Any", plan), cast("Any", None), TenantId("acme")), wanted)
         assert "SEARCH action USING INDEX action_" in plan.told
         assert "TEMP B-TREE FOR ORDER BY" not in plan.told
+    runs = Planned(db)
+    queries.actions(Stored(cast("Any", runs), cast("Any", None), TenantId("acme")), Wanted(latest_of_run=True))
+    assert "SEARCH action USING INDEX action_changed" in runs.told
+    assert "SEARCH later USING INDEX action_run (tenant=? AND run=?" in runs.told
+    assert "TEMP B-TREE FOR ORDER BY" not in runs.told
     both = Planned(db)
     wanted = Wanted(states=frozenset({ActionState.DONE, ActionState.FAILED}), limit=5)
     queries.actions(Stored(cast("Any", both), cast("Any", None), TenantId("acme")), wanted)

@@ -26,6 +26,7 @@ from interlock.ports import ActionRow, Wanted
 _SEEN_SHOWN = 16
 """How much of the hash of what was shown is printed and asked for: 64 bits, as an answer to one question."""
 
+_LIST_MAX = 1_000
 _MAY_BE_DONE = "it was asked for before the ledger was adopted: it may have been done in what is lost"
 
 
@@ -33,7 +34,7 @@ _MAY_BE_DONE = "it was asked for before the ledger was adopted: it may have been
 async def listed(typed: Typed) -> int:
     """List what waits, the newest first."""
     with session(typed) as here:
-        rows = await here.store.actions(Wanted(states=frozenset({ActionState.PARKED}), limit=1_000))
+        rows = await here.store.actions(Wanted(states=frozenset({ActionState.PARKED}), limit=_LIST_MAX))
         votes = await votes_on(here, *rows)
         lines: list[list[object]] = []
         for row in rows:
@@ -44,6 +45,10 @@ async def listed(typed: Typed) -> int:
         data = [waiting_data(votes, row) for row in rows]
     text = table(["ID", "TOOL", "AGENT FOR", "EXPIRES", "WAITS FOR"], lines, typed.screen.broad)
     typed.screen.show(data, text if rows else "nothing waits for a person")
+    if len(rows) == _LIST_MAX:
+        typed.screen.note(
+            f"note: the newest {_LIST_MAX:,}; older ones: `interlock action list --state parked --limit N`"
+        )
     return 0
 
 
