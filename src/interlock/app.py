@@ -12,7 +12,7 @@ from interlock.anchor.file import AnchorFile
 from interlock.contract.ir import Contract
 from interlock.core.errors import StoreClosed
 from interlock.core.hint import Hints
-from interlock.core.ids import ActionId, Environment, Instant, Micros
+from interlock.core.ids import ActionId, Environment, Instant, Micros, TenantId
 from interlock.gateway import fresh
 from interlock.gateway.adopt import restored
 from interlock.gateway.call import Gateway
@@ -245,6 +245,15 @@ class BroughtBack:
 
     restored: Restored
     keys: TakenIn | None
+
+
+def tenants_in(path: Path) -> tuple[TenantId, ...]:
+    """Say whose ledgers a backup says that it holds. Nothing else of it is looked at.
+
+    Raises:
+        BackupBroken: it is not one that this version can restore.
+    """
+    return tuple(TenantId(part.tenant) for part in backup.contents_of(path).tenants)
 
 
 def bring_back(

@@ -339,3 +339,15 @@ def test_processes_that_renew_at_once_take_turns(on_file: Shell, provider: Login
     ends = [each.communicate(timeout=60) for each in several]
     assert [each.returncode for each in several] == [0] * 4, ends
     assert [fields["grant_type"] for fields in provider.fields("/token")].count("refresh_token") == 1
+
+
+def test_a_restore_looks_for_the_logins_of_all_tenants_that_it_restores(
+    on_file: Shell, provider: LoginServer, browser: Browser
+) -> None:
+    believe(on_file, provider)
+    log_in(on_file)
+    on_file("backup", "monday.backup")
+    mine, on_file.tenant, on_file.where = on_file.tenant, "default", "restored.db"
+    said = on_file.failed("restore", "monday.backup")
+    assert f"somebody has logged in for `{mine}`" in said and "--account" in said
+    assert [each["tenant"] for each in on_file.data("restore", "monday.backup", "--account")["tenants"]] == [mine]

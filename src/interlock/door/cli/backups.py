@@ -78,7 +78,7 @@ def brought_back(typed: Typed) -> int:
         settings.store,
         settings.keys,
         Path(given.file),
-        operator_without_store(typed, fresh.process_id()),
+        operator_without_store(typed, fresh.process_id(), app.tenants_in(Path(given.file))),
         over=given.over,
         keys_from=Path(given.with_keys) if given.with_keys else None,
         clock=typed.clock,

@@ -29,9 +29,9 @@ def login_file(typed: Typed, tenant: TenantId | None = None) -> LoginFile | None
     return LoginFile(settings.logins, box_of(settings.keys), tenant or settings.tenant)
 
 
-def is_kept(typed: Typed) -> bool:
-    """Whether this user of the machine has logged in for this tenant, however good that still is."""
-    file = login_file(typed)
+def is_kept(typed: Typed, tenant: TenantId | None = None) -> bool:
+    """Whether this user of the machine has logged in for a tenant, however good that still is."""
+    file = login_file(typed, tenant)
     return file is not None and file.is_there
 
 

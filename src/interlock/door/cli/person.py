@@ -8,13 +8,15 @@ tenant `demo` alone, anybody.
 import asyncio
 import os
 import pwd
+from collections.abc import Iterable
 from pathlib import Path
 
 from interlock.config import DEMO
 from interlock.core.errors import NotLoggedIn, NotPermitted, UsageWrong
-from interlock.core.ids import PersonId, ProcessId
+from interlock.core.ids import PersonId, ProcessId, TenantId
 from interlock.core.limits import LOGIN_STOP_SECONDS_MAX
 from interlock.door.cli.logins import is_kept, logged_in
+from interlock.door.cli.render import listed
 from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import Session
 from interlock.gateway.doors import Operator
@@ -46,15 +48,22 @@ async def operator(here: Session, about: bytes | None = None) -> Operator:
     return Operator(person=kept.person, known_by=bearer.known_by, process=process, roles=bearer.roles)
 
 
-def operator_without_store(typed: Typed, process: ProcessId) -> Operator:
+def operator_without_store(typed: Typed, process: ProcessId, tenants: Iterable[TenantId] = ()) -> Operator:
     """Say who types where there is no store yet that could tell whose word counts.
 
+    Args:
+        typed: the line.
+        process: this process.
+        tenants: whose data it is about, beside that of the line.
+
     Raises:
-        NotLoggedIn: somebody has logged in, and nothing is there to hold that against.
+        NotLoggedIn: somebody has logged in for one of them, and nothing is there to hold that against.
     """
     said = _said(typed, process, None)
-    if said is None and is_kept(typed):
-        why = "somebody has logged in, and there is no store that says whose word counts"
+    into = [each for each in sorted({typed.settings.tenant, *tenants}) if is_kept(typed, each)]
+    if said is None and into:
+        for_them = f"for {listed(f'`{each}`' for each in into)}"
+        why = f"somebody has logged in {for_them}, and there is no store that says whose word counts"
         raise NotLoggedIn(why, fix="be the user of this machine: `--account`")
     return said or account(process)
 
