@@ -1,5 +1,6 @@
 """Text for people: nothing is cut off, nothing moves the cursor, times say their zone, amounts are exact."""
 
+import io
 import time
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from interlock.core.charge import Unit
 from interlock.door.cli.render import Amount, Time, age, block, clean, json_text, since, span, table, usd, wrapped
+from interlock.door.cli.screen import Screen
 from world import NOON
 
 
@@ -87,6 +89,21 @@ def test_a_table_cuts_nothing_off(rows: list[list[str]], width: int) -> None:
 @given(st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=90), st.integers(20, 120))
 def test_a_block_keeps_every_word(value: str, width: int) -> None:
     assert value in block([("name", value), ("empty", ""), ("nothing", None)], width).split()
+
+
+@given(st.text(), st.integers(20, 120))
+def test_nothing_that_is_shown_moves_the_cursor_or_hides_a_part(text: str, width: int) -> None:
+    out = io.StringIO()
+    screen = Screen(out=out, err=out, width=width, json=False, broad=width)
+    screen.show({}, block([("name", text)], width))
+    screen.line(text)
+    screen.note_block(text)
+    assert all(line == clean(line) for line in out.getvalue().split("\n"))
+    assert block([("name", f"one{text}two")], width).count("\n") >= text.count("\n")
+
+
+def test_a_text_of_others_begins_no_line_of_a_block_but_by_its_own() -> None:
+    assert block([("for", "sam\u2028x\x0by"), ("run", "r1")], 80) == "for  sam\\u2028x\\x0by\nrun  r1"
 
 
 def test_a_long_line_is_broken_under_its_beginning() -> None:

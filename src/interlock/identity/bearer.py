@@ -1,7 +1,6 @@
 """Who shows a token, and as whom they may ask. Pure: a door, a time and a text in, a bearer out."""
 
 import hmac
-import re
 from collections.abc import Collection
 from enum import Enum
 
@@ -99,8 +98,8 @@ FOREIGN = NotKnown(
 )
 
 
-_NAME = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
-_NAMES = "use 1 to 200 characters, none of them a control character"
+_NAME_CHARS_MAX = 200
+_NAMES = f"use 1 to {_NAME_CHARS_MAX} characters that can be seen, or spaces"
 
 
 def tenant_of(text: str) -> TenantId | NotKnown:
@@ -189,7 +188,7 @@ def caller_of(
             "to propose actions",
             "ask for a token of an agent: `interlock token new NAME --workflow W --env E --expires 90d`",
         )
-    if not all(_NAME.fullmatch(name) for name in (agent, principal) if name is not None):
+    if not all(_is_name(name) for name in (agent, principal) if name is not None):
         return NotKnown(wrong=Wrong.OUT_OF_SCOPE, why="what names agent or principal is no name", fix=_NAMES)
     if workflow not in (None, bearer.workflow):
         return _not_for("for that workflow", f"it is for `{bearer.workflow}`: name that one, or none")
@@ -222,6 +221,11 @@ def caller_of(
         principal=behalf,
         known_by=bearer.known_by,
     )
+
+
+def _is_name(text: str) -> bool:
+    """Whether people who read a text see all of it."""
+    return 1 <= len(text) <= _NAME_CHARS_MAX and text.isprintable()
 
 
 def _unsaid(what: str, fix: str) -> NotKnown:

@@ -105,7 +105,7 @@ def block(pairs: Iterable[tuple[str, object]], width: int, *, indent: int = 0) -
     for name, value in known:
         room = max(_NARROWEST, width - indent - broad - len(_GAP))
         # What is indented was laid out already.
-        parts = [part for line in value.splitlines() for part in _fitted(line, room)] or [""]
+        parts = [part for line in value.rstrip("\n").split("\n") for part in _fitted(clean(line), room)]
         lines.append(f"{left}{name.ljust(broad)}{_GAP}{parts[0]}".rstrip())
         lines += [f"{left}{' ' * broad}{_GAP}{part}".rstrip() for part in parts[1:]]
     return "\n".join(lines)

@@ -89,6 +89,8 @@ class Screen:
         return sys.stdin.readline().strip() or default
 
     def _print(self, to: TextIO, text: str) -> None:
+        # Whatever a command forgot to look at: nothing that others have written moves the cursor or hides a part.
+        text = "\n".join(map(clean, text.split("\n")))
         encoding = to.encoding or "ascii"
         to.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
         to.flush()
