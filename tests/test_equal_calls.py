@@ -203,7 +203,7 @@ async def test_processes_and_sessions_that_call_at_once_carry_out_one(world: Wor
         done = len(world.tool.performed)
         told = await asyncio.gather(
             *(
-                call_or_recall(each.gateway, each.caller(), PROPOSAL, session=RunId(f"s{number}"))
+                call_or_recall(each.gateway, each.caller(), replace(PROPOSAL, session=RunId(f"s{number}")))
                 for number in range(3)
                 for each in worlds
             )
@@ -255,9 +255,8 @@ async def test_in_every_history_an_equal_call_is_told_of_the_newest_or_is_the_ne
         came = chance.choice([Done, Done, Failed, Uncertain] if chance.random() < 0.3 else [Done, Failed])
         world.tool.breaks = [] if came is Done else [UpstreamFailed("no", fix="-") if came is Failed else OSError()]
         before, now = len(world.tool.performed), world.clock.now()
-        told = await call_or_recall(
-            chance.choice(processes).gateway, world.caller(), PROPOSAL, session=RunId(f"s{chance.randrange(3)}")
-        )
+        proposal = replace(PROPOSAL, session=RunId(f"s{chance.randrange(3)}"))
+        told = await call_or_recall(chance.choice(processes).gateway, world.caller(), proposal)
         id, ended, at = known[-1] if known else (None, Failed, 0)
         today = ended is Done and on_repeat == "return" and now < at + DAY * 1_000_000
         if ended is Uncertain or today:

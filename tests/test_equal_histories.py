@@ -93,8 +93,8 @@ class Walk:
 
     async def _one(self, number: int) -> Outcome:
         each = self.processes[number]
-        proposal = Proposal(tool=ToolName(MAIL), arguments=SPELLED[number].encode())
-        return await call_or_recall(each.gateway, each.caller(), proposal, session=RunId(f"s{number}"))
+        proposal = Proposal(tool=ToolName(MAIL), arguments=SPELLED[number].encode(), session=RunId(f"s{number}"))
+        return await call_or_recall(each.gateway, each.caller(), proposal)
 
     def is_over(self, row: ActionRow, now: Instant) -> bool:
         return row.state is ActionState.PARKED and now >= row.expires_at

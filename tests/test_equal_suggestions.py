@@ -25,7 +25,7 @@ ACTS: Any = {"modes": {PROD: Mode.ACT}}
 
 
 async def again(world: World, session: str = "s1", **said: Any) -> Outcome:
-    return await call_or_recall(world.gateway, world.caller(), replace(PROPOSAL, **said), session=RunId(session))
+    return await call_or_recall(world.gateway, world.caller(), replace(PROPOSAL, session=RunId(session), **said))
 
 
 async def suggestions(world: World) -> list[str]:

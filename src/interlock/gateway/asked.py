@@ -53,6 +53,8 @@ class Asked(Struct, frozen=True, kw_only=True, dict=True):
     askers: tuple[PersonId, ...] = ()
     signed: str = ""
     """What its agent has signed and no entry says."""
+    session: RunId | None = None
+    """The session that it is asked for in, as the door knows it."""
     line: Line | None = None
     question: bool = False
     """Whether an upstream server asks it in the middle of a call."""
@@ -293,6 +295,7 @@ def put_together(
         authors=proposal.authors,
         askers=proposal.askers,
         signed=proved.private if proved is not None else "",
+        session=proposal.session,
         line=proposal.line,
         question=proposal.question,
     )

@@ -25,6 +25,7 @@ from interlock.gateway.judge import Judged
 from interlock.gateway.keyed import run_owner
 from interlock.gateway.let_in import not_let_in
 from interlock.gateway.people import asked_before_adoption, counting_today, since_adoption
+from interlock.gateway.sessions import mark_of
 from interlock.gateway.write_begin import Writing, looping
 from interlock.ledger.proposal import told
 from interlock.ledger.seal import Kind
@@ -58,6 +59,7 @@ def needs_of(asked: Asked, names: Names, now: Instant) -> Needs:
         grants=frozenset({asked.action.id}),
         claims=names.all(),
         runs=frozenset() if asked.action.own_run else frozenset({asked.action.run}),
+        memos=frozenset() if asked.session is None else frozenset({mark_of(asked.session)}),
     )
 
 

@@ -21,6 +21,8 @@ class Proposal(Struct, frozen=True, kw_only=True):
     """JSON text as it came."""
     run: RunId | None = None
     """The run it belongs to; without one it gets a run of its own."""
+    session: RunId | None = None
+    """The session that it is made in, by its run; in one that was ended nothing starts."""
     key: str | None = None
     """The caller's own idempotency key."""
     occurrence: int = 1

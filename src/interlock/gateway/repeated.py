@@ -12,7 +12,7 @@ from interlock.core.action import ActionState, Caller
 from interlock.core.door import Door
 from interlock.core.effect import EffectClass
 from interlock.core.errors import InterlockError
-from interlock.core.ids import Instant, RunId
+from interlock.core.ids import Instant
 from interlock.core.limits import DECIDE_TRIES_MAX
 from interlock.core.outcome import Done, Failed, Outcome
 from interlock.core.reason import Reason
@@ -29,9 +29,7 @@ _AT_ONCE_MAX = 1_000
 """How many equal calls may come at the same moment, and each find its number; one beyond is told of another."""
 
 
-async def call_or_recall(
-    gateway: Gateway, caller: Caller, proposal: Proposal, *, session: RunId | None = None, counted: bool = False
-) -> Outcome:
+async def call_or_recall(gateway: Gateway, caller: Caller, proposal: Proposal, *, counted: bool = False) -> Outcome:
     """Carry a call, or tell how the same call ended that was made before.
 
     Like the spine it never raises for a store that is away: that is a refusal.
@@ -39,25 +37,22 @@ async def call_or_recall(
     Args:
         gateway: carries it.
         caller: who makes it.
-        proposal: the call, as the caller says it.
-        session: the run that its budgets and loops are counted in, where the caller names none. An agent that signs
-            names the run itself: nothing is added to what it signed.
+        proposal: the call, as the caller says it. Where it names no run, its budgets and loops are counted in that of
+            its session. An agent that signs names the run itself: nothing is added to what it signed.
         counted: whether the caller says how many equal calls came before.
     """
     try:
-        return await _call_or_recall(gateway, caller, proposal, session, counted=counted)
+        return await _call_or_recall(gateway, caller, proposal, counted=counted)
     except InterlockError as down:
         return away(action_id(gateway.clock.now()), down)
 
 
-async def _call_or_recall(
-    gateway: Gateway, caller: Caller, proposal: Proposal, session: RunId | None, *, counted: bool
-) -> Outcome:
+async def _call_or_recall(gateway: Gateway, caller: Caller, proposal: Proposal, *, counted: bool) -> Outcome:
     if proposal.signature is not None:
         return await gateway.call(caller, proposal)
     named = proposal.run is not None
     among = f"{proposal.run if named else ''}:{proposal.occurrence}"
-    proposal = proposal if named else replace(proposal, run=session)
+    proposal = proposal if named else replace(proposal, run=proposal.session)
     if proposal.key is not None:
         return await gateway.call(caller, proposal)
     first = proposal if named else replace(proposal, equal=which(among, 1))

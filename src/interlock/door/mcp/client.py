@@ -44,6 +44,11 @@ class Session(Struct, frozen=True, kw_only=True):
     """Whoever began it; nobody else may use it."""
     since: Instant
 
+    @property
+    def until(self) -> Instant:
+        """When it ends by itself."""
+        return Instant(self.since + SESSION_MICROS_MAX)
+
     def client(self) -> Client:
         return Client(era="handshake", version=self.version, can=frozenset(self.can), run=self.run)
 
@@ -74,7 +79,7 @@ def session_of(secrets: Secrets, tenant: TenantId, id: str, *, of: str, now: Ins
     """Read a session id; nothing if it is not one that we gave to this caller, or too old."""
     text = opened(secrets, tenant, "mcp session", id)
     session = msgspec.json.decode(text, type=Session) if text is not None else None
-    if session is None or session.of != of or now >= session.since + SESSION_MICROS_MAX:
+    if session is None or session.of != of or now >= session.until:
         return None
     return session
 

@@ -188,13 +188,13 @@ class Front:
             tool=ToolName(asked.name),
             arguments=b"{}" if isinstance(asked.arguments, UnsetType) else bytes(asked.arguments),
             run=named.run,
+            session=exchange.client.run,
             key=named.key,
             occurrence=1 if named.occurrence is None else named.occurrence,
             signature=named.signature,
             line=exchange.line,
         )
-        counted, session = named.occurrence is not None, exchange.client.run
-        call = call_or_recall(self.gateway, exchange.caller, proposal, session=session, counted=counted)
+        call = call_or_recall(self.gateway, exchange.caller, proposal, counted=named.occurrence is not None)
         if asked.task is not None and exchange.client.version in TASK_VERSIONS:
             return await self.tasks.begin(exchange.caller, tool, call)
         outcome = await call

@@ -8,7 +8,7 @@ must agree.
 import asyncio
 from collections import OrderedDict
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -16,6 +16,7 @@ from msgspec import field as named
 
 from interlock.core.action import Caller
 from interlock.core.canonical import JsonObject
+from interlock.core.errors import InterlockError
 from interlock.core.ids import AgentId, PrincipalId, RunId, ToolName
 from interlock.core.limits import REQUEST_BYTES_MAX
 from interlock.core.mcp import (
@@ -45,6 +46,7 @@ from interlock.door.mcp.talk import LEVEL_UNSAID, Talk, here, meta_of, unless_aw
 from interlock.door.mcp.wire import Message, Params, RequestId, WireError, params_of
 from interlock.gateway import fresh
 from interlock.gateway.call import Gateway
+from interlock.gateway.sessions import end_session, has_ended
 from interlock.identity.bearer import GONE, Bearer, NotKnown
 
 _STATUS = {
@@ -59,7 +61,7 @@ _STATUS = {
 """The status of an error in the stateless era; that of any other, and of all in a session, is 200."""
 _UNNAMED = AgentId("mcp")
 """Who asks where neither the token nor the contract names an agent."""
-_ENDED_MAX = 10_000  # sessions that were ended and are still refused; older ones are too old by themselves
+_LEVELS_MAX = 10_000  # sessions that said from which level on; of the one that said it first it is forgotten
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +70,6 @@ class Endpoint:
 
     talk: Talk
     entrance: Entrance
-    ended: OrderedDict[str, None] = field(default_factory=OrderedDict[str, None])
     levels: OrderedDict[str, str] = field(default_factory=OrderedDict[str, str])
     """From which level on a session wants log messages, where it said so to this process."""
     streams: dict[str, asyncio.Event] = field(default_factory=dict[str, asyncio.Event])
@@ -186,9 +187,10 @@ class Endpoint:
             )
         if message.method == "initialize" and message.is_request:
             return await self._initialize(scope, send, caller, message)
-        session = self._session(scope, caller)
+        # Where a call begins, whether its session was ended is looked at in the transaction that starts it.
+        session = await self._session(scope, caller, known_to_last=judged_as_it_starts(message))
         if isinstance(session, int):
-            return await answer(send, session, wire.error(None, WireError(INVALID_REQUEST, _NO_SESSION[session])))
+            return await _refuse(send, session, _NO_SESSION[session])
         id = cast("str", header(scope, b"mcp-session-id"))
         if message.is_answer:
             self.talk.answers.come(id, message)
@@ -211,7 +213,7 @@ class Endpoint:
 
         def keep_level(level: str) -> None:
             self.levels[session] = level
-            if len(self.levels) > _ENDED_MAX:
+            if len(self.levels) > _LEVELS_MAX:
                 self.levels.popitem(last=False)
 
         level = self.levels.get(session, LEVEL_UNSAID)
@@ -222,11 +224,14 @@ class Endpoint:
                 )
                 with unless_away():
                     is_here = await still()
+            said, failed = wire.result(id, found), found.get("isError") is True
         except WireError as wrong:
-            return await reply.finish(200, wire.error(id, wrong))
+            said, failed, is_here = wire.error(id, wrong), True, True
+        if failed and judged_as_it_starts(message) and await self._was_over(caller, client):
+            return await reply.finish(404, wire.error(id, WireError(INVALID_REQUEST, _NO_SESSION[404])))
         if not is_here:
             return await reply.finish(401, wire.error(id, WireError(INVALID_REQUEST, f"{GONE.why}; {GONE.fix}")))
-        return await reply.finish(200, wire.result(id, found))
+        return await reply.finish(200, said)
 
     @contextmanager
     def _told_if_cut_off(self) -> Generator[None]:
@@ -259,18 +264,34 @@ class Endpoint:
         with Reply.to(scope, send, ((b"mcp-session-id", given.encode()),)) as reply:
             return await self._answered(reply, caller, session.client(), message, given)
 
-    def _session(self, scope: Scope, caller: Caller) -> Session | int:
-        """Return the session that a request names, or the status that says why there is none."""
+    async def _session(self, scope: Scope, caller: Caller, *, known_to_last: bool = False) -> Session | int:
+        """Return the session that a request names, or the status that says why there is none.
+
+        Whether it was ended says the store, unless it is `known_to_last` as far as it matters.
+        """
         said = header(scope, b"mcp-session-id")
         if said is None:
             return 400
         gateway = self.talk.front.gateway
         session = session_of(gateway.secrets, caller.tenant, said, of=_who(caller), now=gateway.clock.now())
-        return 404 if session is None or said in self.ended else session
+        if session is None or not known_to_last and await self._is_over(caller, session.client()):
+            return 404
+        return session
+
+    async def _is_over(self, caller: Caller, client: Client) -> bool:
+        """Whether the session of a client was ended, at whichever process."""
+        store = self.talk.front.gateway.store.for_tenant(caller.tenant)
+        return client.run is not None and await has_ended(store, client.run)
+
+    async def _was_over(self, caller: Caller, client: Client) -> bool:
+        """Whether that may be why a call was refused; where nobody can tell, the refusal says what there is to say."""
+        with suppress(InterlockError):
+            return await self._is_over(caller, client)
+        return False
 
     async def _listened(self, scope: Scope, receive: Receive, send: Send, caller: Caller) -> None:
         """Tell the client of a session what changes, for as long as it stays. The last stream that it opens counts."""
-        session = self._session(scope, caller)
+        session = await self._session(scope, caller)
         if isinstance(session, int):
             return await _refuse(send, session, _NO_SESSION[session])
         if "text/event-stream" not in (header(scope, b"accept") or ""):
@@ -283,7 +304,7 @@ class Endpoint:
         known = self._still(scope)
 
         async def still() -> bool:
-            return not isinstance(self._session(scope, caller), int) and await known()
+            return not isinstance(await self._session(scope, caller), int) and await known()
 
         try:
             listening = self.talk.listening.in_session(caller, id, reply, still, over)
@@ -296,16 +317,15 @@ class Endpoint:
         return await reply.close()
 
     async def _end_session(self, scope: Scope, send: Send, caller: Caller) -> None:
-        session = self._session(scope, caller)
+        session = await self._session(scope, caller)
         if isinstance(session, int):
             return await _refuse(send, session, _NO_SESSION[session])
         id = cast("str", header(scope, b"mcp-session-id"))
-        self.ended[id] = None
+        store = self.talk.front.gateway.store.for_tenant(caller.tenant)
+        await end_session(store, session.run, until=session.until)
         if id in self.streams:
             self.streams[id].set()
         self.talk.listening.watched.pop(id, None)
-        if len(self.ended) > _ENDED_MAX:
-            self.ended.popitem(last=False)
         return await answer(send, 204)
 
 
