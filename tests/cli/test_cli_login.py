@@ -82,12 +82,13 @@ renewed    by itself
     assert err[:2] == snapshot(
         [
             "`http://127.0.0.1:PORT` issues tokens for http://127.0.0.1:PORT/mcp",
-            "log in within 5 minutes, in a browser on this machine:",
+            "log in within 5 minutes (Ctrl-C ends it), in a browser on this machine:",
         ]
     )
     assert err[3].startswith("http://127.0.0.1:PORT/authorize?response_type=code&client_id=registered")
     assert browser.last == snapshot(
-        "<!doctype html><title>Interlock</title><p>You can close this page and go back to the terminal.</p>"
+        "<!doctype html><title>Interlock</title><p>The answer has come, and is being checked. "
+        "Go back to the terminal: it says whether you are logged in.</p>"
     )
 
 
@@ -224,6 +225,27 @@ def test_who_does_not_come_is_not_waited_for(
     monkeypatch.setattr("interlock.door.cli.redirect.LOGIN_SECONDS_MAX", 0.05)
     on_file("secret", "login", *WHOSE, "--url", server.url, code=1)
     assert "nobody has logged in within" in on_file.err
+    assert "if the page there refuses, its words say why" in " ".join(on_file.err.split())
+
+
+def test_a_refusal_without_a_state_ends_no_login_and_the_page_says_what_to_do(
+    on_file: Shell, server: LoginServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+
+    def refused(url: str) -> bool:
+        back = parse_qs(urlsplit(url).query)["redirect_uri"][0]
+
+        def work() -> None:
+            told.append(visited(f"{back}?error=access_denied")[2])
+            visited(visited(url)[1])
+
+        threading.Thread(target=work).start()
+        return True
+
+    monkeypatch.setattr(webbrowser, "open", refused)
+    log_in(on_file, server)
+    assert "the terminal waits on" in told[0] and "end the command there (Ctrl-C)" in told[0]
 
 
 def test_a_client_that_is_registered_by_hand_is_used_with_its_secret(

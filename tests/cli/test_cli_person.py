@@ -3,6 +3,8 @@
 import os
 import socket
 import stat
+from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,9 @@ from inline_snapshot import snapshot
 from cli.provider import HOUR, Browser, an_id, believe, log_in
 from command_line import Shell, steady
 from corner_shop import done
-from identity.issuer import OTHER_RSA, rs256
+from identity.issuer import OTHER_RSA, b64, rs256
 from interlock.door.cli.person import user_name
-from login_server import SILENCE, LoginServer, login_server
+from login_server import SILENCE, Fields, LoginServer, login_server
 from loopback import http
 from world import NOON
 
@@ -97,7 +99,7 @@ from now on  commands of this tenant are yours, until `interlock logout`
 """)
     assert told(on_file.err.partition("&client_id")[0]) == snapshot("""\
 `corp` (http://127.0.0.1:PORT) says who you are
-log in within 5 minutes, in a browser on this machine:
+log in within 5 minutes (Ctrl-C ends it), in a browser on this machine:
 
 http://127.0.0.1:PORT/authorize?response_type=code\
 """)
@@ -210,7 +212,24 @@ def test_the_browser_says_whether_it_was_a_login(on_file: Shell, provider: Login
     assert "You are not logged in" in browser.last
     provider.back = {}
     log_in(on_file)
-    assert "You can close this page" in browser.last
+    assert "is being checked" in browser.last
+
+
+def test_an_id_token_that_names_its_access_token_comes_with_that_one(
+    on_file: Shell, provider: LoginServer, browser: Browser
+) -> None:
+    believe(on_file, provider)
+    provider.mints = lambda _: "access-token-1"
+
+    def naming(text: str) -> Callable[[Fields], str]:
+        return lambda fields: an_id(provider, fields, at_hash=b64(sha256(text.encode()).digest()[:16]))
+
+    provider.identifies = naming("access-token-2")
+    log_in(on_file, code=1)
+    assert "issued with another access token" in flat(on_file.err)
+    assert logins(on_file) == []
+    provider.identifies = naming("access-token-1")
+    assert log_in(on_file)["person"] == "u1@corp"
 
 
 def test_a_provider_that_does_not_speak_of_pkce_is_one_all_the_same(
@@ -319,3 +338,17 @@ def test_a_login_without_a_role_has_no_say(on_file: Shell, provider: LoginServer
     assert "holds none of the roles" in on_file.failed("approvals", "approve", id, "--seen", on_file.seen(id))
     on_file("access", "grant", "u1@corp", "lead", "--for", "1h")
     assert on_file.data("approvals", "approve", id, "--seen", on_file.seen(id))["complete"]
+
+
+@pytest.mark.parametrize("how", ["--open", "--device"])
+def test_a_provider_is_told_the_audience_in_a_parameter_of_its_own_where_that_is_said(
+    on_file: Shell, provider: LoginServer, browser: Browser, how: str
+) -> None:
+    believe(on_file, provider)
+    assert "leave `--ask-audience` out" in flat(on_file.unmeant("login", how, "--ask-audience"))
+    provider.mints = lambda fields: an_id(provider, fields, aud="interlock", nonce=None)
+    assert on_file.data("login", how, "--client-id", "cli", "--ask-audience")["person"] == "u1@corp"
+    asked = provider.fields("/authorize" if how == "--open" else "/device")[-1]
+    assert (asked["audience"], "resource" in asked) == ("interlock", False)
+    on_file.data("login", how, "--client-id", "cli")
+    assert "audience" not in provider.fields("/authorize" if how == "--open" else "/device")[-1]

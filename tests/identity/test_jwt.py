@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PrivateKey
 from issuer import ED, RSA, a_jwt, b64, ed_jwk, number, rs256, rsa_jwk
 
 from interlock.core.limits import JWT_CHARS_MAX
-from interlock.identity.jwt import ALGORITHMS, Jwk, is_signed_by, key_for, read
+from interlock.identity.jwt import ALGORITHMS, Jwk, half_hash, is_signed_by, key_for, read
 
 CLAIMS = {"iss": "https://login.example.com", "sub": "u1"}
 SHORT = rsa.generate_private_key(public_exponent=65537, key_size=1024)
@@ -29,6 +30,16 @@ def raw_jwt(head: str, claims: str, sign: Callable[[bytes], bytes] = rs256) -> s
 
 def test_only_what_needs_a_public_key_is_known() -> None:
     assert {name[:2] for name in ALGORITHMS} == {"RS", "PS", "ES", "Ed"}
+
+
+def test_what_comes_beside_a_token_is_hashed_as_the_token_is() -> None:
+    sizes = {name: len(half_hash(name, "text")) for name in ALGORITHMS}
+    assert {size: sorted(name for name in sizes if sizes[name] == size) for size in sizes.values()} == {
+        22: ["ES256", "PS256", "RS256"],
+        32: ["ES384", "PS384", "RS384"],
+        43: ["ES512", "Ed25519", "EdDSA", "PS512", "RS512"],
+    }
+    assert half_hash("RS256", "text") == b64(sha256(b"text").digest()[:16])
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,9 @@ algorithms, each with its own kind of key, so that a token cannot choose `none`,
 shared secret.
 """
 
+import hashlib
 import json
-from base64 import urlsafe_b64decode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -34,6 +35,8 @@ _KINDS: Mapping[str, tuple[str, str | None, tuple[str, ...]]] = {
 }
 """Of each algorithm the kind of its key, the curve, and the members of a key that are looked at."""
 ALGORITHMS = frozenset(_KINDS)
+_HASHES: Mapping[str, str] = {"256": "sha256", "384": "sha384"}
+"""By the end of an algorithm's name, what it hashes with. The others are made of SHA-512, Ed25519 among them."""
 _TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
 _CHANGES_READING = frozenset({"crit", "b64"})  # what they ask for has to be understood, and nothing is
 
@@ -78,6 +81,12 @@ def read(text: str) -> Unopened | None:
     if algorithm not in ALGORITHMS or type_.lower() not in _TYPES or _CHANGES_READING & head.keys():
         return None
     return Unopened(algorithm=algorithm, kid=kid, claims=claims, parts=parts)
+
+
+def half_hash(algorithm: str, text: str) -> str:
+    """Return the left half of the hash of what comes beside a token that is signed (OpenID Connect Core 3.1.3.6)."""
+    whole = hashlib.new(_HASHES.get(algorithm[2:], "sha512"), text.encode()).digest()
+    return urlsafe_b64encode(whole[: len(whole) // 2]).rstrip(b"=").decode()
 
 
 def key_for(unopened: Unopened, keys: Sequence[Jwk]) -> Jwk | None:

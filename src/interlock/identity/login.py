@@ -11,7 +11,7 @@ from interlock.core.errors import NotLoggedIn, UpstreamFailed
 from interlock.core.ids import Instant
 from interlock.core.limits import JWT_CHARS_MAX, JWT_SKEW_SECONDS
 from interlock.core.value import replace
-from interlock.identity.jwt import Claims, read
+from interlock.identity.jwt import Claims, half_hash, read
 from interlock.identity.login_file import Kept
 from interlock.oauth.authority import OPENID, Authority, address_of, authority_at
 from interlock.oauth.endpoint import Granted, asked, granted
@@ -77,6 +77,19 @@ def flaw_in(claims: Claims, issuer: Issuer, client: str, nonce: str, now: Instan
     if not isinstance(ends, int | float) or isinstance(ends, bool) or seconds >= ends + JWT_SKEW_SECONDS:
         return "it has ended"
     return ""
+
+
+def flaw_beside(claims: Claims, came: Granted) -> str:
+    """Say why what is signed about a person did not come with this access token, or nothing; it may say nothing of it.
+
+    Args:
+        claims: what is signed in the ID token that came.
+        came: what came.
+    """
+    said, unopened = claims.get("at_hash"), read(came.id_token)
+    if said is None or unopened is None or said == half_hash(unopened.algorithm, came.access_token):
+        return ""
+    return "it was issued with another access token"
 
 
 def with_granted(kept: Kept, came: Granted) -> Kept:

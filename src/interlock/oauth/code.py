@@ -53,6 +53,8 @@ class Login(msgspec.Struct, frozen=True, kw_only=True):
     redirect: str
     scope: str
     resource: str = ""
+    audience: str = ""
+    """Whom tokens are to be meant for, at a provider that wants to be told so beside the standard."""
     state: str
     verifier: str
     nonce: str = ""
@@ -73,6 +75,7 @@ class Login(msgspec.Struct, frozen=True, kw_only=True):
             "code_challenge": challenge,
             "code_challenge_method": "S256",
             "resource": self.resource,
+            "audience": self.audience,
             "scope": self.scope,
             "nonce": self.nonce,
             # OpenID Connect wants a person to know of it.
@@ -115,7 +118,14 @@ class Login(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def begun(
-    authority: Authority, client: Client, redirect: str, scope: str, *, resource: str = "", named: bool = False
+    authority: Authority,
+    client: Client,
+    redirect: str,
+    scope: str,
+    *,
+    resource: str = "",
+    audience: str = "",
+    named: bool = False,
 ) -> Login:
     """Begin a login.
 
@@ -125,6 +135,7 @@ def begun(
         redirect: where the answer comes to.
         scope: what is asked for.
         resource: the address that tokens are for.
+        audience: whom they are for, where the provider wants that in a parameter of its own.
         named: whether it is about who the person is, so that what is signed about them is bound to this login.
     """
     return Login(
@@ -133,6 +144,7 @@ def begun(
         redirect=redirect,
         scope=scope,
         resource=resource,
+        audience=audience,
         state=token_urlsafe(32),
         verifier=token_urlsafe(48),
         nonce=token_urlsafe(32) if named else "",

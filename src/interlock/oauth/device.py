@@ -35,7 +35,9 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True):
         return f"<a login at {self.verification_uri}>"
 
 
-async def begun(buyer: Buyer, authority: Authority, endpoint: Endpoint, scope: str, *, here: bool) -> Begun:
+async def begun(
+    buyer: Buyer, authority: Authority, endpoint: Endpoint, scope: str, *, here: bool, audience: str = ""
+) -> Begun:
     """Begin a login.
 
     Args:
@@ -44,6 +46,7 @@ async def begun(buyer: Buyer, authority: Authority, endpoint: Endpoint, scope: s
         endpoint: where the tokens will come from, and as which client.
         scope: what is asked for.
         here: whether a person may be sent to this machine.
+        audience: whom tokens are for, where the provider wants that in a parameter of its own.
 
     Raises:
         UpstreamFailed: nobody can log in like that there.
@@ -52,7 +55,8 @@ async def begun(buyer: Buyer, authority: Authority, endpoint: Endpoint, scope: s
     place = authority.device_authorization_endpoint
     if not place:
         raise UpstreamFailed(f"`{authority.issuer}` knows no login by a code", fix=_WITH_BROWSER)
-    answer = await asked(buyer, replace(endpoint, url=place), {"scope": scope} if scope else {})
+    asks = {name: text for name, text in (("scope", scope), ("audience", audience)) if text}
+    answer = await asked(buyer, replace(endpoint, url=place), asks)
     try:
         found = msgspec.json.decode(answer.body, type=Begun) if answer.status == 200 else None
     except (msgspec.DecodeError, ValueError, RecursionError):

@@ -43,7 +43,8 @@ async def code_brought(
         logins.append(login)
         # It is for a person, so it goes to standard error whatever the data looks like.
         err = typed.screen.err
-        err.write(f"{about}\nlog in within {LOGIN_SECONDS_MAX // 60} minutes, in a browser on this machine:\n\n")
+        limit = f"{LOGIN_SECONDS_MAX / 60:.0f} minutes (Ctrl-C ends it)"
+        err.write(f"{about}\nlog in within {limit}, in a browser on this machine:\n\n")
         err.write("".join(f"{each}\n\n" for each in (login.address, instead) if each))
         err.flush()
         if opens:

@@ -16,7 +16,7 @@ from interlock.door.cli.screen import Typed
 from interlock.door.cli.secrets import client_said
 from interlock.door.cli.session import NameAmbiguous, Session, awaited, meant, session
 from interlock.identity.bearer import Bearer, NotKnown
-from interlock.identity.login import At, authority_of, flaw_in, scope_for, with_granted
+from interlock.identity.login import At, authority_of, flaw_beside, flaw_in, scope_for, with_granted
 from interlock.identity.login_file import Kept, LoginFile
 from interlock.identity.oidc import AWAY
 from interlock.oauth import device
@@ -37,7 +37,12 @@ async def log_in(typed: Typed) -> int:
     authority = await authority_of(issuer)
     empty = _empty(issuer, authority, client)
     scope = scope_for(issuer, authority, typed.given.scope or "")
-    came, nonce = await (_by_device if typed.given.device else _by_browser)(typed, empty, authority, scope)
+    audience = issuer.audience if typed.given.ask_audience else ""
+    if audience and not empty.shows_access:
+        why = "the client is the audience, so it is the ID token that is shown, and that is for its client"
+        raise UsageWrong(why, fix="leave `--ask-audience` out, or name another client: `--client-id ID`")
+    empty = replace(empty, resource="" if audience else empty.resource)
+    came, nonce = await (_by_device if typed.given.device else _by_browser)(typed, empty, authority, scope, audience)
     # The store was not held open while the person was away, and somebody may have changed whose word counts.
     with session(typed) as here:
         kept, bearer = await _person(here, empty, came, nonce)
@@ -98,9 +103,12 @@ def _empty(issuer: Issuer, authority: Authority, client: Client) -> Kept:
     )
 
 
-async def _by_browser(typed: Typed, empty: Kept, authority: Authority, scope: str) -> tuple[Granted, str]:
+async def _by_browser(
+    typed: Typed, empty: Kept, authority: Authority, scope: str, audience: str
+) -> tuple[Granted, str]:
     async def begin(uri: str) -> Login:
-        return begun(authority, empty.endpoint.client, uri, scope, resource=empty.resource, named=True)
+        client, resource = empty.endpoint.client, empty.resource
+        return begun(authority, client, uri, scope, resource=resource, audience=audience, named=True)
 
     about = f"`{empty.issuer}` ({empty.url}) says who you are"
     has_device = bool(authority.device_authorization_endpoint)
@@ -113,9 +121,9 @@ async def _by_browser(typed: Typed, empty: Kept, authority: Authority, scope: st
     return granted(at, await asked(at, empty.endpoint, login.grant_of(code))), login.nonce
 
 
-async def _by_device(typed: Typed, empty: Kept, authority: Authority, scope: str) -> tuple[Granted, str]:
+async def _by_device(typed: Typed, empty: Kept, authority: Authority, scope: str, audience: str) -> tuple[Granted, str]:
     at, here = At(empty.issuer), address_of(empty.url).stays_here
-    login = await device.begun(at, authority, empty.endpoint, scope, here=here)
+    login = await device.begun(at, authority, empty.endpoint, scope, here=here, audience=audience)
     code_shown(typed, login, f"`{empty.issuer}` ({empty.url}) says who you are")
     return await device.issued(at, empty.endpoint, login), ""
 
@@ -136,7 +144,7 @@ async def _person(here: Session, empty: Kept, came: Granted, nonce: str) -> tupl
         why = "no ID token came" if not came.id_token else claims.why
         known = "see that it knows the client, and issues ID tokens for the scope `openid`"
         raise At(issuer.name).failed(why, claims.fix if claims is AWAY else known)
-    flaw = flaw_in(claims, issuer, empty.client_id, nonce, rows.now)
+    flaw = flaw_in(claims, issuer, empty.client_id, nonce, rows.now) or flaw_beside(claims, came)
     if flaw:
         raise UpstreamFailed(f"what `{issuer.name}` says of you does not count: {flaw}", fix="begin anew")
     kept = replace(with_granted(empty, came), person=PersonId(f"{claims.get('sub')}@{issuer.name}"), since=clock.now())

@@ -17,9 +17,12 @@ _PATH = "/callback"
 _HEAD_BYTES_MAX = 32 * 1024
 _READ_SECONDS = 5
 _LINE = re.compile(r"GET ([^ ?]+)(?:\?([^ ]*))? HTTP/1\.[01]")
-_DONE = "You can close this page and go back to the terminal."
+_DONE = "The answer has come, and is being checked. Go back to the terminal: it says whether you are logged in."
 _REFUSED = "You are not logged in. Go back to the terminal to see why."
-_NOT = "This is not the answer that is waited for."
+_NOT = (
+    "This is not the answer that is waited for, and the terminal waits on. "
+    "If the login was refused on the page before this one, end the command there (Ctrl-C)."
+)
 
 Answer = Mapping[str, str]
 
@@ -46,8 +49,9 @@ class Redirect:
             async with asyncio.timeout(LOGIN_SECONDS_MAX):
                 return await self._came
         except TimeoutError as error:
-            what = f"nobody has logged in within {LOGIN_SECONDS_MAX} s"
-            raise UpstreamSilent(what, fix="begin anew, and open the address in a browser on this machine") from error
+            what = f"nobody has logged in within {LOGIN_SECONDS_MAX / 60:.0f} minutes"
+            fix = "begin anew, in a browser on this machine; if the page there refuses, its words say why"
+            raise UpstreamSilent(what, fix=fix) from error
 
     async def visit(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Take what one connection brings."""

@@ -16,6 +16,11 @@ LOGIN: tuple[Command, ...] = (
             arg("--no-open", action="store_true", help="only print the address"),
             arg("--scope", metavar="S", help="what is asked for besides `openid`; parts with spaces"),
             arg("--client-id", metavar="ID", help="the client that is registered there; default: the audience"),
+            arg(
+                "--ask-audience",
+                action="store_true",
+                help="name the audience in a parameter of its own, as Auth0 wants",
+            ),
             arg("--client-secret", action="store_true", help="it has a secret, read as `secret set` reads one"),
         ),
         more="What shows who you are is kept in a file that only you can read, for this tenant of this store, and "
