@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from command_line import ROOT, Shell, child
+from interlock.contract.read import load
+from interlock.door.cli.person import user_name
 from mcp_server import ECHO
 
 pytestmark = pytest.mark.slow
@@ -22,7 +24,8 @@ CONFIG: dict[str, Any] = {
     },
     "theme": "dark",
 }
-WORDS = ("mcp", "import", "client.json", "--contract", "desk.yaml")
+NAMED = ("mcp", "import", "client.json", "--contract", "desk.yaml")
+WORDS = (*NAMED, "--alone")
 
 
 @pytest.fixture
@@ -140,11 +143,25 @@ def test_the_person_at_the_client_agrees_to_what_its_agent_writes(client: Shell)
     assert client.data("approvals", "approve", parked["action"], "--seen", seen)["outcome"]["result"] == "hello"
 
 
+def test_nobody_agrees_to_what_their_own_agent_writes_unless_they_say_to_be_alone(client: Shell) -> None:
+    for words in ((), ("--alone", "--approver", "kim"), ("--approver", user_name())):
+        assert "say `--alone`" in " ".join(client.unmeant(*NAMED, *words).split())
+    assert not Path("desk.yaml").exists()
+    client(*NAMED, "--approver", "kim", "--approver", "u1@corp")
+    approvals = load(Path("desk.yaml")).approvals
+    assert approvals.separation_of_duties
+    assert approvals.people == {"owner": {user_name(), "kim", "u1@corp"}}
+    published(client, effect="idempotent")
+    parked = client.data("call", "echo", '{"text":"hello"}', "--workflow", "desktop", "--env", "dev", code=3)
+    seen = client.data("approvals", "show", parked["action"])["seen"]
+    assert "asked for this action" in client.failed("approvals", "approve", parked["action"], "--seen", seen)
+
+
 def test_what_is_next_can_be_typed_as_it_stands_for_each_server(client: Shell) -> None:
     two = {"Shop floor": CONFIG["mcpServers"]["Shop floor"], "desk": {"url": "https://desk.example/mcp"}}
     Path("its own folder").mkdir()
     Path("its own folder/client.json").write_text(json.dumps({"mcpServers": two}), encoding="utf-8")
-    begun = client("mcp", "import", "its own folder/client.json")
+    begun = client("mcp", "import", "its own folder/client.json", "--alone")
     assert "--server Shop-floor" in begun
     assert "--server desk" in begun
     assert "interlock mcp import 'its own folder/client.json'" in begun

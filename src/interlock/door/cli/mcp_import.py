@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from interlock.app import SystemClock
 from interlock.contract.ir import Contract
 from interlock.contract.written import Number, Written, yaml_text
-from interlock.core.errors import InterlockError, NotPermitted
+from interlock.core.errors import InterlockError, NotPermitted, UsageWrong
 from interlock.core.ids import Environment, TenantId, WorkflowId
 from interlock.door.cli.accesses import force_of
 from interlock.door.cli.client_config import OURS, ClientConfig, Found, read_config
@@ -30,8 +30,11 @@ from interlock.secret.kept import SecretId, text_of
 
 _KEPT = ".before-interlock"
 _CONSENT = (
-    "# In the mode `ask` each write waits for one of these people. With `separation_of_duties` the person whose agent\n"
-    "# asks could not be the one who agrees: name somebody else and strike that line where two have to look.\n"
+    "# In the mode `ask` each write waits for one of these people, and never for the one whose agent asks alone.\n"
+)
+_CONSENT_ALONE = (
+    "# In the mode `ask` each write waits for this person, who also is the one whose agent asks: nobody else looks.\n"
+    "# Where somebody else can, add them to `people` and strike the line `separation_of_duties`.\n"
 )
 _SANDBOX = (
     "# A program runs in a sandbox, where it writes in a folder of its own alone. One that keeps files elsewhere\n"
@@ -69,6 +72,7 @@ def _reasons(config: ClientConfig) -> str:
 
 def _begun(typed: Typed, config: ClientConfig, contract: Path) -> int:
     given = typed.given
+    others = _others(typed)
     names = _names(config.movable)
     settings = typed.settings
     workflow, environment = name_of(given.workflow, "workflow"), name_of(given.env, "environment")
@@ -78,7 +82,7 @@ def _begun(typed: Typed, config: ClientConfig, contract: Path) -> int:
     kept, now = sealed_file(settings.keys), (typed.clock or SystemClock()).now()
     for name, value in values.items():
         kept.put(_secret(settings.tenant, workflow, environment, name), text_of(value), now)
-    text = _contract(workflow, environment, settings.tenant, servers)
+    text = _contract(workflow, environment, settings.tenant, servers, others)
     with contract.open("x", encoding="utf-8") as file:
         file.write(text)
     skipped = {server.name: server.why_not for server in config.servers if server.why_not}
@@ -92,6 +96,24 @@ def _begun(typed: Typed, config: ClientConfig, contract: Path) -> int:
         data, "\n".join(_told(contract, data, workflow, environment, Path(given.file), typed.screen.width))
     )
     return 0
+
+
+def _others(typed: Typed) -> list[str]:
+    """Say who agrees beside the person at the client; nobody where that one said to be alone.
+
+    Raises:
+        UsageWrong: neither was said. That nobody else looks is nothing to begin with unasked.
+    """
+    given = typed.given
+    others = [name_of(each, "approver") for each in given.approver or ()]
+    if bool(others) == given.alone:
+        fix = "name who else does, `--approver NAME`, or say `--alone`: then you agree to what your own agent asks"
+        what = "nobody is both alone and with others" if others else "nobody is said to agree to what agents write"
+        raise UsageWrong(what, fix=fix)
+    if user_name() in others:
+        what = f"`{user_name()}` is the person whose agent asks, so another one has to agree"
+        raise UsageWrong(what, fix="name somebody else, or say `--alone`")
+    return others
 
 
 def _names(found: tuple[Found, ...]) -> dict[str, Found]:
@@ -125,7 +147,7 @@ def _secret(tenant: TenantId, workflow: str, environment: str, name: str) -> Sec
     return SecretId(tenant=tenant, workflow=WorkflowId(workflow), environment=Environment(environment), name=name)
 
 
-def _contract(workflow: str, environment: str, tenant: TenantId, servers: dict[str, Written]) -> str:
+def _contract(workflow: str, environment: str, tenant: TenantId, servers: dict[str, Written], others: list[str]) -> str:
     head: dict[str, Written] = {
         "interlock": Number("1"),
         "workflow": workflow,
@@ -140,12 +162,18 @@ def _contract(workflow: str, environment: str, tenant: TenantId, servers: dict[s
     consent: dict[str, Written] = {
         "approvals": {
             "yellow": {"approvers": ["owner"], "expires": "24h"},
-            "separation_of_duties": False,
-            "people": {"owner": [user_name()]},
+            **({} if others else {"separation_of_duties": False}),
+            "people": {"owner": [user_name(), *others]},
         }
     }
     starts = any(isinstance(server, dict) and "command" in server for server in servers.values())
-    return yaml_text(head) + (_SANDBOX if starts else "") + tools + _CONSENT + yaml_text(consent)
+    return (
+        yaml_text(head)
+        + (_SANDBOX if starts else "")
+        + tools
+        + (_CONSENT if others else _CONSENT_ALONE)
+        + yaml_text(consent)
+    )
 
 
 def _told(contract: Path, data: dict[str, Any], workflow: str, environment: str, config: Path, width: int) -> list[str]:

@@ -53,6 +53,8 @@ WAYS_IN: tuple[Command, ...] = (
             arg("--contract", default="contract.yaml", metavar="FILE", help="the contract (default contract.yaml)"),
             arg("--workflow", default="desktop", metavar="W", help="the workflow (default desktop)"),
             arg("--env", default="dev", metavar="E", help="the environment (default dev)"),
+            arg("--approver", action="append", metavar="NAME", help="who else agrees to writes; may be said again"),
+            arg("--alone", action="store_true", help="nobody else does: you agree to what your own agent asks"),
         ),
         more="Twice: first it writes the contract and keeps the credentials; once that is published, it rewrites FILE. "
         "What stood there is kept beside it. Read: JSON of Claude Desktop, Claude Code, Cursor, Windsurf, Cline, "
