@@ -12,14 +12,16 @@ from interlock.app import gateway_on
 from interlock.core.effect import EffectClass
 from interlock.core.errand import Errand, Performed, Terms
 from interlock.core.hint import Hint
-from interlock.core.ids import TenantId
+from interlock.core.ids import ActionId, RunId, TenantId
 from interlock.core.mcp import RESOURCE_UPDATED
+from interlock.core.reason import Reason
+from interlock.core.unit import Unit
 from interlock.core.value import replace
 from interlock.door.mcp import listening
 from interlock.gateway import access
-from interlock.ports import Needs, Performer
+from interlock.ports import Needs, Performer, Wanted
 from interlock.verify.world import Scripts
-from world import ALLOW, KIM, World, a_rule, a_tool
+from world import ALLOW, KIM, World, a_budget, a_rule, a_tool
 
 pytestmark = pytest.mark.anyio
 
@@ -246,3 +248,21 @@ async def test_watching_a_resource_is_an_action_and_what_is_watched_is_heard_of(
     says(world, RESOURCE_UPDATED, uri="file:///a")
     await ear.left()
     assert ear.heard.empty()
+
+
+async def test_a_look_belongs_to_the_run_of_its_session_and_the_budget_of_a_run_holds_it(world: World) -> None:
+    desk = await Desk.behind(world)
+    budget = a_budget(5, Unit.TOOL_CALLS, period="run")
+    await world.publish(*RULES, tools=(a_tool(), RESOURCES, PROMPTS), budgets=(budget,))
+    over = await Over.to(world)
+    await over.begin()
+    for _ in range(4):
+        assert (await over.ask("resources/read", uri="file:///a")).result == {}
+    called = (await over.ask("tools/call", name="mail.send", arguments={"to": "sam"})).result
+    run = (await world.row(ActionId(called["_meta"]["interlock/outcome"]["action"]))).action.run
+    refused = await world.row(ActionId((await over.ask("prompts/get", name="p")).error["data"]["action"]))
+    assert (refused.action.run, refused.reason) == (run, Reason.TOO_MANY_TOOL_CALLS)
+    assert len(desk.asked) == 4
+    assert (await over.ask("prompts/get", name="p", _meta={"interlock/run": "r-9"})).result == {}
+    rows = await world.store.actions(Wanted(run=RunId("r-9")))
+    assert [row.action.tool for row in rows] == ["prompts"]

@@ -56,8 +56,8 @@ class Asked(Struct, frozen=True, kw_only=True, dict=True):
     session: RunId | None = None
     """The session that it is asked for in, as the door knows it."""
     line: Line | None = None
-    question: bool = False
-    """Whether an upstream server asks it in the middle of a call."""
+    beside: bool = False
+    """Whether it is beside the calls of the agent."""
 
     @cached_property
     def owner(self) -> str:
@@ -297,7 +297,7 @@ def put_together(
         signed=proved.private if proved is not None else "",
         session=proposal.session,
         line=proposal.line,
-        question=proposal.question,
+        beside=proposal.beside,
     )
 
 
@@ -315,7 +315,7 @@ def scoped_key(
     if proposal.key is not None:
         return given_key(caller, proposal.key, secrets)
     what: Mapping[str, Json]
-    if tool.effect is EffectClass.READ or proposal.by is not None or proposal.question:
+    if tool.effect is EffectClass.READ or proposal.by is not None or proposal.beside:
         what = {"kind": "once", "key": drawn.id}  # these are never answered from memory
     elif proposal.equal:
         return equal_key(caller, tool.name, arguments.text, proposal.equal, secrets)

@@ -276,7 +276,7 @@ def _in_the_way(rows: Rows, asked: Asked, names: Names) -> tuple[Reason, str, st
         why = f"`{followed.action}` {what} already, or may have"
         return Reason.DUPLICATE, why, f"look at it: `interlock action show {followed.action}`"
     equal_calls = asked.force.contract.loop.equal_calls
-    by_agent = rows.actions[asked.action.id] is None and asked.action.by is None and not asked.question
+    by_agent = rows.actions[asked.action.id] is None and asked.action.by is None and not asked.beside
     if by_agent and looping(rows.runs.get(asked.action.run), asked.action.digest, equal_calls):
         why = f"the run makes the same calls again and again ({equal_calls} equal ones are a loop)"
         return Reason.LOOP, why, "end the run, or raise `loop.equal_calls` in the contract"

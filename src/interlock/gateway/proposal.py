@@ -31,8 +31,9 @@ class Proposal(Struct, frozen=True, kw_only=True):
     """Which of several equal calls this is, where its caller has no word for that: see `repeated`."""
     signature: ProposalSignature | None = None
     """Of an agent that has a key."""
-    question: bool = False
-    """Whether an upstream server asks it in the middle of a call: each is another one, and no loop of the agent."""
+    beside: bool = False
+    """Whether it is beside the calls of an agent: what an upstream server asks in the middle of one, a look of the
+    client at resources or prompts. Each is another one, and no loop of the agent."""
     line: Line | None = None
     """The way back to the caller while the call is under way. Nothing is judged by it."""
     # What follows is never an agent's to say: a door sets it for a person whom it knows.

@@ -203,8 +203,8 @@ class Writing(Struct, frozen=True, kw_only=True):
 
 
 def called(run: RunRow, asked: Asked) -> RunRow:
-    """Remember one more call of a run, and whose run it is. Questions in the middle of a call make no loop."""
-    recent = run.recent if asked.question else (*run.recent, asked.action.digest)[-_RECENT_MAX:]
+    """Remember one more call of a run, and whose run it is. What is beside its calls makes no loop."""
+    recent = run.recent if asked.beside else (*run.recent, asked.action.digest)[-_RECENT_MAX:]
     return replace(run, calls=run.calls + 1, recent=recent, owner=run.owner or run_owner(asked.action.caller))
 
 

@@ -223,7 +223,14 @@ class Front:
         """Ask an upstream server for a resource or a prompt, as an action of the contract."""
         force = await self.force(exchange.caller, fresh=False)
         not_found = RESOURCE_NOT_FOUND if exchange.client.era == "handshake" else INVALID_PARAMS
-        looking = Looking(gateway=self.gateway, caller=exchange.caller, line=exchange.line, not_found=not_found)
+        looking = Looking(
+            gateway=self.gateway,
+            caller=exchange.caller,
+            line=exchange.line,
+            not_found=not_found,
+            session=exchange.client.run,
+            named=named_in(params_of(exchange.message, Params).meta).run,
+        )
         return await looking.answer(force, exchange.message)
 
 

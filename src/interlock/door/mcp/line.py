@@ -128,7 +128,7 @@ class Asking:
             tool=self._tool(question.source) or ToolName(question.source),
             arguments=msgspec.json.encode(question.params),
             run=self.run,
-            question=True,
+            beside=True,
             line=line,
         )
         outcome = await self.gateway.call(self.caller, proposal)

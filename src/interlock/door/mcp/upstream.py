@@ -16,6 +16,7 @@ from interlock.contract.ir import Tool
 from interlock.core.action import Caller
 from interlock.core.canonical import JsonObject
 from interlock.core.errand import Line
+from interlock.core.ids import RunId
 from interlock.core.mcp import INVALID_PARAMS, METHOD_NOT_FOUND, WATCH
 from interlock.core.outcome import Done, Outcome
 from interlock.door.mcp.wire import Message, WireError, params_of
@@ -71,6 +72,9 @@ class Looking:
     caller: Caller
     line: Line | None
     not_found: int
+    session: RunId | None = None
+    """The run of the session that it is made in, and belongs to, unless it names one."""
+    named: RunId | None = None
 
     async def answer(self, force: Force | None, message: Message) -> dict[str, Any]:
         """Answer a request about resources or prompts.
@@ -101,7 +105,15 @@ class Looking:
         return isinstance(await self._call(tool, {"method": WATCH, "uri": uri}), Done)
 
     async def _call(self, tool: Tool, arguments: JsonObject) -> Outcome:
-        proposal = Proposal(tool=tool.name, arguments=msgspec.json.encode(arguments), line=self.line)
+        proposal = Proposal(
+            tool=tool.name,
+            arguments=msgspec.json.encode(arguments),
+            run=self.named or self.session,
+            session=self.session,
+            line=self.line,
+            # A list that is read again and again is no loop.
+            beside=True,
+        )
         return await self.gateway.call(self.caller, proposal)
 
     async def _listed(self, tools: tuple[Tool, ...], method: str, question: JsonObject) -> dict[str, Any]:
