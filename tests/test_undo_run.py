@@ -1,5 +1,6 @@
 """Runs are found, the newest first; a whole one is taken back, the last effect first, as far as it can be."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from interlock.core.ids import ActionId, Micros, RunId, ToolName
 from interlock.core.outcome import Done, Parked
 from interlock.gateway.compare import verify_state
 from interlock.gateway.listing import each_of_run
-from interlock.gateway.reverse import stands
+from interlock.gateway.reverse import stands, undo
 from interlock.gateway.reverse_run import RunUndone, undo_run
 from interlock.policy.rule import AsUndo
 from interlock.ports import Wanted
@@ -57,7 +58,7 @@ async def sent(world: World, *names: str) -> list[ActionId]:
 
 async def undone(world: World, **said: bool) -> RunUndone:
     rows = [row async for row in each_of_run(world.store, RunId("r1"))]
-    done = await undo_run(world.gateway, world.store, rows, KIM, **said)
+    done = await undo_run(world.gateway, world.store, rows, partial(undo, world.gateway, world.store, by=KIM, **said))
     assert await verify_state(world.store, world.opened.secrets) == ()
     return done
 
@@ -85,6 +86,15 @@ async def test_an_undo_that_waits_for_a_person_leaves_what_came_before_it(world:
     done = await undone(world)
     assert (tried(done), [step.action for step in done.not_tried], done.whole) == ([second], [first], False)
     assert isinstance(done.ended[0][1], Parked)
+
+
+async def test_what_still_waits_for_a_person_is_named_because_it_would_happen_with_a_yes(world: World) -> None:
+    await publish(world)
+    (first,) = await sent(world, "a")
+    await publish(world, a_rule("ask.mail", "ask"))
+    waits = await world.call({"to": "b"}, run="r1")
+    done = await undone(world)
+    assert (tried(done), done.waits) == ([first], (waits.action,))
 
 
 async def test_a_record_that_has_changed_since_stops_the_undo_and_what_was_undone_before_it_is_told(

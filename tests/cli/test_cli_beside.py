@@ -7,6 +7,7 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 
@@ -35,6 +36,59 @@ def attends(process: subprocess.Popen[str]) -> str:
     process.stdin.write("go\n")
     process.stdin.flush()
     return process.stdout.readline()
+
+
+@contextmanager
+def attending(shell: Shell) -> Generator[None]:
+    """Have what waits looked after by another process, again and again."""
+    with gateway(shell) as running:
+        over = Event()
+
+        def look() -> None:
+            while not over.wait(0.05):
+                attends(running)
+
+        thread = Thread(target=look)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+
+@pytest.mark.slow
+@pytest.mark.promise("undo")
+def test_a_run_is_undone_beside_the_process_that_performs_and_it_is_told_how_far(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shell = Shell(str(tmp_path / "interlock.db"), tmp_path, "acme", HandClock(), capsys, real_time=True)
+    shell.publish()
+    first, second = [shell.refund(invoice, 20, "--run", "r1")["action"] for invoice in ("INV-1", "INV-4")]
+    with attending(shell):
+        undone = shell.data("undo", "--run", "r1")
+        assert [(each["effect"], each["undo"]["outcome"]) for each in undone["undone"]] == [
+            (second, "done"),
+            (first, "done"),
+        ]
+        assert shell.data("run", "show", "r1")["stands"] == []
+    assert undone["whole"]
+    assert "sound" in shell("ledger", "verify", "--state")
+
+
+@pytest.mark.promise("undo")
+def test_whoever_asks_a_process_to_undo_a_run_hears_that_it_does_not_answer(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("interlock.door.cli.undoing.ANSWER_SECONDS", 0.3)
+    shell = Shell(str(tmp_path / "interlock.db"), tmp_path, "acme", HandClock(), capsys, real_time=True)
+    shell.publish()
+    id = shell.refund("INV-1", 20, "--run", "r1")["action"]
+    with gateway(shell) as running:
+        assert f"has not undone `{id}`" in shell.failed("undo", "--run", "r1")
+        assert "it stays asked for" in shell.err
+        attends(running)
+        assert shell.data("run", "show", "r1")["stands"] == []
 
 
 def test_control_commands_work_beside_a_running_gateway_which_carries_on_what_was_released(

@@ -150,8 +150,11 @@ async def has_changed(gateway: Gateway, store: TenantStore, row: ActionRow) -> b
 
 async def ask_for(
     gateway: Gateway, store: TenantStore, id: ActionId, by: Operator, *, even_if_changed: bool = False
-) -> None:
+) -> str:
     """Leave it to whoever performs on this store to undo an effect. What asks is written down, and so is who.
+
+    Returns:
+        The id of the line of the outbox that asks. It is done once it was answered.
 
     Raises:
         ActionUnknown: there is no such action.
@@ -173,6 +176,7 @@ async def ask_for(
         return Changes(notices=(line,), entries=(said_by(rows, by, Kind.UNDO_ASKED, detail),)), None
 
     await store.write(Needs(), turn)
+    return line_id
 
 
 async def answer(gateway: Gateway, store: TenantStore, asked_for: Notice) -> Outcome | None:

@@ -1,13 +1,14 @@
 """Undo of a whole run: its effects, the last one first, until one of them is not undone."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from interlock.core.action import ActionState
 from interlock.core.errors import NotPermitted
+from interlock.core.ids import ActionId
 from interlock.core.outcome import Done, Outcome
 from interlock.gateway.call import Gateway
-from interlock.gateway.doors import Operator
-from interlock.gateway.reverse import Reversal, plan, undo
+from interlock.gateway.reverse import Reversal, plan, stands
 from interlock.ports import ActionRow, TenantStore
 
 
@@ -23,6 +24,8 @@ class RunUndone:
     """Effects from before one that still stands."""
     stopped: NotPermitted | None = None
     """Why the first of those that were not tried could not be."""
+    waits: tuple[ActionId, ...] = ()
+    """Actions that still wait for a person: with a yes they would happen."""
 
     @property
     def whole(self) -> bool:
@@ -30,27 +33,28 @@ class RunUndone:
         return not (self.cannot or self.not_tried) and all(isinstance(end, Done) for _, end in self.ended)
 
 
-async def undo_run(
-    gateway: Gateway, store: TenantStore, rows: Sequence[ActionRow], by: Operator, *, even_if_changed: bool = False
-) -> RunUndone:
+Undoing = Callable[[ActionId], Awaitable[Outcome]]
+"""Undoes one effect, or has it undone, and says how that ended; `NotPermitted` says that it cannot be."""
+
+
+async def undo_run(gateway: Gateway, store: TenantStore, rows: Sequence[ActionRow], undo_one: Undoing) -> RunUndone:
     """Undo the effects of a run, the last one first.
 
     An effect that cannot be undone is named and left. One that could be and is not undone yet, because its undo waits
     for a person or fails, or because the record has changed since, stops the rest: it may stand on what came before.
 
     Args:
-        gateway: carries each undo out as an action of its own.
+        gateway: knows the contracts in force.
         store: the tenant's part of the store.
-        rows: the actions of the run.
-        by: the person who asks for it.
-        even_if_changed: go on although records have changed since.
+        rows: the actions of the run, those that `concerns` names at least.
+        undo_one: undoes one of them.
     """
     steps = await plan(gateway, store, rows)
     tried, ended = [step for step in steps if not step.why_not], list[tuple[Reversal, Outcome]]()
     stopped: NotPermitted | None = None
     for step in tried:
         try:
-            ended.append((step, await undo(gateway, store, step.action, by, even_if_changed=even_if_changed)))
+            ended.append((step, await undo_one(step.action)))
         except NotPermitted as error:
             stopped = error
         if stopped is not None or not isinstance(ended[-1][1], Done):
@@ -60,4 +64,10 @@ async def undo_run(
         cannot=tuple(step for step in steps if step.why_not),
         not_tried=tuple(tried[len(ended) :]),
         stopped=stopped,
+        waits=tuple(row.action.id for row in rows if row.state is ActionState.PARKED),
     )
+
+
+def concerns(row: ActionRow) -> bool:
+    """Whether the undo of its run has to know of an action: its effect stands, or may yet happen."""
+    return stands(row) or row.state is ActionState.PARKED

@@ -1,5 +1,6 @@
 """Runs: what became of one task of an agent, and taking all of it back."""
 
+from functools import partial
 from typing import Any
 
 from interlock.core.ids import RunId
@@ -14,8 +15,8 @@ from interlock.door.told.run import newest_of_run, run_data, run_lines
 from interlock.door.told.undone import reversal_data, run_undone_data
 from interlock.gateway.listing import Filter, each_of_run
 from interlock.gateway.proposal import RUN_NAME
-from interlock.gateway.reverse import plan, stands
-from interlock.gateway.reverse_run import undo_run
+from interlock.gateway.reverse import plan, undo
+from interlock.gateway.reverse_run import concerns, undo_run
 from interlock.ports import ActionRow, Wanted
 
 _SHOWN_MAX = 200
@@ -55,19 +56,20 @@ async def planned(visit: Visit[None, None]) -> Answer:
 
 async def undone(visit: Visit[None, shapes.Undo]) -> Answer:
     """Undo a run, the last effect first."""
-    rows, changed = await _effects(visit), visit.body.even_if_changed
-    done = await undo_run(visit.gateway, visit.store, rows, visit.by, even_if_changed=changed)
+    rows, by = await _effects(visit), visit.by
+    one = partial(undo, visit.gateway, visit.store, by=by, even_if_changed=visit.body.even_if_changed)
+    done = await undo_run(visit.gateway, visit.store, rows, one)
     return Answer(data=run_undone_data(done), status=200 if done.whole else 202)
 
 
 async def _effects(visit: Visit[Any, Any]) -> list[ActionRow]:
-    """Find what stands of the run that a path names, if whoever asks may see all of it."""
+    """Find what the undo of the run has to know that a path names, if whoever asks may see all of it."""
     rows, found = list[ActionRow](), False
     async for row in each_of_run(visit.store, _run_of(visit)):
         found = True
         if not visit.may_see(row.action):
             raise nothing_there()
-        if stands(row):
+        if concerns(row):
             rows.append(row)
     if not found:
         raise nothing_there()

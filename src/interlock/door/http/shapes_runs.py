@@ -116,4 +116,6 @@ class RunUndone(Struct, frozen=True, kw_only=True):
     cannot_be_undone: list[Reversal]
     not_tried: list[Reversal]
     """Effects from before one that still stands."""
+    waits: list[str]
+    """Actions that still wait for a person: with a yes they would happen."""
     stopped: Stopped | None

@@ -27,5 +27,6 @@ def run_undone_data(done: RunUndone) -> dict[str, Any]:
         "undone": [{"effect": step.action, "undo": to_people(outcome)} for step, outcome in done.ended],
         "cannot_be_undone": list(map(reversal_data, done.cannot)),
         "not_tried": list(map(reversal_data, done.not_tried)),
+        "waits": list(done.waits),
         "stopped": {"why": str(done.stopped), "fix": done.stopped.fix} if done.stopped is not None else None,
     }
