@@ -272,22 +272,25 @@ def _moved(rows: Rows, row: ActionRow, end: End) -> tuple[ActionRow, dict[Budget
         case NeverHappened():
             # It was called: that counts, and costs nothing but what was looked up for it, which is paid.
             costs = costs_of(row.holds, usd=end.earlier, attempts=ending.attempts, took=ending.took, earlier=end.rounds)
-            costs = {charge.budget: costs[charge.budget] for charge in row.holds if charge.unit in (*_CALLED, Unit.USD)}
             failed = _step(rows, row, ActionState.FAILED)
-            return replace(failed, why=ending.why, reason=ending.reason, cost=Money(row.gathered + end.earlier)), costs
+            cost = Money(row.gathered + end.earlier)
+            return replace(failed, why=ending.why, reason=ending.reason, cost=cost), _for_a_call(row, costs)
         case Unheard() if row.action.effect is EffectClass.READ:
             # A read that nobody answered changed nothing; what it may have cost is charged.
             costs = costs_of(row.holds, usd=row.price, attempts=ending.attempts, took=ending.took, earlier=end.rounds)
-            costs = {charge.budget: costs[charge.budget] for charge in row.holds if charge.unit in (*_CALLED, Unit.USD)}
             failed = _step(rows, row, ActionState.FAILED)
-            return replace(
-                failed, why=ending.why, reason=ending.reason or Reason.TOOL_ERROR, cost=Money(row.price + row.gathered)
-            ), costs
+            reason, cost = ending.reason or Reason.TOOL_ERROR, Money(row.price + row.gathered)
+            return replace(failed, why=ending.why, reason=reason, cost=cost), _for_a_call(row, costs)
         case Unheard():
             # The hold stays: money for an effect that may have happened is not free again.
             return replace(_step(rows, row, ActionState.UNCERTAIN), why=ending.why, fence=row.fence + 1), {}
         case _:
             assert_never(ending)
+
+
+def _for_a_call(row: ActionRow, costs: Mapping[BudgetId, int]) -> dict[BudgetId, int]:
+    """Return what of the costs is due for having called at all, where nothing was moved."""
+    return {charge.budget: costs[charge.budget] for charge in row.holds if charge.unit in (*_CALLED, Unit.USD)}
 
 
 def _step(rows: Rows, row: ActionRow, new: ActionState) -> ActionRow:

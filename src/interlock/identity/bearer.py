@@ -194,25 +194,12 @@ def caller_of(
         return _not_for("for that workflow", f"it is for `{bearer.workflow}`: name that one, or none")
     if environment not in (None, bearer.environment):
         return _not_for("for that environment", f"it is for `{bearer.environment}`: name that one, or none")
-    allowed = bearer.agents or tuple(agents)
-    chosen = agent if agent is not None else allowed[0] if len(allowed) == 1 else None
-    if chosen is None:
-        which = f"name one of {', '.join(f'`{each}`' for each in sorted(allowed))}" if allowed else "name it"
-        return _unsaid(
-            "which agent asks",
-            f"{which}: `agent` in the body, or over MCP `Interlock-Agent`; or issue a token `--agent A`",
-        )
-    if bearer.agents and chosen not in bearer.agents:
-        return _not_for("for that agent", f"it is for {', '.join(bearer.agents)}")
-    fixed = bearer.principal if bearer.principal != ANYBODY else None
-    behalf = principal if principal is not None else fixed
-    if behalf is None or behalf == ANYBODY:
-        return _unsaid(
-            "on whose behalf it asks",
-            "name them: `principal` in the body, or over MCP `Interlock-For`; or issue a token `--for P`",
-        )
-    if fixed is not None and behalf != fixed:
-        return _not_for("for that principal", f"it is for `{fixed}`: name that one, or none")
+    chosen = _agent_of(bearer, agents, agent)
+    if isinstance(chosen, NotKnown):
+        return chosen
+    behalf = _principal_of(bearer, principal)
+    if isinstance(behalf, NotKnown):
+        return behalf
     return Caller(
         tenant=bearer.tenant,
         workflow=bearer.workflow,
@@ -221,6 +208,31 @@ def caller_of(
         principal=behalf,
         known_by=bearer.known_by,
     )
+
+
+def _agent_of(bearer: Bearer, agents: Collection[AgentId], named: AgentId | None) -> AgentId | NotKnown:
+    """Say which agent asks: the one that is named, or the only one that it can be."""
+    allowed = bearer.agents or tuple(agents)
+    if named is None and len(allowed) != 1:
+        which = f"name one of {', '.join(f'`{each}`' for each in sorted(allowed))}" if allowed else "name it"
+        how = f"{which}: `agent` in the body, or over MCP `Interlock-Agent`; or issue a token `--agent A`"
+        return _unsaid("which agent asks", how)
+    chosen = named if named is not None else allowed[0]
+    if bearer.agents and chosen not in bearer.agents:
+        return _not_for("for that agent", f"it is for {', '.join(bearer.agents)}")
+    return chosen
+
+
+def _principal_of(bearer: Bearer, named: PrincipalId | None) -> PrincipalId | NotKnown:
+    """Say on whose behalf somebody asks: whom they name, as far as that is open, or whom the token is for."""
+    fixed = bearer.principal if bearer.principal != ANYBODY else None
+    behalf = named if named is not None else fixed
+    if behalf is None or behalf == ANYBODY:
+        how = "name them: `principal` in the body, or over MCP `Interlock-For`; or issue a token `--for P`"
+        return _unsaid("on whose behalf it asks", how)
+    if fixed is not None and behalf != fixed:
+        return _not_for("for that principal", f"it is for `{fixed}`: name that one, or none")
+    return behalf
 
 
 def _is_name(text: str) -> bool:

@@ -10,11 +10,11 @@ from msgspec import UnsetType
 from interlock.core.action import ActionState
 from interlock.core.ids import ActionId, AgentId, Environment, PrincipalId, RunId, ToolName, WorkflowId
 from interlock.door.http import shapes
+from interlock.door.http.ended import answer_of
 from interlock.door.http.pages import page
 from interlock.door.http.permissions import AGENTS, AGENTS_OR_READERS, OPERATORS, PERSON_OPERATES, STORIES
 from interlock.door.http.problem import invalid, not_let_in, nothing_there
 from interlock.door.http.route import Answer, Route
-from interlock.door.http.told import told
 from interlock.door.http.visit import Visit
 from interlock.door.told.action import row_data
 from interlock.door.told.outcome import to_agents, to_people
@@ -61,7 +61,7 @@ async def propose(visit: Visit[None, shapes.Propose]) -> Answer:
         occurrence=said.occurrence,
         signature=from_headers(visit.header(SIGNATURE), visit.header(SIGNED_AT)),
     )
-    return told(await visit.gateway.call(caller, proposal))
+    return answer_of(await visit.gateway.call(caller, proposal))
 
 
 def _key(said: str | None) -> str | None:
@@ -172,13 +172,13 @@ async def undone(visit: Visit[None, shapes.Undo]) -> Answer:
     row = await seen_row(visit)
     changed = visit.body.even_if_changed
     outcome = await undo(visit.gateway, visit.store, row.action.id, visit.by, even_if_changed=changed)
-    return told(outcome, people=True)
+    return answer_of(outcome, people=True)
 
 
 async def started(visit: Visit[None, shapes.Nothing]) -> Answer:
     """Start what an agent drafted, as an action of this person's own."""
     row = await seen_row(visit)
-    return told(await start_draft(visit.gateway, visit.store, row.action.id, visit.by), people=True)
+    return answer_of(await start_draft(visit.gateway, visit.store, row.action.id, visit.by), people=True)
 
 
 async def seen_row(visit: Visit[Any, Any]) -> ActionRow:

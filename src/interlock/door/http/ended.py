@@ -30,7 +30,7 @@ _AGENT_FIX = {
 }
 
 
-def told(outcome: Outcome, *, people: bool = False) -> Answer:
+def answer_of(outcome: Outcome, *, people: bool = False) -> Answer:
     """Answer with how a call ended.
 
     Args:
