@@ -14,7 +14,7 @@ from interlock.core.hint import Hint
 from interlock.core.ids import Environment, TenantId, WorkflowId
 from interlock.core.mcp import CAPABILITIES_KEY, CAPABILITY_MISSING, LEVEL_KEY, STATELESS
 from interlock.tool.mcp.back import Back, Unanswered
-from interlock.tool.mcp.link import DEAF, NOTHING, Answer, Noticed, Way, nobody_noticed
+from interlock.tool.mcp.link import PLAINLY, Answer, How, Noticed, Way, nobody_noticed
 from interlock.tool.mcp.listening import Listening
 from interlock.tool.mcp.session import Met, Session
 from interlock.tool.mcp.wire import RpcError
@@ -42,21 +42,11 @@ class ScriptedLink:
     def speak(self, version: str) -> None:
         pass
 
-    async def ask(
-        self,
-        method: str,
-        params: Mapping[str, Any],
-        *,
-        name: str = "",
-        mirrored: Mapping[str, str] = NOTHING,
-        before: Callable[[], None] = lambda: None,
-        way: Way = DEAF,
-        seconds: float = 0,
-    ) -> Answer:
-        before()
+    async def ask(self, method: str, params: Mapping[str, Any], how: How = PLAINLY) -> Answer:
+        how.before()
         said = json.loads(msgspec.json.encode(params))
         self.asked.append((method, said))
-        self.ways.append(way)
+        self.ways.append(how.way)
         answer = self.script.pop(0)(said)
         return answer if isinstance(answer, RpcError) else msgspec.Raw(json.dumps(await _of(answer)).encode())
 

@@ -6,7 +6,7 @@ for itself, and what routes it stands in headers too.
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from typing import Any
 
 from interlock.core.challenge import Challenge, challenge_in
@@ -22,8 +22,9 @@ from interlock.tool.mcp.link import (
     DEAF,
     LISTEN_SECONDS,
     LOOK,
-    NOTHING,
+    PLAINLY,
     Answer,
+    How,
     LoginWanted,
     Noticed,
     Way,
@@ -73,24 +74,14 @@ class HttpLink:
         if not version:
             self._session = ""
 
-    async def ask(
-        self,
-        method: str,
-        params: Mapping[str, Any],
-        *,
-        name: str = "",
-        mirrored: Mapping[str, str] = NOTHING,
-        before: Callable[[], None] = lambda: None,
-        way: Way = DEAF,
-        seconds: float = PERFORM_SECONDS_MAX,
-    ) -> Answer:
+    async def ask(self, method: str, params: Mapping[str, Any], how: How = PLAINLY) -> Answer:
         """Post a request and read until its answer."""
         id = self._last = self._last + 1
-        headers = self._for(method, name, mirrored)
-        question = self._question("POST", headers, wire.request(id, method, params), seconds)
-        stream = _Stream(way)
+        headers = self._for(method, how)
+        question = self._question("POST", headers, wire.request(id, method, params), how.seconds)
+        stream = _Stream(how.way)
         try:
-            async with self._client.answering(question, before=before) as answering:
+            async with self._client.answering(question, before=how.before) as answering:
                 if answering.status not in (200, 202):
                     return await self._refusal(answering, id)
                 if method == "initialize":
@@ -104,7 +95,7 @@ class HttpLink:
 
     async def listen(self) -> None:
         """Read what a server says by itself in a session, until it ends. Many servers have nothing to say there."""
-        headers = {**self._for("", "", NOTHING), "Accept": "text/event-stream"}
+        headers = {**self._for(""), "Accept": "text/event-stream"}
         async with self._client.answering(self._question("GET", headers, None, LISTEN_SECONDS)) as answering:
             if answering.status != 200 or not _is_stream(answering):
                 raise unsent(self._reach.server, "says nothing by itself")
@@ -116,7 +107,7 @@ class HttpLink:
     async def _post(self, method: str, body: bytes) -> None:
         """Send what wants no answer. That it did not arrive shows soon enough."""
         try:
-            await self._client.ask(self._question("POST", self._for(method, "", NOTHING), body))
+            await self._client.ask(self._question("POST", self._for(method), body))
         except UpstreamError:
             return
 
@@ -133,16 +124,16 @@ class HttpLink:
             bytes_max=MCP_MESSAGE_BYTES_MAX,
         )
 
-    def _for(self, method: str, name: str, mirrored: Mapping[str, str]) -> dict[str, str]:
+    def _for(self, method: str, how: How = PLAINLY) -> dict[str, str]:
         """Return the headers that a message has of its own."""
         headers = {"MCP-Protocol-Version": self._version} if self._version else {}
         if self._session:
             headers["Mcp-Session-Id"] = self._session
         if self._version == STATELESS:
             headers["Mcp-Method"] = method
-            if name:
-                headers["Mcp-Name"] = in_header(name)
-            headers |= {header: in_header(value) for header, value in mirrored.items()}
+            if how.name:
+                headers["Mcp-Name"] = in_header(how.name)
+            headers |= {header: in_header(value) for header, value in how.mirrored.items()}
         return headers
 
     async def _refusal(self, answering: Answering, id: int) -> Answer:
@@ -228,7 +219,7 @@ class HttpLink:
         for _ in range(_RETURNS_MAX):
             await asyncio.sleep(min(max(stream.retry_millis / 1000, low), high))
             stream.events = Events()
-            headers = {**self._for("", "", NOTHING), "Last-Event-ID": stream.last_id}
+            headers = {**self._for(""), "Last-Event-ID": stream.last_id}
             try:
                 async with self._client.answering(self._question("GET", headers, None)) as answering:
                     if answering.status != 200 or not _is_stream(answering):

@@ -1,6 +1,7 @@
 """A way to one server, whatever it is made of: a question in, an answer out."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import msgspec
@@ -14,7 +15,6 @@ from interlock.tool.mcp.wire import RpcError
 
 Answer = msgspec.Raw | RpcError
 
-NOTHING: Mapping[str, str] = {}
 LISTEN_SECONDS = 3_600.0  # of one stream; then it is opened anew
 LOOK = "look whether the server runs, and what it writes about itself"
 
@@ -55,6 +55,25 @@ class Deaf:
 DEAF = Deaf()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class How:
+    """How a server is asked something."""
+
+    name: str = ""
+    """Which tool, where it is about one."""
+    mirrored: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Arguments that stand in a header as well, where there are headers."""
+    before: Callable[[], None] = lambda: None
+    """Called just before the first byte leaves; what it raises goes through."""
+    way: Way = DEAF
+    """Takes what is said, and answers what is asked, in the meantime."""
+    seconds: float = PERFORM_SECONDS_MAX
+    """How long an answer over HTTP may take."""
+
+
+PLAINLY = How()
+
+
 async def answer_to(asked: wire.Incoming, way: Way) -> bytes:
     """Answer what a server asks of us. It may know that we are there; anything else is asked of whoever calls."""
     method = asked.method or ""
@@ -92,27 +111,8 @@ class Link(Protocol):
         """Take on a version of the protocol, once that is known."""
         ...
 
-    async def ask(
-        self,
-        method: str,
-        params: Mapping[str, Any],
-        *,
-        name: str = "",
-        mirrored: Mapping[str, str] = NOTHING,
-        before: Callable[[], None] = lambda: None,
-        way: Way = DEAF,
-        seconds: float = PERFORM_SECONDS_MAX,
-    ) -> Answer:
+    async def ask(self, method: str, params: Mapping[str, Any], how: How = PLAINLY) -> Answer:
         """Ask and wait for the answer.
-
-        Args:
-            method: what is asked.
-            params: with what.
-            name: which tool, where it is about one.
-            mirrored: arguments that stand in a header as well, where there are headers.
-            before: called just before the first byte leaves; what it raises goes through.
-            way: takes what is said, and answers what is asked, in the meantime.
-            seconds: how long an answer over HTTP may take.
 
         Raises:
             UpstreamFailed: nothing was sent, or it was surely not begun.

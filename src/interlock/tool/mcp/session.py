@@ -18,7 +18,7 @@ from interlock.core.mcp import HANDSHAKES, LISTEN, STATELESS, VERSION_UNSUPPORTE
 from interlock.core.mirrored import written
 from interlock.tool.mcp import wire
 from interlock.tool.mcp.back import Back
-from interlock.tool.mcp.link import LISTEN_SECONDS, LOOK, Answer, Link, LinkLost, Way, unsent
+from interlock.tool.mcp.link import LISTEN_SECONDS, LOOK, Answer, How, Link, LinkLost, Way, unsent
 from interlock.tool.mcp.listed import Offer, offers_of
 from interlock.tool.mcp.reach import Reach
 from interlock.tool.mcp.wire import RpcError
@@ -86,9 +86,8 @@ class Session:
             UpstreamSilent: nobody knows.
         """
         params: dict[str, Any] = {"name": tool, "arguments": msgspec.Raw(arguments)}
-        mirrored = self._mirrored(tool, arguments)
-        how = _How(name=tool, mirrored=mirrored, before=before, back=back, meta={wire.KEY_IN_META: key})
-        return await self._rounds("tools/call", params, how)
+        how = How(name=tool, mirrored=self._mirrored(tool, arguments), before=before, way=back)
+        return await self._rounds("tools/call", params, how, back, {wire.KEY_IN_META: key})
 
     async def look(
         self, method: str, name: str, params: dict[str, Any], *, back: Back, before: Callable[[], None]
@@ -100,34 +99,34 @@ class Session:
             UpstreamFailed: nothing was sent, or it was surely not begun.
             UpstreamSilent: nobody knows.
         """
-        return await self._rounds(method, params, _How(name=name, mirrored={}, before=before, back=back, meta={}))
+        return await self._rounds(method, params, How(name=name, before=before, way=back), back, {})
 
-    async def _rounds(self, method: str, params: dict[str, Any], how: "_How") -> Answer:
+    async def _rounds(
+        self, method: str, params: dict[str, Any], how: How, back: Back, meta: Mapping[str, Json]
+    ) -> Answer:
         """Ask until it is answered, with what a server wants to know in between."""
         stateless = self.version == STATELESS
         more: dict[str, Any] = {}
         for turn in range(_ROUNDS_MAX):
-            asked = self._with_meta({**params, **more}, **how.back.meta(stateless=stateless), **how.meta)
+            asked = self._with_meta({**params, **more}, **back.meta(stateless=stateless), **meta)
             try:
-                answer = await self.link.ask(
-                    method, asked, name=how.name, mirrored=how.mirrored, before=how.before, way=how.back
-                )
+                answer = await self.link.ask(method, asked, how)
             except UpstreamFailed as error:
                 if turn == 0:
                     raise
                 # That nothing was sent is true of this round, and not of the ones before.
-                raise how.back.unanswered(f"had begun, and cannot be asked to go on ({error})", error.fix) from None
+                raise back.unanswered(f"had begun, and cannot be asked to go on ({error})", error.fix) from None
             if isinstance(answer, RpcError):
-                how.back.note(answer)
+                back.note(answer)
                 if turn > 0:
-                    raise how.back.unanswered(f"had begun, and does not go on (error {answer.code})")
+                    raise back.unanswered(f"had begun, and does not go on (error {answer.code})")
             wanted = _wanted(answer) if stateless else None
             if wanted is None:
                 return answer
             # It has not done it again: it goes on with what it has begun, as it says.
             more = {"requestState": wanted.request_state} if wanted.request_state is not None else {}
             if wanted.input_requests:
-                more["inputResponses"] = await how.back.ask(wanted.input_requests)
+                more["inputResponses"] = await back.ask(wanted.input_requests)
         raise UpstreamSilent(f"`{self._server}/{how.name or method}` wants to go on for ever", fix=LOOK)
 
     @property
@@ -149,7 +148,7 @@ class Session:
         wanted = {"toolsListChanged": True, "promptsListChanged": True, "resourcesListChanged": True}
         watched = {"resourceSubscriptions": sorted(uris)} if uris else {}
         params = self._with_meta({"notifications": {**wanted, **watched}})
-        answer = await self.link.ask(LISTEN, params, way=way, seconds=LISTEN_SECONDS)
+        answer = await self.link.ask(LISTEN, params, How(way=way, seconds=LISTEN_SECONDS))
         if isinstance(answer, RpcError):
             raise unsent(self._server, f"does not tell of changes (error {answer.code})")
         return None
@@ -166,17 +165,6 @@ class Session:
     def _with_meta(self, params: dict[str, Any], **meta: Any) -> dict[str, Any]:  # noqa: ANN401  JSON
         whole = {**(wire.envelope() if self.version == STATELESS else {}), **meta}
         return {**params, "_meta": whole} if whole else params
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _How:
-    """How a request is made, in each of its rounds."""
-
-    name: str
-    mirrored: Mapping[str, str]
-    before: Callable[[], None]
-    back: Back
-    meta: Mapping[str, Json]
 
 
 def _wanted(answer: Answer) -> wire.Wanted | None:

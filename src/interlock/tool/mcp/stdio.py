@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from threading import Thread
@@ -33,8 +33,9 @@ from interlock.tool.mcp.link import (
     CHANGES,
     DEAF,
     LOOK,
-    NOTHING,
+    PLAINLY,
     Answer,
+    How,
     LinkLost,
     Noticed,
     Way,
@@ -127,25 +128,15 @@ class StdioLink(asyncio.Protocol):
     def speak(self, version: str) -> None:
         pass  # every message says itself what it has to
 
-    async def ask(
-        self,
-        method: str,
-        params: Mapping[str, Any],
-        *,
-        name: str = "",
-        mirrored: Mapping[str, str] = NOTHING,
-        before: Callable[[], None] = lambda: None,
-        way: Way = DEAF,
-        seconds: float = 0,
-    ) -> Answer:
+    async def ask(self, method: str, params: Mapping[str, Any], how: How = PLAINLY) -> Answer:
         """Write a line and wait for the one that answers it."""
-        before()
+        how.before()
         id = self._last = self._last + 1
         line = wire.request(id, method, params)
         self._room(len(line))
         waiting: asyncio.Future[Answer] = self._loop.create_future()
         self._waiting[id] = waiting
-        self._ways[id] = way
+        self._ways[id] = how.way
         self._write(line)
         try:
             return await waiting
