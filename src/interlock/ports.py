@@ -226,8 +226,15 @@ class TenantStore(Protocol):
         """Return the undone lines of the outbox that are due, of these topics if any are named."""
         ...
 
-    async def memos(self, prefix: str, *, now: Instant) -> tuple[Memo, ...]:
-        """Return the memos whose id begins with `prefix` and that have not ended by `now`, sorted by id."""
+    async def memos(self, prefix: str, *, now: Instant, after: str = "", limit: int = 1_000) -> tuple[Memo, ...]:
+        """Return the memos whose id begins with `prefix` and that have not ended by `now`, sorted by id.
+
+        Args:
+            prefix: how their ids begin.
+            now: the time.
+            after: the id, without the prefix, behind which they stand.
+            limit: how many at most.
+        """
         ...
 
 

@@ -11,11 +11,12 @@ from interlock.contract.ir import Approvals
 from interlock.core.errors import StoreBusy
 from interlock.core.ids import ActionId, PersonId, Role
 from interlock.door.entrance import Entrance
-from interlock.door.mcp import front, tasks
+from interlock.door.mcp import tasks
 from interlock.gateway import access
+from interlock.gateway.call import Gateway
 from interlock.gateway.consent import agree, deny
 from interlock.gateway.resume import resume
-from world import ALLOW, KIM, MAIL, World, a_rule
+from world import ALLOW, KIM, MAIL, World, a_rule, a_tool
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -165,24 +166,32 @@ async def test_a_task_is_its_callers_alone(world: World) -> None:
     assert (await over.ask("tasks/get", taskId="nonsense")).error["code"] == -32602
 
 
-async def test_whoever_makes_many_tasks_has_nobody_elses_forgotten(
+async def test_the_tasks_of_a_caller_are_listed_page_by_page_at_every_process(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tasks, "_KEPT_MAX", 4)
-    monkeypatch.setattr(tasks, "_KNOWN_SECONDS", 0)
-    await world.publish(ALLOW)
-    world.tool.may_answer = asyncio.Event()
-    over = await Over.to(world)
-    await over.begin()
-    mine = (await over.ask("tools/call", **CALL)).result["task"]["taskId"]
+    monkeypatch.setattr(tasks, "_LISTED_MAX", 2)
+    over = await asking(world)
     eve, _ = await issued(world, principal="eve")
     other = over.by(eve)
     await other.begin()
-    theirs = [(await other.ask("tools/call", **CALL)).result["task"]["taskId"] for _ in range(9)]
-    assert "result" in (await over.ask("tasks/get", taskId=mine)).json
-    known = ["result" in (await other.ask("tasks/get", taskId=each)).json for each in theirs]
-    assert known == [False] * 6 + [True] * 3
-    world.tool.may_answer.set()
+    theirs = (await other.ask("tools/call", **CALL)).result["task"]["taskId"]
+    mine: list[str] = []
+    for n in range(5):
+        arguments = {"arguments": {"to": f"sam{n}"}}
+        mine.append((await over.ask("tools/call", **{**CALL, **arguments})).result["task"]["taskId"])
+        world.clock.forward(seconds=1)
+    beside = await Over.to(world.another())
+    await beside.begin()
+    found, more = list[str](), dict[str, Any]()
+    for _ in range(3):
+        page = (await beside.ask("tasks/list", **more)).result
+        found += [each["taskId"] for each in page["tasks"]]
+        assert all(each["status"] == "working" for each in page["tasks"])
+        more = {"cursor": page["nextCursor"]} if "nextCursor" in page else {}
+    assert (found, more) == (mine, {})
+    assert [each["taskId"] for each in (await other.ask("tasks/list")).result["tasks"]] == [theirs]
+    for cursor in ("", "\0", "zz", "1" * 20 + "-\u00e9"):
+        assert (await beside.ask("tasks/list", cursor=cursor)).error["code"] == -32602
 
 
 async def test_a_task_is_known_to_every_process_on_the_store(world: World) -> None:
@@ -226,44 +235,96 @@ async def test_older_versions_have_no_tasks(world: World) -> None:
     assert "structuredContent" in (await over.ask("tools/call", **CALL)).result
 
 
-async def test_a_call_that_met_a_store_that_was_away_is_one_failed_task_and_hides_no_other(
+async def test_a_call_that_met_a_store_that_was_away_is_a_failed_task_everywhere_and_hides_no_other(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    over = await asking(world)
+    over, beside = await asking(world), await Over.to(world.another())
+    await beside.begin()
     well = (await over.ask("tools/call", **CALL)).result["task"]["taskId"]
-    await waiting(over, well)
-    whole = front.call_or_recall
 
     async def away(*_: Any, **__: Any) -> Any:
         raise StoreBusy("the store is away", fix="call again")
 
-    monkeypatch.setattr(front, "call_or_recall", away)
-    gone = (await over.ask("tools/call", **CALL)).result["task"]["taskId"]
-    monkeypatch.setattr(front, "call_or_recall", whole)
-    listed = (await over.ask("tasks/list")).result["tasks"]
-    assert [(each["taskId"], each["status"]) for each in listed] == [(well, "working"), (gone, "failed")]
-    assert (await over.ask("tasks/get", taskId=gone)).result["status"] == "failed"
-    assert (await over.ask("tasks/result", taskId=gone)).error["code"] == -32603
+    with monkeypatch.context() as down:
+        down.setattr(Gateway, "_call", away)
+        gone = (await over.ask("tools/call", name=MAIL, arguments={"to": "kim"}, task={})).result["task"]["taskId"]
+    for each in (over, beside):
+        listed = (await each.ask("tasks/list")).result["tasks"]
+        assert {(task["taskId"], task["status"]) for task in listed} == {(well, "working"), (gone, "failed")}
+        assert (await each.ask("tasks/get", taskId=gone)).result["status"] == "failed"
+        told = (await each.ask("tasks/result", taskId=gone)).result
+        assert (told["isError"], told["structuredContent"]["reason"]) == (True, "overloaded")
 
 
-async def test_a_store_that_was_away_as_a_handle_came_from_another_process_makes_no_failed_task_of_it(
+async def test_a_store_that_is_away_as_a_task_is_asked_about_makes_no_failed_task_of_it(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     over = await asking(world)
     task = (await over.ask("tools/call", **CALL)).result["task"]["taskId"]
-    elsewhere = world.another()
-    beside = await Over.to(elsewhere)
-    await beside.begin()
-    whole = tasks.Tasks._told  # pyright: ignore[reportPrivateUsage]
 
     async def away(*_: Any) -> Any:
         raise StoreBusy("the store is away", fix="call again")
 
-    monkeypatch.setattr(tasks.Tasks, "_told", away)
-    assert (await beside.ask("tasks/get", taskId=task)).error["code"] == -32603
-    monkeypatch.setattr(tasks.Tasks, "_told", whole)
-    assert (await beside.ask("tasks/list")).result == {"tasks": []}
-    assert (await beside.ask("tasks/get", taskId=task)).result["status"] == "working"
+    with monkeypatch.context() as down:
+        down.setattr(tasks, "row_of", away)
+        for method in ("tasks/get", "tasks/result"):
+            assert (await over.ask(method, taskId=task)).error["code"] == -32603
+    assert (await over.ask("tasks/get", taskId=task)).result["status"] == "working"
+
+
+async def test_a_task_that_is_under_way_is_told_of_by_every_process_with_one_result_and_one_receipt(
+    world: World,
+) -> None:
+    await world.publish()
+    world.tool.may_answer = asyncio.Event()
+    over, beside = await Over.to(world), await Over.to(world.another())
+    await over.begin()
+    await beside.begin()
+    task = (await over.ask("tools/call", **CALL)).result["task"]["taskId"]
+    again = (await beside.ask("tools/call", **CALL)).result["task"]["taskId"]
+    for each in (over, beside):
+        for id in (task, again):
+            assert (await each.ask("tasks/get", taskId=id)).result["statusMessage"] == "it is under way"
+    results = [asyncio.create_task(each.ask("tasks/result", taskId=task)) for each in (over, beside)]
+    await asyncio.sleep(0)
+    world.tool.may_answer.set()
+    one, other = [(await each).result for each in results]
+    assert one == other
+    about = one["_meta"]["interlock/outcome"]
+    entry = (await world.entries())[about["receipt"]["index"]]
+    assert (entry["action"], entry["kind"]) == (about["action"], "ended")
+    joined = (await over.ask("tasks/result", taskId=again)).result["_meta"]["interlock/outcome"]
+    assert (joined["action"], joined["recalled"]) == (about["action"], True)
+    assert len(world.tool.performed) == 1
+
+
+async def test_what_a_process_that_died_was_carrying_out_is_told_as_unknown_once_its_lease_is_over(
+    world: World,
+) -> None:
+    await world.publish()
+    world.tool.may_answer = asyncio.Event()
+    over, beside = await Over.to(world), await Over.to(world.another())
+    await over.begin()
+    await beside.begin()
+    task = (await over.ask("tools/call", **CALL)).result["task"]["taskId"]
+    world.clock.forward(minutes=10)
+    said = (await beside.ask("tasks/get", taskId=task)).result
+    assert (said["status"], said["statusMessage"]) == ("failed", "uncertain")
+    told = (await beside.ask("tasks/result", taskId=task)).result
+    assert told["_meta"]["interlock/outcome"]["outcome"] == "uncertain"
+    world.tool.may_answer.set()
+
+
+async def test_why_a_call_was_refused_at_once_is_told_at_every_process(world: World) -> None:
+    schema = {"type": "object", "properties": {"to": {"type": "string", "maxLength": 4}}, "required": ["to"]}
+    await world.publish(tools=(a_tool(schema=schema),))
+    over, beside = await Over.to(world), await Over.to(world.another())
+    await over.begin()
+    await beside.begin()
+    task = (await over.ask("tools/call", **{**CALL, "arguments": {"to": "eavesdropper"}})).result["task"]["taskId"]
+    for each in (over, beside):
+        told = (await each.ask("tasks/result", taskId=task)).result
+        assert told["structuredContent"]["wrong"] == [{"path": "$.to", "kind": "MaxLength"}]
 
 
 async def test_where_a_task_stands_is_said_at_once_while_what_was_agreed_to_is_carried_out(world: World) -> None:

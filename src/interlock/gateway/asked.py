@@ -31,7 +31,7 @@ from interlock.core.wording import closest
 from interlock.gateway.force import Force
 from interlock.gateway.keyed import digest, equal_key, given_key, key_of
 from interlock.gateway.lot import lot_at
-from interlock.gateway.proposal import RUN_NAME, Proved
+from interlock.gateway.proposal import RUN_NAME, Begun, Proved
 from interlock.gateway.proposal import Fresh as Fresh
 from interlock.gateway.proposal import Proposal as Proposal
 from interlock.ports import Payload, Secrets
@@ -56,6 +56,7 @@ class Asked(Struct, frozen=True, kw_only=True, dict=True):
     session: RunId | None = None
     """The session that it is asked for in, as the door knows it."""
     line: Line | None = None
+    begun: Begun | None = None
     beside: bool = False
     """Whether it is beside the calls of the agent."""
 
@@ -63,6 +64,11 @@ class Asked(Struct, frozen=True, kw_only=True, dict=True):
     def owner(self) -> str:
         """Whose budgets it is charged to."""
         return owner_of(self.action.caller)
+
+    def answered_by(self, action: ActionId, *, joined: bool) -> None:
+        """Tell whoever wants to hear it which action is under way for it."""
+        if self.begun is not None:
+            self.begun(action, joined)
 
     @property
     def attempts(self) -> int:
@@ -297,6 +303,7 @@ def put_together(
         signed=proved.private if proved is not None else "",
         session=proposal.session,
         line=proposal.line,
+        begun=proposal.begun,
         beside=proposal.beside,
     )
 

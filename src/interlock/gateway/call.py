@@ -177,6 +177,8 @@ class Gateway:
             return await self.turn_away(store, asked.action, shut, force=asked.force, gathered=paid)
         known = recall(seen, asked)  # (3)
         if known is not None:
+            if known.state is ActionState.STARTED:
+                asked.answered_by(known.action.id, joined=True)
             return await self.outcome_of(store, known)
         pays: Payer = "tenant" if asked.action.undo_of and asked.action.by else "agent"
         purse = Purse(store=store, asked=asked, process=self.process, seen=seen, spent=paid, pays=pays)
@@ -239,6 +241,7 @@ class Gateway:
             return begun.answer
         if not isinstance(begun.answer, Started):
             return replace(begun.answer, receipt=begun.receipt)
+        asked.answered_by(asked.action.id, joined=False)
         late, started = Late(), begun.answer
         performer = self.performers.find(asked.tool.source, terms_of(asked.force.contract, asked.tool))
         assert performer is not None, "what may start was looked for before"

@@ -1,6 +1,7 @@
 """What is asked for, as a door hands it over, and what is drawn for it before anything is written."""
 
 import re
+from collections.abc import Callable
 
 from msgspec import Struct
 
@@ -11,6 +12,10 @@ from interlock.gateway import fresh
 
 RUN_NAME = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 """What a caller may call a run."""
+
+
+Begun = Callable[[ActionId, bool], None]
+"""Is given the action, and whether an equal call began it before."""
 
 
 class Proposal(Struct, frozen=True, kw_only=True):
@@ -36,6 +41,8 @@ class Proposal(Struct, frozen=True, kw_only=True):
     client at resources or prompts. Each is another one, and no loop of the agent."""
     line: Line | None = None
     """The way back to the caller while the call is under way. Nothing is judged by it."""
+    begun: Begun | None = None
+    """Hears which action answers it once that is under way, so that any process can tell of its end."""
     # What follows is never an agent's to say: a door sets it for a person whom it knows.
     by: PersonId | None = None
     undo_of: ActionId | None = None

@@ -138,10 +138,10 @@ def notices(stored: Stored, before: Instant, topics: Sequence[str]) -> tuple[Not
     return _rows(stored, NOTICE, [condition], "at, id", params, 1_000, sound=True)
 
 
-def memos(stored: Stored, prefix: str, now: Instant) -> tuple[Memo, ...]:
-    """Return the memos whose id begins with `prefix` and that have not ended by `now`."""
-    params = {"low": prefix, "high": prefix + "\U0010ffff", "now": now}
-    return _rows(stored, MEMO, ["id >= :low and id < :high and until > :now"], "id", params, 1_000, sound=True)
+def memos(stored: Stored, prefix: str, now: Instant, after: str, limit: int) -> tuple[Memo, ...]:
+    """Return the next memos whose id begins with `prefix` and that have not ended by `now`."""
+    params = {"low": prefix + after, "high": prefix + "\U0010ffff", "now": now}
+    return _rows(stored, MEMO, ["id > :low and id < :high and until > :now"], "id", params, limit, sound=True)
 
 
 def entries(stored: Stored, after: int, limit: int) -> tuple[bytes, ...]:

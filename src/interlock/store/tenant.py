@@ -248,8 +248,8 @@ class TenantPart:
     async def notices(self, *, before: Instant, topics: Sequence[str] = ()) -> tuple[Notice, ...]:
         return await self._ask(queries.notices, before, topics)
 
-    async def memos(self, prefix: str, *, now: Instant) -> tuple[Memo, ...]:
-        return await self._ask(queries.memos, prefix, now)
+    async def memos(self, prefix: str, *, now: Instant, after: str = "", limit: int = 1_000) -> tuple[Memo, ...]:
+        return await self._ask(queries.memos, prefix, now, after, limit)
 
     def _stored(self, db: Database) -> Stored:
         return Stored(db, self.store.secrets, self.tenant)

@@ -194,10 +194,10 @@ class Front:
             signature=named.signature,
             line=exchange.line,
         )
-        call = call_or_recall(self.gateway, exchange.caller, proposal, counted=named.occurrence is not None)
+        counted = named.occurrence is not None
         if asked.task is not None and exchange.client.version in TASK_VERSIONS:
-            return await self.tasks.begin(exchange.caller, tool, call)
-        outcome = await call
+            return await self.tasks.begin(exchange.caller, proposal, counted=counted)
+        outcome = await call_or_recall(self.gateway, exchange.caller, proposal, counted=counted)
         shown = force is not None and asked.name in open_to_agents(force)
         if isinstance(outcome, Refused) and outcome.reason is Reason.TOOL_NOT_ALLOWED and not shown:
             data = {"reason": outcome.reason.value, "action": outcome.action}
@@ -205,7 +205,7 @@ class Front:
         if isinstance(outcome, Failed) and exchange.asking is not None and exchange.asking.missing:
             data = {"requiredCapabilities": {name: dict[str, str]() for name in sorted(exchange.asking.missing)}}
             raise WireError(CAPABILITY_MISSING, "the tool asks for what this client cannot do", data)
-        return tool_result(outcome, tool)
+        return tool_result(outcome, tool.effect if tool is not None else None)
 
     async def task(self, exchange: Exchange) -> dict[str, Any]:
         """Say where a task stands."""
@@ -217,7 +217,7 @@ class Front:
 
     async def list_tasks(self, exchange: Exchange) -> dict[str, Any]:
         """Say where the tasks of this caller stand."""
-        return await self.tasks.listed(exchange.caller)
+        return await self.tasks.listed(exchange.caller, params_of(exchange.message, Listing).cursor)
 
     async def behind(self, exchange: Exchange) -> dict[str, Any]:
         """Ask an upstream server for a resource or a prompt, as an action of the contract."""

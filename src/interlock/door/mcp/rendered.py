@@ -9,7 +9,6 @@ from typing import Any, assert_never, cast
 
 import msgspec
 
-from interlock.contract.ir import Tool
 from interlock.core.canonical import Json, JsonObject
 from interlock.core.effect import EffectClass
 from interlock.core.outcome import Done, Failed, Outcome, Parked, Refused, Suggested, Uncertain
@@ -31,10 +30,10 @@ _NOT_AGAIN = "(From the record of action {action}: it was carried out once{since
 _UNDONE = " and has been undone since (action {undo})"
 
 
-def tool_result(outcome: Outcome, tool: Tool | None) -> dict[str, Any]:
+def tool_result(outcome: Outcome, effect: EffectClass | None) -> dict[str, Any]:
     """Write an outcome as `CallToolResult`."""
     known = _result(outcome) if isinstance(outcome, Done) else _no_result(outcome)
-    if isinstance(outcome, Done) and outcome.recalled and tool is not None and tool.effect is not EffectClass.READ:
+    if isinstance(outcome, Done) and outcome.recalled and effect not in (None, EffectClass.READ):
         since = _UNDONE.format(undo=outcome.undone_by) if outcome.undone_by else ""
         note = _text(_NOT_AGAIN.format(action=outcome.action, since=since))
         known["content"] = [*known["content"], {**note, "annotations": {"audience": ["assistant"]}}]
