@@ -291,8 +291,9 @@ async def test_a_task_that_is_under_way_is_told_of_by_every_process_with_one_res
     one, other = [(await each).result for each in results]
     assert one == other
     about = one["_meta"]["interlock/outcome"]
-    entry = (await world.entries())[about["receipt"]["index"]]
-    assert (entry["action"], entry["kind"]) == (about["action"], "ended")
+    entries: list[Any] = await world.entries()
+    last = entries[about["receipt"]["index"]]
+    assert (last["action"], last["kind"]) == (about["action"], "ended")
     joined = (await over.ask("tasks/result", taskId=again)).result["_meta"]["interlock/outcome"]
     assert (joined["action"], joined["recalled"]) == (about["action"], True)
     assert len(world.tool.performed) == 1

@@ -138,6 +138,12 @@ class KillingDatabase:
     def take_out(self, tenant: TenantId, table: str, column: str, names: Sequence[str]) -> None:
         self.inner.take_out(tenant, table, column, names)
 
+    def take_out_ended(self, tenant: TenantId, table: str, now: Instant) -> None:
+        self.inner.take_out_ended(tenant, table, now)
+
+    def defined(self, tables: str) -> Sequence[str]:
+        return self.inner.defined(tables)
+
     def names(self, names: Sequence[str]) -> Any:
         return self.inner.names(names)
 
