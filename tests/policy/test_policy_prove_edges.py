@@ -36,9 +36,9 @@ def policies_of(schema: JsonObject, *rules: Rule) -> Policies:
     return load([opens, *rules], native={}, shapes=[shape], facts={}, consents=CONSENTS)
 
 
-def found_about(schema: JsonObject, policies: Policies, bad: Verdict, when: str = "") -> Result:
+def found_about(schema: JsonObject, policies: Policies, bad: Verdict, when: str = "", source: str = "") -> Result:
     """Try to prove that in mode `act` it never comes to `bad`."""
-    tool = Tool(name=TOOL, source="", place=PLACE, effect=EffectClass.OPAQUE, tier=Tier.GREEN, schema=dict(schema))
+    tool = Tool(name=TOOL, source=source, place=PLACE, effect=EffectClass.OPAQUE, tier=Tier.GREEN, schema=dict(schema))
     contract = Contract(workflow=WorkflowId("w"), tenant=TenantId("t"), place=PLACE, tools={TOOL: tool})
     prover = Prover(contract=contract, policies=policies, solve=partial(solve, millis=20_000))
     modes, meant = frozenset({Mode.ACT}), parse(when) if when else None
@@ -173,3 +173,31 @@ def test_a_list_that_must_have_something_gets_what_no_rule_looks_at(may_be: list
     schema = of({"tags": tags}, required=["tags"])
     policies = policies_of(schema, rule("r", RuleEffect.DENY, OneOf(path="tags", values=("a",)), tool=TOOL))
     assert found_about(schema, policies, "allow").verdict == verdict
+
+
+def asking(*values: str) -> Rule:
+    return rule("some", RuleEffect.ASK, OneOf(path="on", values=values), tool=TOOL, approvers=("lead",))
+
+
+def test_a_call_that_breaks_an_invariant_has_the_formats_that_its_document_names() -> None:
+    formats = {"on": "date", "by": "email", "at": "ipv4"}
+    schema = of({name: {"type": "string", "format": each} for name, each in formats.items()}, required=[*formats])
+    policies = policies_of(schema, asking("2030-01-15", "2030-01-16"))
+    cases: list[tuple[Verdict, set[str] | None]] = [("ask", {"2030-01-15", "2030-01-16"}), ("allow", None)]
+    for never, days in cases:
+        found = found_about(schema, policies, never, "args.by != 'ann@example.com'", "openapi:api.yaml#pay")
+        assert found.example is not None, found
+        args = dict(found.example.case.args)
+        assert not isinstance(Schema.compile(schema, formats=True).read(json.dumps(args)), tuple), args
+        assert days is None or args["on"] in days
+    proved = found_about(schema, policies, "deny", "", "openapi:api.yaml#pay")
+    assert (proved.verdict, proved.arbitrary) == ("proved", ("which texts have the `format` that the schema names",))
+
+
+def test_what_only_the_format_of_a_text_rules_out_is_not_told_as_a_broken_invariant() -> None:
+    schema = of({"on": {"type": "string", "format": "date"}}, required=["on"])
+    policies = policies_of(schema, asking("soon"))
+    assert found_about(schema, policies, "ask", "", "python:shop:pay").verdict == "refuted"
+    found = found_about(schema, policies, "ask", "", "openapi:api.yaml#pay")
+    assert found.verdict == "unknown"
+    assert "Format at $.on" in found.why

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from interlock.core.effect import EffectClass
 from interlock.core.errors import UpstreamFailed
-from interlock.core.outcome import Done, Failed, Outcome, Uncertain
+from interlock.core.outcome import Done, Failed, Outcome, Refused, Uncertain
 from interlock.tool.openapi_plan import Credential, Plan, Sent
 from interlock.tool.openapi_request import request
 from loopback import http
@@ -61,6 +61,23 @@ async def test_what_is_not_said_is_not_sent_and_defaults_are(api: Api) -> None:
     await api.call()
     line, headers, sent = api.asked()
     assert (line, sent, "content-type" in headers) == ("POST /v1/things?b=x HTTP/1.1", b"", False)
+
+
+async def test_a_text_has_the_format_that_the_document_names_or_is_not_sent(api: Api) -> None:
+    day = {"type": "string", "format": "date"}
+    answer = an_answer({"type": "object", "properties": {"paid_on": day}})
+    more = {"day": {**day, "default": "tomorrow"}, "by": {"type": "string", "format": "iban"}}
+    asked = body({"type": "object", "properties": {"on": day, **more}}, required=True)
+    await api.publish(one("post", requestBody=asked, responses=answer))
+    refused = await api.call({"on": "2026-02-30"})
+    assert isinstance(refused, Refused)
+    assert [(each.path, each.kind) for each in refused.wrong] == [("$.on", "Format")]
+    assert api.peer.questions == []
+    api.peer.answer = lambda _: http("200 OK", b'{"paid_on":"2026-02-30"}', "application/json")
+    outcome = await api.call({"on": "2026-02-28", "by": "no such format is known"})
+    assert isinstance(outcome, Done)
+    assert (outcome.result, outcome.check) == ({"paid_on": "2026-02-30"}, "failed")
+    assert json.loads(api.asked()[2]) == {"on": "2026-02-28", "by": "no such format is known"}
 
 
 async def test_the_key_of_the_action_goes_along_where_the_other_side_knows_it(api: Api) -> None:

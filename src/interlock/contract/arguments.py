@@ -48,23 +48,31 @@ class Schema:
     weight: Weight
 
     @classmethod
-    def compile(cls, source: JsonObject) -> "Schema":
+    def compile(cls, source: JsonObject, *, formats: bool = False) -> "Schema":
         """Compile a schema; properties that it does not name are refused, unless it says otherwise.
+
+        Args:
+            source: the schema.
+            formats: whether texts must have the `format` that it names.
 
         Raises:
             InterlockError: it is not a JSON Schema, or it refers to something outside itself.
         """
         strict: dict[str, Any] = {"type": "object", "additionalProperties": False, **source}
-        return cls(strict, _validator(strict), frozenset(_names(strict)), weight_of(strict))
+        return cls(strict, _validator(strict, formats=formats), frozenset(_names(strict)), weight_of(strict))
 
     @classmethod
-    def of_result(cls, source: JsonObject) -> "Schema":
+    def of_result(cls, source: JsonObject, *, formats: bool = False) -> "Schema":
         """Compile the schema of what comes back, which may be anything and have more than is named.
+
+        Args:
+            source: the schema.
+            formats: whether texts must have the `format` that it names.
 
         Raises:
             InterlockError: it is not a JSON Schema, or it refers to something outside itself.
         """
-        return cls(source, _validator(source), frozenset(_names(source)), weight_of(source))
+        return cls(source, _validator(source, formats=formats), frozenset(_names(source)), weight_of(source))
 
     def fits(self, value: Json) -> bool:
         """Tell whether a value is as the schema says. What takes too long to find out is not."""
@@ -108,6 +116,7 @@ _WORDS = {
     "Enum": "is none of the values that the schema names",
     "ExclusiveMaximum": "is too large",
     "ExclusiveMinimum": "is too small",
+    "Format": "is not of the `format` that the schema names",
     "MaxItems": "has too many items",
     "MaxLength": "is too long",
     "MaxProperties": "has too many members",
@@ -135,14 +144,23 @@ _WORDS = {
 }
 
 
-def _validator(source: JsonObject) -> jsonschema_rs.Validator:
+def _validator(source: JsonObject, *, formats: bool) -> jsonschema_rs.Validator:
     try:
-        # RE2-like matching, so that no pattern of a foreign schema can take exponential time.
+        # RE2-like matching, so that no pattern of a foreign schema can take exponential time. For the same reason
+        # nothing is compiled that comes in an argument, which `format: regex` would do.
         return jsonschema_rs.Draft202012Validator(
-            dict(source), pattern_options=jsonschema_rs.RegexOptions(), retriever=_refuse_to_fetch
+            dict(source),
+            pattern_options=jsonschema_rs.RegexOptions(),
+            validate_formats=formats,
+            formats={"regex": _any_text},
+            retriever=_refuse_to_fetch,
         )
     except (ValueError, jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError) as error:
         raise InterlockError("the schema is not valid", fix="correct it at its source") from error
+
+
+def _any_text(_: str) -> bool:
+    return True
 
 
 def as_sent(raw: bytes | str) -> Mapping[str, Json] | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from interlock.contract import expr
 from interlock.contract.arguments import Schema
 from interlock.contract.bundle import decode, tool_hash
+from interlock.contract.formats import are_checked
 from interlock.contract.ir import Consent, Contract, Hook, Tool
 from interlock.core.decision import Requirement
 from interlock.core.door import Door, Published
@@ -64,8 +65,16 @@ def compiled(contract: Contract, hash: ContractHash) -> Force:
         contract=contract,
         hash=hash,
         mode=Mode.READ_ONLY,
-        schemas={tool.name: Schema.compile(tool.schema) for tool in tools if tool.schema is not None},
-        results={tool.name: Schema.of_result(tool.result_schema) for tool in tools if tool.result_schema is not None},
+        schemas={
+            tool.name: Schema.compile(tool.schema, formats=are_checked(tool.source))
+            for tool in tools
+            if tool.schema is not None
+        },
+        results={
+            tool.name: Schema.of_result(tool.result_schema, formats=are_checked(tool.source))
+            for tool in tools
+            if tool.result_schema is not None
+        },
         policies=load(
             contract.rules,
             native=contract.cedar,

@@ -6,6 +6,7 @@ from fractions import Fraction
 from functools import partial
 from typing import Any, cast
 
+from interlock.contract.formats import are_named, format_of
 from interlock.core.canonical import Json, JsonObject
 from interlock.policy.arguments import DEPTH_MAX
 from interlock.prove.formula import (
@@ -62,6 +63,10 @@ class Accepted:
     """What one schema says of the places in the arguments of a tool."""
 
     root: JsonObject
+    checks_formats: bool = False
+    """Whether texts must have the `format` that the schema names."""
+    formats: dict[tuple[str, ...], str] = field(default_factory=dict[tuple[str, ...], str])
+    """What is named of the places, as far as it is checked."""
     arbitrary: dict[str, None] = field(default_factory=dict[str, None])
     """What is taken to be anything, in words."""
     may_not_fit: bool = False
@@ -71,6 +76,8 @@ class Accepted:
 
     def __post_init__(self) -> None:
         self._own_base = _has_own_base(self.root)
+        if self.checks_formats and are_named(self.root):
+            self.arbitrary["which texts have the `format` that the schema names"] = None
 
     def slots(self) -> Mapping[tuple[str, ...], Slot]:
         """Return every place, by its path."""
@@ -85,6 +92,9 @@ class Accepted:
         """Make every place that the schema names."""
         self.add(path)
         for part, _ in self._parts(schema, 0):
+            named = format_of(part)
+            if self.checks_formats and named is not None:
+                self.formats[path] = named
             if not _HIDES_MORE.isdisjoint(part):
                 self.may_not_fit = True
             if depth >= DEPTH_MAX or len(self._slots) >= _SLOTS_MAX:

@@ -132,7 +132,12 @@ class Call:
 
 
 def call_of(
-    policies: Policies, tool: ToolName, schema: JsonObject | None, never_known: frozenset[str] = frozenset()
+    policies: Policies,
+    tool: ToolName,
+    schema: JsonObject | None,
+    never_known: frozenset[str] = frozenset(),
+    *,
+    formats: bool = False,
 ) -> Call:
     """Make an arbitrary call.
 
@@ -141,9 +146,10 @@ def call_of(
         tool: a tool that the policies know.
         schema: the JSON Schema of its arguments; nothing said is any object.
         never_known: facts that nobody can look up.
+        formats: whether texts must have the `format` that the schema names.
     """
     root = {"type": "object"} if schema is None else {"type": "object", "additionalProperties": False, **schema}
-    accepted = Accepted(root)
+    accepted = Accepted(root, formats)
     accepted.collect(root, ("args",))
     slice = policies.slices[tool]
     return Call(slice, accepted, {name: Slot(("facts", name)) for name in slice.facts}, policies.facts, never_known)

@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import cast
 
 from interlock.contract.arguments import Schema
+from interlock.contract.formats import CHECKED
 from interlock.core.canonical import Json, JsonObject
 from interlock.core.ids import AgentId, Instant, RuleId
 from interlock.core.limits import SAFE_INTEGER
@@ -29,7 +30,7 @@ from interlock.prove.call import (
     in_mode,
 )
 from interlock.prove.formula import Compare, Counts, Formula, Matches, Value, Var, every, negated
-from interlock.prove.pattern import Signs, Times
+from interlock.prove.pattern import Signs, Times, parse
 from interlock.prove.slot import Kind, Slot
 
 _HOUR = 3_600_000_000
@@ -87,6 +88,10 @@ def wishes(call: Call, variables: tuple[Var, ...]) -> Iterator[Formula]:
     numbers = [each for each in variables if each.sort == "number"]
     for step, most in ((Fraction(1, 100), 10**6), (Fraction(1, 10**6), 10**9), (Fraction(1, 10**9), 10**20)):
         yield every(*(_plain(each, step, Fraction(most)) for each in numbers))
+    for path, named in call.accepted.formats.items():
+        plain = parse(CHECKED[named][0])
+        if plain is not None and path in slots and slots[path].text in variables:
+            yield Matches(slots[path].text, plain)
     texts = [each for each in variables if each.sort == "text"]
     yield from (Matches(each, pattern) for pattern in (_VISIBLE, _WORD) for each in texts)
 
@@ -113,7 +118,7 @@ def judged(
     if not _complete(arguments):
         return Unusable("a number in it cannot be written down", unwritable=True)
     if schema is not None:
-        read = Schema.compile(schema).read(json.dumps(arguments))
+        read = Schema.compile(schema, formats=call.accepted.checks_formats).read(json.dumps(arguments))
         if isinstance(read, tuple):
             why = ", ".join(f"{each.kind} at {each.path}" for each in read)
             return Unusable(f"its arguments are refused: {why}", unwritable={each.kind for each in read} <= _NO_FORM)
@@ -170,6 +175,8 @@ def _built(call: Call, path: tuple[str, ...], model: Mapping[str, Value]) -> Jso
             asked_for = call.asked_for(slot)
             texts = [text for text in asked_for if model.get(slot.has(text).name)]
             return [*texts, *call.accepted.filling(path, len(texts), asked_for)]
+        case Kind.TEXT if slot.text.name not in model and path in call.accepted.formats:
+            return CHECKED[call.accepted.formats[path]][1]
         case _:
             return _value(slot, model)
 

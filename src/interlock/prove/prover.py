@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from interlock.contract.expr import Expr, evaluate, paths
+from interlock.contract.formats import are_checked
 from interlock.contract.invariant import Invariant
 from interlock.contract.ir import Contract
 from interlock.contract.problem import ContractProblems, Problem, nearest
@@ -52,7 +53,8 @@ class Prover:
 
     def call(self, tool: ToolName) -> Call:
         """Make an arbitrary call of a tool."""
-        return call_of(self.policies, tool, self.contract.tools[tool].schema, self.contract.unknown_facts)
+        known, never = self.contract.tools[tool], self.contract.unknown_facts
+        return call_of(self.policies, tool, known.schema, never, formats=are_checked(known.source))
 
     def prove(self, invariant: Invariant) -> Result:
         """Say whether an invariant holds.

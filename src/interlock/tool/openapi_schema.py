@@ -242,7 +242,7 @@ def _compiles(schema: dict[str, Any]) -> bool:
 
 def _fits(value: Any, schema: dict[str, Any]) -> bool:  # noqa: ANN401  any JSON value
     try:
-        return jsonschema_rs.Draft202012Validator(schema).is_valid(value)
+        return jsonschema_rs.Draft202012Validator(schema, validate_formats=True).is_valid(value)
     except (ValueError, jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError):
         return False
 
