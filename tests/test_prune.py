@@ -230,7 +230,7 @@ async def test_what_was_pruned_cannot_be_undone_and_says_why(world: World) -> No
     outcome = await called(world)
     world.clock.forward(days=31)
     await pruned(world)
-    (step,) = await plan(world.gateway, world.store, id=outcome.action)
+    (step,) = await plan(world.gateway, world.store, [await world.row(outcome.action)])
     assert step.why_not == "it ended long ago, and what its undo needs was pruned"
 
 

@@ -47,7 +47,7 @@ async def listed(typed: Typed) -> int:
     typed.screen.show(data, text if rows else "nothing waits for a person")
     if len(rows) == _LIST_MAX:
         typed.screen.note(
-            f"note: the newest {_LIST_MAX:,}; older ones: `interlock action list --state parked --limit N`"
+            f"note: the newest {_LIST_MAX:,}; `interlock action list --state parked --limit 10000` has older ones"
         )
     return 0
 
