@@ -38,10 +38,10 @@ from interlock.core.ids import (
 from interlock.core.outcome import Parked
 from interlock.core.value import replace
 from interlock.gateway import fresh
-from interlock.gateway.asked import Proposal
 from interlock.gateway.call import Gateway
 from interlock.gateway.consent import agree
 from interlock.gateway.doors import Operator, publish
+from interlock.gateway.proposal import Proposal
 from interlock.gateway.publishable import publishable
 from interlock.gateway.recall import row_of
 from interlock.gateway.resume import resume

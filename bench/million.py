@@ -32,8 +32,8 @@ import msgspec  # noqa: E402
 from interlock import app  # noqa: E402
 from interlock.core.ids import RunId, ToolName  # noqa: E402
 from interlock.door.cli.main import main as interlock  # noqa: E402
-from interlock.gateway.asked import Proposal  # noqa: E402
 from interlock.gateway.history import first_entries  # noqa: E402
+from interlock.gateway.proposal import Proposal  # noqa: E402
 from interlock.ledger.pruned import is_pruned  # noqa: E402
 from interlock.ledger.tree import Growing, Head, leaf_hash  # noqa: E402
 from long_history import CONTRACT, TENANT, Made, a_caller, make  # noqa: E402

@@ -19,8 +19,8 @@ from interlock.core.limits import DECIDE_TRIES_MAX
 from interlock.core.outcome import Done, Failed, Outcome, Parked, Refused, Uncertain
 from interlock.core.reason import Reason
 from interlock.core.value import replace
-from interlock.gateway.asked import Proposal
 from interlock.gateway.force import Force, Forces
+from interlock.gateway.proposal import Proposal
 from interlock.gateway.repeated import call_or_recall
 from interlock.ports import TenantStore
 from world import ALLOW, MAIL, World, a_rule, a_tool

@@ -20,8 +20,8 @@ from interlock.core.ids import ActionId, Instant, Micros, PersonId, Role, RunId,
 from interlock.core.outcome import Outcome
 from interlock.core.reason import Reason
 from interlock.core.unit import Unit
-from interlock.gateway.asked import Proposal
 from interlock.gateway.consent import agree, deny, edit
+from interlock.gateway.proposal import Proposal
 from interlock.gateway.prune import prune
 from interlock.gateway.recover import reap
 from interlock.gateway.repeated import call_or_recall

@@ -10,9 +10,9 @@ from interlock.core.effect import EffectClass, Mode, Tier
 from interlock.core.ids import PersonId, Role, RunId, ToolName
 from interlock.core.outcome import Done, Outcome, Parked, Suggested
 from interlock.core.value import replace
-from interlock.gateway.asked import Proposal
 from interlock.gateway.consent import agree
 from interlock.gateway.draft import start_draft
+from interlock.gateway.proposal import Proposal
 from interlock.gateway.repeated import call_or_recall
 from interlock.gateway.resume import resume
 from world import ALLOW, KIM, MAIL, PROD, ScriptedTool, World, a_rule, a_tool

@@ -94,9 +94,9 @@ def the_start_sets_nothing_aside(patch: Patch) -> None:
 def every_call_has_a_key_of_its_own(patch: Patch) -> None:
     real = asked.scoped_key
 
-    def scoped_key(caller: Any, proposal: Any, *args: Any) -> Any:
-        drawn = args[3]
-        return real(caller, replace(proposal, key=f"{proposal.key}{drawn.id}"), *args)
+    def scoped_key(proposed: Any, *args: Any) -> Any:
+        another = replace(proposed.proposal, key=f"{proposed.proposal.key}{proposed.drawn.id}")
+        return real(replace(proposed, proposal=another), *args)
 
     patch.setattr(asked, "scoped_key", scoped_key)
 
@@ -186,8 +186,8 @@ def every_tenant_has_the_same_keys(patch: Patch) -> None:
 def every_agent_has_the_same_keys(patch: Patch) -> None:
     real = asked.scoped_key
 
-    def scoped_key(caller: Any, *args: Any) -> Any:
-        return real(replace(caller, agent="", principal=""), *args)
+    def scoped_key(proposed: Any, *args: Any) -> Any:
+        return real(replace(proposed, caller=replace(proposed.caller, agent="", principal="")), *args)
 
     patch.setattr(asked, "scoped_key", scoped_key)
 

@@ -31,9 +31,7 @@ from interlock.core.wording import closest
 from interlock.gateway.force import Force
 from interlock.gateway.keyed import digest, equal_key, given_key, key_of
 from interlock.gateway.lot import lot_at
-from interlock.gateway.proposal import RUN_NAME, Begun, Proved
-from interlock.gateway.proposal import Fresh as Fresh
-from interlock.gateway.proposal import Proposal as Proposal
+from interlock.gateway.proposal import RUN_NAME, Begun, Fresh, Proposal, Proposed, Proved
 from interlock.ports import Payload, Secrets
 
 _KEY_CHARS_MAX = 256
@@ -150,8 +148,9 @@ def commitment(salt: str, text: bytes) -> str:
     return sha256(salt.encode() + b"\0" + text).hexdigest()
 
 
-def identify(caller: Caller, proposal: Proposal, force: Force | None, drawn: Fresh) -> Tool | Refused:
+def identify(proposed: Proposed, force: Force | None) -> Tool | Refused:
     """(1) Find the tool that is meant, in the contract that is in force for the caller."""
+    caller, proposal, drawn = proposed.caller, proposed.proposal, proposed.drawn
 
     def no(reason: Reason, why: str, fix: str, *wrong: Wrong) -> Refused:
         return Refused(action=drawn.id, reason=reason, why=why, fix=fix, wrong=wrong)
@@ -208,24 +207,25 @@ def _key_is_one(proposal: Proposal) -> bool:
 _NO_OBJECT = 'send one JSON object, such as `{"id": 7}`; a shell wants it in single quotes'
 
 
-def validate(caller: Caller, proposal: Proposal, tool: Tool, force: Force, drawn: Fresh) -> Arguments | Refused:
+def validate(proposed: Proposed, tool: Tool, force: Force) -> Arguments | Refused:
     """(2) Check the arguments against the pinned schema and bring them into canonical form."""
+    id, caller = proposed.drawn.id, proposed.caller
     schema = force.schemas.get(tool.name)
     if schema is None:
         return Refused(
-            action=drawn.id,
+            action=id,
             reason=Reason.INVALID_ARGUMENTS,
             why=f"tool `{tool.name}` was published without a schema of its arguments",
             fix="give it a `schema` in the contract, or a source that has one",
         )
-    read = schema.read(proposal.arguments)
+    read = schema.read(proposed.proposal.arguments)
     if isinstance(read, Arguments):
         wrong = _about_nobody(tool, read, schema)
-        return read if wrong is None else replace(wrong, action=drawn.id)
+        return read if wrong is None else replace(wrong, action=id)
     place = f"--workflow {caller.workflow} --env {caller.environment}"
     schema_told = f"compare the call with the schema: `interlock contract show --tool {tool.name} {place}`"
     return Refused(
-        action=drawn.id,
+        action=id,
         reason=Reason.INVALID_ARGUMENTS,
         why="; ".join(map(in_words, read[:8])),
         fix=_NO_OBJECT if read[0].kind in ("not_json", "type") else schema_told,
@@ -259,25 +259,18 @@ def _names_somebody(found: Json | Absent) -> bool:
 
 
 def put_together(
-    caller: Caller,
-    proposal: Proposal,
-    drawn: Fresh,
-    tool: Tool,
-    arguments: Arguments,
-    force: Force,
-    secrets: Secrets,
-    proved: Proved | None = None,
+    proposed: Proposed, tool: Tool, arguments: Arguments, force: Force, secrets: Secrets, proved: Proved | None
 ) -> Asked:
     """Put together what the judges see."""
-    run = proposal.run or drawn.run
+    caller, proposal, drawn = proposed.caller, proposed.proposal, proposed.drawn
     signed = proved.signed if proved is not None else None
     action = Action(
         id=drawn.id,
-        key=scoped_key(caller, proposal, run, tool, arguments, drawn, secrets, signed),
+        key=scoped_key(proposed, tool, arguments, secrets, signed),
         digest=digest(caller, tool.name, arguments.text, secrets),
         what=commitment(drawn.salt, arguments.text),
         caller=caller,
-        run=run,
+        run=proposed.run,
         tool=tool.name,
         effect=tool.effect,
         tier=tool.tier,
@@ -308,22 +301,14 @@ def put_together(
     )
 
 
-def scoped_key(
-    caller: Caller,
-    proposal: Proposal,
-    run: RunId,
-    tool: Tool,
-    arguments: Arguments,
-    drawn: Fresh,
-    secrets: Secrets,
-    signed: Signed | None = None,
-) -> Key:
+def scoped_key(proposed: Proposed, tool: Tool, arguments: Arguments, secrets: Secrets, signed: Signed | None) -> Key:
     """Say what makes two calls the same call, so that no agent can present another's key."""
+    caller, proposal = proposed.caller, proposed.proposal
     if proposal.key is not None:
         return given_key(caller, proposal.key, secrets)
     what: Mapping[str, Json]
     if tool.effect is EffectClass.READ or proposal.by is not None or proposal.beside:
-        what = {"kind": "once", "key": drawn.id}  # these are never answered from memory
+        what = {"kind": "once", "key": proposed.drawn.id}  # these are never answered from memory
     elif proposal.equal:
         return equal_key(caller, tool.name, arguments.text, proposal.equal, secrets)
     elif signed is not None and proposal.run is None:
@@ -331,19 +316,20 @@ def scoped_key(
         what = {"kind": "signed", "tool": tool.name, "signed": signed.what}
     else:
         text = arguments.text.decode()
-        what = {"kind": "derived", "run": run, "tool": tool.name, "args": text, "n": proposal.occurrence}
+        what = {"kind": "derived", "run": proposed.run, "tool": tool.name, "args": text, "n": proposal.occurrence}
     return key_of(caller, what, secrets)
 
 
-def unreadable(caller: Caller, proposal: Proposal, drawn: Fresh, tool: Tool | None) -> Action:
+def unreadable(proposed: Proposed, tool: Tool | None) -> Action:
     """Stand for a call that was refused before it had a canonical form. Only a commitment to what came is kept."""
+    proposal, drawn = proposed.proposal, proposed.drawn
     raw = proposal.arguments if isinstance(proposal.arguments, bytes) else proposal.arguments.encode(errors="replace")
     return Action(
         id=drawn.id,
         key=Key(drawn.id),
         digest=Digest(""),
         what=commitment(drawn.salt, raw),
-        caller=caller,
+        caller=proposed.caller,
         run=proposal.run if proposal.run and RUN_NAME.fullmatch(proposal.run) else drawn.run,
         tool=tool.name if tool else ToolName("unknown"),
         effect=tool.effect if tool else EffectClass.OPAQUE,

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from interlock.contract.ir import Hook
+from interlock.contract.ir import Hook, Tool
 from interlock.core.action import Action, ActionState, Caller
 from interlock.core.canonical import Json, Unreadable
 from interlock.core.decision import Allow, Ask, Deny, Suggest
@@ -34,7 +34,7 @@ from interlock.core.outcome import Outcome, Refused, Uncertain
 from interlock.core.value import replace
 from interlock.gateway.able import cannot_perform
 from interlock.gateway.access_check import knows
-from interlock.gateway.asked import Asked, Fresh, Proposal, identify, owner_of, put_together, unreadable, validate
+from interlock.gateway.asked import Asked, identify, owner_of, put_together, unreadable, validate
 from interlock.gateway.begin import (
     Stale,
     Started,
@@ -58,6 +58,7 @@ from interlock.gateway.judge import Judged, judge, left_open, question_of
 from interlock.gateway.let_in import not_let_in
 from interlock.gateway.paid import Payer, Purse
 from interlock.gateway.perform import Ending, Happened, Late, NeverHappened, Unheard, perform
+from interlock.gateway.proposal import Fresh, Proposal, Proposed
 from interlock.gateway.recall import outcome_of, recall, remembered, row_of
 from interlock.gateway.settle import End, end, needs_to_end, never_sent
 from interlock.gateway.signed import proved
@@ -111,50 +112,44 @@ class Gateway:
 
         It never raises for what an agent sends or for a store that is away: both are refusals.
         """
-        drawn = Fresh.draw(self.clock.now())
+        proposed = Proposed(caller=caller, proposal=proposal, drawn=Fresh.draw(self.clock.now()))
         store = self.store.for_tenant(caller.tenant)
         try:
             # The door that was seen last is nearly always that of now. Whether it is shows before anything is decided.
             door = self.doors.get(caller.tenant)
             door = door if door is not None and knows(door, caller) else None
-            outcome = await self._call(store, caller, proposal, drawn, door, sure=False) if door else Stale()
+            outcome = await self._call(store, proposed, door, sure=False) if door else Stale()
             for _ in range(DECIDE_TRIES_MAX):
                 if not isinstance(outcome, Stale):
                     return outcome
                 door = self.doors[caller.tenant] = (await store.read(Needs())).door
-                outcome = await self._call(store, caller, proposal, drawn, door, sure=True, paid=outcome.paid)
+                outcome = await self._call(store, proposed, door, sure=True, paid=outcome.paid)
         except InterlockError as down:
-            return away(drawn.id, down)
-        return changing(drawn.id) if isinstance(outcome, Stale) else outcome
+            return away(proposed.drawn.id, down)
+        return changing(proposed.drawn.id) if isinstance(outcome, Stale) else outcome
 
     async def _call(
-        self,
-        store: TenantStore,
-        caller: Caller,
-        proposal: Proposal,
-        drawn: Fresh,
-        door: Door,
-        *,
-        sure: bool,
-        paid: int = 0,
+        self, store: TenantStore, proposed: Proposed, door: Door, *, sure: bool, paid: int = 0
     ) -> Outcome | Stale:
         """Carry a proposal under a door. Unless that is `sure` to be the one of now, it refuses nothing by itself."""
-        self.observer.at("identify", drawn.id)
-        force = await self.forces.of(store, door, caller.workflow, caller.environment)
-        tool = identify(caller, proposal, force, drawn)  # (1)
+        self.observer.at("identify", proposed.drawn.id)
+        force = await self.forces.of(store, door, proposed.caller.workflow, proposed.caller.environment)
+
+        async def refused(why: Refused, tool: Tool | None) -> Outcome | Stale:
+            action = unreadable(proposed, tool)
+            return await self.turn_away(store, action, why, force=force, gathered=paid) if sure else Stale()
+
+        tool = identify(proposed, force)  # (1)
         if isinstance(tool, Refused):
-            action = unreadable(caller, proposal, drawn, None)
-            return await self.turn_away(store, action, tool, force=force, gathered=paid) if sure else Stale()
+            return await refused(tool, None)
         assert force is not None, "without a contract there is no tool"
-        signed = proved(caller, proposal, force, door, drawn)
+        signed = proved(proposed, force, door)
         if isinstance(signed, Refused):
-            action = unreadable(caller, proposal, drawn, tool)
-            return await self.turn_away(store, action, signed, force=force, gathered=paid) if sure else Stale()
-        arguments = validate(caller, proposal, tool, force, drawn)  # (2)
+            return await refused(signed, tool)
+        arguments = validate(proposed, tool, force)  # (2)
         if isinstance(arguments, Refused):
-            action = unreadable(caller, proposal, drawn, tool)
-            return await self.turn_away(store, action, arguments, force=force, gathered=paid) if sure else Stale()
-        asked = put_together(caller, proposal, drawn, tool, arguments, force, self.secrets, signed)
+            return await refused(arguments, tool)
+        asked = put_together(proposed, tool, arguments, force, self.secrets, signed)
         return await self.carry(store, asked, paid=paid)
 
     async def carry(self, store: TenantStore, asked: Asked, *, paid: int = 0) -> Outcome | Stale:

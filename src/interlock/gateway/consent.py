@@ -18,7 +18,7 @@ from interlock.core.outcome import Refused
 from interlock.core.reason import Reason
 from interlock.core.value import replace
 from interlock.gateway import fresh
-from interlock.gateway.asked import Proposal, commitment, validate
+from interlock.gateway.asked import commitment, validate
 from interlock.gateway.begin import ADOPT, Stale
 from interlock.gateway.call import Gateway
 from interlock.gateway.doors import Operator
@@ -34,6 +34,7 @@ from interlock.gateway.people import (
     roles_as_they_speak,
     since_adoption,
 )
+from interlock.gateway.proposal import Proposal, Proposed
 from interlock.gateway.recall import row_of
 from interlock.gateway.revive import revived
 from interlock.ledger.consent import BY_KEY, consent_text, proves
@@ -94,7 +95,8 @@ async def edit(gateway: Gateway, store: TenantStore, id: ActionId, arguments: st
     if isinstance(asked, Refused):
         raise NotPermitted(asked.why, fix=asked.fix)
     again = Proposal(tool=asked.action.tool, arguments=arguments)
-    read = validate(asked.action.caller, again, asked.tool, asked.force, asked.drawn)
+    proposed = Proposed(caller=asked.action.caller, proposal=again, drawn=asked.drawn)
+    read = validate(proposed, asked.tool, asked.force)
     if isinstance(read, Refused):
         wrong = ", ".join(f"{each.path} ({each.kind})" for each in read.wrong)
         raise NotPermitted(f"the arguments do not fit: {wrong}", fix="compare them with the schema of the tool")

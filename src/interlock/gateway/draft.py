@@ -5,10 +5,10 @@ from interlock.core.errors import ActionUnknown, NotPermitted
 from interlock.core.ids import ActionId, PrincipalId
 from interlock.core.outcome import Outcome, Refused
 from interlock.core.value import replace
-from interlock.gateway.asked import Proposal
 from interlock.gateway.call import Gateway
 from interlock.gateway.doors import Operator
 from interlock.gateway.people import askers_of
+from interlock.gateway.proposal import Proposal
 from interlock.gateway.recall import row_of
 from interlock.gateway.revive import revived
 from interlock.ports import TenantStore

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from interlock.core.action import ProposalSignature, Signed
+from interlock.core.action import Caller, ProposalSignature, Signed
 from interlock.core.errand import Line
 from interlock.core.ids import ActionId, Instant, PayloadId, PersonId, RunId, ToolName
 from interlock.gateway import fresh
@@ -85,6 +85,19 @@ class Fresh(Struct, frozen=True, kw_only=True):
             said=said,
             undo=undo,
         )
+
+
+class Proposed(Struct, frozen=True, kw_only=True):
+    """One proposal on its way: whose it is, what is asked for, and what was drawn for it."""
+
+    caller: Caller
+    proposal: Proposal
+    drawn: Fresh
+
+    @property
+    def run(self) -> RunId:
+        """The run that it belongs to: the one that the caller names, or one of its own."""
+        return self.proposal.run or self.drawn.run
 
 
 class Proved(Struct, frozen=True, kw_only=True):

@@ -5,8 +5,9 @@ from interlock.core.decision import Deny
 from interlock.core.ids import ActionId, Instant, PersonId, SliceHash
 from interlock.core.outcome import Refused
 from interlock.core.value import replace
-from interlock.gateway.asked import Fresh, Proposal, identify, validate
+from interlock.gateway.asked import identify, validate
 from interlock.gateway.force import Force
+from interlock.gateway.proposal import Fresh, Proposal, Proposed
 from interlock.policy.arguments import quantities_of
 from interlock.policy.decide import Judgement, decide
 from interlock.policy.vocabulary import Question
@@ -29,12 +30,13 @@ def judged_by(force: Force, question: Question, *, then: Force | None = None) ->
         by=_SOMEBODY if question.by_operator else None,
         undo_of=ActionId("another") if question.undo else None,
     )
-    tool = identify(question.caller, proposal, force, _DRAWN)
+    proposed = Proposed(caller=question.caller, proposal=proposal, drawn=_DRAWN)
+    tool = identify(proposed, force)
     if isinstance(tool, Refused):
         return _refused(tool), question
     if then is not None and then.terms.get(tool.name) == force.terms[tool.name]:
         return decide(force.policies, question), question
-    arguments = validate(question.caller, proposal, tool, force, _DRAWN)
+    arguments = validate(proposed, tool, force)
     if not isinstance(arguments, Arguments):
         return _refused(arguments), question
     slice = force.policies.slices[tool.name]

@@ -12,7 +12,7 @@ from interlock.core.ids import ActionId
 from interlock.core.money import Money
 from interlock.core.outcome import Outcome, Refused
 from interlock.core.value import replace
-from interlock.gateway.asked import Asked, Proposal
+from interlock.gateway.asked import Asked
 from interlock.gateway.call import Gateway
 from interlock.gateway.claims import given_back
 from interlock.gateway.closing import close, happened, needs_to_end
@@ -20,6 +20,7 @@ from interlock.gateway.doors import Operator
 from interlock.gateway.entry import entry_of
 from interlock.gateway.people import askers_of
 from interlock.gateway.perform import NeverHappened
+from interlock.gateway.proposal import Proposal
 from interlock.gateway.recall import row_of
 from interlock.gateway.revive import revived
 from interlock.ledger.seal import Kind

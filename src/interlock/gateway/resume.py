@@ -7,9 +7,10 @@ from interlock.core.limits import DECIDE_TRIES_MAX
 from interlock.core.outcome import Outcome, Refused
 from interlock.core.reason import Reason
 from interlock.core.value import replace
-from interlock.gateway.asked import Asked, Proposal, identify, validate
+from interlock.gateway.asked import Asked, identify, validate
 from interlock.gateway.begin import Stale, changing, expired
 from interlock.gateway.call import Gateway
+from interlock.gateway.proposal import Proposal, Proposed
 from interlock.gateway.recall import row_of
 from interlock.gateway.reverse import LOOK_AT_IT, has_changed
 from interlock.gateway.revive import revived
@@ -56,10 +57,11 @@ def _not_any_more(asked: Asked) -> Refused | None:
         # Another process may have the tool, so it waits on.
         return replace(unfit, action=action.id, reason=Reason.OVERLOADED)
     again = Proposal(tool=action.tool, arguments=asked.arguments.text, by=action.by, undo_of=action.undo_of)
-    tool = identify(action.caller, again, asked.force, asked.drawn)
+    proposed = Proposed(caller=action.caller, proposal=again, drawn=asked.drawn)
+    tool = identify(proposed, asked.force)
     if isinstance(tool, Refused):
         return tool
-    arguments = validate(action.caller, again, tool, asked.force, asked.drawn)
+    arguments = validate(proposed, tool, asked.force)
     return arguments if isinstance(arguments, Refused) else None
 
 

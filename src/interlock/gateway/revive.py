@@ -8,8 +8,9 @@ from interlock.core.errors import PayloadErased, StoreTampered
 from interlock.core.outcome import Refused
 from interlock.core.reason import Reason
 from interlock.core.value import replace
-from interlock.gateway.asked import Asked, Fresh
+from interlock.gateway.asked import Asked
 from interlock.gateway.call import Gateway
+from interlock.gateway.proposal import Fresh
 from interlock.ports import ActionRow, Needs, TenantStore
 
 

@@ -3,7 +3,7 @@
 import re
 
 from interlock.contract.arguments import as_sent
-from interlock.core.action import Caller, ProposalSignature, Signed
+from interlock.core.action import ProposalSignature, Signed
 from interlock.core.door import Door
 from interlock.core.errors import InterlockError
 from interlock.core.limits import SIGNED_SECONDS_MAX
@@ -11,14 +11,15 @@ from interlock.core.outcome import Refused
 from interlock.core.reason import Reason
 from interlock.gateway.access_check import keys_of
 from interlock.gateway.force import Force
-from interlock.gateway.proposal import Fresh, Proposal, Proved
+from interlock.gateway.proposal import Fresh, Proposal, Proposed, Proved
 from interlock.ledger import proposal as signing
 
 _SALT = re.compile(r"[0-9a-f]{32,64}")
 
 
-def proved(caller: Caller, proposal: Proposal, force: Force, door: Door, drawn: Fresh) -> Proved | Refused | None:
+def proved(proposed: Proposed, force: Force, door: Door) -> Proved | Refused | None:
     """(1) Hold a proposal against the signature of its agent; nothing where none is asked for."""
+    caller, proposal, drawn = proposed.caller, proposed.proposal, proposed.drawn
     if proposal.by is not None:
         return None
     keys = keys_of(door, caller, force.contract.agents.get(caller.agent, ""))

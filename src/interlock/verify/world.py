@@ -34,10 +34,10 @@ from interlock.core.ids import (
 from interlock.core.outcome import Outcome
 from interlock.core.picture import Picture
 from interlock.core.value import replace
-from interlock.gateway.asked import Proposal
 from interlock.gateway.budgets import raise_budget
 from interlock.gateway.call import Gateway
 from interlock.gateway.doors import Operator, publish
+from interlock.gateway.proposal import Proposal
 from interlock.policy.rule import Place, Rule, RuleEffect
 from interlock.ports import ActionRow, Errand, Needs, Performed, Performer, TenantStore, Terms
 

@@ -9,7 +9,7 @@ from interlock.door.cli.outcomes import tell
 from interlock.door.cli.reading import arguments_text, name_of
 from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import awaited, performing
-from interlock.gateway.asked import Proposal
+from interlock.gateway.proposal import Proposal
 from interlock.identity.signature import signed_with
 
 

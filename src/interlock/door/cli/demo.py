@@ -35,11 +35,11 @@ from interlock.door.cli.demo_sums import sums_of
 from interlock.door.cli.itself import itself
 from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import awaited
-from interlock.gateway.asked import Proposal
 from interlock.gateway.call import Gateway
 from interlock.gateway.consent import agree, deny, waiting
 from interlock.gateway.doors import Operator, resume_switch, throw
 from interlock.gateway.history import signer_of
+from interlock.gateway.proposal import Proposal
 from interlock.gateway.publish import publish_contract
 from interlock.gateway.resume import resume
 from interlock.gateway.reverse import undo

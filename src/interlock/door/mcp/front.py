@@ -27,9 +27,10 @@ from interlock.door.mcp.tasks import Tasks
 from interlock.door.mcp.upstream import Behind, Looking
 from interlock.door.mcp.wire import Message, Params, WireError, params_of
 from interlock.door.offered import force_of
-from interlock.gateway.asked import Proposal, open_to_agents
+from interlock.gateway.asked import open_to_agents
 from interlock.gateway.call import Gateway
 from interlock.gateway.force import Force
+from interlock.gateway.proposal import Proposal
 from interlock.gateway.repeated import call_or_recall
 from interlock.identity.signature import from_headers
 

@@ -23,9 +23,9 @@ from interlock.door.mcp import wire
 from interlock.door.mcp.client import Client
 from interlock.door.mcp.wire import Message, RequestId
 from interlock.door.told.outcome import name_of
-from interlock.gateway.asked import Proposal
 from interlock.gateway.call import Gateway
 from interlock.gateway.force import Force
+from interlock.gateway.proposal import Proposal
 
 _TOLD_MAX = 1_000  # messages in the middle of one call; the rest of a flood is dropped
 _QUESTIONS = ("/sampling/*", "/elicitation/*", "/roots/*")

@@ -21,9 +21,9 @@ from interlock.core.mcp import INVALID_PARAMS, METHOD_NOT_FOUND, WATCH
 from interlock.core.outcome import Done, Outcome
 from interlock.door.mcp.wire import Message, WireError, params_of
 from interlock.door.offered import offered
-from interlock.gateway.asked import Proposal
 from interlock.gateway.call import Gateway
 from interlock.gateway.force import Force
+from interlock.gateway.proposal import Proposal
 
 _SOURCE = re.compile(r"mcp:(?P<server>[^/]+)/(?P<kind>resources|prompts)/\*")
 _LISTS = {"resources/list": "resources", "resources/templates/list": "resourceTemplates", "prompts/list": "prompts"}

@@ -8,9 +8,9 @@ from interlock.core.action import ActionState
 from interlock.core.effect import EffectClass
 from interlock.core.ids import ActionId, Micros, PersonId, Role, ToolName
 from interlock.core.outcome import Outcome, Refused
-from interlock.gateway.asked import Proposal
 from interlock.gateway.consent import agree
 from interlock.gateway.doors import Operator
+from interlock.gateway.proposal import Proposal
 from interlock.gateway.resume import resume
 from interlock.gateway.reverse import undo
 from interlock.policy.rule import AsUndo
