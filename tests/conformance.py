@@ -29,6 +29,7 @@ ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "mcp-conformance.md"
 CONTRACT = Path(__file__).parent / "mcp_peer" / "everything.yaml"
 REVISIONS = ("2025-11-25", "2026-07-28")
+ON_FILE = "interlock.db"
 _RUN_SECONDS = 300
 _END_SECONDS = 60
 
@@ -115,13 +116,14 @@ def _count(results: Results, scenario: str | None = None) -> str:
     return f"{passed} of {passed + failed}"
 
 
-def compare(revision: str) -> Compared:
-    """Run one set twice, each time against a server that has answered nobody yet."""
+def compare(revision: str, stores: Sequence[str] = (ON_FILE,)) -> Generator[Compared]:
+    """Run one set by itself, and behind Interlock on each store, each time against a server that is new."""
     with everything() as url:
         alone = run(url, revision)
-    with everything() as url, interlock_before(url) as port, with_token(*port) as front:
-        behind = run(f"http://127.0.0.1:{front}/mcp", revision)
-    return Compared(revision=revision, alone=alone, behind=behind, scored=scenarios(revision))
+    for store in stores:
+        with everything() as url, interlock_before(url, store) as port, with_token(*port) as front:
+            behind = run(f"http://127.0.0.1:{front}/mcp", revision)
+        yield Compared(revision=revision, alone=alone, behind=behind, scored=scenarios(revision))
 
 
 @contextmanager
@@ -132,35 +134,33 @@ def everything() -> Generator[str]:
 
 
 @contextmanager
-def interlock_before(url: str) -> Generator[tuple[int, str]]:
+def interlock_before(url: str, store: str = ON_FILE) -> Generator[tuple[int, str]]:
     """Serve Interlock in front of a server; yield its port, and a token of an agent that may call all of it."""
+    command = [sys.executable, "-m", "interlock", "--store", store, "--keys", "keys"]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         text = CONTRACT.read_text(encoding="utf-8").replace("http://127.0.0.1:1/mcp", url)
         (folder / "everything.yaml").write_text(text, encoding="utf-8")
-        _interlock(folder, "tools", "review", "everything.yaml", "--env", "dev", *_accepted(folder))
-        _interlock(folder, "contract", "publish", "everything.yaml", "--env", "dev")
+        _interlock(folder, command, "tools", "review", "everything.yaml", "--env", "dev", *_accepted(folder, command))
+        _interlock(folder, command, "contract", "publish", "everything.yaml", "--env", "dev")
         token = _interlock(
-            folder, "token", "new", "suite", "--workflow", "everything", "--env", "dev",
+            folder, command, "token", "new", "suite", "--workflow", "everything", "--env", "dev",
             "--expires", "1d", "--for", "suite", "--rate", "100000",
         ).strip()  # fmt: skip
-        with _serving([*_INTERLOCK, "serve", "--port", "0"], folder) as where:
+        with _serving([*command, "serve", "--port", "0"], folder) as where:
             yield int(where.rpartition(":")[2].partition("/")[0]), token
 
 
-def _accepted(folder: Path) -> list[str]:
+def _accepted(folder: Path, interlock: Sequence[str]) -> list[str]:
     """Look at what the server says of its tools, as a person would, and accept it."""
-    command = [*_INTERLOCK, "--json", "tools", "review", "everything.yaml", "--env", "dev"]
+    command = [*interlock, "--json", "tools", "review", "everything.yaml", "--env", "dev"]
     ended = subprocess.run(command, cwd=folder, env=_environment(), capture_output=True, text=True, check=False)
     pins = [tool["offered"] for tool in json.loads(ended.stdout)["tools"]]
     return [word for pin in pins for word in ("--accept", pin)]
 
 
-_INTERLOCK = [sys.executable, "-m", "interlock", "--store", "interlock.db", "--keys", "keys"]
-
-
-def _interlock(folder: Path, *typed: str) -> str:
-    command = [*_INTERLOCK, *typed]
+def _interlock(folder: Path, interlock: Sequence[str], *typed: str) -> str:
+    command = [*interlock, *typed]
     ended = subprocess.run(command, cwd=folder, env=_environment(), capture_output=True, text=True, check=False)
     assert ended.returncode == 0, f"interlock {' '.join(typed)}\n{ended.stdout}{ended.stderr}"
     return ended.stdout
@@ -218,7 +218,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="hold Interlock to the conformance suite of MCP")
     parser.add_argument("--write-docs", action="store_true", help="write what came of it into the page")
     asked = parser.parse_args()
-    compared = [compare(revision) for revision in REVISIONS]
+    compared = [each for revision in REVISIONS for each in compare(revision)]
     parts = {each.revision: table(each) for each in compared}
     print("\n\n".join(parts.values()))
     if asked.write_docs:

@@ -6,13 +6,26 @@ Where the packages of Node cannot be had, this says so and looks at nothing. Wit
 import json
 import os
 from functools import cache
+from secrets import token_hex
 from typing import Any
 
 import pytest
 
-from conformance import EXCLUDED, PAGE, REVISIONS, compare, everything, exclusions, interlock_before, part, table
+from conformance import (
+    EXCLUDED,
+    ON_FILE,
+    PAGE,
+    REVISIONS,
+    compare,
+    everything,
+    exclusions,
+    interlock_before,
+    part,
+    table,
+)
 from mcp_peer.forward import with_token
 from mcp_peer.node import INSPECTOR, Unreachable, installed, node
+from postgres import Server
 
 pytestmark = pytest.mark.slow
 _INSPECT_SECONDS = 60
@@ -31,17 +44,19 @@ def packages() -> None:
 
 
 @pytest.mark.parametrize("revision", REVISIONS)
-def test_what_a_server_passes_by_itself_it_passes_behind_interlock(revision: str) -> None:
+def test_what_a_server_passes_by_itself_it_passes_behind_interlock_on_either_store(
+    revision: str, postgres_server: Server
+) -> None:
     packages()
-    compared = compare(revision)
-    passed = [status for check, status in compared.alone.items() if compared.scored[check.scenario]]
-    assert set(passed) <= {"SUCCESS", "INFO", "SKIPPED"}, "the server behind it conforms"
-    lost = compared.lost()
-    assert {check: how for check, how in lost.items() if check not in EXCLUDED} == {}
-    stale = {check for check in EXCLUDED if check[0] == revision} - set(lost)
-    assert stale == set(), "these pass: take them off the list"
     told = part(PAGE.read_text(encoding="utf-8"), revision)
-    assert told == table(compared), "run `python tests/conformance.py --write-docs`"
+    for compared in compare(revision, (ON_FILE, postgres_server.a_database(f"conforms_{token_hex(4)}"))):
+        passed = [status for check, status in compared.alone.items() if compared.scored[check.scenario]]
+        assert set(passed) <= {"SUCCESS", "INFO", "SKIPPED"}, "the server behind it conforms"
+        lost = compared.lost()
+        assert {check: how for check, how in lost.items() if check not in EXCLUDED} == {}
+        stale = {check for check in EXCLUDED if check[0] == revision} - set(lost)
+        assert stale == set(), "these pass: take them off the list"
+        assert told == table(compared), "run `python tests/conformance.py --write-docs`"
 
 
 def test_the_page_tells_every_exclusion_and_its_reason() -> None:
