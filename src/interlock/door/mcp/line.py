@@ -11,17 +11,19 @@ from itertools import count
 from typing import Any, cast
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from interlock.core.action import Caller
 from interlock.core.canonical import Json, JsonObject
 from interlock.core.errand import Line, Question
 from interlock.core.errors import UpstreamFailed
-from interlock.core.ids import RunId, ToolName
+from interlock.core.ids import ProcessId, RunId, TenantId, ToolName
 from interlock.core.outcome import Done, Refused
 from interlock.door.mcp import wire
 from interlock.door.mcp.client import Client
-from interlock.door.mcp.wire import Message, RequestId
+from interlock.door.mcp.post import Box, Post
+from interlock.door.mcp.wire import Message
+from interlock.door.sealed import opened, sealed
 from interlock.door.told.outcome import name_of
 from interlock.gateway.call import Gateway
 from interlock.gateway.force import Force
@@ -41,26 +43,61 @@ def give_up(answers: "Iterable[asyncio.Future[Any]]") -> None:
             answer.set_exception(UpstreamFailed("the client did not answer in time", fix=_UNANSWERED))
 
 
-@dataclass(slots=True)
+class _Question(Struct, frozen=True, kw_only=True):
+    """What the id of a question says, under our MAC: so its answer finds its way, whichever process it comes to."""
+
+    process: ProcessId
+    session: str
+    n: int
+
+
+@dataclass(slots=True, kw_only=True)
 class Answers:
     """What clients of sessions were asked and have not answered yet."""
 
-    _open: "dict[tuple[str, RequestId], asyncio.Future[Message]]" = field(
-        default_factory=dict[tuple[str, RequestId], "asyncio.Future[Message]"]
+    post: Post
+    _open: "dict[tuple[TenantId, int], asyncio.Future[Message]]" = field(
+        default_factory=dict[tuple[TenantId, int], "asyncio.Future[Message]"]
     )
-    _ids: "count[int]" = field(default_factory=count)
+    _ns: "count[int]" = field(default_factory=count)
 
-    def expect(self, session: str) -> "tuple[str, asyncio.Future[Message]]":
+    @classmethod
+    def by(cls, post: Post) -> "Answers":
+        """Hear of answers that came to other processes, too."""
+        answers = cls(post=post)
+        post.boxes["answer"] = Box(awaited=lambda: {tenant for tenant, _ in answers._open}, take=answers._brought)
+        return answers
+
+    def expect(self, tenant: TenantId, session: str) -> "tuple[str, asyncio.Future[Message]]":
         """Draw the id of a question to the client of a session, with what its answer will come to."""
-        id = f"interlock-{next(self._ids)}"
+        question = _Question(process=self.post.gateway.process, session=session, n=next(self._ns))
         future: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
-        self._open[session, id] = future
-        future.add_done_callback(lambda _: self._open.pop((session, id), None))
-        return id, future
+        self._open[tenant, question.n] = future
+        future.add_done_callback(lambda _: self._open.pop((tenant, question.n), None))
+        self.post.look()
+        return sealed(self.post.gateway.secrets, tenant, "mcp question", msgspec.json.encode(question)), future
 
-    def come(self, session: str, message: Message) -> None:
-        """Take an answer. What nobody asked for is dropped."""
-        future = self._open.get((session, message.id)) if isinstance(message.id, str | int) else None
+    async def come(self, tenant: TenantId, session: str, message: Message) -> None:
+        """Take an answer, or leave it for the process that asked. What nobody asked this client for is dropped.
+
+        Raises:
+            StoreError: it cannot be left.
+        """
+        text = opened(self.post.gateway.secrets, tenant, "mcp question", str(message.id))
+        question = msgspec.json.decode(text, type=_Question) if text is not None else None
+        if question is None or question.session != session:
+            return
+        if question.process == self.post.gateway.process:
+            self._take(tenant, question.n, message)
+        else:
+            said = msgspec.json.encode(message)
+            await self.post.send(tenant, question.process, "answer", str(question.n), said)
+
+    def _brought(self, tenant: TenantId, name: str, text: bytes) -> None:
+        self._take(tenant, int(name), msgspec.json.decode(text, type=Message))
+
+    def _take(self, tenant: TenantId, n: int, message: Message) -> None:
+        future = self._open.get((tenant, n))
         if future is not None and not future.done():
             future.set_result(message)
 
@@ -173,7 +210,7 @@ class InSession(_Line):
         return dict(zip(questions, answers, strict=True))
 
     async def relay(self, question: Question) -> Json:
-        id, future = self.answers.expect(self.session)
+        id, future = self.answers.expect(self.asking.caller.tenant, self.session)
         try:
             if not self.asking.push(wire.request(id, question.method, question.params)):
                 raise UpstreamFailed("the client cannot be asked on this stream", fix=_UNANSWERED)

@@ -20,7 +20,6 @@ from interlock.door.mcp.front import Initialize
 from interlock.door.mcp.talk import LEVEL_UNSAID, Talk, here, meta_of
 from interlock.door.mcp.wire import Message, Params, RequestId, WireError, params_of
 
-_SESSION = ""  # there is one
 _LAST_ANSWERS_SECONDS = 10.0  # for what a client had asked that closes its end, as `echo` in a shell does
 _UNREAD_BYTES_MAX = 4 * 1024 * 1024  # of a client that does not read
 TOO_LONG = wire.error(None, WireError(INVALID_REQUEST, f"a message has at most {REQUEST_BYTES_MAX:,} bytes"))
@@ -77,7 +76,7 @@ class Stdio:
             self._send(wire.error(wire.id_of(line), wrong))
             return
         if message.is_answer:
-            self.talk.answers.come(_SESSION, message)
+            await self.talk.answers.come(self.caller.tenant, self.run, message)
         elif message.is_notification:
             self._notified(message)
         elif message.is_request:
@@ -99,7 +98,7 @@ class Stdio:
 
     def _notified(self, message: Message) -> None:
         if message.method == "notifications/initialized" and self.listens is None:
-            listening = self.talk.listening.in_session(self.caller, _SESSION, self, here, asyncio.Event())
+            listening = self.talk.listening.in_session(self.caller, self.run, self, here, asyncio.Event())
             self.listens = asyncio.create_task(listening)
         if message.method != "notifications/cancelled":
             return
@@ -132,7 +131,7 @@ class Stdio:
             client,
             message,
             self.push,
-            session=_SESSION,
+            session=self.run,
             level=self.level,
             keep_level=self._keep_level,
         )

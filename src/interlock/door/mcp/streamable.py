@@ -36,7 +36,7 @@ from interlock.core.mcp import (
 from interlock.door.asgi import Left, Receive, Scope, Send, TooLarge, TooSlow, answer, body_of, header, while_here
 from interlock.door.entrance import Entrance, TooOften, is_for_others
 from interlock.door.mcp import wire
-from interlock.door.mcp.client import Client, Session, capabilities, negotiated, session_id, session_of, unsupported
+from interlock.door.mcp.client import Session, capabilities, negotiated, session_id, session_of, unsupported
 from interlock.door.mcp.front import Initialize
 from interlock.door.mcp.listening import Still
 from interlock.door.mcp.mirror import Called, check_argument_mirrors, check_mirrors
@@ -191,43 +191,42 @@ class Endpoint:
         session = await self._session(scope, caller, known_to_last=judged_as_it_starts(message))
         if isinstance(session, int):
             return await _refuse(send, session, _NO_SESSION[session])
-        id = cast("str", header(scope, b"mcp-session-id"))
         if message.is_answer:
-            self.talk.answers.come(id, message)
+            await self.talk.answers.come(caller.tenant, session.run, message)
         if not message.is_request:
             return await answer(send, 202)
         still = self._still(scope) if message.method == "tasks/result" else here
         with Reply.to(scope, send) as reply:
-            return await self._answered(reply, caller, session.client(), message, id, still=still)
+            return await self._answered(reply, caller, session, message, still=still)
 
     async def _answered(
         self,
         reply: Reply,
         caller: Caller,
-        client: Client,
+        session: Session,
         message: Message,
-        session: str,
         still: Still = here,
     ) -> None:
+        client = session.client()
         id = cast("RequestId", message.id)
 
         def keep_level(level: str) -> None:
-            self.levels[session] = level
+            self.levels[session.run] = level
             if len(self.levels) > _LEVELS_MAX:
                 self.levels.popitem(last=False)
 
-        level = self.levels.get(session, LEVEL_UNSAID)
+        level = self.levels.get(session.run, LEVEL_UNSAID)
         try:
             with self._told_if_cut_off():
                 found = await self.talk.in_session(
-                    caller, client, message, reply.push, session=session, level=level, keep_level=keep_level
+                    caller, client, message, reply.push, session=session.run, level=level, keep_level=keep_level
                 )
                 with unless_away():
                     is_here = await still()
             said, failed = wire.result(id, found), found.get("isError") is True
         except WireError as wrong:
             said, failed, is_here = wire.error(id, wrong), True, True
-        if failed and judged_as_it_starts(message) and await self._was_over(caller, client):
+        if failed and judged_as_it_starts(message) and await self._was_over(caller, session):
             return await reply.finish(404, wire.error(id, WireError(INVALID_REQUEST, _NO_SESSION[404])))
         if not is_here:
             return await reply.finish(401, wire.error(id, WireError(INVALID_REQUEST, f"{GONE.why}; {GONE.fix}")))
@@ -262,7 +261,7 @@ class Endpoint:
         )
         given = session_id(secrets, caller.tenant, session)
         with Reply.to(scope, send, ((b"mcp-session-id", given.encode()),)) as reply:
-            return await self._answered(reply, caller, session.client(), message, given)
+            return await self._answered(reply, caller, session, message)
 
     async def _session(self, scope: Scope, caller: Caller, *, known_to_last: bool = False) -> Session | int:
         """Return the session that a request names, or the status that says why there is none.
@@ -274,19 +273,19 @@ class Endpoint:
             return 400
         gateway = self.talk.front.gateway
         session = session_of(gateway.secrets, caller.tenant, said, of=_who(caller), now=gateway.clock.now())
-        if session is None or not known_to_last and await self._is_over(caller, session.client()):
+        if session is None or not known_to_last and await self._is_over(caller, session):
             return 404
         return session
 
-    async def _is_over(self, caller: Caller, client: Client) -> bool:
-        """Whether the session of a client was ended, at whichever process."""
+    async def _is_over(self, caller: Caller, session: Session) -> bool:
+        """Whether a session was ended, at whichever process."""
         store = self.talk.front.gateway.store.for_tenant(caller.tenant)
-        return client.run is not None and await has_ended(store, client.run)
+        return await has_ended(store, session.run)
 
-    async def _was_over(self, caller: Caller, client: Client) -> bool:
+    async def _was_over(self, caller: Caller, session: Session) -> bool:
         """Whether that may be why a call was refused; where nobody can tell, the refusal says what there is to say."""
         with suppress(InterlockError):
-            return await self._is_over(caller, client)
+            return await self._is_over(caller, session)
         return False
 
     async def _listened(self, scope: Scope, receive: Receive, send: Send, caller: Caller) -> None:
@@ -296,7 +295,7 @@ class Endpoint:
             return await _refuse(send, session, _NO_SESSION[session])
         if "text/event-stream" not in (header(scope, b"accept") or ""):
             return await _refuse(send, 406, "what is heard here is a stream: accept `text/event-stream`")
-        id, reply, over = cast("str", header(scope, b"mcp-session-id")), Reply(send=send, streams=True), asyncio.Event()
+        id, reply, over = session.run, Reply(send=send, streams=True), asyncio.Event()
         before = self.streams.get(id)
         if before is not None:
             before.set()
@@ -320,12 +319,11 @@ class Endpoint:
         session = await self._session(scope, caller)
         if isinstance(session, int):
             return await _refuse(send, session, _NO_SESSION[session])
-        id = cast("str", header(scope, b"mcp-session-id"))
         store = self.talk.front.gateway.store.for_tenant(caller.tenant)
         await end_session(store, session.run, until=session.until)
-        if id in self.streams:
-            self.streams[id].set()
-        self.talk.listening.watched.pop(id, None)
+        if session.run in self.streams:
+            self.streams[session.run].set()
+        self.talk.listening.watched.pop(session.run, None)
         return await answer(send, 204)
 
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, cast
 
 import msgspec
@@ -16,6 +16,7 @@ from interlock.door.mcp.front import METHODS, Exchange, Front
 from interlock.door.mcp.line import LEVELS, Answers, Asking, InSession, Waiting
 from interlock.door.mcp.listening import Listening, Still
 from interlock.door.mcp.places import who_is
+from interlock.door.mcp.post import Post
 from interlock.door.mcp.rounds import Rounds, UnderWay
 from interlock.door.mcp.wire import Message, Params, WireError, params_of
 from interlock.gateway.call import Gateway
@@ -59,13 +60,15 @@ class Talk:
     front: Front
     rounds: Rounds
     listening: Listening
-    answers: Answers = field(default_factory=Answers)
+    answers: Answers
 
     @classmethod
     def of(cls, gateway: Gateway) -> "Talk":
         """Begin with nothing asked."""
         front = Front.of(gateway)
-        return cls(front=front, rounds=Rounds(secrets=gateway.secrets), listening=Listening(front=front))
+        post = Post(gateway=gateway)
+        listening = Listening(front=front)
+        return cls(front=front, rounds=Rounds.by(post), listening=listening, answers=Answers.by(post))
 
     def give_up(self) -> None:
         """Wait for no client any more that was asked something, and for no person on behalf of one."""
