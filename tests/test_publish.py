@@ -19,8 +19,9 @@ from interlock.core.value import replace
 from interlock.gateway.doors import set_mode
 from interlock.gateway.publish import Publication, publish_contract
 from interlock.ports import Needs
-from interlock.tool.manifest import Asking, Manifest, manifest_of
+from interlock.tool.manifest import Asking, Manifest
 from interlock.tool.python import PythonTools
+from tools.functions import manifest_of
 from world import KIM, PROD, World
 
 pytestmark = pytest.mark.anyio
@@ -85,8 +86,7 @@ async def test_a_published_contract_has_the_schemas_and_pins_of_its_functions(wo
         Mode.ACT, None, ("cancel", "refund"), (), ()
     )  # fmt: skip
     tool = found.contract.tools[contract.rules[0].tool or next(iter(contract.tools))]
-    assert (tool.description, len(tool.pin)) == ("Give money back.", 64)
-    assert tool.schema == manifest_of(tool.source).schema
+    assert (tool.description, len(tool.pin), tool.schema) == ("Give money back.", 64, manifest_of(tool.source).schema)
     tools = PythonTools()
     world.gateway = gateway_on(world.opened, tools)
     outcome = await world.call({"invoice_id": "I1", "amount_usd": 49.99}, tool="refund")

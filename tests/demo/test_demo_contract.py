@@ -9,9 +9,9 @@ from interlock.core.charge import Unit
 from interlock.core.effect import EffectClass, Mode
 from interlock.core.ids import Environment, ToolName
 from interlock.policy.rule import Above, Outside
-from interlock.tool.manifest import manifest_of
 from interlock_demo.kinds import ALONE_CENTS_MAX, REFUND_CENTS_MAX
 from interlock_demo.tickets import DAY_CENTS_MAX
+from tools.functions import manifest_of
 
 CENT = 10_000
 """In micro-dollars."""

@@ -27,10 +27,16 @@ from interlock.core.ids import (
 from interlock.core.outcome import Outcome
 from interlock.core.value import replace
 from interlock.ports import ActionRow, Needs
-from interlock.tool.manifest import manifest_of
+from interlock.tool.function import function_of
+from interlock.tool.manifest import Manifest, described
 from world import World, a_rule, a_tool
 
 ROOT = Path(__file__).parent.parent.parent
+
+
+def manifest_of(source: str) -> Manifest:
+    """Import a function and describe it, as publishing does."""
+    return described(source, function_of(source))
 
 
 def a_function(name: str, **fields: Any) -> Tool:

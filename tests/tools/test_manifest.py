@@ -8,7 +8,7 @@ import pytest
 
 from interlock.contract.narrow import wider
 from interlock.core.errors import ContractInvalid
-from interlock.tool.manifest import manifest_of
+from tools.functions import manifest_of
 
 
 @pytest.mark.parametrize(

@@ -24,10 +24,9 @@ from interlock.core.value import replace
 from interlock.gateway.compare import verify_state
 from interlock.gateway.doors import throw
 from interlock.ports import Changes, Needs, Performer, Rows
-from interlock.tool.manifest import manifest_of
 from interlock.tool.python import PythonTools
 from tools import sample_tools as sample
-from tools.functions import ROOT, a_function, an_errand, in_state, publish, row, until
+from tools.functions import ROOT, a_function, an_errand, in_state, manifest_of, publish, row, until
 from world import KIM, World, a_budget
 
 pytestmark = pytest.mark.anyio

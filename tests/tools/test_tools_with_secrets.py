@@ -22,13 +22,13 @@ from interlock.core.secret import Secret
 from interlock.core.value import replace
 from interlock.redact.scrub import Scrubber
 from interlock.tool.function import function_of
-from interlock.tool.manifest import described, manifest_of
+from interlock.tool.manifest import described
 from interlock.tool.python import PythonTools
 from interlock.tool.with_secret import LineWithout, ToolsWithSecrets
 from spelled import SPELLED
 from tools import secret_tools as sample
 from tools.drawer import CANARY, Drawer
-from tools.functions import in_state, publish
+from tools.functions import in_state, manifest_of, publish
 from upstream.lines import ALine
 from world import World, a_tool
 

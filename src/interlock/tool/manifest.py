@@ -99,17 +99,8 @@ def pinned(
     )
 
 
-def manifest_of(source: str) -> Manifest:
-    """Import a function and find out what it takes and returns.
-
-    Raises:
-        ContractInvalid: it cannot be imported, or its types cannot be described in JSON.
-    """
-    return described(source, function_of(source))
-
-
 def function_manifest(asking: Asking) -> Manifest:
-    """Find out the same of the function that a tool of a contract names, and whether it takes what it is given.
+    """Import the function that a tool of a contract names, and find out what it takes and returns.
 
     Raises:
         ContractInvalid: it cannot be imported or described, or it takes a secret and gets none, or the reverse.

@@ -118,7 +118,7 @@ def _begun(slots: Slots) -> "Future[Any]":
     return future
 
 
-def ending_of(ended: "Future[T]") -> T | Exception:
+def ending_of(ended: "Future[T] | asyncio.Future[T]") -> T | Exception:
     """Return what work that has ended returned or raised."""
     error = ended.exception()
     if error is None:

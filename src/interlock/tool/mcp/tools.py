@@ -19,7 +19,7 @@ from interlock.tool.mcp.result import performed, wrong
 from interlock.tool.mcp.session import Session
 from interlock.tool.mcp.upstream import Upstream, Upstreams
 from interlock.tool.plan import plan_of
-from interlock.tool.slots import Slots, SlotsOf
+from interlock.tool.slots import Slots, SlotsOf, ending_of
 from interlock.tool.with_secret import Broker
 
 _REVIEW = "look at what changed: `interlock tools review FILE --env ENV`, then publish again"
@@ -95,7 +95,7 @@ class McpTool:
             if errand.action.effect is EffectClass.READ:
                 work.cancel()
             else:
-                work.add_done_callback(lambda ended: ended.cancelled() or errand.late(_ending(ended)))
+                work.add_done_callback(lambda ended: ended.cancelled() or errand.late(ending_of(ended)))
             raise
 
     def _ended(self, work: "asyncio.Task[Performed]") -> None:
@@ -163,11 +163,3 @@ def as_reviewed(session: Session, definition: Definition) -> None:
         name = f"`{definition.reach.server}/{definition.tool}`"
         what = "is gone" if offer is None else "is not what was reviewed"
         raise UpstreamFailed(f"{name} {what}, so nothing was sent", fix=_REVIEW)
-
-
-def _ending(ended: "asyncio.Task[Performed]") -> Performed | Exception:
-    error = ended.exception()
-    if error is None:
-        return ended.result()
-    assert isinstance(error, Exception), "a cancelled task is not asked"
-    return error
