@@ -78,7 +78,11 @@ def named(tools: Iterable[Tool]) -> dict[str, Tool]:
 
 
 def called(client: Interlock, tool: str, arguments: Mapping[str, Any], run: str | None, key: str | None) -> Ending:
-    """Ask for an action; what says no is returned."""
+    """Ask for an action; what says no is returned.
+
+    Raises:
+        InterlockError: it could not be asked, or no answer came.
+    """
     try:
         return client.call(tool, arguments, run=run, key=key)
     except (Refused, Failed) as ending:
@@ -88,7 +92,11 @@ def called(client: Interlock, tool: str, arguments: Mapping[str, Any], run: str 
 async def awaited(
     client: AsyncInterlock, tool: str, arguments: Mapping[str, Any], run: str | None, key: str | None
 ) -> Ending:
-    """Ask for an action; what says no is returned."""
+    """Ask for an action; what says no is returned.
+
+    Raises:
+        InterlockError: it could not be asked, or no answer came.
+    """
     try:
         return await client.call(tool, arguments, run=run, key=key)
     except (Refused, Failed) as ending:
@@ -96,7 +104,7 @@ async def awaited(
 
 
 async def any_ended(client: AsyncInterlock, actions: Iterable[str]) -> None:
-    """Wait until one of these actions has ended, however it did. Then resume what waits for them."""
+    """Wait until one of these actions has ended, however it did, or cannot be seen. Then resume what waits for them."""
     waiting = [asyncio.ensure_future(client.wait(each)) for each in actions]
     try:
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)

@@ -22,6 +22,9 @@ def governed_tools(client: Interlock | AsyncInterlock, tools: Iterable[Tool]) ->
     Args:
         client: one that blocks for a graph that is invoked, one that awaits for a graph that is awaited.
         tools: those of the contract that this agent is to have.
+
+    Raises:
+        ValueError: two tools would have the same name for a model.
     """
     return [_governed(client, name, tool) for name, tool in named(tools).items()]
 

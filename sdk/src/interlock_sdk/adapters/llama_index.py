@@ -48,6 +48,9 @@ def governed_tools(client: AsyncInterlock, tools: Iterable[Tool], *, run: str) -
         client: asks for the actions.
         tools: those of the contract that this agent is to have.
         run: what this run and all that resume it are called, such as a ticket: within it the ids of calls are unique.
+
+    Raises:
+        ValueError: two tools would have the same name for a model.
     """
     return [_governed(client, name, tool, run) for name, tool in named(tools).items()]
 

@@ -26,6 +26,9 @@ class GovernedTools:
         client: asks for the actions.
         tools: those of the contract that this agent is to have.
         run: what this run and all that resume it are called, such as a ticket: within it the ids of calls are unique.
+
+    Raises:
+        ValueError: two tools would have the same name for a model.
     """
 
     def __init__(self, client: AsyncInterlock, tools: Iterable[Tool], *, run: str) -> None:

@@ -21,6 +21,11 @@ class GovernedToolset(AbstractToolset[Any]):
     A call that waits for people is among `DeferredToolRequests.approvals`, with its action id in the metadata. Go on
     with `build_results(approve_all=True)`, at any time: each call asks anew what became of its own action, and goes on
     when people have agreed to that; otherwise it is deferred again. Calls are known by the conversation and their id.
+
+    Args:
+        client: asks for the actions.
+        only: the names of the tools that this agent is to have; without it, all that the contract allows.
+        id: what this toolset is called in Pydantic AI.
     """
 
     def __init__(self, client: AsyncInterlock, *, only: frozenset[str] | None = None, id: str = "interlock") -> None:
@@ -35,7 +40,12 @@ class GovernedToolset(AbstractToolset[Any]):
         return self._id
 
     async def get_tools(self, ctx: RunContext[Any]) -> dict[str, ToolsetTool[Any]]:
-        """Ask which tools there are."""
+        """Ask which tools there are.
+
+        Raises:
+            InterlockError: nobody can tell now.
+            ValueError: two tools would have the same name for a model.
+        """
         there = await self._client.tools()
         self._tools = named(each for each in there if self._only is None or each.name in self._only)
         return {
@@ -57,6 +67,7 @@ class GovernedToolset(AbstractToolset[Any]):
 
         Raises:
             ApprovalRequired: people have to agree first.
+            InterlockError: it could not be asked, or no answer came; the same run asks for the same action again.
         """
         conversation, call = ctx.conversation_id, ctx.tool_call_id
         run = run_of(conversation) if conversation is not None else None

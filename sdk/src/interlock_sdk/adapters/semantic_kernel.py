@@ -30,6 +30,9 @@ class GovernedPlugin:
         tools: those of the contract that this kernel is to have.
         run: what this chat and all that resume it are called, such as a ticket: within it the ids of calls are unique.
         name: what the plugin is called.
+
+    Raises:
+        ValueError: two tools would have the same name for a model.
     """
 
     def __init__(self, client: AsyncInterlock, tools: Iterable[Tool], *, run: str, name: str = "interlock") -> None:

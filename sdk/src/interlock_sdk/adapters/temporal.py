@@ -41,7 +41,13 @@ class InterlockActivities:
 
     @activity.defn(name="interlock_governed_call")
     async def governed_call(self, call: GovernedCall) -> Any:  # noqa: ANN401  whatever the tool gave
-        """Ask for an action, and return its result."""
+        """Ask for an action, and return its result.
+
+        Raises:
+            ApplicationError: there is no result, and trying again changes nothing. Its type says why: `Refused`,
+                `Failed`, `Suggested` or `Uncertain`.
+            InterlockError: it could not be asked, or no answer came. Each further attempt asks for the same action.
+        """
         info = activity.info()
         workflow = info.workflow_id or info.activity_id
         key = call.key or key_of("temporal", info.namespace, workflow, info.workflow_run_id or "", info.activity_id)
