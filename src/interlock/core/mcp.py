@@ -21,6 +21,7 @@ LEVEL_KEY = "io.modelcontextprotocol/logLevel"
 SUBSCRIPTION_KEY = "io.modelcontextprotocol/subscriptionId"
 
 LISTEN = "subscriptions/listen"
+SET_LEVEL = "logging/setLevel"
 WATCH, UNWATCH = "resources/subscribe", "resources/unsubscribe"
 TOOLS_CHANGED = "notifications/tools/list_changed"
 PROMPTS_CHANGED = "notifications/prompts/list_changed"

@@ -15,6 +15,7 @@ from interlock.core.mcp import (
     INVALID_PARAMS,
     METHOD_NOT_FOUND,
     RESOURCE_NOT_FOUND,
+    SET_LEVEL,
     STATELESS,
 )
 from interlock.core.outcome import Failed, Refused
@@ -46,10 +47,6 @@ _TOLD = {"listChanged": True}
 _SERVER_KEY = "io.modelcontextprotocol/serverInfo"
 
 
-def _no_levels(level: str) -> None:
-    """Keep no level: there is no session to keep it in."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
     """One request: who asks, through which client, what was asked, and the way back while it is under way."""
@@ -59,8 +56,6 @@ class Exchange:
     message: Message
     asking: Asking | None = None
     line: Line | None = None
-    keep_level: Callable[[str], None] = _no_levels
-    """Keeps the level from which on this session wants log messages."""
 
 
 class ToolCall(Params, frozen=True, kw_only=True):
@@ -166,11 +161,10 @@ class Front:
         return {}
 
     async def set_level(self, exchange: Exchange) -> dict[str, Any]:
-        """Remember from which level on this session wants the log messages of upstream servers."""
+        """Say whether there is such a level. Who keeps what a session wants is the transport."""
         asked = params_of(exchange.message, SetLevel)
         if asked.level not in LEVELS:
             raise WireError(INVALID_PARAMS, f"the level is one of {', '.join(LEVELS)}")
-        exchange.keep_level(asked.level)
         return {}
 
     async def list_tools(self, exchange: Exchange) -> dict[str, Any]:
@@ -274,7 +268,7 @@ METHODS: Mapping[str, Method] = {
     "initialize": Method(does=Front.initialize, eras=("handshake",)),
     "server/discover": Method(does=Front.discover, eras=("stateless",), kept=True),
     "ping": Method(does=Front.ping, eras=("handshake",)),
-    "logging/setLevel": Method(does=Front.set_level, eras=("handshake",)),
+    SET_LEVEL: Method(does=Front.set_level, eras=("handshake",)),
     "tools/list": Method(does=Front.list_tools, kept=True),
     "tools/call": Method(does=Front.call_tool, asks=True),
     "tasks/get": Method(does=Front.task, eras=("handshake",)),

@@ -10,6 +10,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
+from secrets import token_hex
 from typing import Any, Protocol, cast
 
 from msgspec import Struct
@@ -19,6 +20,7 @@ from interlock.core.action import Caller
 from interlock.core.canonical import JsonObject
 from interlock.core.errors import InterlockError
 from interlock.core.hint import Hint
+from interlock.core.ids import RunId
 from interlock.core.mcp import (
     INVALID_PARAMS,
     INVALID_REQUEST,
@@ -32,14 +34,14 @@ from interlock.door.mcp import wire
 from interlock.door.mcp.front import Front
 from interlock.door.mcp.places import Who, a_place
 from interlock.door.mcp.upstream import Behind, Looking, servers_of
+from interlock.door.mcp.wants import WATCHED_MAX, Wanted, not_watching, on_stream, watching
 from interlock.door.mcp.wire import Message, Params, RequestId, WireError, params_of
 from interlock.gateway.force import Force
 
 LOOK_SECONDS = 5.0  # between two looks at the contract in force; it rarely changes, and calls are judged by the new one
 LISTENERS_MAX = 1_000  # in one process; each costs one read of the store per look
 LISTENERS_OF_ONE_MAX = 50  # of one token, or of one who is known in another way
-WATCHED_MAX = 100  # resources of one listener
-_SESSIONS_MAX = 10_000  # that watch resources; the one that began first is forgotten
+_SESSIONS_MAX = 10_000  # that watch resources; what the one that began first watches is watched anew
 
 Tell = Callable[[str, JsonObject], bool]
 """Says something to a client, by method and parameters; says whether that can still be done."""
@@ -96,8 +98,9 @@ class Listening:
     front: Front
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     """Ends all of it."""
-    watched: "OrderedDict[str, set[str]]" = field(default_factory=OrderedDict[str, set[str]])
-    """What sessions watch that said so to this process."""
+    wanted: Wanted
+    _here: "OrderedDict[RunId, set[str]]" = field(default_factory=OrderedDict[RunId, set[str]])
+    """What this process has had watched for sessions."""
     _looks: asyncio.Event = field(default_factory=asyncio.Event)
     _open: "Counter[Who]" = field(default_factory=Counter[Who])
 
@@ -140,42 +143,85 @@ class Listening:
         are = [await looking.watched(force, uri) for uri in uris]
         return tuple(uri for uri, is_watched in zip(uris, are, strict=True) if is_watched)
 
-    async def in_session(self, caller: Caller, session: str, stream: Stream, still: Still, over: asyncio.Event) -> None:
-        """Listen for the client of a session until it leaves, or `over` is set.
+    async def in_session(
+        self, caller: Caller, session: RunId, stream: Stream, still: Still, over: asyncio.Event
+    ) -> None:
+        """Listen for the client of a session until it leaves, opens another stream anywhere, or `over` is set.
 
         Raises:
             WireError: too many listen.
+            StoreError: what it wants to hear of cannot be had.
         """
+        name = token_hex(8)
 
         def tell(method: str, params: JsonObject) -> bool:
             return stream.push(wire.notification(method, params))
 
         def watched() -> Collection[str]:
-            return self.watched.get(session, ())
+            return self.wanted.known(caller.tenant, session).watched
+
+        async def wanted() -> bool:
+            return await still() and await self._wanted(caller, session, name, tell)
 
         lists = (TOOLS_CHANGED, PROMPTS_CHANGED, RESOURCES_CHANGED)
-        listener = Listener(caller=caller, lists=lists, watched=watched, tell=tell, still=still, over=over)
+        listener = Listener(caller=caller, lists=lists, watched=watched, tell=tell, still=wanted, over=over)
         with self._place(caller):
+            await self.wanted.change(caller.tenant, session, on_stream(name))
             force = await self.front.force(caller)
             stream.open()
+            with suppress(InterlockError):
+                if not await self._wanted(caller, session, name, tell):
+                    return
             await self._until_over(listener, force)
 
-    def watch(self, session: str, uri: str) -> None:
-        """Tell a session of changes of a resource from now on.
+    async def _wanted(self, caller: Caller, session: RunId, stream: str, tell: Tell) -> bool:
+        """Have watched here what a session watches since it said so elsewhere; say whether it still has this stream."""
+        wants = await self.wanted.by(caller.tenant, session, fresh=True)
+        if wants.stream != stream:
+            return False
+        new = [uri for uri in wants.watched if uri not in self._here.get(session, ())]
+        if new:
+            force = await self.front.force(caller)
+            for uri in new:
+                self._is_here(session, uri)
+            # What has changed meanwhile, nobody has said here.
+            told = [tell(RESOURCE_UPDATED, {"uri": uri}) for uri in await self._watched(caller, force, tuple(new))]
+            return all(told)
+        return True
+
+    async def watch(self, caller: Caller, session: RunId, uri: str) -> None:
+        """Tell a session of changes of a resource from now on. This process has had it watched.
 
         Raises:
             WireError: it watches too many.
+            StoreError: that cannot be kept.
         """
-        watched = self.watched.setdefault(session, set())
-        if len(watched) >= WATCHED_MAX and uri not in watched:
+        self._is_here(session, uri)
+        if not await self.wanted.change(caller.tenant, session, watching(uri)):
             raise WireError(INVALID_REQUEST, f"a session watches at most {WATCHED_MAX} resources")
-        watched.add(uri)
-        if len(self.watched) > _SESSIONS_MAX:
-            self.watched.popitem(last=False)
 
-    def unwatch(self, session: str, uri: str) -> None:
-        """Tell it of them no more."""
-        self.watched.get(session, set[str]()).discard(uri)
+    async def unwatch(self, caller: Caller, session: RunId, uri: str) -> None:
+        """Tell it of them no more.
+
+        Raises:
+            StoreError: that cannot be kept.
+        """
+        self._here.get(session, set[str]()).discard(uri)
+        await self.wanted.change(caller.tenant, session, not_watching(uri))
+
+    async def forget(self, caller: Caller, session: RunId) -> None:
+        """Forget what a session wanted, at its end.
+
+        Raises:
+            StoreError: it cannot be forgotten.
+        """
+        self._here.pop(session, None)
+        await self.wanted.forget(caller.tenant, session)
+
+    def _is_here(self, session: RunId, uri: str) -> None:
+        self._here.setdefault(session, set()).add(uri)
+        if len(self._here) > _SESSIONS_MAX:
+            self._here.popitem(last=False)
 
     def look(self) -> None:
         """Look at the contract in force at once."""

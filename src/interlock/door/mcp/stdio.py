@@ -17,7 +17,7 @@ from interlock.core.mcp import INVALID_REQUEST, LISTEN, VERSION_KEY
 from interlock.door.mcp import wire
 from interlock.door.mcp.client import Client, capabilities, negotiated
 from interlock.door.mcp.front import Initialize
-from interlock.door.mcp.talk import LEVEL_UNSAID, Talk, here, meta_of
+from interlock.door.mcp.talk import Talk, here, meta_of
 from interlock.door.mcp.wire import Message, Params, RequestId, WireError, params_of
 
 _LAST_ANSWERS_SECONDS = 10.0  # for what a client had asked that closes its end, as `echo` in a shell does
@@ -39,7 +39,6 @@ class Stdio:
     run: RunId
     writer: asyncio.StreamWriter
     client: Client | None = None
-    level: str = LEVEL_UNSAID
     listens: "asyncio.Task[None] | None" = None
     """Tells a client that began with a handshake what changes."""
     endless: "set[asyncio.Task[None]]" = field(default_factory=set["asyncio.Task[None]"])
@@ -132,12 +131,7 @@ class Stdio:
             message,
             self.push,
             session=self.run,
-            level=self.level,
-            keep_level=self._keep_level,
         )
-
-    def _keep_level(self, level: str) -> None:
-        self.level = level
 
     def open(self) -> None:
         """Nothing: the pipe is open."""

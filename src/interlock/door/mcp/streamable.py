@@ -6,7 +6,6 @@ must agree.
 """
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -42,7 +41,7 @@ from interlock.door.mcp.listening import Still
 from interlock.door.mcp.mirror import Called, check_argument_mirrors, check_mirrors
 from interlock.door.mcp.protected import challenge
 from interlock.door.mcp.reply import Reply
-from interlock.door.mcp.talk import LEVEL_UNSAID, Talk, here, meta_of, unless_away
+from interlock.door.mcp.talk import Talk, here, meta_of, unless_away
 from interlock.door.mcp.wire import Message, Params, RequestId, WireError, params_of
 from interlock.gateway import fresh
 from interlock.gateway.call import Gateway
@@ -61,7 +60,6 @@ _STATUS = {
 """The status of an error in the stateless era; that of any other, and of all in a session, is 200."""
 _UNNAMED = AgentId("mcp")
 """Who asks where neither the token nor the contract names an agent."""
-_LEVELS_MAX = 10_000  # sessions that said from which level on; of the one that said it first it is forgotten
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +68,6 @@ class Endpoint:
 
     talk: Talk
     entrance: Entrance
-    levels: OrderedDict[str, str] = field(default_factory=OrderedDict[str, str])
-    """From which level on a session wants log messages, where it said so to this process."""
     streams: dict[str, asyncio.Event] = field(default_factory=dict[str, asyncio.Event])
     """What ends the stream on which a session listens to this process."""
 
@@ -207,20 +203,11 @@ class Endpoint:
         message: Message,
         still: Still = here,
     ) -> None:
-        client = session.client()
         id = cast("RequestId", message.id)
 
-        def keep_level(level: str) -> None:
-            self.levels[session.run] = level
-            if len(self.levels) > _LEVELS_MAX:
-                self.levels.popitem(last=False)
-
-        level = self.levels.get(session.run, LEVEL_UNSAID)
         try:
             with self._told_if_cut_off():
-                found = await self.talk.in_session(
-                    caller, client, message, reply.push, session=session.run, level=level, keep_level=keep_level
-                )
+                found = await self.talk.in_session(caller, session.client(), message, reply.push, session=session.run)
                 with unless_away():
                     is_here = await still()
             said, failed = wire.result(id, found), found.get("isError") is True
@@ -323,7 +310,7 @@ class Endpoint:
         await end_session(store, session.run, until=session.until)
         if session.run in self.streams:
             self.streams[session.run].set()
-        self.talk.listening.watched.pop(session.run, None)
+        await self.talk.listening.forget(caller, session.run)
         return await answer(send, 204)
 
 

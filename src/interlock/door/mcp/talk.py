@@ -10,19 +10,19 @@ import msgspec
 
 from interlock.core.action import Caller
 from interlock.core.errors import InterlockError
-from interlock.core.mcp import INTERNAL_ERROR, LEVEL_KEY, LISTEN, UNWATCH, WATCH
+from interlock.core.ids import RunId
+from interlock.core.mcp import INTERNAL_ERROR, LEVEL_KEY, LISTEN, SET_LEVEL, UNWATCH, WATCH
 from interlock.door.mcp.client import Client, stateless
-from interlock.door.mcp.front import METHODS, Exchange, Front
+from interlock.door.mcp.front import METHODS, Exchange, Front, SetLevel
 from interlock.door.mcp.line import LEVELS, Answers, Asking, InSession, Waiting
 from interlock.door.mcp.listening import Listening, Still
 from interlock.door.mcp.places import who_is
 from interlock.door.mcp.post import Post
 from interlock.door.mcp.rounds import Rounds, UnderWay
+from interlock.door.mcp.upstream import servers_of
+from interlock.door.mcp.wants import Wanted, at_level
 from interlock.door.mcp.wire import Message, Params, WireError, params_of
 from interlock.gateway.call import Gateway
-
-LEVEL_UNSAID = "info"
-"""From which level on a session gets log messages that says nothing of it."""
 
 Push = Callable[[bytes], bool]
 """Sends a message before the answer; says whether that can still be done."""
@@ -67,7 +67,7 @@ class Talk:
         """Begin with nothing asked."""
         front = Front.of(gateway)
         post = Post(gateway=gateway)
-        listening = Listening(front=front)
+        listening = Listening(front=front, wanted=Wanted(gateway=gateway))
         return cls(front=front, rounds=Rounds.by(post), listening=listening, answers=Answers.by(post))
 
     def give_up(self) -> None:
@@ -113,9 +113,7 @@ class Talk:
         message: Message,
         push: Push,
         *,
-        session: str,
-        level: str,
-        keep_level: Callable[[str], None],
+        session: RunId,
     ) -> dict[str, Any]:
         """Answer a request of a session.
 
@@ -125,25 +123,35 @@ class Talk:
         known, asking, line = METHODS.get(cast("str", message.method)), None, None
         with unless_away():
             if known is not None and known.asks:
-                asking = await self._asking(caller, client, meta_of(message), push, level=level)
+                asking = await self._asking(caller, client, meta_of(message), push, session=session)
                 line = InSession(asking=asking, session=session, answers=self.answers)
-            exchange = Exchange(
-                caller=caller, client=client, message=message, asking=asking, line=line, keep_level=keep_level
-            )
+            exchange = Exchange(caller=caller, client=client, message=message, asking=asking, line=line)
             found = await self.front.answer(exchange)
-        if message.method == WATCH:
-            self.listening.watch(session, params_of(message, Watched).uri)
-        elif message.method == UNWATCH:
-            self.listening.unwatch(session, params_of(message, Watched).uri)
+            if message.method == WATCH:
+                await self.listening.watch(caller, session, params_of(message, Watched).uri)
+            elif message.method == UNWATCH:
+                await self.listening.unwatch(caller, session, params_of(message, Watched).uri)
+            elif message.method == SET_LEVEL:
+                level = at_level(params_of(message, SetLevel).level)
+                await self.listening.wanted.change(caller.tenant, session, level)
         return found
 
     async def _asking(
-        self, caller: Caller, client: Client, meta: Mapping[str, Any], push: Push, *, level: object
+        self,
+        caller: Caller,
+        client: Client,
+        meta: Mapping[str, Any],
+        push: Push,
+        *,
+        level: object = None,
+        session: RunId | None = None,
     ) -> Asking:
-        token = meta.get("progressToken")
+        token, force = meta.get("progressToken"), await self.front.force(caller, fresh=False)
+        if session is not None and servers_of(force):  # nobody else has anything to say in the middle of a call
+            level = (await self.listening.wanted.by(caller.tenant, session)).level
         return Asking(
             gateway=self.front.gateway,
-            force=await self.front.force(caller, fresh=False),
+            force=force,
             caller=caller,
             client=client,
             run=client.run,
