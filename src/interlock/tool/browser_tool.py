@@ -17,10 +17,10 @@ from interlock.core.limits import BROWSER_SHARE_OF_TIME, PICTURE_WIDTH
 from interlock.core.reason import Reason
 from interlock.ports import Performer
 from interlock.tool.browser_engine import BrowserSettings, Engine
-from interlock.tool.browser_gate import LOOK, Unexpected
+from interlock.tool.browser_gate import LOOK, Gate, Unexpected
 from interlock.tool.browser_plan import BrowserPlan
 from interlock.tool.browser_proxy import Proxy
-from interlock.tool.browser_visit import Visit
+from interlock.tool.browser_visit import Progress, Visit
 from interlock.tool.plan import plan_of
 from interlock.tool.slots import Slots, SlotsOf, ToolLoop, ending_of, on_loop
 
@@ -69,54 +69,59 @@ class BrowserTool:
             UpstreamFailed: no button was pressed.
             UpstreamSilent: it was, and what came of it is not as expected.
         """
-        visit = Visit(plan=self.plan, arguments=json.loads(errand.arguments), secret=errand.secret)
-        visit.begun = asyncio.get_running_loop().time()
+        progress = Progress(begun=asyncio.get_running_loop().time())
         try:
-            result = await self._in_context(errand, waiting, visit)
+            result = await self._in_context(errand, waiting, progress)
         except Unexpected as found:
-            kind = UpstreamSilent if visit.pressed else UpstreamFailed
-            then = _AFTER if visit.pressed else _NOTHING if visit.tried else "so no button was pressed"
+            kind = UpstreamSilent if progress.pressed else UpstreamFailed
+            then = _AFTER if progress.pressed else _NOTHING if progress.tried else "so no button was pressed"
             message = f"{found}, {then}" if self.plan.submit else str(found)
-            raise kind(message, fix=found.fix, said=found.said, reason=found.reason, pictures=visit.pictures) from None
+            raise kind(
+                message, fix=found.fix, said=found.said, reason=found.reason, pictures=progress.pictures
+            ) from None
         except UpstreamFailed as failed:
-            assert not visit.pressed, "whoever presses was asked before"
+            assert not progress.pressed, "whoever presses was asked before"
             raise UpstreamFailed(
-                str(failed), fix=failed.fix, reason=Reason.TOOL_ERROR, pictures=visit.pictures
+                str(failed), fix=failed.fix, reason=Reason.TOOL_ERROR, pictures=progress.pictures
             ) from None
         except Exception as error:  # noqa: BLE001  whatever broke, it is known whether the button was pressed
-            if visit.pressed:
+            if progress.pressed:
                 what = f"the browser broke after the button was pressed ({type(error).__name__})"
-                raise UpstreamSilent(what, fix=LOOK, reason=Reason.TOOL_ERROR, pictures=visit.pictures) from None
+                raise UpstreamSilent(what, fix=LOOK, reason=Reason.TOOL_ERROR, pictures=progress.pictures) from None
             what = f"the page cannot be looked at ({type(error).__name__}), so no button was pressed"
-            raise UpstreamFailed(what, fix=LOOK, reason=Reason.TOOL_ERROR, pictures=visit.pictures) from None
-        return Performed(result=result, pictures=tuple(visit.pictures))
+            raise UpstreamFailed(what, fix=LOOK, reason=Reason.TOOL_ERROR, pictures=progress.pictures) from None
+        return Performed(result=result, pictures=tuple(progress.pictures))
 
-    async def _in_context(self, errand: Errand, waiting: _Waiting, visit: Visit) -> dict[str, Json]:
+    async def _in_context(self, errand: Errand, waiting: _Waiting, progress: Progress) -> dict[str, Json]:
         def may_press() -> None:
             if waiting.left:
                 raise UpstreamFailed("nobody waits for it any more, so no button was pressed", fix="call again")
             errand.check_lease()
 
-        gate = visit.gate
+        gate = Gate(plan=self.plan)
         proxy = Proxy(allowed=self.plan.allowed, may=gate.may, refused=gate.refused, flooded=gate.flooded)
         await proxy.begin()
         context: BrowserContext | None = None
         try:
             seconds = self.plan.seconds * BROWSER_SHARE_OF_TIME / 2
             context = await self.engine.context(self._options(errand, proxy), seconds=seconds)
-            how, secret = self.plan.log_in, errand.secret
-            if how is not None and how.how == "cookie" and secret is not None:
-                url = self.plan.origin
-                try:
-                    await context.add_cookies(
-                        [{"name": how.name, "value": secret.reveal(), "url": url, "httpOnly": True, "sameSite": "Lax"}]
-                    )
-                except Error:
-                    fix = "set it to the value of the cookie alone"
-                    raise UpstreamFailed("the secret is no value of a cookie, so nothing was sent", fix=fix) from None
-            page = await visit.gate.guard(context)
+            how = self.plan.log_in
+            if how is not None and how.how == "cookie" and errand.secret is not None:
+                await _put_cookie(context, how.name, errand.secret.reveal(), self.plan.origin)
+            page = await gate.guard(context)
             errand.check_lease()
-            return await visit.carried_out(context, page, proxy, may_press)
+            visit = Visit(
+                plan=self.plan,
+                arguments=json.loads(errand.arguments),
+                secret=errand.secret,
+                progress=progress,
+                context=context,
+                page=page,
+                gate=gate,
+                proxy=proxy,
+                may_press=may_press,
+            )
+            return await visit.carried_out()
         finally:
             # Nobody waits for it: how the visit ended is known.
             self.engine.leave(context, proxy)
@@ -136,6 +141,15 @@ class BrowserTool:
         if errand.secret is None:
             raise UpstreamFailed("it logs in with a secret, and has none", fix="name a `secret` at the tool")
         return options | _logged_in(self.plan, errand.secret.reveal())
+
+
+async def _put_cookie(context: BrowserContext, name: str, secret: str, url: str) -> None:
+    """Put the secret into a cookie of the host of an address."""
+    try:
+        await context.add_cookies([{"name": name, "value": secret, "url": url, "httpOnly": True, "sameSite": "Lax"}])
+    except Error:
+        fix = "set it to the value of the cookie alone"
+        raise UpstreamFailed("the secret is no value of a cookie, so nothing was sent", fix=fix) from None
 
 
 def _logged_in(plan: BrowserPlan, secret: str) -> dict[str, Any]:

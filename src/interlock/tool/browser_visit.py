@@ -26,37 +26,43 @@ _SPARE_SECONDS = 0.2  # to say what is missing, before it is given up as a whole
 
 
 @dataclass(slots=True, kw_only=True)
-class Visit:
-    """What is known of a visit while it lasts."""
+class Progress:
+    """How far a visit has come. Whoever says how it ended looks here, wherever it ended."""
 
-    plan: BrowserPlan
-    arguments: Mapping[str, Json]
-    secret: Secret | None
-    gate: Gate = field(init=False)
-    pictures: list[Picture] = field(default_factory=list[Picture])
+    begun: float
+    """On the clock of the loop."""
     tried: bool = False
     """Whether the button was pressed, or was about to be."""
     pressed: bool = False
     """Whether that may have had an effect."""
+    pictures: list[Picture] = field(default_factory=list[Picture])
+
+
+@dataclass(slots=True, kw_only=True)
+class Visit:
+    """One visit: what is to be done on which page, how far it has come, and what leaves the page."""
+
+    plan: BrowserPlan
+    arguments: Mapping[str, Json]
+    secret: Secret | None
+    progress: Progress
+    context: BrowserContext
+    page: Page
+    gate: Gate
+    """Stands before the context."""
+    proxy: Proxy
+    """The way out of the context."""
+    may_press: Callable[[], None]
+    """Raises where the button may not be pressed any more."""
     at_work: bool = False
     """Whether it has logged in. Of a page to log in on no picture is taken."""
-    begun: float = 0.0
-    """On the clock of the loop."""
     sent_before: int = 0
     """How many bytes had left as the button was pressed."""
-    proxy: Proxy = field(init=False)
-    context: BrowserContext = field(init=False)
-    page: Page = field(init=False)
-    may_press: Callable[[], None] = field(init=False)
-    """Raises where the button may not be pressed any more."""
-
-    def __post_init__(self) -> None:
-        self.gate = Gate(plan=self.plan)
 
     @property
     def _left(self) -> float:
         """How many seconds are left until it is given up."""
-        return self.begun + self.plan.seconds * BROWSER_SHARE_OF_TIME - asyncio.get_running_loop().time()
+        return self.progress.begun + self.plan.seconds * BROWSER_SHARE_OF_TIME - asyncio.get_running_loop().time()
 
     @property
     def _appears(self) -> float:
@@ -67,21 +73,12 @@ class Visit:
         """Until when one thing may take to appear that is looked for from now on."""
         return asyncio.get_running_loop().time() + self._appears
 
-    async def carried_out(
-        self, context: BrowserContext, page: Page, proxy: Proxy, may_press: Callable[[], None]
-    ) -> dict[str, Json]:
+    async def carried_out(self) -> dict[str, Json]:
         """Do it, unless something unexpected happens first.
 
-        Args:
-            context: of a browser, with a guard before it.
-            page: its one page.
-            proxy: its way out.
-            may_press: raises where the button may not be pressed any more.
-
         Raises:
-            Unexpected: something has. `pressed` says whether it may have had an effect.
+            Unexpected: something has. `progress.pressed` says whether the visit may have had an effect.
         """
-        self.context, self.page, self.proxy, self.may_press = context, page, proxy, may_press
         steps = asyncio.ensure_future(self._steps())
         stirred = asyncio.ensure_future(self.gate.stirred.wait())
         try:
@@ -97,7 +94,7 @@ class Visit:
                 raise Unexpected("the page cannot be used", fix=LOOK, said=_network_error(error)) from None
         except Unexpected:
             await self._cut_off()
-            await self._seen("after" if self.tried else "before")
+            await self._seen("after" if self.progress.tried else "before")
             raise
         finally:
             for task in (steps, stirred):
@@ -200,7 +197,7 @@ class Visit:
         await self._as_meant(fields)
         self.may_press()
         self.sent_before = self.proxy.sent
-        self.gate.sends = self.pressed = self.tried = True
+        self.gate.sends = self.progress.pressed = self.progress.tried = True
         try:
             # What the press sets off is waited for below, as long as there is time.
             await button.click(timeout=PRESS_SECONDS * 1_000, no_wait_after=True)
@@ -233,10 +230,10 @@ class Visit:
 
     async def _cut_off(self) -> None:
         """Let nothing leave any more, where nothing has: then nothing has happened, whatever was pressed."""
-        if not self.pressed or not self._has_sent:
+        if not self.progress.pressed or not self._has_sent:
             self.gate.shut = True
             await self.proxy.end()
-            self.pressed = self.pressed and self._has_sent
+            self.progress.pressed = self.progress.pressed and self._has_sent
 
     async def _seen(self, moment: Moment, *, must: bool = False) -> None:
         """Take a picture.
@@ -244,7 +241,7 @@ class Visit:
         Raises:
             Unexpected: there must be one, and there is none.
         """
-        if not self.at_work or any(each.moment == moment for each in self.pictures):
+        if not self.at_work or any(each.moment == moment for each in self.progress.pictures):
             return
         picture = None
         with suppress(Error, TimeoutError):
@@ -252,7 +249,7 @@ class Visit:
             async with asyncio.timeout(seconds):
                 picture = await picture_of(self.context, self.page, moment, self.secret, seconds=seconds)
         if picture is not None:
-            self.pictures.append(picture)
+            self.progress.pictures.append(picture)
         elif must:
             what = "there is no picture of the page as it is before the button is pressed"
             raise Unexpected(what, fix="look whether it shows the secret, or is too large")
