@@ -1,8 +1,10 @@
 """Who connects and does not say what they want leaves room for others."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+import socket
+from collections.abc import AsyncGenerator, Collection
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -29,18 +31,31 @@ async def app(scope: object, receive: object, send: object) -> None:
     await send({"type": "http.response.body", "body": b""})  # type: ignore[operator]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listening:
+    """A server: where it is, and who is connected to it."""
+
+    where: Any
+    connections: Collection[object]
+
+    async def is_left_open_by(self, count: int) -> None:
+        """Wait until so many are connected."""
+        while len(self.connections) != count:
+            await asyncio.sleep(0.01)
+
+
 @asynccontextmanager
-async def listening(app: Any) -> AsyncGenerator[Any]:
-    """Serve an application, and say where."""
+async def listening(app: Any) -> AsyncGenerator[Listening]:
+    """Serve an application."""
     config = uvicorn.Config(app, http=Prompt, ws="none", lifespan="off", log_config=None, timeout_keep_alive=60)
     server = uvicorn.Server(config)
     config.load()
     server.lifespan = config.lifespan_class(config)
-    socket = await asyncio.get_running_loop().create_server(
+    door = await asyncio.get_running_loop().create_server(
         lambda: Prompt(config=config, server_state=server.server_state, app_state={}), "127.0.0.1", 0
     )
-    yield socket.sockets[0].getsockname()
-    socket.close()
+    yield Listening(where=door.sockets[0].getsockname(), connections=server.server_state.connections)
+    door.close()
 
 
 @pytest.mark.parametrize(
@@ -50,8 +65,8 @@ async def test_a_connection_on_which_no_request_comes_to_its_end_is_closed(
     said: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(prompt, "HEAD_SECONDS_MAX", 0.05)
-    async with listening(app) as where, asyncio.timeout(10):
-        reader, writer = await asyncio.open_connection(*where)
+    async with listening(app) as door, asyncio.timeout(10):
+        reader, writer = await asyncio.open_connection(*door.where)
         writer.write(said)
         heard = await reader.read()
         assert heard.startswith(b"HTTP/1.1 204") == said.startswith(b"GET")
@@ -69,8 +84,8 @@ async def test_nobody_fills_memory_with_a_head_or_with_what_stands_behind_a_body
         await app(scope, receive, send)
 
     sent, part = 0, then.encode() * 1_000
-    async with listening(reads) as where, asyncio.timeout(20):
-        _, writer = await asyncio.open_connection(*where)
+    async with listening(reads) as door, asyncio.timeout(20):
+        _, writer = await asyncio.open_connection(*door.where)
         writer.write(f"{first}\r\nX: ".encode())
         with suppress(ConnectionError):
             while sent < 10_000_000:
@@ -84,8 +99,8 @@ async def test_nobody_fills_memory_with_a_head_or_with_what_stands_behind_a_body
 
 @pytest.mark.parametrize("begins", ["", "GET / HTTP/1.1\r\nX: "])
 async def test_whose_head_is_too_long_hears_so(begins: str) -> None:
-    async with listening(app) as where, asyncio.timeout(20):
-        reader, writer = await asyncio.open_connection(*where)
+    async with listening(app) as door, asyncio.timeout(20):
+        reader, writer = await asyncio.open_connection(*door.where)
         writer.write(begins.encode().ljust(HEAD_BYTES_MAX + 1, b"v" if begins else b"\n"))
         heard = await reader.read()
         assert heard.startswith(b"HTTP/1.1 400") and b"at most 65536 bytes" in heard
@@ -102,12 +117,28 @@ async def test_what_stands_behind_a_body_is_no_field_of_the_head() -> None:
         await app(scope, receive, send)
 
     said = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nAuthorization: Bearer y\r\n\r\n"
-    async with listening(reads) as where, asyncio.timeout(10):
-        reader, writer = await asyncio.open_connection(*where)
+    async with listening(reads) as door, asyncio.timeout(10):
+        reader, writer = await asyncio.open_connection(*door.where)
         writer.write(said)
         assert (await reader.readline()).startswith(b"HTTP/1.1 204")
         writer.close()
     assert heard == [(b"transfer-encoding", b"chunked")]
+
+
+@pytest.mark.parametrize("requests", [1, 40])
+async def test_who_takes_nothing_of_an_answer_is_cut_off(requests: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prompt, "TAKE_SECONDS_MAX", 0.1)
+
+    async def says_much(scope: object, receive: object, send: Any) -> None:
+        await asgi.answer(send, 200, bytes(200_000))
+
+    async with listening(says_much) as door, asyncio.timeout(20):
+        with socket.socket() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            client.connect(door.where)
+            client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * requests)
+            await door.is_left_open_by(1)
+            await door.is_left_open_by(0)
 
 
 def begins(*, leaves: bool) -> Receive:
