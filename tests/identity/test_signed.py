@@ -16,6 +16,7 @@ from interlock.app import Opened
 from interlock.contract.ir import Approvals
 from interlock.core.action import Caller, ProposalSignature
 from interlock.core.canonical import Json
+from interlock.core.effect import EffectClass
 from interlock.core.ids import AgentId, PersonId, PrincipalId, Role, WorkflowId
 from interlock.core.outcome import Done, Outcome, Parked, Refused
 from interlock.core.reason import Reason
@@ -30,7 +31,7 @@ from interlock.ledger.audit import audit
 from interlock.ledger.export import Export, read
 from interlock.ledger.proposal import commitment, private_text, signed_text
 from interlock.rows import Wanted
-from world import ALLOW, KIM, MAIL, HandClock, World, a_rule, a_tool
+from world import ALLOW, KIM, MAIL, HandClock, World, a_budget, a_rule, a_tool
 
 pytestmark = pytest.mark.anyio
 
@@ -68,11 +69,17 @@ async def with_key(world: World, *rules: Any, **fields: Any) -> None:
 
 
 async def signed_call(
-    world: World, arguments: Any = None, *, by: Ed25519PrivateKey = KEY, caller: Caller | None = None, **named: Any
+    world: World,
+    arguments: Any = None,
+    *,
+    by: Ed25519PrivateKey = KEY,
+    caller: Caller | None = None,
+    salt: str = SALT,
+    **named: Any,
 ) -> Outcome:
     arguments = arguments or {"to": "sam"}
     caller = caller or world.caller()
-    signature = a_signature(caller, arguments, by, at=world.clock.now() // 1_000_000, **named)
+    signature = a_signature(caller, arguments, by, at=world.clock.now() // 1_000_000, salt=salt, **named)
     return await world.call(arguments, caller=caller, signature=signature, **named)
 
 
@@ -165,6 +172,17 @@ async def test_a_signed_proposal_that_somebody_caught_has_no_second_effect(world
     assert isinstance(first, Done)
     assert isinstance(again, Done)
     assert (again.action, again.recalled, len(world.tool.performed)) == (first.action, True, 1)
+
+
+@pytest.mark.parametrize("run", [None, "r1"])
+async def test_a_signed_read_that_somebody_caught_is_not_paid_for_twice(world: World, run: str | None) -> None:
+    await with_key(world, tools=[a_tool(effect=EffectClass.READ, price=10)], budgets=[a_budget(100)])
+    first, again = await signed_call(world, run=run), await signed_call(world, run=run)
+    anew = await signed_call(world, run=run, salt=SALT[::-1])
+    assert isinstance(first, Done) and isinstance(again, Done) and isinstance(anew, Done)
+    assert (again.action, again.recalled, again.result) == (first.action, True, first.result)
+    assert not anew.recalled and len(world.tool.performed) == 2
+    assert (await world.balance()).spent == 20
 
 
 async def test_a_signed_proposal_that_was_caught_is_not_another_one_with_an_empty_key(world: World) -> None:

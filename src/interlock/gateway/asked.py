@@ -307,13 +307,14 @@ def scoped_key(proposed: Proposed, tool: Tool, arguments: Arguments, secrets: Se
     if proposal.key is not None:
         return given_key(caller, proposal.key, secrets)
     what: Mapping[str, Json]
-    if tool.effect is EffectClass.READ or proposal.by is not None or proposal.beside:
+    reads = tool.effect is EffectClass.READ
+    if signed is not None and (proposal.run is None or reads):
+        # Whoever caught it and sends it again has no second effect: a read may cost money, or tell somebody something.
+        what = {"kind": "signed", "tool": tool.name, "signed": signed.what}
+    elif reads or proposal.by is not None or proposal.beside:
         what = {"kind": "once", "key": proposed.drawn.id}  # these are never answered from memory
     elif proposal.equal:
         return equal_key(caller, tool.name, arguments.text, proposal.equal, secrets)
-    elif signed is not None and proposal.run is None:
-        # Whoever caught it and sends it again has no second effect.
-        what = {"kind": "signed", "tool": tool.name, "signed": signed.what}
     else:
         text = arguments.text.decode()
         what = {"kind": "derived", "run": proposed.run, "tool": tool.name, "args": text, "n": proposal.occurrence}
