@@ -6,6 +6,7 @@ from typing import Any
 import aiohttp
 
 MAY_HIDE_AN_ANSWER = (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError)
+AGAIN = (429, 502, 503, 504)
 UNDER_WAY = ("parked", "started")
 
 
@@ -15,7 +16,7 @@ async def ask(http: aiohttp.ClientSession, key: str, tool: str, **arguments: Any
         try:
             asked = {"tool": tool, "arguments": arguments}
             async with http.post("/v1/actions", json=asked, headers={"Idempotency-Key": key}) as reply:
-                if reply.status not in (429, 503):
+                if reply.status not in AGAIN:
                     return await reply.json(content_type=None)
         except MAY_HIDE_AN_ANSWER:
             pass
@@ -26,7 +27,14 @@ async def ask(http: aiohttp.ClientSession, key: str, tool: str, **arguments: Any
 async def follow(http: aiohttp.ClientSession, action: str) -> dict[str, Any]:
     """Wait for people as long as they take, and return how it ended."""
     while True:
-        async with http.get(f"/v1/actions/{action}", params={"wait": "30"}) as reply:
-            found = await reply.json()
-        if found["state"] not in UNDER_WAY:
-            return found["outcome"]
+        try:
+            async with http.get(f"/v1/actions/{action}", params={"wait": "30"}) as reply:
+                if reply.status not in AGAIN:
+                    reply.raise_for_status()
+                    found = await reply.json()
+                    if found["state"] not in UNDER_WAY:
+                        return found["outcome"]
+                    continue
+        except MAY_HIDE_AN_ANSWER:
+            pass
+        await asyncio.sleep(1)

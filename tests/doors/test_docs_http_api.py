@@ -16,6 +16,7 @@ from interlock.core.reason import Reason
 from interlock.door.http.problem import KINDS
 from interlock.door.http.routes import ROUTES
 from interlock.gateway.consent import agree
+from loopback import answering, http
 from world import ALLOW, KIM, a_rule
 
 ROOT = Path(__file__).parent.parent.parent
@@ -70,3 +71,27 @@ async def test_the_program_of_the_page_asks_and_follows(served: Served) -> None:
             ended = await following
         assert (ended["outcome"], ended["result"]) == ("done", "sent")
         assert (await code.ask(http, "k1", "mail.send", to="sam"))["recalled"] is True
+
+
+@pytest.mark.anyio
+async def test_the_program_of_the_page_takes_no_server_that_ends_for_an_answer() -> None:
+    def ok(body: bytes) -> bytes:
+        return http("200 OK", body, "application/json")
+
+    keys: list[bytes] = []
+    done = b'{"outcome":"done","action":"a1","result":"sent"}'
+    told = {
+        b"POST": [http("504 Gateway Timeout", b"{}", "application/problem+json"), ok(done)],
+        b"GET": [http("502 Bad Gateway", b"?", "text/html"), ok(b'{"state":"done","outcome":%s}' % done)],
+    }
+
+    def answer(question: bytes) -> bytes:
+        keys.extend(re.findall(rb"(?i)idempotency-key: (\S+)", question))
+        return told[question.partition(b" ")[0]].pop(0)
+
+    code = program()
+    with answering(answer) as port:
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
+            assert (await code.ask(session, "k1", "mail.send", to="sam"))["outcome"] == "done"
+            assert (await code.follow(session, "a1"))["result"] == "sent"
+    assert keys == [b"k1", b"k1"]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from inline_snapshot import snapshot
 
 from interlock_sdk import Failed, InterlockError, Later, NotUnderstood, Refused, Retry, Unanswered, Unreachable
 from interlock_sdk.asking import Asking, Proposed
+from interlock_sdk.run import Occurrences
 from interlock_sdk.talk import Ask, Heard, Lost, Pause
 
 DONE = b'{"outcome":"done","action":"a1","result":"sent"}'
@@ -230,6 +232,16 @@ def test_what_people_say_in_the_meantime_is_raised_as_it_is() -> None:
     said = json.dumps({**dict.fromkeys(names, "x"), "id": "a1", "outcome": json.loads(refused)}).encode()
     ended, _, _ = carried([heard(202, PARKED), heard(200, said)], wait=60)
     assert isinstance(ended, Refused)
+
+
+def test_any_mapping_is_an_object_and_counts_as_the_same_call() -> None:
+    frozen = MappingProxyType({"to": MappingProxyType({"name": "sam"})})
+    talk = asking().call("mail.send", frozen, run=None, key="k", occurrence=1, wait=None)
+    sent = next(talk)
+    assert isinstance(sent, Ask)
+    assert json.loads(sent.body)["arguments"] == {"to": {"name": "sam"}}
+    made = Occurrences()
+    assert [made.next("mail.send", each) for each in (frozen, {"to": {"name": "sam"}})] == [1, 2]
 
 
 @pytest.mark.parametrize("arguments", [{"n": float("nan")}, {"n": object()}, {"n": {1, 2}}])

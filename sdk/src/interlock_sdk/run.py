@@ -22,7 +22,7 @@ class Occurrences:
 
 def _plain(value: Any) -> Any:  # noqa: ANN401  JSON, or what will be refused for being none
     match value:
-        case dict():
+        case Mapping():
             return {str(name): _plain(each) for name, each in value.items()}  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType]
         case list() | tuple():
             return [_plain(each) for each in value]  # pyright: ignore[reportUnknownVariableType]

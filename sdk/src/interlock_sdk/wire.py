@@ -39,10 +39,17 @@ def written(said: Data) -> bytes:
         NotWanted: it has something that JSON does not have.
     """
     try:
-        return json.dumps(said, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
+        return json.dumps(said, allow_nan=False, ensure_ascii=False, separators=(",", ":"), default=_object).encode()
     except (TypeError, ValueError, RecursionError):
         fix = "pass what JSON has: objects, lists, text, finite numbers, true, false, null"
         raise NotWanted("the arguments cannot be written as JSON", fix=fix) from None
+
+
+def _object(value: object) -> dict[str, Any]:
+    """Write any mapping as an object, as the types of this SDK say."""
+    if isinstance(value, Mapping):
+        return dict(cast("Data", value))
+    raise TypeError("no JSON")
 
 
 def outcome_in(heard: Heard) -> Outcome:
