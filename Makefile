@@ -9,7 +9,7 @@ WITH_FRAMEWORKS := $(FRAMEWORKS)/.ready
 # The tests start hundreds of processes; without kept bytecode each compiles all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo check test adapters crash histories bench format clean
+.PHONY: demo check test adapters crash soak histories bench format clean
 
 demo: $(RUNS)  ## a small company, an agent that obeys every ticket, and what the interlock does in between
 	@$(BIN)/interlock demo $(if $(SEED),--seed $(SEED))
@@ -52,6 +52,9 @@ adapters: $(READY) $(WITH_FRAMEWORKS)  ## the adapters of the SDK, each with its
 crash: $(READY)  ## the long form of the crash matrix; KILLS=10000 FREEZES=600 say how long, the end of crash.log how it went
 	@$(BIN)/python tests/crash.py --kills $(or $(KILLS),2000) --freezes $(or $(FREEZES),120) >crash.log; ended=$$?; \
 	cat crash.log; exit $$ended
+
+soak: $(READY)  ## one server for MINUTES=30 among clients of every kind and bad manners; says what is left of them
+	@$(BIN)/python tests/soak.py --minutes $(or $(MINUTES),30)
 
 histories: $(READY)  ## many random histories, each time other ones, on both stores
 	INTERLOCK_HISTORIES=$(or $(HISTORIES),400) $(BIN)/python -m pytest -q -m slow tests/test_histories.py
