@@ -15,10 +15,11 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, cast
+from urllib.request import Request, urlopen
 
 import yaml
 
@@ -134,8 +135,8 @@ def everything() -> Generator[str]:
 
 
 @contextmanager
-def interlock_before(url: str, store: str = ON_FILE) -> Generator[tuple[int, str]]:
-    """Serve Interlock in front of a server; yield its port, and a token of an agent that may call all of it."""
+def interlock_before(url: str, store: str = ON_FILE) -> Generator[tuple[Sequence[int], str]]:
+    """Serve Interlock in front of a server, on Postgres by two processes; yield ports, and a token that calls all."""
     command = [sys.executable, "-m", "interlock", "--store", store, "--keys", "keys"]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -147,8 +148,21 @@ def interlock_before(url: str, store: str = ON_FILE) -> Generator[tuple[int, str
             folder, command, "token", "new", "suite", "--workflow", "everything", "--env", "dev",
             "--expires", "1d", "--for", "suite", "--rate", "100000",
         ).strip()  # fmt: skip
-        with _serving([*command, "serve", "--port", "0"], folder) as where:
-            yield int(where.rpartition(":")[2].partition("/")[0]), token
+        with ExitStack() as started:
+            many = 1 if store == ON_FILE else 2
+            each = [started.enter_context(_serving([*command, "serve", "--port", "0"], folder)) for _ in range(many)]
+            ports = [int(where.rpartition(":")[2].partition("/")[0]) for where in each]
+            for port in ports:
+                _greeted(port, token)
+            yield ports, token
+
+
+def _greeted(port: int, token: str) -> None:
+    """Have a process reach the server behind it: the suite gives a call half a second."""
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    body = json.dumps({"tool": "greet", "arguments": {"name": "Ann"}}).encode()
+    with urlopen(Request(f"http://127.0.0.1:{port}/v1/actions", body, headers), timeout=60) as answer:
+        assert answer.status == 200
 
 
 def _accepted(folder: Path, interlock: Sequence[str]) -> list[str]:

@@ -1,28 +1,30 @@
 """A way in for clients that cannot send a token: it adds one to each request, and leaves everything else as it came.
 
-A connection carries one request. Its own port is exchanged for that of the server in `Host` and `Origin`; other names
+A connection carries one request. Of several servers each has its turn, whoever asks: a balancer that remembers nobody.
+Its own port is exchanged for that of the server in `Host` and `Origin`; other names
 pass as they are, because it is the server that has to refuse them.
 """
 
 import asyncio
 import re
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import cycle
 
 _HEAD_BYTES_MAX = 64 * 1024
 
 
 @contextmanager
-def with_token(port: int, token: str) -> Generator[int]:
-    """Listen in front of a server on a port of this machine, and yield the port in front of it."""
-    loop = asyncio.new_event_loop()
+def with_token(ports: Sequence[int], token: str) -> Generator[int]:
+    """Listen in front of servers on ports of this machine, and yield the port in front of them."""
+    loop, turns = asyncio.new_event_loop(), cycle(ports)
     listening: asyncio.Future[asyncio.Server] = loop.create_future()
 
     async def serve() -> None:
         async def come(reads: asyncio.StreamReader, writes: asyncio.StreamWriter) -> None:
             with suppress(asyncio.CancelledError):  # its end, too, is heard of by nobody
-                await _carry(reads, writes, port, token)
+                await _carry(reads, writes, next(turns), token)
 
         server = await asyncio.start_server(come, "127.0.0.1", 0, limit=_HEAD_BYTES_MAX)
         listening.set_result(server)
