@@ -31,18 +31,18 @@ KINDS: Mapping[str, Kind] = {
     ),
     "not-known": Kind(
         status=401,
-        title="nobody is known by this",
+        title="there is no token that is known here",
         means="There is no token, or it opens nothing: mistyped, expired, revoked, or never issued here.",
     ),
     "not-permitted": Kind(
         status=403,
-        title="this is not for whoever asks",
+        title="the token does not allow this",
         means="The token is good and may not do this: a role is missing, a person is wanted, or it is for another "
         "workflow, environment, agent or principal.",
     ),
     "not-from-here": Kind(
         status=403,
-        title="this server is not reached like that",
+        title="this server is not reached by that name, or from that page",
         means="The request names this server by a name that it does not have, or comes from a page of another one.",
     ),
     "refused": Kind(
@@ -58,7 +58,7 @@ KINDS: Mapping[str, Kind] = {
         means="No route has this path, or what it names is not there, or not for whoever asks: all are told alike.",
     ),
     "another-method": Kind(
-        status=405, title="this is not done here", means="The path is there; `Allow` lists its methods."
+        status=405, title="this path has no such method", means="The path is there; `Allow` lists its methods."
     ),
     "not-now": Kind(
         status=409,
@@ -70,9 +70,7 @@ KINDS: Mapping[str, Kind] = {
         title="this takes too long to come",
         means="The body did not come to its end in time. Nothing was looked at, so the same may be sent again.",
     ),
-    "too-large": Kind(
-        status=413, title="this is too large", means="The body has more bytes than anything that is wanted."
-    ),
+    "too-large": Kind(status=413, title="this is too large", means="The body has more bytes than any route takes."),
     "another-type": Kind(
         status=415,
         title="this type is not read here",
