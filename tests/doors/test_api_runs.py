@@ -1,5 +1,6 @@
 """Runs over HTTP: who is told what of them, and all of one taken back."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -96,6 +97,19 @@ async def test_a_run_that_is_undone_in_part_says_what_stands(served: Served) -> 
     assert (reply.status, reply.data["whole"], reply.data["undone"]) == (202, False, [])
     assert [each["effect"] for each in reply.data["cannot_be_undone"]] == [id]
     assert "names no undo" in reply.data["cannot_be_undone"][0]["why_not"]
+
+
+async def test_whoever_loses_their_token_in_the_middle_of_a_run_undoes_no_more_of_it(served: Served) -> None:
+    back = await undoable(served)
+    token, operator = await served.agent(), await served.service("operator")
+    for n in (1, 2):
+        await served.propose(token, run="r9", occurrence=n)
+    back.may_answer = asyncio.Event()
+    undoing = asyncio.create_task(served.ask("POST", "/v1/runs/r9/undo", operator, {}))
+    await back.begun.wait()
+    await revoke(served.world.store, operator.id, KIM)
+    back.may_answer.set()
+    assert ((await undoing).status, len(back.performed)) == (401, 1)
 
 
 async def test_a_service_undoes_and_has_made_again_what_people_of_its_role_may(served: Served) -> None:

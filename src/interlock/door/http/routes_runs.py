@@ -1,9 +1,9 @@
 """Runs: what became of one task of an agent, and taking all of it back."""
 
-from functools import partial
 from typing import Any
 
-from interlock.core.ids import RunId
+from interlock.core.ids import ActionId, RunId
+from interlock.core.outcome import Outcome
 from interlock.door.http import shapes, shapes_runs
 from interlock.door.http.pages import page
 from interlock.door.http.permissions import AGENTS_OR_READERS, OPERATORS, READERS
@@ -56,9 +56,12 @@ async def planned(visit: Visit[None, None]) -> Answer:
 
 async def undone(visit: Visit[None, shapes.Undo]) -> Answer:
     """Undo a run, the last effect first."""
-    rows, by = await _effects(visit), visit.by
-    one = partial(undo, visit.gateway, visit.store, by=by, even_if_changed=visit.body.even_if_changed)
-    done = await undo_run(visit.gateway, visit.store, rows, one)
+
+    async def undo_one(id: ActionId) -> Outcome:
+        await visit.still_let_in()  # whoever loses their role in the middle undoes no more
+        return await undo(visit.gateway, visit.store, id, visit.by, even_if_changed=visit.body.even_if_changed)
+
+    done = await undo_run(visit.gateway, visit.store, await _effects(visit), undo_one)
     return Answer(data=run_undone_data(done), status=200 if done.whole else 202)
 
 
