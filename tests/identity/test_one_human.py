@@ -100,6 +100,21 @@ async def test_who_edited_by_one_login_does_not_agree_by_another_also_once_the_c
         await yes(world, asked, BY_LOGIN)
 
 
+@pytest.mark.parametrize("approvals", [IS_ANN, Approvals(people={LEAD: frozenset({LOGIN})})])
+async def test_a_yes_of_a_login_that_the_contract_names_counts_no_more_once_its_issuer_does_not(
+    world: World, approvals: Approvals
+) -> None:
+    asked = await begun(world, approvals, quorum=1)
+    assert await yes(world, asked, BY_LOGIN)
+    await access.remove_issuer(world.store, "corp", KIM)
+    assert isinstance(await resume(world.gateway, world.store, asked.action), Parked)
+    with pytest.raises(NotPermitted, match="holds none of the roles"):
+        await yes(world, asked, BY_LOGIN)
+    await access.add_issuer(world.store, CORP, KIM)
+    assert isinstance(await resume(world.gateway, world.store, asked.action), Done)
+    assert await verify_state(world.store, world.opened.secrets) == ()
+
+
 async def test_what_the_login_holds_counts_for_the_person(world: World) -> None:
     asked = await begun(world, replace(IS_ANN, people={}), quorum=1)
     with pytest.raises(NotPermitted, match="holds none of the roles"):

@@ -46,7 +46,10 @@ def roles_now(
     """Name the roles that may count for a person today: of the contract, given for a while, given by their issuer.
 
     Of these last ones it is all that the issuer gives to anybody: which of them are theirs is known as they speak.
+    Whose issuer is not believed any more is known to be nobody.
     """
+    if not _believed(door, known_by):
+        return frozenset()
     issuer = door.issuers.get(known_by.removeprefix(BY_ISSUER)) if known_by.startswith(BY_ISSUER) else None
     groups = issuer.groups.values() if issuer is not None else ()
     held = [*_given(approvals, door, now, person), *(one for group in groups for one in group)]
@@ -57,10 +60,17 @@ def roles_as_they_speak(
     approvals: Approvals, door: Door, now: Instant, workflow: WorkflowId, person: PersonId, by: Operator
 ) -> frozenset[Role]:
     """Name the roles that a person holds, who is here: what their issuer says of them, as far as it counts today."""
+    if not _believed(door, by.known_by):
+        return frozenset()
     said = held_in(workflow, by.roles)
     given = held_in(workflow, _given(approvals, door, now, person))
     today = roles_now(approvals, door, now, workflow, person, by.known_by, by.person)
     return roles_of(approvals, person, by.known_by, by.person) | (today & said) | given
+
+
+def _believed(door: Door, known_by: str) -> bool:
+    """Whether the door still believes by what somebody is known; what else shows who they are is not its own."""
+    return not known_by.startswith(BY_ISSUER) or known_by.removeprefix(BY_ISSUER) in door.issuers
 
 
 def _given(approvals: Approvals, door: Door, now: Instant, person: PersonId) -> list[Held]:
