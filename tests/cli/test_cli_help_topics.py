@@ -113,6 +113,22 @@ word     kind  meaning
     assert [title for title, _ in sections(page)] == ["A title"]
 
 
+def test_a_command_of_a_page_that_is_too_wide_can_still_be_copied_into_a_shell(tmp_path: Path) -> None:
+    typed = """    echo one 'two  three' "$(echo four five)" \\
+      -n 'six  seven'
+    interlock call tool '{"id": "I1", "text": "Paid in full."}' --for sam
+"""
+    narrow = plain(typed, 24)
+    assert narrow != typed.rstrip()
+    heard = [
+        subprocess.run(["sh", "-c", f"interlock() {{ printf '%s|' \"$@\"; }}\n{each}"], capture_output=True, check=True)
+        for each in (typed, narrow)
+    ]
+    assert heard[0].stdout == heard[1].stdout
+    assert b"two  three" in heard[0].stdout
+    assert b"Paid in full" in heard[0].stdout
+
+
 def run_at_a_terminal(folder: Path, pager: str, *words: str) -> str:
     """Run a command with a terminal of 24 lines as its output, and return what came out of it."""
     ours, theirs = pty.openpty()

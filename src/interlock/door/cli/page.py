@@ -10,7 +10,9 @@ from interlock.door.cli.render import table, wrapped
 _LINK = re.compile(r"\[([^]]+)\]\(([^)]+)\)")
 _CODE = "    "
 _GOES_ON = " \\"
-_TYPED = re.compile(r" *(\$ )?interlock ")
+_TYPED = re.compile(r" *(\$ |\{ )?(interlock|echo|pip|python3?|curl|export|git|psql|openssl|-[a-zA-Z]|--[a-z-]+) ")
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|\$\([^)]*\)")
+_NO_BREAK = "\0"
 _REMARK = re.compile(r" {2,}# (.+)$")
 _LAST_COLUMN = 30
 """A table whose last column would be narrower is written as a list."""
@@ -98,10 +100,11 @@ def _code(line: str, width: int) -> str:
         said = "\n".join(f"{left}# {part}" for part in wrapped(remark[1], width - len(left) - 2).splitlines())
         return f"{said}\n{_code(line[: remark.start()].rstrip(), width)}"
     ends = _GOES_ON if _TYPED.match(line) else ""
+    whole = _QUOTED.sub(lambda quoted: quoted[0].replace(" ", _NO_BREAK), line) if ends else line
     first, *rest = textwrap.wrap(
-        line, width - len(ends), subsequent_indent=left + _CODE, break_long_words=False, break_on_hyphens=False
+        whole, width - len(ends), subsequent_indent=left + _CODE, break_long_words=False, break_on_hyphens=False
     )
-    return f"{ends}\n".join([first, *rest])
+    return f"{ends}\n".join([first, *rest]).replace(_NO_BREAK, " ")
 
 
 def _head(line: str, width: int) -> str:
