@@ -1,7 +1,9 @@
 """When the same thing is sent again, as a table: no socket, no clock."""
 
+import itertools
 import json
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
@@ -198,13 +200,15 @@ def test_what_says_no_tells_everything_an_agent_may_know() -> None:
     assert later.seconds == 7
 
 
+def stands(outcome: bytes) -> Heard:
+    """Say where `a1` stands."""
+    names = ("state", "tool", "workflow", "environment", "agent", "principal", "run", "asked_at", "changed_at")
+    said = {**dict.fromkeys(names, "x"), "id": "a1", "outcome": json.loads(outcome)}
+    return heard(200, json.dumps(said).encode())
+
+
 def test_a_call_that_may_wait_looks_until_people_have_said_something() -> None:
-    look = (
-        b'{"id":"a1","state":"%s","tool":"","workflow":"","environment":"","agent":"","principal":"","run":"",' % b"x"
-    )
-    parked = heard(200, look + b'"asked_at":"","changed_at":"","outcome":' + PARKED + b"}")
-    done = heard(200, look + b'"asked_at":"","changed_at":"","outcome":' + DONE + b"}")
-    ended, sent, paused = carried([heard(202, PARKED), parked, done], wait=60)
+    ended, sent, paused = carried([heard(202, PARKED), stands(PARKED), stands(DONE)], wait=60)
     assert (type(ended).__name__, len(paused)) == ("Done", 1)
     assert [each.path.partition("=")[0] for each in sent] == ["/v1/actions"] + ["/v1/actions/a1?wait"] * 2
     ended, _, _ = carried([heard(202, PARKED)])
@@ -214,12 +218,31 @@ def test_a_call_that_may_wait_looks_until_people_have_said_something() -> None:
     )
 
 
+@pytest.mark.parametrize("away", [NEVER_SENT, MAYBE_SENT, BUSY, heard(502)])
+def test_a_wait_goes_on_when_the_server_is_back(away: Heard | Lost) -> None:
+    ended, sent, _ = carried([heard(202, PARKED), *[away] * 12, stands(PARKED), stands(DONE)], wait=60)
+    assert (type(ended).__name__, len(sent)) == ("Done", 15)
+
+
+def test_a_wait_ends_when_the_server_stays_away_for_longer_than_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = itertools.count(step=100.0)
+    monkeypatch.setattr("interlock_sdk.asking.time.monotonic", lambda: next(ticks))
+    talk, looks = asking().wait("a1", None), 0
+    wanted = talk.send(None)
+    with pytest.raises(Unreachable, match="nothing was sent"):
+        for _ in range(100):
+            looks += isinstance(wanted, Ask)
+            wanted = talk.send(NEVER_SENT if isinstance(wanted, Ask) else None)
+    assert looks == 2 * 4
+
+
 @pytest.mark.parametrize("lost", [[NEVER_SENT] * 4, [MAYBE_SENT] * 4, [BUSY] * 4, [problem(401, "not-known")]])
 @pytest.mark.parametrize("given", [{}, {"key": "mine"}, {"run": "r-1"}])
 def test_whoever_loses_the_server_while_people_are_asked_is_told_how_not_to_ask_them_twice(
     lost: list[Heard | Lost], given: dict[str, Any]
 ) -> None:
-    ended, sent, _ = carried([heard(202, PARKED), *lost], wait=60, **given)
+    impatient = asking(retry=Retry(chance=lambda: 0.5, away_seconds=0))
+    ended, sent, _ = carried([heard(202, PARKED), *lost], impatient, wait=60, **given)
     assert isinstance(ended, Unanswered)
     assert (ended.action, ended.key, ended.run) == ("a1", sent[0].headers.get("Idempotency-Key"), given.get("run"))
     assert ended.key or ended.run
@@ -228,9 +251,7 @@ def test_whoever_loses_the_server_while_people_are_asked_is_told_how_not_to_ask_
 
 def test_what_people_say_in_the_meantime_is_raised_as_it_is() -> None:
     refused = b'{"outcome":"refused","action":"a1","reason":"approval_denied"}'
-    names = ("state", "tool", "workflow", "environment", "agent", "principal", "run", "asked_at", "changed_at")
-    said = json.dumps({**dict.fromkeys(names, "x"), "id": "a1", "outcome": json.loads(refused)}).encode()
-    ended, _, _ = carried([heard(202, PARKED), heard(200, said)], wait=60)
+    ended, _, _ = carried([heard(202, PARKED), stands(refused)], wait=60)
     assert isinstance(ended, Refused)
 
 
@@ -244,12 +265,46 @@ def test_any_mapping_is_an_object_and_counts_as_the_same_call() -> None:
     assert [made.next("mail.send", each) for each in (frozen, {"to": {"name": "sam"}})] == [1, 2]
 
 
-@pytest.mark.parametrize("arguments", [{"n": float("nan")}, {"n": object()}, {"n": {1, 2}}])
-def test_what_is_no_json_is_not_sent_and_not_repeated(arguments: dict[str, Any]) -> None:
+CIRCLE: dict[str, Any] = {}
+CIRCLE["in"] = CIRCLE
+
+
+@pytest.mark.parametrize(
+    ("arguments", "where"),
+    [
+        ({"n": float("nan")}, "`$.n` is no finite number"),
+        ({"ok": [1, "ü", None], "n": [1, object()]}, "`$.n[1]` is of the type object"),
+        ({"n": {"of": Decimal("7.5")}}, "`$.n.of` is of the type Decimal"),
+        ({"n": "\ud800"}, "`$.n` is no Unicode text"),
+        (CIRCLE, "is nested too deeply"),
+    ],
+)
+def test_what_is_no_json_is_not_sent_and_not_repeated(arguments: dict[str, Any], where: str) -> None:
     talk = asking().call("mail.send", arguments, run=None, key=None, occurrence=1, wait=None)
     with pytest.raises(InterlockError) as caught:
         next(talk)
     assert str(caught.value).startswith("the arguments cannot be written as JSON")
+    assert where in str(caught.value)
+    assert "7.5" not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["", "k" * 257, "clé", "a\nb"])
+def test_a_key_that_no_server_takes_is_refused_before_anything_is_sent(key: str) -> None:
+    ended, sent, _ = carried([OK], key=key)
+    assert (type(ended).__name__, sent) == ("NotWanted", [])
+
+
+def test_a_refusal_names_the_command_that_explains_it() -> None:
+    said = problem(403, "refused", ',"outcome":"refused","reason":"policy","action":"a1"').body
+    ended, _, _ = carried([heard(403, said.replace(b'"do"', b'"look: `interlock explain ACTION`"'))])
+    assert ended.fix == "look: `interlock explain a1`"
+    ended, _, _ = carried([heard(202, PARKED), stands(b'{"outcome":"refused","action":"a1","reason":"x"}')], wait=60)
+    assert ended.fix.endswith("`interlock explain a1`")
+
+
+def test_nothing_can_be_asked_in_no_attempt() -> None:
+    with pytest.raises(InterlockError, match="no attempt"):
+        Retry(attempts=0)
 
 
 def test_the_errors_have_one_root_and_a_fix() -> None:

@@ -7,7 +7,16 @@ from secrets import token_hex
 from typing import Any, Protocol
 from urllib.parse import quote, urlsplit
 
-from interlock_sdk.errors import Failed, InterlockError, NotWanted, Refused, Unanswered, UnderWay
+from interlock_sdk.errors import (
+    Failed,
+    InterlockError,
+    Later,
+    NotWanted,
+    Refused,
+    Unanswered,
+    UnderWay,
+    Unreachable,
+)
 from interlock_sdk.outcome import Action, Outcome, Parked, Tool
 from interlock_sdk.talk import Ask, Pause, Retry, Talk, ask
 from interlock_sdk.wire import action_in, outcome_in, returned, tools_in, written
@@ -15,6 +24,7 @@ from interlock_sdk.wire import action_in, outcome_in, returned, tools_in, writte
 CALL_SECONDS = 150.0  # a tool may take 120, and what is recorded before and after it some more
 LOOK_SECONDS = 15.0
 POLL_SECONDS_MAX = 30  # what the server lets one question wait
+KEY_LETTERS_MAX = 256
 POLL_SECONDS_MIN = 1.0  # between two questions about one action, where the server does not hold them back
 
 
@@ -61,7 +71,7 @@ class Asking:
     ) -> Talk[Outcome]:
         """Ask for an action."""
         # Within a run the call is known by its arguments and its number, and a key of our own would hide that.
-        key = token_hex(16) if key is None and run is None else key
+        key = token_hex(16) if key is None and run is None else _key(key)
         proposed = Proposed(
             tool=tool,
             arguments=arguments,
@@ -104,13 +114,20 @@ class Asking:
         return action_in(heard, id)
 
     def wait(self, about: str | Parked, timeout: float | None) -> Talk[Outcome]:
-        """Ask again and again until an action has ended."""
+        """Ask again and again until an action has ended. A server that is away for a while ends no wait."""
         id = about if isinstance(about, str) else about.action
         until = None if timeout is None else time.monotonic() + timeout
+        away_since: float | None = None
         while True:
             began = time.monotonic()
             left = POLL_SECONDS_MAX if until is None else max(0.0, until - began)
-            action = yield from self.action(id, wait=min(POLL_SECONDS_MAX, round(left, 3)))
+            try:
+                action = yield from self.action(id, wait=min(POLL_SECONDS_MAX, round(left, 3)))
+            except (Unreachable, Unanswered, Later) as lost:
+                away_since = began if away_since is None else away_since
+                yield self._until_it_is_back(lost, away_since, until)
+                continue
+            away_since = None
             if action.outcome is not None and not isinstance(action.outcome, Parked):
                 return returned(action.outcome)
             now = time.monotonic()
@@ -121,9 +138,28 @@ class Asking:
             if now - began < POLL_SECONDS_MIN:
                 yield Pause(seconds=POLL_SECONDS_MIN if until is None else min(POLL_SECONDS_MIN, until - now))
 
+    def _until_it_is_back(self, lost: InterlockError, away_since: float, until: float | None) -> Pause:
+        """Say how long to pause before the next look, or raise why there is none."""
+        now = time.monotonic()
+        over = (
+            away_since + self.retry.away_seconds if until is None else min(until, away_since + self.retry.away_seconds)
+        )
+        if now >= over:
+            raise lost
+        obey = lost.seconds if isinstance(lost, Later) else POLL_SECONDS_MIN
+        pause = self.retry.pause(self.retry.attempts, min(obey, self.retry.obey_seconds_max))
+        return Pause(seconds=min(pause.seconds, over - now))
+
     def tools(self) -> Talk[list[Tool]]:
         """Ask what the contract lets this token call."""
         return tools_in((yield from ask(lambda: Ask(method="GET", path="/v1/tools", seconds=LOOK_SECONDS), self.retry)))
+
+
+def _key(key: str | None) -> str | None:
+    if key is not None and not (key.isascii() and key.isprintable() and 0 < len(key) <= KEY_LETTERS_MAX):
+        fix = f"pass 1 to {KEY_LETTERS_MAX} printable ASCII characters, such as a UUID"
+        raise NotWanted("this is no idempotency key; nothing was sent", fix=fix)
+    return key
 
 
 def address_of(url: str, *, unsafe_plaintext: bool) -> tuple[str, bool]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from random import SystemRandom
 from typing import TypeVar
 
-from interlock_sdk.errors import Unanswered, Unreachable
+from interlock_sdk.errors import NotWanted, Unanswered, Unreachable
 
 BETWEEN = frozenset({500, 502, 504})
 """What says nothing of the action: a server that ended in the middle, or something in between that lost the answer."""
@@ -57,7 +57,11 @@ class Lost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    """How often and how soon the same request is sent again."""
+    """How often and how soon the same request is sent again.
+
+    Raises:
+        NotWanted: there would be no attempt at all.
+    """
 
     attempts: int = 4
     first_seconds: float = 0.2
@@ -65,8 +69,14 @@ class Retry:
     pause_seconds_max: float = 10.0
     obey_seconds_max: float = 60.0
     """A `Retry-After` beyond this is handed to the caller."""
+    away_seconds: float = 300.0
+    """How long `wait` goes on looking at a server that gives no answer: long enough for it to be started anew."""
     chance: Callable[[], float] = SystemRandom().random
     """Draws from 0 to 1, so that many who were turned away do not come back at one moment."""
+
+    def __post_init__(self) -> None:
+        if self.attempts < 1:
+            raise NotWanted("nothing can be asked in no attempt", fix="say `attempts=1` to ask once")
 
     def pause(self, attempt: int, obey: float) -> Pause:
         """Say how long to wait after an attempt; `obey` is what the server asked for."""

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any, NoReturn, TypedDict, cast
 
 from interlock_sdk.errors import (
@@ -28,8 +29,9 @@ class _Head(TypedDict):
     receipt: Receipt | None
 
 
+_DEPTH_MAX = 100
 _ELSEWHERE = "see whether this address is that of `interlock serve`, and whether both have the same version"
-_AS_PEOPLE_SAY = "do not rephrase and try again: whoever runs this can look at it with `interlock explain`"
+_AS_PEOPLE_SAY = "do not rephrase and try again: whoever runs this can look at it: `interlock explain ACTION`"
 
 
 def written(said: Data) -> bytes:
@@ -42,7 +44,41 @@ def written(said: Data) -> bytes:
         return json.dumps(said, allow_nan=False, ensure_ascii=False, separators=(",", ":"), default=_object).encode()
     except (TypeError, ValueError, RecursionError):
         fix = "pass what JSON has: objects, lists, text, finite numbers, true, false, null"
-        raise NotWanted("the arguments cannot be written as JSON", fix=fix) from None
+        wrong = _no_json(said.get("arguments"), "$", _DEPTH_MAX)
+        where = f": `{wrong.path}` is {wrong.kind}" if wrong else ""
+        raise NotWanted(
+            f"the arguments cannot be written as JSON{where}", fix=fix, wrong=(wrong,) if wrong else ()
+        ) from None
+
+
+def _no_json(value: Any, path: str, deeper: int) -> Wrong | None:  # noqa: ANN401  it may be anything
+    """Find the first thing that is no JSON, and say of which kind it is, never what it says."""
+    match value:
+        case None | bool() | int():
+            return None
+        case str():
+            return None if value.isascii() or _writable(value) else Wrong(path=path, kind="no Unicode text")
+        case float():
+            return None if isfinite(value) else Wrong(path=path, kind="no finite number")
+        case Mapping() | list() | tuple() if not deeper:
+            return Wrong(path=path, kind="nested too deeply")
+        case Mapping():
+            members = cast("Mapping[Any, Any]", value).items()
+            inner = (_no_json(each, f"{path}.{name}", deeper - 1) for name, each in members)
+        case list() | tuple():
+            items = cast("list[Any]", value)
+            inner = (_no_json(each, f"{path}[{at}]", deeper - 1) for at, each in enumerate(items))
+        case _:
+            return Wrong(path=path, kind=f"of the type {type(value).__name__}")
+    return next((each for each in inner if each), None)
+
+
+def _writable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _object(value: object) -> dict[str, Any]:
@@ -171,7 +207,8 @@ def _refused(data: Data, head: _Head) -> Refused:
 
 
 def _fix(data: Data) -> str:
-    return str(data.get("fix") or _AS_PEOPLE_SAY)
+    """Read what to do; a command in it names this very action, so that it can be typed as it stands."""
+    return str(data.get("fix") or _AS_PEOPLE_SAY).replace("explain ACTION", f"explain {data.get('action') or 'ACTION'}")
 
 
 def _wrong(data: Data) -> tuple[Wrong, ...]:
