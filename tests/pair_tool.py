@@ -13,4 +13,12 @@ async def note(line: str) -> str:
     return line
 
 
+async def note_late(line: str) -> str:
+    """Write a line at once, and answer a good while later."""
+    with open(os.environ["PAIR_FILE"], "a", encoding="utf-8") as file:
+        file.write(line + "\n")
+    await asyncio.sleep(1.5)
+    return line
+
+
 note_if_agreed = note
