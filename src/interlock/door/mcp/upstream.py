@@ -2,7 +2,7 @@
 
 A contract names a server's resources as a tool `from: mcp:SERVER/resources/*`, its prompts as `mcp:SERVER/prompts/*`.
 Without one there are none. Where several servers have some, the first that lists a name has it, in the order of the
-names of these tools.
+names of these tools; one that none lists is asked of the last.
 """
 
 import re
@@ -26,6 +26,8 @@ from interlock.gateway.force import Force
 from interlock.gateway.proposal import Proposal
 
 _SOURCE = re.compile(r"mcp:(?P<server>[^/]+)/(?P<kind>resources|prompts)/\*")
+_PAGES_MAX = 20
+"""Of a server's list, when one name is looked for in it: each page is an action, which is recorded and counted."""
 _LISTS = {"resources/list": "resources", "resources/templates/list": "resourceTemplates", "prompts/list": "prompts"}
 
 
@@ -123,8 +125,8 @@ class Looking:
         if not isinstance(outcome, Done) or not isinstance(outcome.result, dict):
             raise self._nothing(outcome, method, {})
         result: dict[str, Any] = {_LISTS[method]: _rows(outcome, method)}
-        more = outcome.result.get("nextCursor")
-        if isinstance(more, str):
+        more = _more(outcome)
+        if more is not None:
             return {**result, "nextCursor": f"{at}:{more}"}
         return {**result, "nextCursor": f"{at + 1}:"} if at + 1 < len(tools) else result
 
@@ -134,10 +136,22 @@ class Looking:
         named = cast("Mapping[str, Any]", reference) if isinstance(reference, Mapping) else question
         method, key = ("resources/list", "uri") if "uri" in named else ("prompts/list", "name")
         for tool in tools[:-1]:
-            rows = _rows(await self._call(tool, {"method": method}), method)
-            if any(row.get(key) == named.get(key) for row in rows):
+            if await self._lists(tool, method, (key, named.get(key))):
                 return tool
         return tools[-1]
+
+    async def _lists(self, tool: Tool, method: str, wanted: tuple[str, object]) -> bool:
+        key, name = wanted
+        cursor: JsonObject = {}
+        for _ in range(_PAGES_MAX):
+            outcome = await self._call(tool, {"method": method, **cursor})
+            if any(row.get(key) == name for row in _rows(outcome, method)):
+                return True
+            more = _more(outcome)
+            if more is None:
+                break
+            cursor = {"cursor": more}
+        return False
 
     def _nothing(self, outcome: Outcome, method: str, question: JsonObject) -> WireError:
         """Say that there is nothing to see. What is not there and what may not be seen look the same."""
@@ -150,6 +164,12 @@ def _rows(outcome: Outcome, method: str) -> list[dict[str, Any]]:
     result = outcome.result if isinstance(outcome, Done) else None
     found = result.get(_LISTS[method]) if isinstance(result, dict) else None
     return [dict(row) for row in found if isinstance(row, dict)] if isinstance(found, list) else []
+
+
+def _more(outcome: Outcome) -> str | None:
+    result = outcome.result if isinstance(outcome, Done) else None
+    more = result.get("nextCursor") if isinstance(result, dict) else None
+    return more if isinstance(more, str) else None
 
 
 def _place(cursor: object, tools: tuple[Tool, ...]) -> tuple[int, str]:
