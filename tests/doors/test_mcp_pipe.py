@@ -12,6 +12,8 @@ from typing import IO, Any
 
 import pytest
 
+from loopback import answering, http
+
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
@@ -186,6 +188,23 @@ def test_a_client_whose_server_is_gone_is_told_so_and_can_still_leave(shop: Path
             peer = client.enter_context(started(shop, "mcp", "--url", url, INTERLOCK_TOKEN=token.strip()))
             peer.begin()
         assert "interlock serve" in peer.ask("tools/list")["error"]["message"]
+
+
+def test_what_a_client_says_goes_where_it_was_sent_to_and_nowhere_else(shop: Path) -> None:
+    elsewhere = list[bytes]()
+
+    def heard(question: bytes) -> bytes:
+        elsewhere.append(question)
+        return http("404 Not Found")
+
+    def led_on(question: bytes) -> bytes:
+        return http("307 Temporary Redirect", b"", "text/plain", f"Location: http://127.0.0.1:{other}/mcp")
+
+    with answering(heard) as other, answering(led_on) as port:
+        url = f"http://127.0.0.1:{port}/mcp"
+        with started(shop, "mcp", "--url", url, INTERLOCK_TOKEN="ilk_x") as peer:
+            assert "speaks no MCP" in peer.ask("tools/list")["error"]["message"]
+    assert elsewhere == []
 
 
 def test_what_is_piped_in_is_answered_before_the_command_ends(shop: Path) -> None:

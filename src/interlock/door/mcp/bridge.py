@@ -75,7 +75,7 @@ class Bridge:
         await asyncio.gather(*self.under_way, return_exceptions=True)
         if self.session is not None:
             with suppress(aiohttp.ClientError, TimeoutError):  # where nobody is there any more, it ends by itself
-                async with self.http.delete(self.url, headers=self._headers({})):
+                async with self.http.delete(self.url, headers=self._headers({}), allow_redirects=False):
                     pass
 
     def _listen(self, message: Message, task: "asyncio.Task[None]") -> None:
@@ -92,7 +92,8 @@ class Bridge:
     async def _told(self) -> None:
         """Pass on what a session is told without asking. It is a hint, so nothing is lost with it."""
         with suppress(aiohttp.ClientError, TimeoutError, ValueError):
-            async with self.http.get(self.url, headers=self._headers({"accept": "text/event-stream"})) as answer:
+            wanted = self._headers({"accept": "text/event-stream"})
+            async with self.http.get(self.url, headers=wanted, allow_redirects=False) as answer:
                 if answer.content_type == "text/event-stream":
                     async for said in _events(answer):
                         self._say(said)
@@ -105,7 +106,9 @@ class Bridge:
         try:
             async with (
                 room,
-                self.http.post(self.url, data=raw, headers=self._headers(self._mirrors(message))) as answer,
+                self.http.post(
+                    self.url, data=raw, headers=self._headers(self._mirrors(message)), allow_redirects=False
+                ) as answer,
             ):
                 self.session = answer.headers.get("mcp-session-id", self.session)
                 if answer.content_type == "text/event-stream":
