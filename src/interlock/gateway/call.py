@@ -38,14 +38,10 @@ from interlock.gateway.asked import Asked, identify, owner_of, put_together, unr
 from interlock.gateway.begin import (
     Stale,
     Started,
-    away,
     begin,
-    changing,
-    expired,
     lease_ends,
     needs_of,
     needs_to_refuse,
-    not_theirs,
     turned_away,
     would_refuse,
 )
@@ -60,6 +56,7 @@ from interlock.gateway.paid import Payer, Purse
 from interlock.gateway.perform import Ending, Happened, Late, NeverHappened, Unheard, perform
 from interlock.gateway.proposal import Fresh, Proposal, Proposed
 from interlock.gateway.recall import outcome_of, recall, remembered, row_of
+from interlock.gateway.refuse import away, changing, expired, not_theirs
 from interlock.gateway.settle import End, end, needs_to_end, never_sent
 from interlock.gateway.signed import proved
 from interlock.gateway.write_begin import Writing

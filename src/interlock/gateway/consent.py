@@ -19,7 +19,7 @@ from interlock.core.reason import Reason
 from interlock.core.value import replace
 from interlock.gateway import fresh
 from interlock.gateway.asked import commitment, validate
-from interlock.gateway.begin import ADOPT, Stale
+from interlock.gateway.begin import Stale
 from interlock.gateway.call import Gateway
 from interlock.gateway.doors import Operator
 from interlock.gateway.entry import entry_of
@@ -36,6 +36,7 @@ from interlock.gateway.people import (
 )
 from interlock.gateway.proposal import Proposal, Proposed
 from interlock.gateway.recall import row_of
+from interlock.gateway.refuse import ADOPT
 from interlock.gateway.revive import revived
 from interlock.ledger.consent import BY_KEY, consent_text, proves
 from interlock.ledger.seal import ActionEntry, Kind, Used

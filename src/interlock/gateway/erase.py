@@ -10,8 +10,8 @@ from interlock.core.door import Erasing, LegalHold
 from interlock.core.errors import NotPermitted
 from interlock.core.ids import ActionId, PayloadId, SubjectId, SubjectName
 from interlock.core.value import replace
-from interlock.gateway.begin import HALTS
 from interlock.gateway.doors import Operator, changed
+from interlock.gateway.refuse import HALTS
 from interlock.ledger import change
 from interlock.ledger.seal import Kind
 from interlock.ports import ActionRow, Changes, Needs, Rows, Secrets, TenantStore

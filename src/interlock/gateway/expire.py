@@ -17,11 +17,11 @@ from interlock.core.errors import NotPermitted, PayloadErased, StoreTampered
 from interlock.core.ids import ActionId, Instant, Micros, PayloadId, PersonId, ProcessId, SubjectName
 from interlock.core.limits import EXPIRY_TAKEN_OVER_MICROS
 from interlock.core.value import replace
-from interlock.gateway.begin import HALTS
 from interlock.gateway.doors import Operator, changed
 from interlock.gateway.erase import OPEN, every_action, payloads_of
 from interlock.gateway.kept_for import kept_for
 from interlock.gateway.lot import Lot, lots_due, months
+from interlock.gateway.refuse import HALTS
 from interlock.ledger import change
 from interlock.ledger.pruned import is_pruned
 from interlock.ledger.reading import read

@@ -15,9 +15,10 @@ from interlock.core.outcome import Refused
 from interlock.core.reason import Reason
 from interlock.core.value import replace
 from interlock.gateway.asked import Asked
-from interlock.gateway.begin import HALTS, Stale, lacks
+from interlock.gateway.begin import Stale
 from interlock.gateway.charges import charges, look_up_charges, of_the_tenant
 from interlock.gateway.entry import entry_of
+from interlock.gateway.refuse import HALTS, lacks
 from interlock.ledger.seal import Kind
 from interlock.ports import ActionRow, Changes, Needs, Rows, TenantStore
 

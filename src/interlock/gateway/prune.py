@@ -16,11 +16,11 @@ from interlock.core.door import Door, LegalHold
 from interlock.core.errors import ContractInvalid, LedgerBroken, NotPermitted, StoreTampered
 from interlock.core.ids import ActionId, BudgetId, ContractHash, Instant, Micros, PayloadId
 from interlock.core.limits import SAFE_INTEGER
-from interlock.gateway.begin import HALTS
 from interlock.gateway.compare import as_told
 from interlock.gateway.doors import Operator, said_by
 from interlock.gateway.erase import OPEN, payloads_of
 from interlock.gateway.expire import HELD, earlier, still_needs
+from interlock.gateway.refuse import HALTS
 from interlock.gateway.remains import Remains, remains_of
 from interlock.ledger import change
 from interlock.ledger.pruned import is_pruned

@@ -25,7 +25,6 @@ from interlock.core.limits import (
 )
 from interlock.core.outcome import Outcome, Refused
 from interlock.core.value import replace
-from interlock.gateway.begin import PASSING
 from interlock.gateway.call import Gateway
 from interlock.gateway.closing import close, happened, needs_to_end
 from interlock.gateway.erase import end_erasing
@@ -33,6 +32,7 @@ from interlock.gateway.expire import Expired, by_itself, expire
 from interlock.gateway.paid import Purse
 from interlock.gateway.perform import NeverHappened, Unheard, provider_key
 from interlock.gateway.prune import prune
+from interlock.gateway.refuse import PASSING
 from interlock.gateway.resend import Taken, take_over
 from interlock.gateway.resume import resume_or_leave
 from interlock.gateway.reverse import answer

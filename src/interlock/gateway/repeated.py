@@ -17,11 +17,11 @@ from interlock.core.limits import DECIDE_TRIES_MAX
 from interlock.core.outcome import Done, Failed, Outcome
 from interlock.core.reason import Reason
 from interlock.core.value import replace
-from interlock.gateway.begin import away, changing
 from interlock.gateway.call import Gateway
 from interlock.gateway.equal import EqualCalls, which
 from interlock.gateway.fresh import action_id
 from interlock.gateway.proposal import Proposal
+from interlock.gateway.refuse import away, changing
 from interlock.ports import ActionRow, Needs
 
 _DAY = 24 * 3_600 * 1_000_000

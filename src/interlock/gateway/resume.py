@@ -8,10 +8,11 @@ from interlock.core.outcome import Outcome, Refused
 from interlock.core.reason import Reason
 from interlock.core.value import replace
 from interlock.gateway.asked import Asked, identify, validate
-from interlock.gateway.begin import Stale, changing, expired
+from interlock.gateway.begin import Stale
 from interlock.gateway.call import Gateway
 from interlock.gateway.proposal import Proposal, Proposed
 from interlock.gateway.recall import row_of
+from interlock.gateway.refuse import changing, expired
 from interlock.gateway.reverse import LOOK_AT_IT, has_changed
 from interlock.gateway.revive import revived
 from interlock.ports import ActionRow, Needs, TenantStore

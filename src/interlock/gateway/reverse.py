@@ -14,12 +14,12 @@ from interlock.core.ids import ActionId, Instant, PrincipalId, ToolName
 from interlock.core.outcome import Done, Outcome, Parked, Refused
 from interlock.core.value import replace
 from interlock.gateway import fresh
-from interlock.gateway.begin import PASSING
 from interlock.gateway.call import Gateway
 from interlock.gateway.doors import Operator, said_by
 from interlock.gateway.paid import Purse
 from interlock.gateway.proposal import Proposal
 from interlock.gateway.recall import payload_of, row_of
+from interlock.gateway.refuse import PASSING
 from interlock.gateway.revive import revived
 from interlock.ledger import change
 from interlock.ledger.seal import Kind

@@ -21,12 +21,12 @@ from interlock.door.told.outcome import to_agents, to_people
 from interlock.door.told.payloads import arguments_of
 from interlock.door.told.pictures import pictures_of, whole_picture
 from interlock.door.told.story import story_of
-from interlock.gateway.begin import expired
 from interlock.gateway.draft import start_draft
 from interlock.gateway.listing import Filter
 from interlock.gateway.proposal import Proposal
 from interlock.gateway.recall import outcome_of, row_of
 from interlock.gateway.recover import reap
+from interlock.gateway.refuse import expired
 from interlock.gateway.resolve import resolve
 from interlock.gateway.reverse import undo
 from interlock.identity.bearer import NotKnown
