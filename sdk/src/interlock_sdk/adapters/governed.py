@@ -47,6 +47,10 @@ def told(ending: Ending) -> Any:  # noqa: ANN401  whatever the tool gave
             return ending.result
         case Parked() | Suggested() | Uncertain():
             return ending.in_words
+        case Refused(reason="duplicate"):
+            return "refused, duplicate: this call has done nothing, an equal one before it may have: do not repeat it"
+        case Refused(reason="uncertain"):
+            return "refused, uncertain: nobody knows whether it has happened before: do not ask for it again"
         case Refused():
             wrong = "".join(f"; `{each.path}`: {each.kind}" for each in ending.wrong)
             return f"nothing has happened: refused, {ending.reason}{wrong}"
@@ -86,7 +90,7 @@ def called(client: Interlock, tool: str, arguments: Mapping[str, Any], run: str 
     try:
         return client.call(tool, arguments, run=run, key=key)
     except (Refused, Failed) as ending:
-        return ending
+        return _told_at_all(ending)
 
 
 async def awaited(
@@ -100,12 +104,21 @@ async def awaited(
     try:
         return await client.call(tool, arguments, run=run, key=key)
     except (Refused, Failed) as ending:
-        return ending
+        return _told_at_all(ending)
+
+
+def _told_at_all(ending: Refused | Failed) -> Refused | Failed:
+    """Raise what says nothing of an earlier attempt under the same key: nobody could look into the record."""
+    if isinstance(ending, Refused) and ending.reason == "internal" and not ending.recalled:
+        raise ending
+    return ending
 
 
 async def any_ended(client: AsyncInterlock, actions: Iterable[str]) -> None:
     """Wait until one of these actions has ended, however it did, or cannot be seen. Then resume what waits for them."""
     waiting = [asyncio.ensure_future(client.wait(each)) for each in actions]
+    if not waiting:
+        return  # whatever was waited for has ended meanwhile
     try:
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     finally:

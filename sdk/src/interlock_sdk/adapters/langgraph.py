@@ -29,6 +29,19 @@ def governed_tools(client: Interlock | AsyncInterlock, tools: Iterable[Tool]) ->
     return [_governed(client, name, tool) for name, tool in named(tools).items()]
 
 
+class _Tool(StructuredTool):
+    """Passes on every argument: `StructuredTool` keeps for itself what is called `config` or `run_manager`."""
+
+    def _run(self, /, **arguments: Any) -> str:  # noqa: ANN401  # pyright: ignore[reportIncompatibleMethodOverride]
+        if self.func is None:
+            raise NotImplementedError("this client awaits: await the graph, or make the tools with `Interlock`")
+        return self.func(**arguments)
+
+    async def _arun(self, /, **arguments: Any) -> str:  # noqa: ANN401  # pyright: ignore[reportIncompatibleMethodOverride]
+        assert self.coroutine is not None, "where there is none, `ainvoke` invokes in a thread"
+        return await self.coroutine(**arguments)
+
+
 def _governed(client: Interlock | AsyncInterlock, name: str, tool: Tool) -> BaseTool:
     def blocking(interlock_runtime: ToolRuntime | None = None, **arguments: Any) -> str:  # noqa: ANN401  JSON
         assert isinstance(client, Interlock)
@@ -44,7 +57,7 @@ def _governed(client: Interlock | AsyncInterlock, name: str, tool: Tool) -> Base
             interrupt({"tool": tool.name, **asked_of(ending)})
         return text_of(ending)
 
-    return StructuredTool.from_function(
+    return _Tool.from_function(
         func=blocking if isinstance(client, Interlock) else None,
         coroutine=awaiting if isinstance(client, AsyncInterlock) else None,
         name=name,
@@ -54,9 +67,9 @@ def _governed(client: Interlock | AsyncInterlock, name: str, tool: Tool) -> Base
     )
 
 
-def _place(runtime: ToolRuntime | None) -> tuple[str | None, str | None]:
+def _place(runtime: object) -> tuple[str | None, str | None]:
     """Name a call by its thread, its task in the graph and its id; by nothing where no graph could be resumed."""
-    if runtime is None or runtime.tool_call_id is None:
+    if not isinstance(runtime, ToolRuntime) or runtime.tool_call_id is None:
         return None, None
     place = runtime.config.get("configurable", {})
     thread, task = place.get("thread_id"), place.get("checkpoint_ns")

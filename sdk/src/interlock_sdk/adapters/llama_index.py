@@ -9,8 +9,9 @@ from llama_index.core.tools import FunctionTool, ToolMetadata
 from llama_index.core.workflow import Context, HumanResponseEvent, InputRequiredEvent
 from workflows.runtime.types.results import StepWorkerStateContextVar
 
-from interlock_sdk.adapters.governed import asked_of, awaited, key_of, named, run_of, text_of
+from interlock_sdk.adapters.governed import Ending, asked_of, awaited, key_of, named, run_of, text_of
 from interlock_sdk.asynchronous import AsyncInterlock
+from interlock_sdk.errors import InterlockError
 from interlock_sdk.outcome import Parked, Tool
 
 
@@ -21,6 +22,17 @@ class ActionWaits(InputRequiredEvent):
     action: str
     waits_for: list[dict[str, Any]]
     until: str
+
+
+class Unheard(Exception):
+    """Nobody could be asked how a call ended: what stood in the way is its `__cause__`.
+
+    Agents of LlamaIndex hand every error to the model, so this text is for the model. The stream has the error in the
+    `tool_output.exception` of a `ToolCallResult`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("no answer came: nobody knows whether this has happened: do not ask for it again")
 
 
 class ActionEnded(HumanResponseEvent):
@@ -56,11 +68,17 @@ def governed_tools(client: AsyncInterlock, tools: Iterable[Tool], *, run: str) -
 
 
 def _governed(client: AsyncInterlock, name: str, tool: Tool, run: str) -> FunctionTool:
+    async def heard(arguments: dict[str, Any], key: str) -> Ending:
+        try:
+            return await awaited(client, tool.name, arguments, run_of(run), key)
+        except InterlockError as lost:
+            raise Unheard from lost
+
     async def ask(interlock_context: Context, **arguments: Any) -> str:  # noqa: ANN401  JSON
         call = StepWorkerStateContextVar.get().event
         assert isinstance(call, ToolCall), "an agent calls its tools in a step of their own"
         key, looks = key_of("llama-index", run, call.tool_id), 0
-        while isinstance(ending := await awaited(client, tool.name, arguments, run_of(run), key), Parked):
+        while isinstance(ending := await heard(arguments, key), Parked):
             looks += 1
             await interlock_context.wait_for_event(
                 ActionEnded,

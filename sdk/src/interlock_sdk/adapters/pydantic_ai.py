@@ -54,7 +54,7 @@ class GovernedToolset(AbstractToolset[Any]):
                 tool_def=ToolDefinition(
                     name=name, description=tool.description or tool.name, parameters_json_schema=tool.takes
                 ),
-                max_retries=0,
+                max_retries=1,  # of a call that the model wrote in no JSON: it was not made
                 args_validator=_ANY,
             )
             for name, tool in self._tools.items()

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from semantic_kernel import Kernel
-from semantic_kernel.contents import ChatHistory, FunctionCallContent, FunctionResultContent
+from semantic_kernel.contents import AuthorRole, ChatHistory, FunctionCallContent, FunctionResultContent
 from semantic_kernel.filters import FilterTypes
 from semantic_kernel.filters.auto_function_invocation.auto_function_invocation_context import (
     AutoFunctionInvocationContext,
@@ -23,7 +23,8 @@ class GovernedPlugin:
     """The tools of a contract as the plugin of a kernel.
 
     A call that waits for people ends the automatic calling: its result in the history says so. `resume(history)` puts
-    what became of each in its place, and returns those that still wait; when there are none, ask the model again.
+    what became of each in its place, and returns those that still wait; when there are none, ask the model again. It
+    also makes the calls that have no result, because an error came between.
 
     Args:
         client: asks for the actions.
@@ -48,18 +49,28 @@ class GovernedPlugin:
         kernel.add_filter(FilterTypes.AUTO_FUNCTION_INVOCATION, self._called)
 
     async def resume(self, history: ChatHistory) -> list[Parked]:
-        """Look what became of each call that waited, and write it into the history."""
+        """Look what became of each call that waited or has no result, and write it into the history.
+
+        Raises:
+            InterlockError: one could not be asked, or no answer came. Resume again: each is the same action.
+        """
         items = [item for message in history.messages for item in message.items]
         calls = {item.id: item for item in items if isinstance(item, FunctionCallContent)}
+        results = {item.id: item for item in items if isinstance(item, FunctionResultContent)}
         waiting: list[Parked] = []
-        for item in items:
+        for id, call in calls.items():
+            known = results.get(id)
             # Every result is looked up that could be one of these; whatever it says, the record answers for its call.
-            if isinstance(item, FunctionResultContent) and item.plugin_name == self._name and item.id in calls:
-                if not str(item.result).startswith("nothing has happened yet"):
-                    continue
-                ending = await self._ask(calls[item.id])
-                waiting += [ending] if isinstance(ending, Parked) else []
-                item.result = text_of(ending)
+            if call.plugin_name != self._name or not id or call.function_name not in self._tools:
+                continue
+            if known is not None and not str(known.result).startswith("nothing has happened yet"):
+                continue
+            ending = await self._ask(call)
+            waiting += [ending] if isinstance(ending, Parked) else []
+            if known is not None:
+                known.result = text_of(ending)
+            else:
+                _add(history, call, text_of(ending))
         return waiting
 
     async def _called(self, context: AutoFunctionInvocationContext, next: Next) -> None:
@@ -81,6 +92,15 @@ class GovernedPlugin:
             return text_of(await awaited(self._client, tool.name, arguments, run_of(self._run), None))
 
         return KernelFunctionFromMethod(method=ask, plugin_name=self._name, parameters=_parameters(tool.takes))
+
+
+def _add(history: ChatHistory, call: FunctionCallContent, said: str) -> None:
+    """Write a result behind its call and the results that already follow that: models want them together."""
+    result = FunctionResultContent.from_function_call_content_and_result(call, said)
+    at = next(at for at, message in enumerate(history.messages) if call in message.items) + 1
+    while at < len(history.messages) and history.messages[at].role == AuthorRole.TOOL:
+        at += 1
+    history.messages.insert(at, result.to_chat_message_content())
 
 
 def _parameters(takes: Mapping[str, Any]) -> list[KernelParameterMetadata]:

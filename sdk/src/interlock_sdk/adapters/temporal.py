@@ -11,7 +11,7 @@ from temporalio.exceptions import ApplicationError
 
 from interlock_sdk.adapters.governed import Ending, awaited, key_of, run_of, text_of
 from interlock_sdk.asynchronous import AsyncInterlock
-from interlock_sdk.errors import Failed, Refused
+from interlock_sdk.errors import Failed, NotWanted, Refused
 from interlock_sdk.outcome import Done, Parked, Suggested, Uncertain
 
 BEAT_SECONDS = 10.0
@@ -45,17 +45,22 @@ class InterlockActivities:
 
         Raises:
             ApplicationError: there is no result, and trying again changes nothing. Its type says why: `Refused`,
-                `Failed`, `Suggested` or `Uncertain`.
+                `Failed`, `Suggested`, `Uncertain` or `NotWanted`.
             InterlockError: it could not be asked, or no answer came. Each further attempt asks for the same action.
         """
         info = activity.info()
         workflow = info.workflow_id or info.activity_id
         key = call.key or key_of("temporal", info.namespace, workflow, info.workflow_run_id or "", info.activity_id)
         async with _heartbeats() as beats:
-            ending = await awaited(self._client, call.tool, call.arguments, run_of(workflow), key)
+            try:
+                ending = await awaited(self._client, call.tool, call.arguments, run_of(workflow), key)
+            except NotWanted as never:
+                raise ApplicationError(str(never), "", type="NotWanted", non_retryable=True) from never
             if isinstance(ending, Parked):
                 beats.say(ending.action)
                 ending = await self._waited(ending)
+            if isinstance(ending, Refused) and ending.reason == "overloaded":
+                raise ending  # the next attempt may find room
             return _result(ending)
 
     async def _waited(self, parked: Parked) -> Ending:
