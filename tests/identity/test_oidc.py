@@ -192,6 +192,31 @@ async def test_an_issuer_is_asked_once_and_once_a_minute_for_a_key_that_nobody_k
 
 
 @pytest.mark.anyio
+async def test_whose_key_is_known_waits_for_nobody_whose_key_is_not() -> None:
+    provider, asked, may_answer = Provider(), asyncio.Event(), asyncio.Event()
+
+    async def fetch(url: str) -> bytes:
+        if provider.down:
+            asked.set()
+            await may_answer.wait()
+        return await provider.fetch(url)
+
+    issuers = Issuers(fetch=fetch)
+
+    async def shows(text: str, boot: int) -> Wrong | None:
+        return wrong(await issuers.bearer(ACME, DOOR, text, now=NOON, boot=Micros(boot)))
+
+    assert await shows(a_jwt(claims()), 0) is None
+    provider.down = True
+    made_up = asyncio.create_task(shows(a_jwt(claims(), kid="made up"), 60_000_000))
+    async with asyncio.timeout(5):
+        await asked.wait()
+        assert await shows(a_jwt(claims()), 61_000_000) is None
+        may_answer.set()
+        assert await made_up is Wrong.UNKNOWN
+
+
+@pytest.mark.anyio
 async def test_a_document_that_is_of_another_issuer_or_points_elsewhere_is_not_believed() -> None:
     here = [{"jwks_uri": place} for place in ("http://127.0.0.1:8080/off", "https://localhost/off", "http://[::1]/off")]
     there = [{"jwks_uri": "http://169.254.169.254/"}, {"jwks_uri": "x"}]

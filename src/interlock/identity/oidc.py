@@ -51,6 +51,12 @@ class _Keys:
     """Whether nobody answered when it was asked last."""
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
+    def good(self, boot: Micros) -> Sequence[Jwk]:
+        """Return those that are believed now. Old ones are not, also where the issuer cannot be asked for new ones."""
+        if self.had_at is not None and boot >= self.had_at + ISSUER_KEYS_MICROS:
+            self.keys, self.had_at, self.asked_at = (), None, None
+        return self.keys
+
 
 @dataclass(slots=True, kw_only=True)
 class Issuers:
@@ -97,11 +103,11 @@ class Issuers:
 
     async def _key(self, issuer: Issuer, unopened: Unopened, boot: Micros) -> Jwk | None:
         known = self._known.setdefault(issuer.url, _Keys())
+        key = key_for(unopened, known.good(boot))
+        if key is not None:
+            return key  # nobody waits for the issuer because somebody else's key is not known
         async with known.turn:
-            if known.had_at is not None and boot >= known.had_at + ISSUER_KEYS_MICROS:
-                # Old keys count no more, also where the issuer cannot be asked for new ones.
-                known.keys, known.had_at, known.asked_at = (), None, None
-            key = key_for(unopened, known.keys)
+            key = key_for(unopened, known.good(boot))
             if key is None and (known.asked_at is None or boot >= known.asked_at + ISSUER_ASKED_AGAIN_MICROS):
                 known.asked_at = boot
                 try:
