@@ -28,11 +28,11 @@ from interlock.core.errors import (
     StoreClosed,
     StoreTampered,
 )
-from interlock.core.ids import SubjectId
+from interlock.core.ids import Instant, MemoId, SubjectId
 from interlock.core.outcome import Refused
 from interlock.gateway.compare import verify_state
 from interlock.ledger.note import Verifier, opened
-from interlock.ports import Halt, Needs, Wanted
+from interlock.ports import Changes, Halt, Memo, Needs, Wanted
 from interlock.store.backup import check
 from postgres import Server
 from world import World
@@ -86,6 +86,20 @@ async def test_a_backup_beside_a_running_gateway_is_one_moment(site: Site) -> No
     site.restore(over=True)
     async with site.process() as world:
         assert await verify_state(world.store, world.opened.secrets) == ()
+
+
+async def test_a_backup_has_no_memo_and_a_restore_leaves_none(site: Site) -> None:
+    await filled(site)
+    memo = Memo(id=MemoId("note:1"), until=Instant(2**53), says=b"in no backup")
+    async with site.process() as world:
+        await world.store.write(Needs(), lambda _: (Changes(memos=(memo,)), None))
+    site.back_up()
+    assert b"note:1" not in site.file.read_bytes()
+    async with site.process() as world:
+        assert await world.store.memos("note:", now=world.clock.now()) == (memo,)
+    site.restore(over=True)
+    async with site.process() as world:
+        assert await world.store.memos("note:", now=world.clock.now()) == ()
 
 
 @pytest.mark.promise("secret", "forget")

@@ -7,9 +7,8 @@ import pytest
 from interlock.core.errors import StoreTampered
 from interlock.core.ids import Instant, MemoId
 from interlock.gateway.compare import disagreements
+from interlock.gateway.recover import attend
 from interlock.ports import Changes, Kept, Memo, Needs, Rows
-from interlock.store.backup import KEPT
-from interlock.store.schema import MEMO
 from test_store import execute, one
 from world import World
 
@@ -88,9 +87,17 @@ async def test_a_memo_that_somebody_edited_is_none_and_is_told_of(world: World, 
     assert await world.store.kept(differences) == ["`a:0` of `memo`"]
 
 
-async def test_a_memo_makes_no_entry_and_no_line_of_a_backup(world: World) -> None:
+async def test_a_memo_makes_no_entry(world: World) -> None:
     await world.publish()
     before = (await world.entries(), await world.store.signed_head())
     await kept(world, "note:1", b"remember")
     assert (await world.entries(), await world.store.signed_head()) == before
-    assert MEMO.name not in KEPT
+
+
+async def test_what_has_ended_is_taken_out_by_whoever_attends(world: World, where: str) -> None:
+    await kept(world, "a:1")
+    await kept(world, "a:2", hours=3)
+    world.clock.forward(minutes=61)
+    await attend(world.gateway, world.store)
+    assert one(where, "select count(*) from memo where tenant = ?", world.tenant) == 1
+    assert await found(world, "a:2") is not None

@@ -68,7 +68,7 @@ shop/prod          30 days   365 days  refunds of the shop
     assert max(map(len, text.splitlines())) <= 100
     found = shell.data("data", "classes")
     names = [each["class"] for each in found["classes"]]
-    assert names == ["payloads", "ledger", "rows", "changes", "keys", "outside"]
+    assert names == ["payloads", "ledger", "rows", "changes", "keys", "memos", "outside"]
     assert all(each["purpose"] and each["goes"] for each in found["classes"])
     assert found["contracts"] == [
         {"contract": "shop/prod", "payload_days": 30, "ledger_days": 365, "purpose": "refunds of the shop"}

@@ -29,6 +29,7 @@ from interlock.gateway.call import Gateway
 from interlock.gateway.closing import close, happened, needs_to_end
 from interlock.gateway.erase import end_erasing
 from interlock.gateway.expire import Expired, by_itself, expire
+from interlock.gateway.memos import take_out_ended
 from interlock.gateway.paid import Purse
 from interlock.gateway.perform import NeverHappened, Unheard, provider_key
 from interlock.gateway.prune import prune
@@ -121,13 +122,14 @@ async def attend(
 
 
 async def _gone(gateway: Gateway, store: TenantStore, seen: Rows, expired: Callable[[Expired], object]) -> None:
-    """End erasures that somebody began, and look for what is older than its days, now and then."""
+    """End erasures that somebody began, and look now and then for what has ended, or is older than its days."""
     by = by_itself(gateway.process)
     for erasing in seen.door.erasing:
         with suppress(StoreError):
             await end_erasing(store, gateway.secrets, erasing.subject, by)
     if seen.now >= gateway.looked_for_due.get(store.tenant, 0) + EXPIRY_LOOKED_MICROS:
         with suppress(InterlockError):
+            await take_out_ended(store)
             await expire(store, gateway.secrets, gateway.clock, by, told=expired)
             gateway.looked_for_due[store.tenant] = seen.now
     if seen.now >= gateway.looked_to_prune.get(store.tenant, 0) + PRUNED_LOOKED_MICROS:

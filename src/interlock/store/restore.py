@@ -20,7 +20,7 @@ from interlock.store.database import Database, Put
 from interlock.store.kept import StoredRows
 from interlock.store.load import Stored, signers_of
 from interlock.store.machine import Machine
-from interlock.store.schema import HEAD, TILE
+from interlock.store.schema import HEAD, MEMO, TILE
 from interlock.store.tiles import fill
 
 Mark = Callable[[Head], Change[None]]
@@ -108,7 +108,7 @@ def _signed(db: Database, secrets: Secrets, tenant: TenantId) -> bool:
 
 
 def _fill(db: Database, path: Path, contents: Contents) -> None:
-    db.clear([*KEPT, TILE.table])
+    db.clear([*KEPT, TILE.table, MEMO.name])
     rows = backup.rows(path, contents)
     while some := list(islice(rows, _AT_ONCE)):
         for tenant, puts in _sorted(some):

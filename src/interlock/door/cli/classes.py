@@ -60,6 +60,13 @@ CLASSES = (
         goes="`data erase`, `data expire`, whoever attends",
     ),
     Class(
+        name="memos",
+        holds="sessions of MCP that were ended, what they watch, tasks, how often a token came, answers on their way",
+        why="to serve a client by several processes as by one",
+        readable="answers and what is watched encrypted; under a MAC",
+        goes="by itself: answers in minutes, sessions in a week",
+    ),
+    Class(
         name="outside",
         holds="anchors (signed heads alone), receipts, exports, archives, backups",
         why="to find out a rewritten past; to restore",
