@@ -8,7 +8,7 @@ from interlock.contract.ir import Approvals
 from interlock.core.effect import Tier
 from interlock.core.errors import NotPermitted
 from interlock.core.ids import PersonId, Role
-from interlock.core.outcome import Parked
+from interlock.core.outcome import Parked, Suggested
 from interlock.core.value import replace
 from interlock.gateway.consent import agree, edit
 from interlock.gateway.draft import start_draft
@@ -44,6 +44,21 @@ async def test_whoever_a_draft_was_for_does_not_approve_it(world: World) -> None
     draft = await start_draft(world.gateway, world.store, drafted.action, KIM)
     with pytest.raises(NotPermitted, match="asked for this action"):
         await yes(world, draft.action, "sam")
+
+
+@pytest.mark.promise("tenant")
+async def test_an_agent_that_speaks_for_a_person_has_no_key_of_theirs(world: World) -> None:
+    """The key of a draft that is started can be guessed, and a token may let an agent name any principal."""
+    await world.publish(approvals=PEOPLE, tools=[a_tool(tier=Tier.RED)])
+    as_kim, one, other = world.caller(principal=KIM.person), await world.call({"n": 1}), await world.call({"n": 2})
+    before = await world.call({"n": 1}, caller=as_kim, key=f"draft:{one.action}")
+    draft = await start_draft(world.gateway, world.store, one.action, KIM)
+    assert isinstance(draft, Parked) and draft.action != before.action
+    draft = await start_draft(world.gateway, world.store, other.action, KIM)
+    after = await world.call({"n": 2}, caller=as_kim, key=f"draft:{other.action}")
+    assert isinstance(after, Suggested) and after.action != draft.action
+    again = await start_draft(world.gateway, world.store, other.action, KIM)
+    assert (again.action, again.recalled) == (draft.action, True)
 
 
 async def test_a_key_that_was_taken_from_a_person_has_not_agreed_for_them(world: World, tmp_path: Path) -> None:

@@ -305,7 +305,7 @@ def scoped_key(proposed: Proposed, tool: Tool, arguments: Arguments, secrets: Se
     """Say what makes two calls the same call, so that no agent can present another's key."""
     caller, proposal = proposed.caller, proposed.proposal
     if proposal.key is not None:
-        return given_key(caller, proposal.key, secrets)
+        return given_key(caller, proposal.key, secrets, by_person=proposal.by is not None)
     what: Mapping[str, Json]
     reads = tool.effect is EffectClass.READ
     if signed is not None and (proposal.run is None or reads):

@@ -9,9 +9,9 @@ from interlock.core.ids import Digest, Key, ToolName
 from interlock.ports import Secrets
 
 
-def given_key(caller: Caller, key: str, secrets: Secrets) -> Key:
-    """Say what a key stands for that a caller gives: it is theirs alone."""
-    return key_of(caller, {"kind": "given", "key": key}, secrets)
+def given_key(caller: Caller, key: str, secrets: Secrets, *, by_person: bool) -> Key:
+    """Say what a key stands for that a caller gives: it is theirs alone, also before an agent that speaks for them."""
+    return key_of(caller, {"kind": "person" if by_person else "given", "key": key}, secrets)
 
 
 def equal_key(caller: Caller, tool: ToolName, arguments: bytes, which: str, secrets: Secrets) -> Key:
