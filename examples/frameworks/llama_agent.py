@@ -26,19 +26,23 @@ def script(messages: Sequence[ChatMessage], **more: object) -> ChatMessage:
 
 
 async def tell(interlock: AsyncInterlock, handler: WorkflowHandler) -> None:
-    """Tell the workflow which of two actions have ended, as they do."""
+    """Tell the workflow of each action that has ended, as they do."""
     waiting: list[str] = []
-    async for event in handler.stream_events():
-        if isinstance(event, ActionWaits):
-            waiting.append(event.action)
-        if len(waiting) == 2:
-            break
-    while waiting:
-        print("waiting", *waiting, flush=True)
-        await any_ended(interlock, waiting)
-        for action in [each for each in waiting if (await interlock.action(each)).state != "parked"]:
-            waiting.remove(action)
-            handler.ctx.send_event(ActionEnded(action=action))
+
+    async def ended(action: str) -> None:
+        await any_ended(interlock, [action])
+        waiting.remove(action)
+        if waiting:
+            print("waiting", *waiting, flush=True)
+        handler.ctx.send_event(ActionEnded(action=action))
+
+    async with asyncio.TaskGroup() as tasks:
+        async for event in handler.stream_events():
+            if isinstance(event, ActionWaits):
+                waiting.append(event.action)
+                tasks.create_task(ended(event.action))
+                if len(waiting) == 2:
+                    print("waiting", *waiting, flush=True)
 
 
 async def main() -> None:
@@ -48,10 +52,8 @@ async def main() -> None:
         tools = governed_tools(interlock, await interlock.tools(), run="ticket-7")
         llm = MockFunctionCallingLLM(response_generator=script, is_chat_model=True)
         handler = FunctionAgent(tools=[*tools], llm=llm).run("give O-1 and O-2 their money back")
-        told = asyncio.create_task(tell(interlock, handler))
-        said = await handler
-        told.cancel()
-        print("said", said)
+        await tell(interlock, handler)
+        print("said", await handler)
 
 
 if __name__ == "__main__":
