@@ -7,7 +7,7 @@ from interlock.core.action import ActionState, Caller
 from interlock.core.charge import Charge
 from interlock.core.decision import Allow, Deny
 from interlock.core.errors import InterlockError, StoreBusy
-from interlock.core.ids import ActionId
+from interlock.core.ids import ActionId, Digest
 from interlock.core.limits import DECIDE_TRIES_MAX
 from interlock.core.outcome import Refused
 from interlock.core.reason import Reason
@@ -18,7 +18,6 @@ from interlock.gateway.judge import Judged
 from interlock.gateway.keyed import run_owner
 from interlock.gateway.let_in import not_let_in
 from interlock.gateway.people import asked_before_adoption
-from interlock.gateway.write_begin import looping
 from interlock.ports import ActionRow, Halt, Rows, RunRow
 
 No = tuple[Reason, str, str]
@@ -129,10 +128,19 @@ def _claim_taken(rows: Rows, asked: Asked, names: Names) -> No | None:
 def _loop(rows: Rows, asked: Asked) -> No | None:
     equal_calls = asked.force.contract.loop.equal_calls
     by_agent = rows.actions[asked.action.id] is None and asked.action.by is None and not asked.beside
-    if not by_agent or not looping(rows.runs.get(asked.action.run), asked.action.digest, equal_calls):
+    if not by_agent or not _loops(rows.runs.get(asked.action.run), asked.action.digest, equal_calls):
         return None
     why = f"the run makes the same calls again and again ({equal_calls} equal ones are a loop)"
     return Reason.LOOP, why, "end the run, or raise `loop.equal_calls` in the contract"
+
+
+def _loops(run: RunRow | None, digest: Digest, equal_calls: int) -> bool:
+    """Whether one more call would be a loop: the n-th equal one, or two calls that take turns for as long."""
+    recent = run.recent if run is not None else ()
+    if (*recent, digest).count(digest) >= equal_calls:
+        return True
+    turns = (*recent, digest)[-2 * equal_calls :]
+    return len(turns) == 2 * equal_calls and len(set(turns)) == 2 and turns[::2].count(turns[0]) == equal_calls
 
 
 def _not_to_be_undone(rows: Rows, id: ActionId) -> No | None:

@@ -11,7 +11,7 @@ from interlock.core.action import ActionState, step
 from interlock.core.canonical import Json
 from interlock.core.charge import Charge, Unit
 from interlock.core.decision import Ask, Suggest
-from interlock.core.ids import BudgetId, Digest, Instant, ProcessId
+from interlock.core.ids import BudgetId, Instant, ProcessId
 from interlock.core.money import Money
 from interlock.core.outcome import Parked, Refused, Suggested
 from interlock.core.value import replace
@@ -231,12 +231,3 @@ def _counted(
 
 def _amounts(charges: Sequence[Charge]) -> dict[BudgetId, int]:
     return {charge.budget: charge.amount for charge in charges}
-
-
-def looping(run: RunRow | None, digest: Digest, equal_calls: int) -> bool:
-    """Whether one more call would be a loop: the n-th equal one, or two calls that take turns for as long."""
-    recent = run.recent if run is not None else ()
-    if (*recent, digest).count(digest) >= equal_calls:
-        return True
-    turns = (*recent, digest)[-2 * equal_calls :]
-    return len(turns) == 2 * equal_calls and len(set(turns)) == 2 and turns[::2].count(turns[0]) == equal_calls

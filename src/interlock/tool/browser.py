@@ -38,6 +38,7 @@ def describe_browser(asking: Asking) -> Manifest:
         _fits(asking, action)
     plan = _Planner(asking, file, action).plan()
     schema, result = action.schema(), action.result()
+    # Last: whatever was found wrong while the plan and the schemas were made is said in one go.
     action.check()
     effect = EffectClass.OPAQUE if action.writes else EffectClass.READ
     return pinned(
