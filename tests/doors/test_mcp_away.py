@@ -7,7 +7,7 @@ import pytest
 from asked_over import VERSION
 
 from interlock.core.errors import StoreClosed
-from interlock.core.ids import TenantId
+from interlock.core.ids import RunId, TenantId
 from interlock.core.mcp import INTERNAL_ERROR
 from interlock.core.value import replace
 from interlock.door.mcp import wire
@@ -43,7 +43,5 @@ async def test_a_store_that_is_away_is_told_in_the_words_of_the_protocol(world: 
     if method != "subscriptions/listen":
         client = Client(era="handshake", version="2025-11-25")
         with pytest.raises(WireError) as in_session:
-            await talk.in_session(
-                caller, client, message, lambda _: True, session="", level="info", keep_level=lambda _: None
-            )
+            await talk.in_session(caller, client, message, lambda _: True, session=RunId("s1"))
         assert in_session.value.code == INTERNAL_ERROR
