@@ -51,7 +51,7 @@ async def main() -> None:
     async with AsyncInterlock(url, token, principal="sam") as interlock:
         tools = governed_tools(interlock, await interlock.tools(), run="ticket-7")
         llm = MockFunctionCallingLLM(response_generator=script, is_chat_model=True)
-        handler = FunctionAgent(tools=[*tools], llm=llm).run("give O-1 and O-2 their money back")
+        handler = FunctionAgent(tools=[*tools], llm=llm).run(user_msg="give O-1 and O-2 their money back")
         await tell(interlock, handler)
         print("said", await handler)
 
