@@ -205,3 +205,28 @@ async def test_a_question_or_a_no_needs_no_free_slot(world: World) -> None:
     refused = await world.call({"to": "eve"})
     assert isinstance(refused, Refused)
     assert refused.reason is Reason.POLICY
+
+
+@pytest.mark.promise("once")
+@pytest.mark.parametrize("meanwhile", ["schema", "tool"])
+async def test_a_key_that_is_in_use_is_told_of_also_when_its_call_no_longer_fits_the_contract(
+    world: World, meanwhile: str
+) -> None:
+    await world.publish()
+    first = await world.call(key="k")
+    if meanwhile == "schema":
+        await world.publish(tools=[a_tool(schema={"type": "object", "required": ["subject"]})])
+    else:
+        other = a_rule("allow.other", "permit", "other.tool")
+        await world.publish(other, tools=[a_tool("other.tool")])
+    again, free, foreign = (
+        await world.call(key="k"),
+        await world.call(key="k2"),
+        await world.call(key="k", caller=world.caller(agent="mallory")),
+    )
+    assert isinstance(again, Refused) and isinstance(free, Refused) and isinstance(foreign, Refused)
+    assert (again.reason, again.wrong) == (Reason.DUPLICATE, ())
+    assert first.action in again.why
+    own = Reason.INVALID_ARGUMENTS if meanwhile == "schema" else Reason.TOOL_NOT_ALLOWED
+    assert [free.reason, foreign.reason] == [own, own]
+    assert len(world.tool.performed) == 1

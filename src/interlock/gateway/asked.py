@@ -162,7 +162,7 @@ def identify(proposed: Proposed, force: Force | None) -> Tool | Refused:
         fix = "use at most 64 letters, digits and `._:-`"
         wrong = Wrong(path="run", kind="Pattern")
         return no(Reason.INVALID_ARGUMENTS, "the id of the run is not a name", fix, wrong)
-    if not _key_is_one(proposal):
+    if not key_is_one(proposal):
         fix = "use a key of 1 to 256 characters, and count occurrences from 1"
         wrong = Wrong(path="key", kind="Pattern")
         return no(Reason.INVALID_ARGUMENTS, "the key or the occurrence is none", fix, wrong)
@@ -197,7 +197,8 @@ def _or_meant(said: str, known: Iterable[str], fix: str) -> str:
     return f"did you mean `{near}`? if not, {fix}" if near is not None else fix
 
 
-def _key_is_one(proposal: Proposal) -> bool:
+def key_is_one(proposal: Proposal) -> bool:
+    """Say whether its key and its number can be written down."""
     text = proposal.key
     # An empty one reads like none where it was signed, and would be another call.
     whole = text is None or 0 < len(text) <= _KEY_CHARS_MAX

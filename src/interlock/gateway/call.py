@@ -55,7 +55,7 @@ from interlock.gateway.let_in import not_let_in
 from interlock.gateway.paid import Payer, Purse
 from interlock.gateway.perform import Ending, Happened, Late, NeverHappened, Unheard, perform
 from interlock.gateway.proposal import Fresh, Proposal, Proposed
-from interlock.gateway.recall import outcome_of, recall, remembered, row_of
+from interlock.gateway.recall import if_key_is_in_use, outcome_of, recall, remembered, row_of
 from interlock.gateway.refuse import away, changing, expired, not_theirs
 from interlock.gateway.settle import End, end, needs_to_end, never_sent
 from interlock.gateway.signed import proved
@@ -138,14 +138,14 @@ class Gateway:
 
         tool = identify(proposed, force)  # (1)
         if isinstance(tool, Refused):
-            return await refused(tool, None)
+            return await refused(await if_key_is_in_use(store, proposed, tool, self.secrets), None)
         assert force is not None, "without a contract there is no tool"
         signed = proved(proposed, force, door)
         if isinstance(signed, Refused):
             return await refused(signed, tool)
         arguments = validate(proposed, tool, force)  # (2)
         if isinstance(arguments, Refused):
-            return await refused(arguments, tool)
+            return await refused(await if_key_is_in_use(store, proposed, arguments, self.secrets), tool)
         asked = put_together(proposed, tool, arguments, force, self.secrets, signed)
         return await self.carry(store, asked, paid=paid)
 

@@ -11,9 +11,11 @@ from interlock.core.ids import ActionId, PayloadId
 from interlock.core.outcome import Done, Failed, Outcome, Parked, Refused, Suggested, Uncertain
 from interlock.core.reason import Reason
 from interlock.core.value import replace
-from interlock.gateway.asked import Asked
+from interlock.gateway.asked import Asked, key_is_one
 from interlock.gateway.claims import Names, draft_claim, last_suggestion
 from interlock.gateway.judge import Judged
+from interlock.gateway.keyed import given_key
+from interlock.gateway.proposal import Proposed
 from interlock.ports import ActionRow, Needs, Rows, Secrets, TenantStore
 
 
@@ -28,6 +30,23 @@ def recall(rows: Rows, asked: Asked) -> ActionRow | None:
     if row is None or asked.action.digest not in (row.action.digest, row.asked_digest):
         return None
     return None if own is not None and own.state is ActionState.PARKED else row
+
+
+async def if_key_is_in_use(store: TenantStore, proposed: Proposed, why: Refused, secrets: Secrets) -> Refused:
+    """(3) Say why a call is refused that has no canonical form: also whether its key stands for an action already.
+
+    The contract may have changed since then. Whether this call is that action, nobody can compare any more, and to
+    refuse it for its form would sound as if nothing had been done.
+    """
+    caller, proposal = proposed.caller, proposed.proposal
+    if proposal.key is None or not key_is_one(proposal):
+        return why
+    key = given_key(caller, proposal.key, secrets, by_person=proposal.by is not None)
+    known = (await store.read(Needs(keys=frozenset({key})))).keys[key]
+    if known is None:
+        return why
+    also = f"the key belongs to `{known.action.id}` already, and this call does not fit the contract: {why.why}"
+    return replace(why, reason=Reason.DUPLICATE, why=also, fix="use a new key for a new call", wrong=())
 
 
 async def remembered(
