@@ -3,11 +3,13 @@
 import pytest
 
 from interlock.core.charge import Unit
+from interlock.core.ids import RunId
 from interlock.core.outcome import Done, Refused
 from interlock.core.reason import Reason
 from interlock.core.value import replace
 from interlock.gateway.compare import verify_state
-from world import ALLOW, World, a_budget, a_tool
+from interlock.ports import Wanted
+from world import ALLOW, MAIL, World, a_budget, a_tool
 
 pytestmark = pytest.mark.anyio
 
@@ -36,6 +38,18 @@ async def test_a_call_that_no_rule_has_to_refuse_spends_nothing_of_the_run_of_an
         await world.call({"to": "eve"}, run="r1", tool=tool, caller=world.caller(agent="other"))
     await world.call("not json", run="r1", caller=world.caller(agent="other"))
     assert (await world.balance("tool_calls")).spent == 1
+
+
+async def test_what_others_are_refused_in_a_run_is_no_part_of_it(world: World) -> None:
+    await world.publish(ALLOW, tools=(a_tool(), a_tool("hidden")))
+    mine = await world.call({"to": "sam"}, run="r1")
+    other = world.caller(agent="other")
+    refused = [await world.call({"to": "eve"}, run="r1", tool=tool, caller=other) for tool in (MAIL, "no.such.tool")]
+    refused.append(await world.call("not json", run="r1", caller=other))
+    assert [row.action.id for row in await world.store.actions(Wanted(run=RunId("r1")))] == [mine.action]
+    for each in refused:
+        assert (await world.row(each.action)).action.own_run
+    assert await verify_state(world.store, world.opened.secrets) == ()
 
 
 async def test_another_token_of_the_same_agent_goes_on_with_its_run(world: World) -> None:

@@ -9,7 +9,7 @@ from served import Served, serving
 from interlock.contract.ir import Approvals, Undo
 from interlock.core.effect import EffectClass
 from interlock.core.errors import UpstreamSilent
-from interlock.core.ids import ActionId, AgentId, Micros, Role, ToolName
+from interlock.core.ids import ActionId, AgentId, Micros, Role, ToolName, WorkflowId
 from interlock.core.outcome import Refused
 from interlock.gateway.access import revoke
 from interlock.gateway.consent import agree
@@ -88,6 +88,21 @@ async def test_a_run_is_undone_by_an_operator_of_its_workflow_and_by_nobody_else
     again = await served.ask("POST", "/v1/runs/r9/undo", operator, {})
     assert (again.status, again.data["undone"], len(back.performed)) == (200, [], 2)
     assert (await served.ask("POST", "/v1/runs/r7/undo", operator, {})).status == 404
+
+
+@pytest.mark.promise("undo")
+async def test_an_agent_of_another_workflow_that_names_a_run_keeps_nobody_from_undoing_it(served: Served) -> None:
+    await undoable(served)
+    stranger = await served.agent(workflow=WorkflowId("sales"))
+    assert (await served.propose(stranger, run="r9")).status == 403
+    served.world.clock.forward(seconds=1)
+    id = (await served.propose(await served.agent(), run="r9")).data["action"]
+    served.world.clock.forward(seconds=1)
+    assert (await served.propose(stranger, run="r9")).status == 403
+    operator = await served.service("operator@support")
+    assert [each["id"] for each in (await served.ask("GET", "/v1/runs", operator)).data["runs"]] == ["r9"]
+    reply = await served.ask("POST", "/v1/runs/r9/undo", operator, {})
+    assert (reply.status, [each["effect"] for each in reply.data["undone"]]) == (200, [id]), reply.text
 
 
 async def test_a_run_that_is_undone_in_part_says_what_stands(served: Served) -> None:

@@ -197,6 +197,9 @@ def turned_away(
     if known is not None and refused.reason in PASSING:
         return Changes(), refused
     mine = known is None and not foreign(rows.runs.get(action.run), action.caller)
+    if known is None and not mine and action.by is None:
+        # It is no part of the run that it names: nobody has another's run hidden, or kept from being undone.
+        action = replace(action, run=RunId(f"r{action.id[1:]}"), own_run=True)
     counts = [charge for charge in counts if mine and charge.budget in rows.budgets]
     held = hold(rows.budgets, counts)
     if isinstance(held, Shortfall):

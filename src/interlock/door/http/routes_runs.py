@@ -66,11 +66,12 @@ async def undone(visit: Visit[None, shapes.Undo]) -> Answer:
 
 
 async def _effects(visit: Visit[Any, Any]) -> list[ActionRow]:
-    """Find what the undo of the run has to know that a path names, if whoever asks may see all of it."""
+    """Find what the undo of the run has to know that a path names, if whoever asks may see all of that."""
     rows, found = list[ActionRow](), False
     async for row in each_of_run(visit.store, _run_of(visit)):
-        found = True
-        if not visit.may_see(row.action):
+        seen = visit.may_see(row.action)
+        found = found or seen
+        if concerns(row) and not seen:
             raise nothing_there()
         if concerns(row):
             rows.append(row)
