@@ -26,9 +26,9 @@ from semantic_kernel.contents import AuthorRole, ChatHistory, ChatMessageContent
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from interlock_sdk import AsyncInterlock, Outcome, Refused, Unanswered
+from interlock_sdk import AsyncInterlock, Done, Interlock, NotLetIn, Outcome, Refused, Unanswered
 from interlock_sdk.adapters import llama_index
-from interlock_sdk.adapters.governed import any_ended, awaited, told
+from interlock_sdk.adapters.governed import any_ended, awaited, called, told
 from interlock_sdk.adapters.langgraph import governed_tools
 from interlock_sdk.adapters.openai_agents import GovernedTools
 from interlock_sdk.adapters.pydantic_ai import GovernedToolset
@@ -220,6 +220,21 @@ async def test_what_may_be_asked_again_is_retried_and_no_end_of_an_activity(
     monkeypatch.setattr(client, "call", call)
     with pytest.raises(Refused):
         await ActivityEnvironment().run(InterlockActivities(client).governed_call, GovernedCall("add_note"))
+
+
+async def test_a_token_that_was_revoked_says_nothing_of_what_was_done_with_it(shop: Desk) -> None:
+    token = shop.type("token", "new", "late", "--workflow", "shop", "--env", "dev", "--expires", "1d").strip()
+    async with AsyncInterlock(shop.url, token, principal="sam") as client:
+        said = {"order": "O-1", "text": "late"}
+        assert isinstance(await awaited(client, "add_note", said, None, "late"), Done)
+        refused = await awaited(client, "delete_order", {"order": "O-1"}, None, "late-2")
+        assert told(refused) == "nothing has happened: refused, tool_not_allowed"
+        shop.type("token", "revoke", token.split("_")[2])
+        with pytest.raises(NotLetIn):
+            await awaited(client, "add_note", said, None, "late")
+    with Interlock(shop.url, token, principal="sam") as blocking, pytest.raises(NotLetIn):
+        called(blocking, "add_note", said, None, "late")
+    assert notes(shop, "late") == 1
 
 
 async def test_a_store_that_is_away_says_nothing_to_a_model(

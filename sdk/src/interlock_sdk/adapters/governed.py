@@ -90,6 +90,8 @@ def called(client: Interlock, tool: str, arguments: Mapping[str, Any], run: str 
     try:
         return client.call(tool, arguments, run=run, key=key)
     except (Refused, Failed) as ending:
+        if _may_be_for_the_token(ending):
+            client.tools()
         return _told_at_all(ending)
 
 
@@ -104,7 +106,17 @@ async def awaited(
     try:
         return await client.call(tool, arguments, run=run, key=key)
     except (Refused, Failed) as ending:
+        if _may_be_for_the_token(ending):
+            await client.tools()
         return _told_at_all(ending)
+
+
+def _may_be_for_the_token(ending: Refused | Failed) -> bool:
+    """Whether it may be that the token opens nothing any more: then any look raises `NotLetIn`.
+
+    Such a refusal says nothing of an earlier attempt under the same key, so no model is to hear it.
+    """
+    return isinstance(ending, Refused) and ending.reason == "tool_not_allowed" and not ending.recalled
 
 
 def _told_at_all(ending: Refused | Failed) -> Refused | Failed:
