@@ -74,6 +74,27 @@ async def test_a_connection_on_which_no_request_comes_to_its_end_is_closed(
 
 
 @pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n", b"x"),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n", b"123456789"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\r\n"),
+    ],
+)
+async def test_a_connection_that_says_no_more_than_was_answered_is_closed(
+    first: bytes, then: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prompt, "HEAD_SECONDS_MAX", 0.05)
+    async with listening(app) as door, asyncio.timeout(10):
+        reader, writer = await asyncio.open_connection(*door.where)
+        writer.write(first)
+        assert (await reader.readline()).startswith(b"HTTP/1.1 204")
+        writer.write(then)
+        await reader.read()
+        writer.close()
+
+
+@pytest.mark.parametrize(
     "first", ["GET / HTTP/1.1", "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0"]
 )
 @pytest.mark.parametrize("then", ["\r\nX: v", "v"], ids=["many-fields", "a-long-field"])

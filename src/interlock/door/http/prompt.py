@@ -53,6 +53,8 @@ class Prompt(HttpToolsProtocol):
                 return
             if self._about > HEAD_BYTES_MAX:
                 return self._too_much()
+        if self._waiting is None and (not self.cycle or self.cycle.response_complete):
+            self._wait()  # it was answered already: what comes now is a request that begins, or nothing
 
     def on_message_begin(self) -> None:
         """Wait for the end of the head of a request."""
