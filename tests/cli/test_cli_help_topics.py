@@ -117,6 +117,8 @@ def test_a_command_of_a_page_that_is_too_wide_can_still_be_copied_into_a_shell(t
     typed = """    echo one 'two  three' "$(echo four five)" \\
       -n 'six  seven'
     interlock call tool '{"id": "I1", "text": "Paid in full."}' --for sam
+    SAID=$(interlock token new bot --for sam); export MORE=$(interlock token new)
+    echo $SAID $MORE
 """
     narrow = plain(typed, 24)
     assert narrow != typed.rstrip()

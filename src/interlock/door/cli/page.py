@@ -10,8 +10,9 @@ from interlock.door.cli.render import table, wrapped
 _LINK = re.compile(r"\[([^]]+)\]\(([^)]+)\)")
 _CODE = "    "
 _GOES_ON = " \\"
-_TYPED = re.compile(r" *(\$ |\{ )?(interlock|echo|pip|python3?|curl|export|git|psql|openssl|-[a-zA-Z]|--[a-z-]+) ")
-_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|\$\([^)]*\)")
+_COMMANDS = r"interlock|echo|pip|python3?|curl|export|git|psql|openssl|[A-Z_]+=\$\(interlock|-[a-zA-Z]|--[a-z-]+"
+_TYPED = re.compile(rf" *(\$ |\{{ )?({_COMMANDS}) ")
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 _NO_BREAK = "\0"
 _REMARK = re.compile(r" {2,}# (.+)$")
 _LAST_COLUMN = 30
