@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from interlock.contract.node import Map, Node, Scalar, Seq
-from interlock.contract.problem import Findings, nearest
+from interlock.contract.problem import Findings, closest, nearest
 from interlock.contract.scalar import Leaf, Wrong, is_plain_number
 
 
@@ -112,6 +112,9 @@ def _fit_table(shape: Table, node: Node, findings: Findings) -> Map:
         elif shape.others is None:
             known = [*shape.keys, *(f"{start}..." for start in shape.starts)]
             findings.wrong(node.place_of(key), f"unknown key `{key}`", nearest(key, known))
+        elif isinstance(shape.others.of, Table) and not isinstance(value, Map) and closest(key, shape.keys):
+            # What a name stands for is a table, so this was meant as one of our keys.
+            findings.wrong(node.place_of(key), f"unknown key `{key}`", nearest(key, shape.keys))
         elif _is_name(shape.others.names, key, node, findings):
             entries[key] = fit(shape.others.of, value, findings)
     for key in sorted(shape.needed - node.keys.keys()):

@@ -49,7 +49,7 @@ STEPS: tuple[Step, ...] = (
         says="actions are found by when they changed, budgets by their period, however many there are",
         run=_found_by_time_and_period,
     ),
-    Step(to=3, says="what several processes have to know of a client for a while has a table", run=_with_memos),
+    Step(to=3, says="a table for what several processes have to know of a client for a while", run=_with_memos),
 )
 """Every step there is, oldest first."""
 

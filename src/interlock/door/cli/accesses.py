@@ -3,11 +3,13 @@
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
+from interlock.contract.ir import Budget
 from interlock.core.credential import AccessRole, Credential, CredentialKind, Held, Issuer, Right
 from interlock.core.door import Door
 from interlock.core.errors import InterlockError, UsageWrong
 from interlock.core.ids import AgentId, Environment, Instant, PersonId, Role, WorkflowId
 from interlock.core.limits import RIGHT_MICROS_MAX
+from interlock.core.unit import Unit
 from interlock.door.cli.person import operator
 from interlock.door.cli.reading import name_of, span_of
 from interlock.door.cli.render import Time, block, clean, since, table
@@ -132,7 +134,7 @@ def _place_data(
         and not tool.only_as_undo
         and not tool.only_for_facts
     ]
-    limits = [f"{one.unit.value} {one.unit.show(one.limit)} per {one.period}" for one in force.contract.budgets]
+    limits = list(map(_limit, force.contract.budgets))
     tokens = [one for one in good(door.credentials, now) if _speaks_as(one, agent, workflow, environment)]
     clients = [
         f"{issuer.name}: {subject}"
@@ -153,6 +155,12 @@ def _place_data(
         "services": clients,
         "switches": [switch.id for switch in door.switches if switch.scope.workflow in (None, workflow)],
     }
+
+
+def _limit(one: Budget) -> str:
+    """Say how much of what a budget allows, and of which tool if it is about one."""
+    what = " of arguments" if one.unit is Unit.USD_OF_ARGS else ""
+    return f"{one.unit.show(one.limit)}{what} per {one.period}{f' by `{one.tool}`' if one.tool else ''}"
 
 
 def _rules(slice: Slice, effect: RuleEffect) -> list[str]:

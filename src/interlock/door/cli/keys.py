@@ -26,10 +26,18 @@ def new(typed: Typed) -> int:
         ("key", path),
         ("public key", public or ""),
         ("known by", known_by),
-        ("in the contract", f"approvals: {{ keys: {{ {name}: ['{known_by}'] }} }}"),
+        ("in the contract", "\n".join(_in_the_contract(name, known_by, public))),
         ("to sign", f"`interlock approvals approve ACTION --sign-with {path}`"),
     ]
     typed.screen.show(
         {"name": name, "file": str(path), "public": public, "known_by": known_by}, block(pairs, typed.screen.width)
     )
     return 0
+
+
+def _in_the_contract(name: str, known_by: str, public: str | None) -> list[str]:
+    """Say what names the key: of a person who approves, and, where there is a file of it, of an agent."""
+    person = f"approvals: {{ keys: {{ {name}: ['{known_by}'] }} }}"
+    if public is None:
+        return [person]
+    return [f"of a person: {person}", f"of an agent: agents: {{ {name}: {{ key: {public} }} }}"]

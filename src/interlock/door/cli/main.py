@@ -1,6 +1,7 @@
 """The command `interlock`. It reads the line, and imports what a command needs only when that command runs."""
 
 import argparse
+import errno
 import os
 import sys
 import textwrap
@@ -83,15 +84,24 @@ def main(
         # Whoever read us has left, as `head` does. Nothing more can be said, also not at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
-        named = f"`{error.filename}`" if error.filename else "a file"
-        what = error.strerror or type(error).__name__
-        refused = isinstance(error, PermissionError)
-        fix = "give this user the right to it, or name another place" if refused else "name another one, or mend it"
-        screen.error(InterlockError(f"{named} cannot be used: {what.lower()}", fix=fix))
+        screen.error(_unusable(error))
     except KeyboardInterrupt:
         screen.note("interrupted")
         return _INTERRUPTED
     return _NOT_CARRIED_OUT
+
+
+def _unusable(error: OSError) -> InterlockError:
+    """Say which file the machine does not let us use, and what to do about it."""
+    named = f"`{error.filename}`" if error.filename else "a file, or where the output goes,"
+    fixes = {
+        errno.EACCES: "give this user the right to it, or name another place",
+        errno.EPERM: "give this user the right to it, or name another place",
+        errno.EROFS: "use a disk that can be written; commands that only read need that as well",
+        errno.ENOSPC: "make room on its disk, or name another place",
+    }
+    fix = fixes.get(error.errno or 0, "name another one, or mend it")
+    return InterlockError(f"{named} cannot be used: {(error.strerror or type(error).__name__).lower()}", fix=fix)
 
 
 def _carry_out(words: Sequence[str], screen: Screen, clock: "Clock | None", begins: Callable[[], None]) -> int:

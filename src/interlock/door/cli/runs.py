@@ -25,7 +25,7 @@ class RunUnknown(InterlockError):
 
 def unknown(id: str) -> RunUnknown:
     """Say that there is no such run."""
-    return RunUnknown(f"no action is of a run `{id}`", fix="list them: `interlock run list`")
+    return RunUnknown(f"there is no run `{id}`", fix="list them: `interlock run list`")
 
 
 @awaited

@@ -121,7 +121,8 @@ async def checked(typed: Typed) -> int:
     typed.screen.show(data, text)
     for _, _, wrong in found:
         if wrong is not None:
-            typed.screen.note(f"{wrong}\nfix: {wrong.fix}")
+            typed.screen.note(str(wrong))
+            typed.screen.note(f"fix: {wrong.fix}")
     return 1 if any(wrong for _, _, wrong in found) else 0
 
 

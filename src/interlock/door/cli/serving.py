@@ -93,7 +93,7 @@ def _listening(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=_WAITING_MAX)
     except OSError as error:
-        why = (error.strerror or type(error).__name__).lower()
+        why = os.strerror(error.errno).lower() if error.errno else type(error).__name__
         raise UsageWrong(f"nothing can be served on `{host}` port {port}: {why}", fix="say another `--port`") from error
 
 

@@ -21,13 +21,14 @@ from interlock.gateway import reverse
 from interlock.gateway.doors import Operator
 from interlock.gateway.listing import each_of_run
 from interlock.gateway.recall import outcome_of
-from interlock.gateway.reverse import Reversal
+from interlock.gateway.reverse import Reversal, stands
 from interlock.gateway.reverse_run import RunUndone, Undoing, concerns, undo_run
 from interlock.ports import ActionRow, Wanted
 
 ANSWER_SECONDS = 150
 """How long is waited for the process that performs: longer than one call takes."""
 _LOOK_SECONDS = 0.2
+_ELSEWHERE = "note: another process performs on this store, and undoes it"
 
 
 @awaited
@@ -35,7 +36,8 @@ async def undo(typed: Typed) -> int:
     """Undo, or say what would be undone."""
     given = typed.given
     if (given.id is None) == (given.run_id is None):
-        raise UsageWrong("say what is to be undone", fix="name one action, or `--run RUN`")
+        what = "say what is to be undone" if given.id is None else "an action and `--run` exclude each other"
+        raise UsageWrong(what, fix="name one action, or `--run RUN`")
     if given.plan:
         return await _planned(typed)
     try:
@@ -47,9 +49,9 @@ async def undo(typed: Typed) -> int:
             return tell(typed, await one((await here.action(given.id)).action.id))
     except Occupied:
         with session(typed) as here:
-            typed.screen.note("note: another process performs on this store, and undoes it")
             if given.run_id is not None:
-                return await _run(here, partial(_by_another, here, await operator(here)))
+                return await _run(here, partial(_by_another, here, await operator(here)), elsewhere=True)
+            typed.screen.note(_ELSEWHERE)
             return await _asked_for(here)
 
 
@@ -121,10 +123,12 @@ async def _effects(here: Session) -> list[ActionRow]:
     return rows
 
 
-async def _run(here: Session, undo_one: Undoing) -> int:
+async def _run(here: Session, undo_one: Undoing, *, elsewhere: bool = False) -> int:
     """Undo a run, and say how far that has come."""
-    done = await undo_run(here.gateway, here.store, await _effects(here), undo_one)
-    screen = here.typed.screen
+    effects, screen = await _effects(here), here.typed.screen
+    if elsewhere and any(map(stands, effects)):
+        screen.note(_ELSEWHERE)
+    done = await undo_run(here.gateway, here.store, effects, undo_one)
     screen.show(run_undone_data(done), _run_text(done, screen.width))
     last = done.ended[-1][1] if done.ended else None
     if last is not None and not isinstance(last, Done):

@@ -81,8 +81,11 @@ def _unknown(word: str, group: str) -> UsageWrong:
     alike = [f"{_NAME} {name}" for name in within if near and name.endswith(f" {near}")]
     if len(alike) > 1:
         return UsageWrong(what, fix=f"say of what: {_listed(alike)}")
-    fix = f"did you mean `{_NAME} {meant[near]}`?" if near else f"look at `{f'{_NAME} {group}'.strip()} --help`"
-    return UsageWrong(what, fix=fix)
+    if near:
+        return UsageWrong(what, fix=f"did you mean `{_NAME} {meant[near]}`?")
+    if group:
+        return UsageWrong(what, fix=f"say one of {_listed(name.removeprefix(f'{group} ') for name in within)}")
+    return UsageWrong(what, fix=f"look at `{_NAME} --help`")
 
 
 def _one_of(word: str, choices: list[str]) -> str:
