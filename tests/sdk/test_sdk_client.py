@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
+import anyio
 import pytest
 from desk import Desk
 
@@ -124,6 +125,23 @@ def test_a_body_that_is_replayed_does_nothing_twice(shop: Desk, client: Interloc
     assert body() == first
     assert len(set(first)) == 3
     assert [notes(shop, "a"), notes(shop, "b")] == [2, 1]
+
+
+@pytest.mark.anyio
+async def test_whoever_waits_for_people_stands_in_no_calls_way(shop: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("interlock_sdk.carried.CONNECTIONS_MAX", 2)
+    async with (
+        AsyncInterlock(shop.url, shop.token, agent="bot", principal="sam") as client,
+        anyio.create_task_group() as waiting,
+    ):
+        parked = await client.call("refund", refund("O-2"))
+        assert isinstance(parked, Parked)
+        for _ in range(4):
+            waiting.start_soon(client.wait, parked)
+        await anyio.wait_all_tasks_blocked()
+        with anyio.fail_after(10):
+            assert isinstance(await client.call("find_order", {"order": "O-1"}), Done)
+        waiting.cancel_scope.cancel()
 
 
 def test_the_tools_are_those_that_the_contract_allows(client: Interlock) -> None:

@@ -311,3 +311,11 @@ def test_the_errors_have_one_root_and_a_fix() -> None:
     assert issubclass(Unreachable, InterlockError) and issubclass(NotUnderstood, InterlockError)
     ended, _, _ = carried([NEVER_SENT] * 4)
     assert ended.fix
+
+
+@pytest.mark.parametrize("seconds", [-1.0, float("nan")])
+def test_no_time_to_wait_is_said_before_anything_is_sent(seconds: float) -> None:
+    ended, sent, _ = carried([OK], wait=seconds)
+    assert (type(ended).__name__, sent) == ("NotWanted", [])
+    with pytest.raises(InterlockError, match="no time to wait"):
+        next(asking().wait("a1", seconds))

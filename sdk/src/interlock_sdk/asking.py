@@ -70,6 +70,7 @@ class Asking:
         wait: float | None,
     ) -> Talk[Outcome]:
         """Ask for an action."""
+        _checked(wait)
         # Within a run the call is known by its arguments and its number, and a key of our own would hide that.
         key = token_hex(16) if key is None and run is None else _key(key)
         proposed = Proposed(
@@ -110,11 +111,13 @@ class Asking:
     def action(self, id: str, *, wait: float = 0) -> Talk[Action]:
         """Ask where an action stands, now or as soon as it has ended."""
         path = f"/v1/actions/{quote(id, safe='')}" + (f"?wait={wait:g}" if wait else "")
-        heard = yield from ask(lambda: Ask(method="GET", path=path, seconds=LOOK_SECONDS + wait), self.retry)
+        look = Ask(method="GET", path=path, seconds=LOOK_SECONDS + wait, held=wait > 0)
+        heard = yield from ask(lambda: look, self.retry)
         return action_in(heard, id)
 
     def wait(self, about: str | Parked, timeout: float | None) -> Talk[Outcome]:
         """Ask again and again until an action has ended. A server that is away for a while ends no wait."""
+        _checked(timeout)
         id = about if isinstance(about, str) else about.action
         until = None if timeout is None else time.monotonic() + timeout
         away_since: float | None = None
@@ -153,6 +156,11 @@ class Asking:
     def tools(self) -> Talk[list[Tool]]:
         """Ask what the contract lets this token call."""
         return tools_in((yield from ask(lambda: Ask(method="GET", path="/v1/tools", seconds=LOOK_SECONDS), self.retry)))
+
+
+def _checked(seconds: float | None) -> None:
+    if seconds is not None and not seconds >= 0:
+        raise NotWanted("that is no time to wait; nothing was sent", fix="say 0 or more seconds, or leave it out")
 
 
 def _key(key: str | None) -> str | None:

@@ -57,6 +57,7 @@ class AsyncInterlock:
         )
         self._url = address
         self._http = httpx2.AsyncClient(auth=Bearer(token), **options(address, here=here, tls=tls))
+        self._held = httpx2.AsyncClient(auth=Bearer(token), **options(address, here=here, tls=tls))
 
     def __repr__(self) -> str:
         return f"AsyncInterlock({self._url!r})"
@@ -72,6 +73,7 @@ class AsyncInterlock:
     async def close(self) -> None:
         """Close its connections."""
         await self._http.aclose()
+        await self._held.aclose()
 
     async def call(
         self,
@@ -164,8 +166,9 @@ class AsyncInterlock:
                 said = await self._sent(wanted)
 
     async def _sent(self, asked: Ask) -> Heard | Lost:
+        http = self._held if asked.held else self._http
         try:
-            async with self._http.stream(
+            async with http.stream(
                 asked.method, asked.path, content=asked.body, headers=dict(asked.headers), timeout=limits_of(asked)
             ) as answer:
                 gathered = Gathered()

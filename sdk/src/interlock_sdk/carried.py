@@ -11,7 +11,7 @@ from interlock_sdk.talk import Ask, Heard, Lost
 
 ANSWER_BYTES_MAX = 32 * 1024 * 1024  # many times what a result may have; more is something else that answers
 CONNECT_SECONDS = 5.0
-CONNECTIONS_MAX = 100  # at once; a further call waits for one of them
+CONNECTIONS_MAX = 100  # at once, and as many that wait; a further one waits for one of them
 
 _NOTHING_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)
 

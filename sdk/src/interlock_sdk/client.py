@@ -57,6 +57,7 @@ class Interlock:
         )
         self._url = address
         self._http = httpx2.Client(auth=Bearer(token), **options(address, here=here, tls=tls))
+        self._held = httpx2.Client(auth=Bearer(token), **options(address, here=here, tls=tls))
 
     def __repr__(self) -> str:
         return f"Interlock({self._url!r})"
@@ -72,6 +73,7 @@ class Interlock:
     def close(self) -> None:
         """Close its connections."""
         self._http.close()
+        self._held.close()
 
     def call(
         self,
@@ -164,8 +166,9 @@ class Interlock:
                 said = self._sent(wanted)
 
     def _sent(self, asked: Ask) -> Heard | Lost:
+        http = self._held if asked.held else self._http
         try:
-            with self._http.stream(
+            with http.stream(
                 asked.method, asked.path, content=asked.body, headers=dict(asked.headers), timeout=limits_of(asked)
             ) as answer:
                 gathered = Gathered()

@@ -27,6 +27,8 @@ class Ask:
     body: bytes = b""
     seconds: float
     """How long the answer may take."""
+    held: bool = False
+    """Whether the server holds the answer back for a while: such requests stand in no other one's way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
