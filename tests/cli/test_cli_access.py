@@ -1,6 +1,7 @@
 """`issuer` and `access`: whose word counts, who may do what by which rule, and who has not needed it for long."""
 
 import pytest
+from inline_snapshot import snapshot
 
 from command_line import Shell
 
@@ -88,6 +89,9 @@ def test_what_an_agent_may_do_is_shown_with_the_rule_that_allows_it(on_file: She
     text = on_file("access", "show", "bot")
     assert token in text
     assert "ALLOWED BY" in text
+    assert data["limits"] == snapshot(
+        ["8 tool calls per run", "$1.00 per day", "$500.00 of arguments per day by `refund`"]
+    )
     assert "lets an agent `eve` do anything" in on_file("access", "show", "eve")
     assert "any agent" not in on_file.err
 

@@ -72,6 +72,8 @@ def test_a_run_is_undone_beside_the_process_that_performs_and_it_is_told_how_far
             (first, "done"),
         ]
         assert shell.data("run", "show", "r1")["stands"] == []
+        assert "no effect of this run stands" in shell("undo", "--run", "r1")
+        assert shell.err == ""
     assert undone["whole"]
     assert "sound" in shell("ledger", "verify", "--state")
 

@@ -215,7 +215,7 @@ def test_a_run_is_undone_last_in_first_out_and_names_what_cannot_be(shell: Shell
     assert undone["not_tried"] == []
     assert "resolve it first" in shell("undo", "--run", "r1", code=1)
     told = shell.failed("undo", "--run", "r9")
-    assert "no action is of a run `r9`" in told and "interlock run list" in told
+    assert "there is no run `r9`" in told and "interlock run list" in told
 
 
 @pytest.mark.promise("once")

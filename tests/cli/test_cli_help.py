@@ -1,6 +1,8 @@
 """The command is quick to begin, and says what it can do."""
 
+import errno
 import shlex
+import socket
 import subprocess
 import sys
 from importlib import import_module, util
@@ -74,6 +76,7 @@ def test_the_command_runs_as_a_module() -> None:
         ),
         (["ledger"], "`interlock ledger` needs one more word", "say one of `show`, `verify`, `prove`"),
         (["ledger", "verfy"], "no command `ledger verfy`", "did you mean `interlock ledger verify`?"),
+        (["budget", "list"], "no command `budget list`", "say one of `show`, `raise`"),
         (["call"], "`interlock call` needs `TOOL`", "write it as `interlock call refund '{"),
         (["budget", "raise"], "needs `BUDGET` and `--by`", "`interlock budget raise shop:prod/usd/day --by 5.00`"),
         (["call", "t", "--args"], "`--args` needs a value behind it", "write `--args FILE`"),
@@ -90,6 +93,8 @@ def test_the_command_runs_as_a_module() -> None:
         (["action", "resolve", "a1", "hapened"], "`VERDICT` cannot be `hapened`", "did you mean `happened`?"),
         (["action", "resolve", "a1", "x"], "`VERDICT` cannot be `x`", "use one of `happened`, `did-not-happen`"),
         (["switch", "stop", "--undo-too=3"], "`--undo-too` takes no value", "say it alone"),
+        (["undo"], "say what is to be undone", "name one action, or `--run RUN`"),
+        (["undo", "a1", "--run", "r1"], "an action and `--run` exclude each other", "name one action, or `--run RUN`"),
         (["undo", "a1", "b2"], "`b2` is not expected here", "look at `interlock undo --help`"),
         (["switch", "resume", "--al"], "`--al` is not expected here", "did you mean `--all`?"),
         (["--stor", "x", "demo"], "`--stor` is not expected here", "did you mean `--store`?"),
@@ -136,3 +141,43 @@ def test_options_stand_before_or_behind_the_command_and_words_behind_options(on_
 def test_the_version_is_printed_where_everybody_looks_for_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out.startswith("interlock ")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said", "fix"),
+    [
+        (OSError(errno.EROFS, "Read-only file system", "x.db"), "`x.db` cannot be used: read-only", "can be written"),
+        (
+            OSError(errno.ENOSPC, "No space left on device"),
+            "where the output goes, cannot be used: no space",
+            "make room",
+        ),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "x.db"),
+            "`x.db` cannot be used: permission",
+            "the right to",
+        ),
+        (FileNotFoundError(errno.ENOENT, "No such file", "x"), "`x` cannot be used: no such file", "name another one"),
+    ],
+)
+def test_what_the_machine_does_not_let_us_use_is_named_with_what_to_do(
+    wrong: OSError, said: str, fix: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuses(_: object) -> int:
+        raise wrong
+
+    monkeypatch.setattr("interlock.door.cli.keys.new", refuses)
+    assert main(["keys", "new", "ada"]) == 1
+    told = " ".join(capsys.readouterr().err.split())
+    assert said in told
+    assert fix in told
+
+
+def test_a_port_that_is_taken_is_said_once(on_file: Shell) -> None:
+    on_file.publish()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert on_file.unmeant("serve", "--port", str(port)).splitlines() == [
+            f"error: nothing can be served on `127.0.0.1` port {port}: address already in use",
+            "fix: say another `--port`",
+        ]

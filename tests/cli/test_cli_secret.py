@@ -51,6 +51,8 @@ def test_a_secret_is_set_listed_changed_used_and_removed(till: Till) -> None:
     assert shell.data("secret", "list") == []
     (gone,) = shell.data("secret", "check", code=1)
     assert (gone["ok"], gone["fix"]) == (False, "set it: `interlock secret set pay --workflow till --env prod`")
+    shell("secret", "check", code=1)
+    assert "fix: set it: `interlock secret set" in shell.err.splitlines()[1]
     failed = shell.data("call", "pay", '{"usd": 8}', code=6)
     assert "so nothing was sent" in shell("explain", failed["action"])
     told = [each["entry"]["detail"] for each in shell.data("ledger", "show") if each["entry"]["kind"] == "secret"]

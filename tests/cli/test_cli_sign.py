@@ -27,7 +27,8 @@ def test_an_agent_with_a_key_signs(shell: Shell, how: str) -> None:
     assert "--sign-with" in refused["fix"]
     assert shell.refund("INV-1", 5, "--sign-with", key, "--run", "r1")["outcome"] == "done"
     assert "sound" in shell("ledger", "verify") or shell.err == ""
-    shell("keys", "new", "eve", "--public", "eve.pub")
+    said = shell("keys", "new", "eve", "--public", "eve.pub")
+    assert "of an agent: agents: { eve: { key: eve.pub } }" in said
     assert shell.refund("INV-2", 5, "--sign-with", "eve.pem", code=5)["reason"] == "tool_not_allowed"
 
 

@@ -88,6 +88,14 @@ def test_where_one_thing_is_wrong_there_is_one_fix() -> None:
     assert (str(refused.value), refused.value.fix) == ("c.yaml:8:1: unknown key `tols`", "did you mean `tools`?")
 
 
+def test_a_key_of_ours_that_is_mistyped_among_names_is_not_taken_for_a_name() -> None:
+    said = problems_of(HEAD + "permissions: { alowed_tools: [], pay: [] }\n")
+    assert said[:2] == [
+        "c.yaml:8:16: unknown key `alowed_tools`\nfix: did you mean `allowed_tools`?",
+        "c.yaml:8:39: expected a table, found a list\nfix: write `key: value` lines below it, or `{}`",
+    ]
+
+
 def test_a_key_that_is_said_twice_is_refused() -> None:
     assert problems_of(HEAD + "owner: a\nowner: b\n") == [
         "c.yaml:9:1: `owner` is said twice, first in line 8\nfix: keep one of them"
