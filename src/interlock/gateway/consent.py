@@ -67,7 +67,7 @@ async def agree(gateway: Gateway, store: TenantStore, id: ActionId, by: Operator
         ActionUnknown: there is no such action.
         NotPermitted: it does not wait, it shows something else by now, or this person may not say yes to it.
     """
-    say = partial(_agree, by=by, seen=seen, id_of_new=fresh.grant_id())
+    say = partial(_agree, seen=seen, id_of_new=fresh.grant_id())
     return await _said(gateway, store, id, by, say, opens=True)
 
 
@@ -78,7 +78,7 @@ async def deny(gateway: Gateway, store: TenantStore, id: ActionId, by: Operator)
         ActionUnknown: there is no such action.
         NotPermitted: it does not wait, or this person has no say in it.
     """
-    return await _said(gateway, store, id, by, partial(_deny, by=by, new=fresh.grant_id()))
+    return await _said(gateway, store, id, by, partial(_deny, new=fresh.grant_id()))
 
 
 async def edit(gateway: Gateway, store: TenantStore, id: ActionId, arguments: str, by: Operator) -> None:
@@ -120,7 +120,7 @@ async def edit(gateway: Gateway, store: TenantStore, id: ActionId, arguments: st
         authors=(*row.authors, author),
         beside=(*row.beside, row.action.arguments),
     )
-    await _said(gateway, store, id, by, partial(_edit, old=row, new=new, payload=payload, by=by))
+    await _said(gateway, store, id, by, partial(_edit, old=row, new=new, payload=payload))
 
 
 async def waiting(store: TenantStore, id: ActionId) -> ActionRow:
@@ -142,6 +142,7 @@ async def waiting(store: TenantStore, id: ActionId) -> ActionRow:
 class Ballot:
     """Who answers for an action, which of its rules, and the roles that let them."""
 
+    by: Operator
     person: PersonId
     """As it is written down."""
     rules: frozenset[RuleId]
@@ -184,30 +185,32 @@ def _heard(
         return Changes(), NotPermitted(f"`{id}` expired", fix="the agent may ask again")
     if opens and rows.halt is Halt.RESTORED:
         return Changes(), NotPermitted("a yes of before a restored store is adopted opens nothing", fix=ADOPT)
-    approvals = force.contract.approvals
+    ballot = _ballot(rows, row, by, force.contract.approvals, opens=opens)
+    return (Changes(), ballot) if isinstance(ballot, NotPermitted) else say(rows, row, ballot)
+
+
+def _ballot(rows: Rows, row: ActionRow, by: Operator, approvals: Approvals, *, opens: bool) -> Ballot | NotPermitted:
+    """Say what this person may answer; `opens` if their word may let something happen."""
     person = person_of(approvals, by.person, by.known_by)
-    proved = proves(by.signature, by.known_by, consent_text(id, row.action.digest, row.seen))
+    proved = proves(by.signature, by.known_by, consent_text(row.action.id, row.action.digest, row.seen))
     if opens and not proved and (by.signature or by.known_by.startswith(BY_KEY)):
-        return Changes(), NotPermitted(
-            "the signature is not about what it says", fix=f"look again, and sign: `interlock approvals show {id}`"
-        )
+        fix = f"look again, and sign: `interlock approvals show {row.action.id}`"
+        return NotPermitted("the signature is not about what it says", fix=fix)
     roles = roles_as_they_speak(approvals, rows.door, rows.now, row.action.caller.workflow, person, by)
-    voter = Voter(person=person, roles=roles, proved=proved or not opens)
     rules = answerable(
-        voter,
+        Voter(person=person, roles=roles, proved=proved or not opens),
         row.requirements,
         authors=authors_of(approvals, row),
         separation_of_duties=approvals.separation_of_duties,
         asked_by=asked_by(approvals, row),
     )
     if isinstance(rules, NoVote):
-        return Changes(), NotPermitted(rules.why, fix=rules.fix)
-    ballot = Ballot(person=named(by, person), rules=rules, roles=voter.roles, approvals=approvals)
-    return say(rows, row, ballot)
+        return NotPermitted(rules.why, fix=rules.fix)
+    return Ballot(by=by, person=named(by, person), rules=rules, roles=roles, approvals=approvals)
 
 
 def _agree(
-    rows: Rows, row: ActionRow, ballot: Ballot, *, by: Operator, seen: str, id_of_new: GrantId
+    rows: Rows, row: ActionRow, ballot: Ballot, *, seen: str, id_of_new: GrantId
 ) -> tuple[Changes, Voted | NotPermitted]:
     id = row.action.id
     if seen != row.seen:
@@ -223,8 +226,8 @@ def _agree(
         seen=seen,
         person=ballot.person,
         roles=ballot.roles,
-        known_by=by.known_by,
-        signature=by.signature,
+        known_by=ballot.by.known_by,
+        signature=ballot.by.signature,
         given_at=rows.now,
         expires_at=row.expires_at,
     )
@@ -237,17 +240,18 @@ def _agree(
     if known is not None:
         return Changes(), voted
     entry = replace(
-        _entry(rows, row, Kind.GRANTED, ballot, by, grant.id),
+        _entry(rows, row, Kind.GRANTED, ballot, grant.id),
         rules=tuple(sorted(ballot.rules)),
-        detail={"seen": seen, **({"digest": grant.digest, "signature": by.signature} if by.signature else {})},
+        detail={
+            "seen": seen,
+            **({"digest": grant.digest, "signature": ballot.by.signature} if ballot.by.signature else {}),
+        },
     )
     wake = Notice(id=f"resume:{grant.id}", action=id, at=rows.now)
     return Changes(grants=(grant,), notices=(wake,), entries=(entry,)), voted
 
 
-def _deny(
-    rows: Rows, row: ActionRow, ballot: Ballot, *, by: Operator, new: GrantId
-) -> tuple[Changes, Refused | NotPermitted]:
+def _deny(rows: Rows, row: ActionRow, ballot: Ballot, *, new: GrantId) -> tuple[Changes, Refused | NotPermitted]:
     refused = Refused(
         action=row.action.id,
         reason=Reason.APPROVAL_DENIED,
@@ -263,7 +267,7 @@ def _deny(
         changed_at=rows.now,
     )
     entry = replace(
-        _entry(rows, moved, Kind.DENIED, ballot, by, new),
+        _entry(rows, moved, Kind.DENIED, ballot, new),
         rules=tuple(sorted(ballot.rules)),
         reason=refused.reason,
         cost=moved.cost,
@@ -272,20 +276,20 @@ def _deny(
 
 
 def _edit(
-    rows: Rows, row: ActionRow, ballot: Ballot, *, old: ActionRow, new: ActionRow, payload: Payload, by: Operator
+    rows: Rows, row: ActionRow, ballot: Ballot, *, old: ActionRow, new: ActionRow, payload: Payload
 ) -> tuple[Changes, None | NotPermitted]:
     if row != old:
         return Changes(), NotPermitted("it changed meanwhile", fix="look again, and edit what stands there now")
-    entry = replace(_entry(rows, new, Kind.EDITED, ballot, by, GrantId("")), rules=tuple(sorted(ballot.rules)))
+    entry = replace(_entry(rows, new, Kind.EDITED, ballot, GrantId("")), rules=tuple(sorted(ballot.rules)))
     moved = replace(new, changed_at=rows.now)
     wake = Notice(id=f"resume:{payload.id}", action=row.action.id, at=rows.now)
     return Changes(actions=(moved,), payloads=(payload,), notices=(wake,), entries=(entry,)), None
 
 
-def _entry(rows: Rows, row: ActionRow, kind: Kind, ballot: Ballot, by: Operator, grant: GrantId) -> ActionEntry:
+def _entry(rows: Rows, row: ActionRow, kind: Kind, ballot: Ballot, grant: GrantId) -> ActionEntry:
     return replace(
-        entry_of(rows, row, kind, by.process),
+        entry_of(rows, row, kind, ballot.by.process),
         slice=row.slice,
         contract=row.contract,
-        grants=(Used(grant=grant, person=ballot.person, known_by=by.known_by),),
+        grants=(Used(grant=grant, person=ballot.person, known_by=ballot.by.known_by),),
     )
