@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from base64 import urlsafe_b64decode
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from interlock.core.charge import Unit
 from interlock.core.errors import UpstreamFailed, UpstreamSilent
 from interlock.core.ids import ActionId, AgentId, PersonId, PrincipalId, Role
 from interlock.core.picture import Picture
-from interlock.door.http import watch
+from interlock.door.http import pages, watch
 from interlock.gateway import access
 from interlock.gateway.consent import deny
 from world import ALLOW, KIM, a_budget, a_rule, a_tool
@@ -188,6 +189,27 @@ async def test_a_cursor_is_good_for_its_list_and_its_tenant_alone(served: Served
     ):
         reply = await served.ask("GET", f"/v1/actions?{wrong}", token)
         assert (reply.status, reply.data["type"]) == (400, "/v1/problems/invalid"), wrong
+
+
+async def test_a_cursor_says_nothing_of_the_actions_of_others(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "_LOOKED_AT_MAX", 1)
+    others = [(await served.propose(await served.agent())).data["action"] for _ in range(2)]
+    stranger = await served.service("viewer@billing")
+    page = (await served.ask("GET", "/v1/actions?limit=1", stranger)).data
+    assert page["actions"] == []
+    said = urlsafe_b64decode(page["next"] + "==")
+    assert not any(other.encode() in said for other in others)
+    assert (await served.ask("GET", f"/v1/actions?limit=1&cursor={page['next']}", stranger)).data["actions"] == []
+
+
+async def test_a_list_with_long_filters_goes_on(served: Served) -> None:
+    agent = await served.agent(principal=PrincipalId("*"))
+    for n in range(2):
+        await served.propose(agent, principal="s" * 200, occurrence=n + 1)
+    path = f"/v1/actions?limit=1&principal={'s' * 200}&tool=mail.send&agent=bot&environment=prod&workflow=support"
+    page = (await served.ask("GET", path, agent)).data
+    assert len(page["next"]) < 300
+    assert len((await served.ask("GET", f"{path}&cursor={page['next']}", agent)).data["actions"]) == 1
 
 
 async def test_waiting_for_an_action_ends_as_soon_as_it_has_ended(served: Served) -> None:

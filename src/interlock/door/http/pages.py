@@ -1,6 +1,10 @@
-"""Pages of actions. A cursor says where the next one goes on: sealed by us, and good for the same list."""
+"""Pages of actions. A cursor says where the next one goes on, to us alone, and is good for the same list.
+
+A page may end at an action that is not for whoever asks, so what a cursor says is nothing for them to read.
+"""
 
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any
 
 import msgspec
@@ -9,7 +13,7 @@ from interlock.core.action import Action
 from interlock.core.value import replace
 from interlock.door.http.problem import invalid
 from interlock.door.http.visit import Visit
-from interlock.door.sealed import opened, sealed
+from interlock.door.sealed import hidden, unhidden
 from interlock.gateway.listing import Place, page_of
 from interlock.ports import ActionRow, Wanted
 
@@ -38,14 +42,19 @@ async def page(
 
 
 def _cursor_at(visit: Visit[Any, Any], about: object, place: Place) -> str:
-    return sealed(visit.gateway.secrets, visit.bearer.tenant, _PURPOSE, msgspec.json.encode([about, place]))
+    return hidden(visit.gateway.secrets, visit.bearer.tenant, _PURPOSE, msgspec.json.encode([_name(about), place]))
+
+
+def _name(about: object) -> str:
+    """Name a list in few characters, however long its filters are."""
+    return sha256(msgspec.json.encode(about)).hexdigest()[:32]
 
 
 def _place_of(visit: Visit[Any, Any], about: object, cursor: str) -> Place:
-    text = opened(visit.gateway.secrets, visit.bearer.tenant, _PURPOSE, cursor)
+    text = unhidden(visit.gateway.secrets, visit.bearer.tenant, _PURPOSE, cursor)
     if text is not None:
-        known, place = msgspec.json.decode(text, type=tuple[msgspec.Raw, Place])
-        if bytes(known) == msgspec.json.encode(about):
+        known, place = msgspec.json.decode(text, type=tuple[str, Place])
+        if known == _name(about):
             return place
     fix = "send `next` of the page before as it came, with the same filters; or none, to begin anew"
     raise invalid("this cursor leads nowhere", "$query.cursor", "cursor", fix=fix)
