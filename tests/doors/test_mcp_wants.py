@@ -10,11 +10,12 @@ from test_mcp_listening import LISTS, PROMPTS, RESOURCES, RULES, Desk, Ear, says
 
 from interlock.app import gateway_on
 from interlock.core.errand import Errand, Performed, Terms
-from interlock.core.ids import RunId
+from interlock.core.ids import Instant, RunId
 from interlock.core.mcp import RESOURCE_UPDATED
 from interlock.core.value import replace
 from interlock.door.mcp import wants
-from interlock.door.mcp.wants import Wanted, Wants, at_level, watching
+from interlock.door.mcp.wants import Wanted, Wants, at_level, on_stream, watching
+from interlock.gateway.sessions import end_session
 from interlock.ports import Performer
 from interlock.verify.world import Scripts
 from world import World, a_rule, a_tool
@@ -147,4 +148,13 @@ async def test_what_processes_change_at_the_same_moment_is_all_kept(world: World
         found = await each.by(world.tenant, session, fresh=True)
         assert (sorted(found.watched), found.level) == (sorted(uris), "debug")
     await there.forget(world.tenant, session)
+    assert await here.by(world.tenant, session, fresh=True) == Wants()
+
+
+async def test_a_session_that_was_ended_wants_nothing_any_more_whatever_comes_late(world: World) -> None:
+    session, here = RunId("s1"), Wanted(gateway=world.gateway)
+    assert await here.change(world.tenant, session, on_stream("a"))
+    await end_session(world.store, session, until=Instant(world.clock.now() + 1_000_000))
+    await here.forget(world.tenant, session)
+    assert not await here.change(world.tenant, session, on_stream("b"))
     assert await here.by(world.tenant, session, fresh=True) == Wants()

@@ -1,14 +1,15 @@
 """How often a token is let in: so often a minute by all processes together, and the store is rarely asked."""
 
 from dataclasses import dataclass, field
+from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from interlock.core.errors import StoreBusy
-from interlock.core.ids import Instant, ProcessId
-from interlock.door.rates import Bucket, Rates, taken
+from interlock.core.ids import Instant, Micros, ProcessId
+from interlock.door.rates import Bucket, Rates, Taking, taken
 from interlock.ports import Needs
 from interlock.store.tenant import TenantPart
 from world import NOON, World
@@ -24,6 +25,7 @@ class Process:
 
     left: int = 0
     ends: int = 0
+    used: int = 0
 
 
 @dataclass
@@ -36,23 +38,29 @@ class Let:
     processes: dict[str, Process] = field(default_factory=dict[str, Process])
     at: list[int] = field(default_factory=list[int])
 
-    def ask(self, name: str, wanted: int) -> None:
-        """Take some calls, whether or not some are left."""
+    def ask(self, name: str, wanted: int, waiting: int = 0) -> None:
+        """Take some calls, whether or not some are left, and let in at once who waits for one."""
         each = self.processes.setdefault(name, Process())
         each.left = each.left if self.now < each.ends else 0
-        self.bucket, took = taken(
-            self.bucket, Instant(self.now), rate=self.rate, process=ProcessId(name), holds=each.left, wanted=wanted
+        asked = Taking(
+            process=ProcessId(name),
+            wanted=wanted,
+            waiting=waiting,
+            holds=each.left,
+            since=Micros(self.now - each.used),
         )
+        self.bucket, took = taken(self.bucket, Instant(self.now), asked, rate=self.rate)
         if took.calls:
             each.left, each.ends = each.left + took.calls, self.now + HELD
+            self.use(name, min(waiting, took.calls))
         else:
             assert took.wait > 0
 
     def use(self, name: str, calls: int) -> None:
         """Let in as many as are left, at most."""
         each = self.processes.get(name)
-        if each is not None and self.now < each.ends:
-            used = min(calls, each.left)
+        if each is not None and self.now < each.ends and min(calls, each.left):
+            used, each.used = min(calls, each.left), self.now
             each.left -= used
             self.at += [self.now] * used
 
@@ -62,21 +70,24 @@ class Let:
         return max((j - i + 1 - self.rate * (1 + (self.at[j] - self.at[i]) / MINUTE) for i, j in pairs), default=0.0)
 
 
-STEPS = st.lists(
-    st.tuples(st.sampled_from("abc"), st.integers(1, 6), st.integers(0, 6), st.integers(0, 70 * SECOND)), max_size=40
-)
+PAUSES = (0, 0, SECOND, HELD - 1, HELD + 1, MINUTE)
+CALLS = st.sampled_from((0, 1, 5, 20))
+STEPS = st.lists(st.tuples(st.sampled_from("ab"), CALLS, CALLS, st.sampled_from(PAUSES), CALLS), max_size=12)
+"""Who takes how many, how many wait for one, how long it is quiet then, and how many each lets in after that."""
 
 
+@pytest.mark.slow
+@settings(max_examples=500, deadline=None)
 @given(st.integers(1, 20), STEPS)
 def test_however_processes_take_turns_no_stretch_of_time_has_more_calls_than_one_bucket_lets_in(
-    rate: int, steps: list[tuple[str, int, int, int]]
+    rate: int, steps: list[tuple[str, int, int, int, int]]
 ) -> None:
     let = Let(rate)
-    for name, wanted, used, pause in steps:
-        let.ask(name, wanted)
-        let.use(name, used)
+    for name, wanted, waiting, pause, later in steps:
+        let.ask(name, max(1, wanted), waiting)
         let.now += pause
-        let.use(name, used)
+        let.use("a", later)
+        let.use("b", later)
     assert let.most_over() < 1e-6
 
 
@@ -105,6 +116,23 @@ async def test_two_processes_let_in_no_more_than_one(world: World, rate: int, le
     assert all(wait is None or wait > 0 for wait in waits)
     world.clock.forward(minutes=1)
     assert await both[0].take(world.gateway, world.tenant, "token:t1", rate) is None
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("seed", range(4))
+async def test_processes_that_come_and_go_let_in_no_more_than_one_bucket_would(world: World, seed: int) -> None:
+    chance, let = Random(seed), Let(rate := 40)
+    processes = [(Rates(), world.another()) for _ in range(3)]
+    for _ in range(60):
+        rates, there = chance.choice(processes)
+        for _ in range(chance.choice((1, 2, 30))):
+            if await rates.take(there.gateway, world.tenant, "token:t1", rate) is None:
+                let.at.append(int(world.clock.now()))
+        world.clock.forward(seconds=chance.choice((0.0, 0.0, 0.3, 5.0, 29.9, 31.0, 70.0)))
+        if chance.random() < 0.1:
+            processes[chance.randrange(3)] = (Rates(), world.another())
+    assert let.most_over() < 1e-6
+    assert len(let.at) > rate
 
 
 @pytest.mark.anyio

@@ -33,6 +33,20 @@ class Bucket(Struct, frozen=True, kw_only=True):
     """By process how many it may still let in, and until when they leave no room for others."""
 
 
+class Taking(Struct, frozen=True, kw_only=True):
+    """What a process asks of a bucket, and what became of what it took before."""
+
+    process: ProcessId
+    wanted: int
+    """How many calls it takes at most."""
+    waiting: int = 0
+    """How many of them it lets in at once; the others it takes ahead."""
+    holds: int = 0
+    """How many it has taken before, and not let in."""
+    since: Micros = Micros(0)
+    """How long ago it let in the last one that it had taken ahead."""
+
+
 class Taken(Struct, frozen=True, kw_only=True):
     """What a process got out of a bucket: some calls, or how long to wait for one."""
 
@@ -40,33 +54,35 @@ class Taken(Struct, frozen=True, kw_only=True):
     wait: Micros = Micros(0)
 
 
-def taken(
-    bucket: Bucket | None, now: Instant, *, rate: int, process: ProcessId, holds: int, wanted: int
-) -> tuple[Bucket, Taken]:
-    """Take calls out of a bucket.
+def taken(bucket: Bucket | None, now: Instant, asked: Taking, *, rate: int) -> tuple[Bucket, Taken]:
+    """Take calls out of a bucket; one that is not there is full.
+
+    What is taken ahead leaves no room in it, for as long as it may be let in: otherwise both could be let in at once.
 
     Args:
-        bucket: as it was left; nothing where it is full.
+        bucket: as it was left.
         now: the time of the store.
+        asked: who takes how many.
         rate: how many calls a minute go in, and how many fit.
-        process: who takes them.
-        holds: how many it has taken before, and not let in.
-        wanted: how many it takes at most.
     """
-    known: Mapping[ProcessId, tuple[int, Instant]] = bucket.ahead if bucket is not None else {}
-    ahead = {id: (n, until) for id, (n, until) in known.items() if id != process and now < until}
-    room = max(0, rate - holds - sum(n for n, _ in ahead.values()))
-    left = min(room, bucket.left + (now - bucket.since) * rate / _MINUTE) if bucket is not None else float(room)
-    calls = min(wanted, int(left))
-    if holds + calls:
-        # What ends unused leaves room that has to fill again, as if it had been let in on the last moment.
-        refilled = (holds + calls) * _MINUTE // rate
-        ahead[process] = (holds + calls, Instant(now + _AHEAD_MICROS + refilled))
-    wait = Micros(0)
-    if not calls:
-        ends = min((until for _, until in ahead.values()), default=now)
-        wait = Micros(ceil((1 - left) * _MINUTE / rate) if room else max(ends - now, 1))
-    return Bucket(left=left - calls, since=now, ahead=ahead), Taken(calls=calls, wait=wait)
+    known = bucket or Bucket(left=float(rate), since=now, ahead={})
+    ahead = {id: (n, until) for id, (n, until) in known.ahead.items() if now < until}
+    used = Instant(max(known.since, now - asked.since))
+    left = _filled(known.left, used - known.since, rate, ahead)
+    ahead[asked.process] = (asked.holds, Instant(now + _AHEAD_MICROS))
+    left = _filled(left, now - used, rate, ahead)
+    calls = min(asked.wanted, int(left))
+    held = asked.holds + calls - min(calls, asked.waiting)
+    # What ends unused leaves room that has to fill again, as if it had been let in at the last moment.
+    ahead[asked.process] = (held, Instant(now + _AHEAD_MICROS + held * _MINUTE // rate))
+    wait = 0 if calls else max(1, ceil((1 - left) * _MINUTE / rate))
+    ahead = {id: (n, until) for id, (n, until) in ahead.items() if n}
+    return Bucket(left=left - calls, since=now, ahead=ahead), Taken(calls=calls, wait=Micros(wait))
+
+
+def _filled(left: float, passed: int, rate: int, ahead: Mapping[ProcessId, tuple[int, Instant]]) -> float:
+    room = max(0, rate - sum(n for n, _ in ahead.values()))
+    return min(float(room), left + passed * rate / _MINUTE)
 
 
 @dataclass(slots=True)
@@ -77,6 +93,9 @@ class _Share:
     size: int = 0
     """How many it could let in after it had taken some the last time."""
     ends: Micros = Micros(0)
+    used: Micros = Micros(0)
+    """When it let in the last one."""
+    waiting: int = 0
     empty_until: Micros = Micros(0)
     """Until when there is nothing to be taken."""
     taking: "asyncio.Task[None] | None" = None
@@ -104,13 +123,17 @@ class Rates:
         while True:
             now = gateway.clock.boot()
             if share.left and now < share.ends:
-                share.left -= 1
+                share.left, share.used = share.left - 1, now
                 if 1 < share.size >= 2 * share.left and now >= share.empty_until:
                     _begin(share, gateway, tenant, who, rate)  # the next ones are there before these are used up
                 return None
             if now < share.empty_until:
                 return (share.empty_until - now) / 1_000_000
-            await asyncio.shield(_begin(share, gateway, tenant, who, rate))
+            share.waiting += 1
+            try:
+                await asyncio.shield(_begin(share, gateway, tenant, who, rate))
+            finally:
+                share.waiting -= 1
 
 
 def _begin(share: _Share, gateway: Gateway, tenant: TenantId, who: str, rate: int) -> "asyncio.Task[None]":
@@ -129,14 +152,19 @@ def _heard(task: "asyncio.Task[None]") -> None:
 
 async def _more(share: _Share, gateway: Gateway, tenant: TenantId, who: str, rate: int) -> None:
     id, boot = MemoId(f"rate:{who}"), gateway.clock.boot()
-    holds = share.left if boot < share.ends else 0
     # Twice what was used of the last share: who comes rarely takes nothing from others, who comes often asks rarely.
-    wanted = max(1, min(rate // _AHEAD_PART, 2 * (share.size - share.left)))
+    asked = Taking(
+        process=gateway.process,
+        wanted=max(1, min(rate // _AHEAD_PART, 2 * (share.size - share.left))),
+        waiting=share.waiting,
+        holds=share.left if boot < share.ends else 0,
+        since=Micros(boot - share.used),
+    )
 
     def change(rows: Rows) -> tuple[Changes, Taken]:
         memo = rows.memos[id]
         known = msgspec.json.decode(memo.says, type=Bucket) if memo is not None else None
-        bucket, took = taken(known, rows.now, rate=rate, process=gateway.process, holds=holds, wanted=wanted)
+        bucket, took = taken(known, rows.now, asked, rate=rate)
         until = Instant(rows.now + 2 * _MINUTE)  # by then it is full again
         return Changes(memos=(Memo(id=id, until=until, says=msgspec.json.encode(bucket)),)), took
 
@@ -145,5 +173,7 @@ async def _more(share: _Share, gateway: Gateway, tenant: TenantId, who: str, rat
     if not took.calls:
         share.empty_until = Micros(boot + took.wait)
         return
-    share.left = (share.left if holds else 0) + took.calls
+    # Who has left while they waited is not let in later: nothing says that theirs is still to come.
+    left = max(0, min(took.calls, asked.waiting) - share.waiting)
+    share.left = (share.left if asked.holds else 0) + took.calls - left
     share.size, share.ends = share.left, Micros(boot + _AHEAD_MICROS)

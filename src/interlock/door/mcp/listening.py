@@ -39,7 +39,7 @@ from interlock.door.mcp.wire import Message, Params, RequestId, WireError, param
 from interlock.gateway.force import Force
 
 LOOK_SECONDS = 5.0  # between two looks at the contract in force; it rarely changes, and calls are judged by the new one
-LISTENERS_MAX = 1_000  # in one process; each costs one read of the store per look
+LISTENERS_MAX = 1_000  # in one process; each costs two or three reads of the store per look
 LISTENERS_OF_ONE_MAX = 50  # of one token, or of one who is known in another way
 _SESSIONS_MAX = 10_000  # that watch resources; what the one that began first watches is watched anew
 
@@ -166,7 +166,8 @@ class Listening:
         lists = (TOOLS_CHANGED, PROMPTS_CHANGED, RESOURCES_CHANGED)
         listener = Listener(caller=caller, lists=lists, watched=watched, tell=tell, still=wanted, over=over)
         with self._place(caller):
-            await self.wanted.change(caller.tenant, session, on_stream(name))
+            if not await self.wanted.change(caller.tenant, session, on_stream(name)):
+                return  # it was ended meanwhile
             force = await self.front.force(caller)
             stream.open()
             with suppress(InterlockError):
@@ -198,7 +199,9 @@ class Listening:
         """
         self._is_here(session, uri)
         if not await self.wanted.change(caller.tenant, session, watching(uri)):
-            raise WireError(INVALID_REQUEST, f"a session watches at most {WATCHED_MAX} resources")
+            raise WireError(
+                INVALID_REQUEST, f"a session watches at most {WATCHED_MAX} resources, and none once it was ended"
+            )
 
     async def unwatch(self, caller: Caller, session: RunId, uri: str) -> None:
         """Tell it of them no more.

@@ -255,14 +255,19 @@ class Endpoint:
 
         Whether it was ended says the store, unless it is `known_to_last` as far as it matters.
         """
+        session = self._said(scope, caller)
+        if isinstance(session, int) or known_to_last:
+            return session
+        return 404 if await self._is_over(caller, session) else session
+
+    def _said(self, scope: Scope, caller: Caller) -> Session | int:
+        """Return the session that a request names, whether or not it was ended."""
         said = header(scope, b"mcp-session-id")
         if said is None:
             return 400
         gateway = self.talk.front.gateway
         session = session_of(gateway.secrets, caller.tenant, said, of=_who(caller), now=gateway.clock.now())
-        if session is None or not known_to_last and await self._is_over(caller, session):
-            return 404
-        return session
+        return session if session is not None else 404
 
     async def _is_over(self, caller: Caller, session: Session) -> bool:
         """Whether a session was ended, at whichever process."""
@@ -290,7 +295,7 @@ class Endpoint:
         known = self._still(scope)
 
         async def still() -> bool:
-            return not isinstance(await self._session(scope, caller), int) and await known()
+            return not isinstance(self._said(scope, caller), int) and await known()
 
         try:
             listening = self.talk.listening.in_session(caller, id, reply, still, over)

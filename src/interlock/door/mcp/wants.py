@@ -11,6 +11,7 @@ from interlock.core.ids import Instant, MemoId, Micros, PayloadId, RunId, Tenant
 from interlock.core.value import replace
 from interlock.door.mcp.client import SESSION_MICROS_MAX
 from interlock.gateway.call import Gateway
+from interlock.gateway.sessions import mark_of
 from interlock.ports import Changes, Memo, Needs, Rows
 
 LEVEL_UNSAID = "info"
@@ -65,23 +66,23 @@ class Wanted:
         return self._keep(tenant, session, self._read(tenant, rows, id))
 
     async def change(self, tenant: TenantId, session: RunId, change: Change) -> bool:
-        """Keep what a session wants from now on; say whether that could be.
+        """Keep what a session wants from now on; say whether that could be. One that was ended wants nothing.
 
         Raises:
             StoreError: it cannot be kept.
         """
-        id, secrets = _place(session), self.gateway.secrets
+        id, ended, secrets = _place(session), mark_of(session), self.gateway.secrets
 
         def write(rows: Rows) -> tuple[Changes, Wants | None]:
             before = self._read(tenant, rows, id)
-            wants = change(before)
+            wants = change(before) if rows.memos[ended] is None else None
             if wants is None or wants == before:
                 return Changes(), wants
             says = secrets.seal(tenant, PayloadId(id), msgspec.json.encode(wants), frozenset())
             return Changes(memos=(Memo(id=id, until=Instant(rows.now + SESSION_MICROS_MAX), says=says),)), wants
 
         store = self.gateway.store.for_tenant(tenant)
-        wants = (await store.write(Needs(memos=frozenset({id})), write, durable=False)).answer
+        wants = (await store.write(Needs(memos=frozenset({id, ended})), write, durable=False)).answer
         if wants is not None:
             self._keep(tenant, session, wants)
         return wants is not None
