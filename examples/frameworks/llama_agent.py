@@ -49,7 +49,7 @@ async def main() -> None:
     """Let an agent give money back."""
     url, token = os.environ["INTERLOCK_URL"], os.environ["INTERLOCK_TOKEN"]
     async with AsyncInterlock(url, token, principal="sam") as interlock:
-        tools = governed_tools(interlock, await interlock.tools(), run="ticket-7")
+        tools = governed_tools(interlock, await interlock.tools(), run="ticket-10")
         llm = MockFunctionCallingLLM(response_generator=script, is_chat_model=True)
         handler = FunctionAgent(tools=[*tools], llm=llm).run(user_msg="give O-1 and O-2 their money back")
         await tell(interlock, handler)

@@ -26,7 +26,7 @@ async def main() -> None:
     """Let an agent give money back."""
     url, token = os.environ["INTERLOCK_URL"], os.environ["INTERLOCK_TOKEN"]
     async with AsyncInterlock(url, token, principal="sam") as interlock:
-        governed = GovernedTools(interlock, await interlock.tools(), run="ticket-7")
+        governed = GovernedTools(interlock, await interlock.tools(), run="ticket-8")
         agent = Agent(name="shop", model=MODEL, tools=[*governed.functions])
         result = await Runner.run(agent, "give O-1 and O-2 their money back", run_config=QUIET)
         while result.interruptions:

@@ -30,7 +30,7 @@ async def main() -> None:
     async with AsyncInterlock(url, token, principal="sam") as interlock:
         toolset = GovernedToolset(interlock)
         agent = Agent(FunctionModel(script), toolsets=[toolset], output_type=[str, DeferredToolRequests])
-        result = await agent.run("give O-1 and O-2 their money back", conversation_id="ticket-7")
+        result = await agent.run("give O-1 and O-2 their money back", conversation_id="ticket-9")
         while isinstance(asked := result.output, DeferredToolRequests):
             actions = [said["action"] for said in asked.metadata.values()]
             print("waiting", *actions, flush=True)

@@ -36,7 +36,7 @@ async def main() -> None:
     url, token = os.environ["INTERLOCK_URL"], os.environ["INTERLOCK_TOKEN"]
     async with AsyncInterlock(url, token, principal="sam") as interlock:
         kernel, model = Kernel(), Scripted(ai_model_id="scripted")
-        plugin = GovernedPlugin(interlock, await interlock.tools(), run="ticket-7")
+        plugin = GovernedPlugin(interlock, await interlock.tools(), run="ticket-11")
         plugin.add_to(kernel)
         history = ChatHistory()
         history.add_user_message("give O-1 and O-2 their money back")

@@ -31,7 +31,7 @@ class GiveBack:
 async def carried(activities: InterlockActivities, id: str, call: GovernedCall, beats: list[str]) -> str:
     """Carry an activity as a worker would, without a server."""
     environment = ActivityEnvironment()
-    environment.info = replace(environment.info, workflow_id="ticket-7", activity_id=id)
+    environment.info = replace(environment.info, workflow_id="ticket-12", activity_id=id)
     environment.on_heartbeat = lambda *said: beats.append(said[0]) if said and said[0] not in beats else None
     return await environment.run(activities.governed_call, call)
 
@@ -43,7 +43,7 @@ async def main() -> None:
         activities, beats = InterlockActivities(interlock), list[str]()
         calls = [GovernedCall("refund", {"order": f"O-{n}", "amount_usd": 10 + n}) for n in (1, 2)]
         tasks = {asyncio.create_task(carried(activities, str(n), call, beats)) for n, call in enumerate(calls)}
-        while len(beats) < len(calls):
+        while len(beats) < len(calls) and not any(task.done() for task in tasks):
             await asyncio.sleep(0.05)
         while tasks:
             print("waiting", *beats, flush=True)
