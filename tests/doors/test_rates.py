@@ -136,6 +136,18 @@ async def test_processes_that_come_and_go_let_in_no_more_than_one_bucket_would(w
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("rate", [2, 30, 120])
+async def test_who_comes_less_often_than_they_may_is_not_told_to_wait_whichever_process_they_come_to(
+    world: World, rate: int
+) -> None:
+    processes = [(Rates(), world.gateway), (Rates(), world.another().gateway), (Rates(), world.another().gateway)]
+    for n in range(8 * rate):
+        rates, gateway = processes[n % 3]
+        assert await rates.take(gateway, world.tenant, "token:t1", rate) is None, n
+        world.clock.forward(seconds=80 / rate)
+
+
+@pytest.mark.anyio
 async def test_a_token_has_all_its_calls_at_the_process_that_it_comes_to(world: World) -> None:
     rates = Rates()
     waits = [await rates.take(world.gateway, world.tenant, "token:t1", 60) for _ in range(61)]
