@@ -36,7 +36,7 @@ _TAKEN_SECONDS = 5.0  # for a process to take a letter; one that does not has en
 _SIGN_SECONDS = 3.0  # between two signs of life while a call goes on that another process waits for
 _SIGN_GOOD_SECONDS = 12.0  # for one; whoever sees none any more waits no longer
 _OVER = "the call that this belongs to is over; make it anew"
-_GONE = "the process that carries this call has ended, and what came of it is not known yet; the same call tells later"
+_GONE = "nobody goes on with this call: its process has ended, or it was over a while ago; the same call tells of it"
 
 
 class _State(Struct, frozen=True, kw_only=True):
