@@ -224,7 +224,7 @@ def another_key(shell: Shell) -> None:
         ("store", "wrong", cut_in_half, "interlock restore FILE"),
         ("store", "wrong", write("interlock.db", "no database at all, but a text"), "interlock restore FILE"),
         ("store", "wrong", execute("update version set number = 99"), "use the version of Interlock that wrote it"),
-        ("ledger", "wrong", another_key, "was not written by this installation"),
+        ("ledger", "wrong", another_key, "keys of another store, name its own with `--keys`"),
         ("ledger", "wrong", execute("update head set mac = zeroblob(32)"), "was not written by this installation"),
         ("ledger", "wrong", execute("update door set body = mac"), "was not written by this installation"),
         ("waiting", "wrong", execute("update action set state = 'parked', mac = x'00'"), "ledger verify --state"),

@@ -165,3 +165,14 @@ def test_what_is_next_can_be_typed_as_it_stands_for_each_server(client: Shell) -
     assert "--server Shop-floor" in begun
     assert "--server desk" in begun
     assert "interlock mcp import 'its own folder/client.json'" in begun
+
+
+def test_a_contract_of_something_else_that_is_there_is_not_taken_for_that_of_the_client(client: Shell) -> None:
+    client.publish()
+    Path("contract.yaml").write_text("workflow: shop\n", encoding="utf-8")
+    told = " ".join(client.failed("mcp", "import", "client.json", "--alone").split())
+    assert "`contract.yaml` is there, and no contract of `desktop` is in force in `dev`" in told
+    assert "if it is another one, name a new file: `--contract desktop.yaml`" in told
+    assert "contract of `desktop`" not in client(
+        "mcp", "import", "client.json", "--alone", "--contract", "desktop.yaml"
+    )

@@ -72,6 +72,7 @@ async def test_a_refusal_is_a_problem_with_a_reason_and_no_rule(served: Served) 
             "reason": "policy",
         }
     )
+    assert f"`interlock explain {reply.data['action']}`" in reply.data["fix"]
     assert "deny.mail" not in reply.text
 
 

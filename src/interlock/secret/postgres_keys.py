@@ -89,9 +89,7 @@ select name, key from interlock_key where starts_with(name, %s) and key is not n
             except psycopg.Error as error:
                 self.close()
                 self._db = None
-                raise StoreBusy(
-                    "the database does not answer about its keys", fix="start Postgres, or correct the address"
-                ) from error
+                raise StoreBusy("the database does not answer", fix="start Postgres, or correct the address") from error
 
 
 def _left_over() -> StoreBusy:

@@ -80,7 +80,8 @@ class Stored:
                 return body
         raise StoreTampered(
             f"row `{id}` of `{table}` was not written by this installation",
-            fix="run `interlock ledger verify --state` to see what differs, and restore it",
+            fix="if these are the keys of another store, name its own with `--keys`; if not, "
+            "run `interlock ledger verify --state` to see what differs, and restore it",
         )
 
     def standing(self, needs: Needs | None = None) -> Standing:

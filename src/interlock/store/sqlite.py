@@ -175,7 +175,7 @@ def _in_our_words(error: sqlite3.Error) -> StoreBusy | StoreClosed:
     name = getattr(error, "sqlite_errorname", "")
     if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
         return StoreClosed(
-            f"the database cannot be written here ({name})", fix="give this user the right to write its folder"
+            f"the database cannot be written here ({name})", fix="give this user the right to write it and its folder"
         )
     if name in ("SQLITE_NOTADB", "SQLITE_CORRUPT"):
         back = "move it away with its `-wal` and `-shm`, and put a backup back: `interlock restore FILE`"

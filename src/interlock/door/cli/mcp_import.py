@@ -59,9 +59,12 @@ async def imported(typed: Typed) -> int:
         return _begun(typed, config, contract)
     in_force = await _in_force(typed)
     if in_force is None:
-        publish = f"interlock contract publish {quote(str(contract))} --env {typed.given.env}"
+        workflow, environment = typed.given.workflow, typed.given.env
+        publish = f"interlock contract publish {quote(str(contract))} --env {environment}"
+        other = f"if it is another one, name a new file: `--contract {workflow}.yaml`"
         raise InterlockError(
-            f"`{contract}` is there, and is not in force", fix=f"publish it: `{publish}`, then say this again"
+            f"`{contract}` is there, and no contract of `{workflow}` is in force in `{environment}`",
+            fix=f"if it is that of `{workflow}`, publish it: `{publish}`, then say this again; {other}",
         )
     return _rewritten(typed, config, path, in_force)
 

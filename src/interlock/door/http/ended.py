@@ -25,8 +25,8 @@ _AGENT_FIX = {
     422: "correct what `wrong` lists; `/v1/tools` has the schema",
     409: "use another `Idempotency-Key` for another call; what may happen once, and has, is not done again",
     503: "make the same call again, with the same `Idempotency-Key`, after as many seconds as `Retry-After` says",
-    403: "do not rephrase and try again: whoever runs this can look at it: `interlock explain ACTION`",
-    424: "the tool has done nothing; whoever runs this can look at it: `interlock explain ACTION`",
+    403: "do not rephrase and try again: whoever runs this can look at it: `interlock explain {}`",
+    424: "the tool has done nothing; whoever runs this can look at it: `interlock explain {}`",
 }
 
 
@@ -55,7 +55,7 @@ def answer_of(outcome: Outcome, *, people: bool = False) -> Answer:
 
 def _no(outcome: Refused | Failed, data: dict[str, Any], status: int, why: str) -> Problem:
     kind = "refused" if isinstance(outcome, Refused) else "failed"
-    fix = data.get("fix") or _AGENT_FIX[status]
+    fix = data.get("fix") or _AGENT_FIX[status].format(outcome.action)
     wait = ((b"retry-after", b"1"),) if status == 503 else ()
     more = {name: value for name, value in data.items() if name != "fix" and value not in ((), [], "", None)}
     return Problem(kind, why, fix=fix, status=status, more=more, headers=wait)
