@@ -144,6 +144,52 @@ async def test_whoever_waits_for_people_stands_in_no_calls_way(shop: Desk, monke
         waiting.cancel_scope.cancel()
 
 
+FORKS = """
+import os, sys
+from interlock_sdk import Interlock
+
+interlock = Interlock(sys.argv[1], sys.argv[2], agent="bot", principal="sam")
+interlock.call("find_order", {"order": "parent"})
+children = []
+for child in range(4):
+    children.append(os.fork())
+    if not children[-1]:
+        told = [interlock.call("find_order", {"order": f"{child}-{n}"}).result["order"] for n in range(5)]
+        os._exit(told != [f"{child}-{n}" for n in range(5)])
+assert all(os.waitpid(each, 0)[1] == 0 for each in children), "a child heard what was said to another"
+assert interlock.call("find_order", {"order": "parent"}).result["order"] == "parent"
+"""
+
+
+def test_a_process_that_was_forked_hears_its_own_answers(shop: Desk) -> None:
+    words = [sys.executable, "-c", FORKS, shop.url, shop.token]
+    ran = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == 0, ran.stderr
+
+
+LOOPS = """
+import asyncio, sys
+from interlock_sdk import AsyncInterlock, Done, NotWanted
+
+client = AsyncInterlock(sys.argv[1], sys.argv[2], agent="bot", principal="sam")
+for _ in range(3):
+    assert isinstance(asyncio.run(client.call("add_note", {"order": "O-1", "text": "loops"})), Done)
+asyncio.run(client.close())
+try:
+    asyncio.run(client.tools())
+except NotWanted as closed:
+    print(closed)
+"""
+
+
+def test_a_client_that_awaits_goes_on_in_another_event_loop(shop: Desk) -> None:
+    words = [sys.executable, "-c", LOOPS, shop.url, shop.token]
+    ran = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert "this client is closed; nothing was sent" in ran.stdout
+    assert notes(shop, "loops") == 3
+
+
 def test_the_tools_are_those_that_the_contract_allows(client: Interlock) -> None:
     tools = {tool.name: tool for tool in client.tools()}
     assert set(tools) == {"find_order", "add_note", "refund"}

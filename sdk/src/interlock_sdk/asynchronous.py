@@ -1,8 +1,11 @@
 """A client that awaits. Its methods are those of `client.Interlock`."""
 
+import os
 import ssl
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -10,7 +13,8 @@ import anyio
 import httpx2
 
 from interlock_sdk.asking import CALL_SECONDS, Asking, Signer, address_of
-from interlock_sdk.carried import Bearer, Gathered, limits_of, lost, options
+from interlock_sdk.carried import LOST, Bearer, Gathered, limits_of, lost, options
+from interlock_sdk.errors import NotWanted
 from interlock_sdk.outcome import Action, Outcome, Parked, Tool
 from interlock_sdk.run import Occurrences
 from interlock_sdk.talk import Ask, Heard, Lost, Pause, Retry, Talk
@@ -56,8 +60,8 @@ class AsyncInterlock:
             agent=agent, principal=principal, retry=retry or Retry(), signer=signer, call_seconds=call_seconds
         )
         self._url = address
-        self._http = httpx2.AsyncClient(auth=Bearer(token), **options(address, here=here, tls=tls))
-        self._held = httpx2.AsyncClient(auth=Bearer(token), **options(address, here=here, tls=tls))
+        self._make = partial(httpx2.AsyncClient, auth=Bearer(token), **options(address, here=here, tls=tls))
+        self._http, self._held, self._process = self._make(), self._make(), os.getpid()
 
     def __repr__(self) -> str:
         return f"AsyncInterlock({self._url!r})"
@@ -72,8 +76,9 @@ class AsyncInterlock:
 
     async def close(self) -> None:
         """Close its connections."""
-        await self._http.aclose()
-        await self._held.aclose()
+        for each in (self._http, self._held):
+            with suppress(RuntimeError):  # connections of an event loop that has ended have ended with it
+                await each.aclose()
 
     async def call(
         self,
@@ -165,8 +170,17 @@ class AsyncInterlock:
             else:
                 said = await self._sent(wanted)
 
+    def _connections(self, asked: Ask) -> httpx2.AsyncClient:
+        """Return what carries a request. Over connections from before a fork, answers to the parent would come here."""
+        if os.getpid() != self._process:
+            self._http, self._held = self._make(), self._make()
+            self._process = os.getpid()
+        if self._http.is_closed:
+            raise NotWanted("this client is closed; nothing was sent", fix="make another one, and close it at the end")
+        return self._held if asked.held else self._http
+
     async def _sent(self, asked: Ask) -> Heard | Lost:
-        http = self._held if asked.held else self._http
+        http = self._connections(asked)
         try:
             async with http.stream(
                 asked.method, asked.path, content=asked.body, headers=dict(asked.headers), timeout=limits_of(asked)
@@ -175,7 +189,7 @@ class AsyncInterlock:
                 async for part in answer.aiter_bytes():
                     gathered.add(part)
                 return gathered.heard(answer)
-        except httpx2.RequestError as error:
+        except LOST as error:
             return lost(error)
 
 

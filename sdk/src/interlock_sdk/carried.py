@@ -4,6 +4,7 @@ import ssl
 from collections.abc import Generator
 from typing import Any
 
+import anyio
 import httpx2
 
 from interlock_sdk.errors import NotUnderstood, NotWanted
@@ -13,6 +14,8 @@ ANSWER_BYTES_MAX = 32 * 1024 * 1024  # many times what a result may have; more i
 CONNECT_SECONDS = 5.0
 CONNECTIONS_MAX = 100  # at once, and as many that wait; a further one waits for one of them
 
+LOST = (httpx2.RequestError, OSError, RuntimeError, anyio.ClosedResourceError, anyio.BrokenResourceError)
+"""What ends a request without an answer. A connection whose event loop has ended is a `RuntimeError`."""
 _NOTHING_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)
 
 
@@ -52,7 +55,7 @@ def limits_of(asked: Ask) -> httpx2.Timeout:
     return httpx2.Timeout(asked.seconds, connect=CONNECT_SECONDS, pool=asked.seconds)
 
 
-def lost(error: httpx2.RequestError) -> Lost:
+def lost(error: Exception) -> Lost:
     """Say whether anything may have arrived. Its text is not told: it may have parts of what was sent."""
     return Lost(sent=not isinstance(error, _NOTHING_SENT), why=type(error).__name__)
 

@@ -1,16 +1,19 @@
 """A client that blocks."""
 
+import os
 import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
 from typing import Any, TypeVar
 
 import httpx2
 
 from interlock_sdk.asking import CALL_SECONDS, Asking, Signer, address_of
-from interlock_sdk.carried import Bearer, Gathered, limits_of, lost, options
+from interlock_sdk.carried import LOST, Bearer, Gathered, limits_of, lost, options
+from interlock_sdk.errors import NotWanted
 from interlock_sdk.outcome import Action, Outcome, Parked, Tool
 from interlock_sdk.run import Occurrences
 from interlock_sdk.talk import Ask, Heard, Lost, Pause, Retry, Talk
@@ -56,8 +59,8 @@ class Interlock:
             agent=agent, principal=principal, retry=retry or Retry(), signer=signer, call_seconds=call_seconds
         )
         self._url = address
-        self._http = httpx2.Client(auth=Bearer(token), **options(address, here=here, tls=tls))
-        self._held = httpx2.Client(auth=Bearer(token), **options(address, here=here, tls=tls))
+        self._make = partial(httpx2.Client, auth=Bearer(token), **options(address, here=here, tls=tls))
+        self._http, self._held, self._process = self._make(), self._make(), os.getpid()
 
     def __repr__(self) -> str:
         return f"Interlock({self._url!r})"
@@ -165,8 +168,17 @@ class Interlock:
             else:
                 said = self._sent(wanted)
 
+    def _connections(self, asked: Ask) -> httpx2.Client:
+        """Return what carries a request. Over connections from before a fork, answers to the parent would come here."""
+        if os.getpid() != self._process:
+            self._http, self._held = self._make(), self._make()
+            self._process = os.getpid()
+        if self._http.is_closed:
+            raise NotWanted("this client is closed; nothing was sent", fix="make another one, and close it at the end")
+        return self._held if asked.held else self._http
+
     def _sent(self, asked: Ask) -> Heard | Lost:
-        http = self._held if asked.held else self._http
+        http = self._connections(asked)
         try:
             with http.stream(
                 asked.method, asked.path, content=asked.body, headers=dict(asked.headers), timeout=limits_of(asked)
@@ -175,7 +187,7 @@ class Interlock:
                 for part in answer.iter_bytes():
                     gathered.add(part)
                 return gathered.heard(answer)
-        except httpx2.RequestError as error:
+        except LOST as error:
             return lost(error)
 
 
