@@ -19,6 +19,7 @@ from interlock.core.outcome import Done, Failed, Refused, Uncertain
 from interlock.core.reason import Reason
 from interlock.gateway.recover import attend, reap
 from interlock.gateway.resolve import resolve
+from interlock.ports import Wanted
 from world import KIM, MAIL, ScriptedTool, World, a_budget, a_tool
 
 pytestmark = pytest.mark.anyio
@@ -73,6 +74,21 @@ async def test_a_late_answer_after_a_verdict_is_evidence_and_changes_nothing(wor
     assert (await world.row(id)).state is ActionState.FAILED
     last = json.loads((await world.store.entries())[-1])
     assert (last["kind"], last["detail"]) == ("evidence", {"late": "done"})
+
+
+async def test_whoever_resolves_what_is_under_way_hears_when_they_may(world: World) -> None:
+    await world.publish()
+    task = await under_way(world)
+    (row,) = await world.store.actions(Wanted(limit=1))
+    with pytest.raises(NotPermitted, match="is under way") as told:
+        await resolve(world.gateway, world.store, row.action.id, "happened", KIM)
+    assert "once its lease is over" in told.value.fix
+    world.clock.forward(minutes=2)
+    (id,) = await reap(world.store, ELSEWHERE)
+    await resolve(world.gateway, world.store, id, "happened", KIM)
+    assert world.tool.may_answer is not None
+    world.tool.may_answer.set()
+    await task
 
 
 @pytest.mark.promise("once")

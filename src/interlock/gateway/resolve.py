@@ -166,6 +166,11 @@ async def _uncertain(store: TenantStore, id: ActionId) -> ActionRow:
     row = await row_of(store, id)
     if row is None:
         raise ActionUnknown(f"no action has the id `{id}`", fix="list them: `interlock action list --state uncertain`")
+    if row.state is ActionState.STARTED:
+        raise NotPermitted(
+            f"`{id}` is under way, as far as anybody knows",
+            fix="once its lease is over, whoever attends gives it up (`interlock attend --once`); then say this again",
+        )
     if row.state is not ActionState.UNCERTAIN:
         raise NotPermitted(
             f"nobody doubts how `{id}` ended: it is {row.state.value}", fix=f"run `interlock action show {id}`"
