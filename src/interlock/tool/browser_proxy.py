@@ -45,48 +45,56 @@ class Proxy:
     """How many have come in."""
     port: int = 0
     _listener: socket.socket | None = None
-    _accepting: asyncio.Task[None] | None = None
+    _pause: asyncio.TimerHandle | None = None
     _open: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
 
     async def begin(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.setblocking(False)
         self.port = self._listener.getsockname()[1]
-        self._accepting = asyncio.create_task(self._accept_all(self._listener))
+        self._listen(self._listener)
 
     async def end(self) -> None:
         """Cut everything that is still open."""
-        if self._accepting is not None:
-            self._accepting.cancel()
-            await asyncio.gather(self._accepting, return_exceptions=True)
+        if self._pause is not None:
+            self._pause.cancel()
         if self._listener is not None:
+            asyncio.get_running_loop().remove_reader(self._listener)
             self._listener.close()
         for task in tuple(self._open):
             task.cancel()
         await asyncio.gather(*self._open, return_exceptions=True)
 
-    async def _accept_all(self, listener: socket.socket) -> None:
-        # Not `asyncio.start_server`: what comes as that is closed is never closed itself.
-        while True:
-            try:
-                there, _ = await asyncio.get_running_loop().sock_accept(listener)
-                self._accept(*await asyncio.open_connection(sock=there, limit=_HEAD_BYTES_MAX))
-            except OSError:
-                await asyncio.sleep(_ACCEPT_PAUSE_SECONDS)  # it has gone again, or there is no room for one more
+    def _listen(self, listener: socket.socket) -> None:
+        # Neither `asyncio.start_server` nor `sock_accept`: of both, what comes as they end is never closed.
+        asyncio.get_running_loop().add_reader(listener, self._accept, listener)
 
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.ensure_future(self._serve(reader, writer))
+    def _accept(self, listener: socket.socket) -> None:
+        """Take one connection in: from here on there is always a task that closes it."""
+        try:
+            there, _ = listener.accept()
+        except OSError:  # it has gone again, or there is no room for one more
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(listener)
+            self._pause = loop.call_later(_ACCEPT_PAUSE_SECONDS, self._listen, listener)
+            return
+        there.setblocking(False)
+        task = asyncio.ensure_future(self._serve(there))
         self._open.add(task)
         task.add_done_callback(self._open.discard)
         # Not within the task: one that is cancelled before it begins closes nothing.
-        task.add_done_callback(lambda _: writer.transport.abort())
+        task.add_done_callback(lambda _: there.close())
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(self, there: socket.socket) -> None:
         with suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError):
-            head = await reader.readuntil(b"\r\n\r\n")
-            await self._one(head, reader, writer)
-            writer.close()
-            await asyncio.wait_for(writer.wait_closed(), BROWSER_STOP_SECONDS_MAX)
+            reader, writer = await asyncio.open_connection(sock=there, limit=_HEAD_BYTES_MAX)
+            try:
+                head = await reader.readuntil(b"\r\n\r\n")
+                await self._one(head, reader, writer)
+                writer.close()
+                await asyncio.wait_for(writer.wait_closed(), BROWSER_STOP_SECONDS_MAX)
+            finally:
+                writer.transport.abort()
 
     async def _one(self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         method, _, rest = head.partition(b"\r\n")[0].partition(b" ")
