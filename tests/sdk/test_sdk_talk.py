@@ -17,7 +17,8 @@ from interlock_sdk.talk import Ask, Heard, Lost, Pause
 
 DONE = b'{"outcome":"done","action":"a1","result":"sent"}'
 PARKED = (
-    b'{"outcome":"parked","action":"a1","waits_for":[{"roles":["lead"],"people":2}],"until":"2026-11-30T12:00:00Z"}'
+    b'{"outcome":"parked","action":"a1","until":"2026-11-30T12:00:00.123456Z",'
+    b'"waits_for":[{"roles":["lead"],"people":2}]}'
 )
 NEVER_SENT, MAYBE_SENT = Lost(sent=False, why="ConnectError"), Lost(sent=True, why="ReadError")
 
@@ -319,3 +320,11 @@ def test_no_time_to_wait_is_said_before_anything_is_sent(seconds: float) -> None
     assert (type(ended).__name__, sent) == ("NotWanted", [])
     with pytest.raises(InterlockError, match="no time to wait"):
         next(asking().wait("a1", seconds))
+
+
+def test_an_action_that_is_not_there_is_to_be_looked_for_by_whoever_asked_for_it() -> None:
+    ended, _, _ = carried([problem(404, "nothing-there")])
+    assert (type(ended).__name__, ended.fix) == (
+        "NotThere",
+        "see whether the id is whole, and whether the agent and the principal of this token have asked for it",
+    )

@@ -1,5 +1,6 @@
 """How a call ends, and where an action stands, as values. What says no is raised instead: see `errors`."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -51,7 +52,8 @@ class Parked:
     def in_words(self) -> str:
         """Say it to a person or a model."""
         whose = " and ".join(each.in_words for each in self.waits_for)
-        return f"nothing has happened yet: action {self.action} waits until {self.until} for the consent of {whose}"
+        until = re.sub(r"\.\d+", "", self.until)  # nobody reads microseconds
+        return f"nothing has happened yet: action {self.action} waits until {until} for the consent of {whose}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,9 @@
 """A run counts equal calls where they are made: a body that is replayed names each as it did the first time."""
 
 import json
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 
@@ -11,13 +11,12 @@ from typing import Any
 class Occurrences:
     """How often each call of a run was made so far, as its body makes them."""
 
-    _made: Counter[str] = field(default_factory=Counter[str])
+    _made: dict[str, Iterator[int]] = field(default_factory=dict[str, Iterator[int]])
 
     def next(self, tool: str, arguments: Mapping[str, Any]) -> int:
         """Count one more call; arguments in another order or as `1.0` instead of `1` are the same call."""
         said = json.dumps([tool, _plain(arguments)], sort_keys=True, default=str)
-        self._made[said] += 1
-        return self._made[said]
+        return next(self._made.setdefault(said, count(1)))  # in one step each, so that threads may share a run
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401  JSON, or what will be refused for being none

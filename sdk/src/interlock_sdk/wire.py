@@ -29,6 +29,7 @@ class _Head(TypedDict):
     receipt: Receipt | None
 
 
+_WHOSE = "see whether the id is whole, and whether the agent and the principal of this token have asked for it"
 _DEPTH_MAX = 100
 _ELSEWHERE = "see whether this address is that of `interlock serve`, and whether both have the same version"
 _AS_PEOPLE_SAY = "do not rephrase and try again: whoever runs this can look at it: `interlock explain ACTION`"
@@ -230,7 +231,7 @@ def _problem(heard: Heard, data: Data) -> InterlockError:
         case "not-known" | "not-permitted" | "not-from-here":
             return NotLetIn(why, fix=fix)
         case "nothing-there":
-            return NotThere(why, fix=fix)
+            return NotThere(why, fix=_WHOSE)
         case "later" | "too-often" | "too-slow":
             return Later(why, fix=fix, seconds=after_seconds(heard))
         case _:
