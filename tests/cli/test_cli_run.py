@@ -1,6 +1,7 @@
 """What became of a run, on one screen."""
 
 from command_line import Shell
+from interlock.door.cli.person import user_name
 
 
 def test_runs_are_listed_the_one_that_changed_last_first(shell: Shell) -> None:
@@ -41,6 +42,19 @@ def test_a_run_tells_what_it_cost_who_is_waited_for_and_what_stands(shell: Shell
     assert len(shell.data("run", "show", "r1", "--limit", "2")["actions"]) == 2
     shell("run", "show", "r1", "--limit", "2")
     assert "the newest 2 actions" in shell.err
+
+
+def test_what_a_person_undoes_outside_of_a_run_is_not_told_as_a_run_of_the_agent(shell: Shell) -> None:
+    shell.publish()
+    undone = shell.refund("INV-1", 20)["action"]
+    shell.clock.forward(seconds=1)
+    shell("undo", undone)
+    persons, agents = (each["id"] for each in shell.data("run", "list"))
+    of_person, of_agent = shell("run", "list").splitlines()[1:]
+    assert persons in of_person and f"{user_name()}, a person" in of_person
+    assert agents in of_agent and "a person" not in of_agent
+    assert f"agent     {user_name()}, a person" in shell("run", "show", persons)
+    assert "a person" not in shell("run", "show", agents).partition("ACTION")[0]
 
 
 def test_a_run_that_is_not_there_is_an_error_with_a_fix(shell: Shell) -> None:
