@@ -38,6 +38,7 @@ def test_a_run_tells_what_it_cost_who_is_waited_for_and_what_stands(shell: Shell
     assert [each["id"] for each in run["actions"]][:3] == [done, undone, waits]
     told = shell("run", "show", "r1")
     assert f"`interlock approvals show {waits}`" in told
+    assert "calls     4, 1 of them to undo others: 3 done, 1 parked" in told
     assert "1 effect: `interlock undo --run r1 --plan`" in told
     assert len(shell.data("run", "show", "r1", "--limit", "2")["actions"]) == 2
     shell("run", "show", "r1", "--limit", "2")

@@ -84,7 +84,9 @@ async def show(typed: Typed) -> int:
     ]
     heads = ["ACTION", "STATE", "TOOL", "COST", "CHANGED", "REMARK"]
     whose = _whose(f"{data['agent']} for {data['principal']}", rows)
-    text = f"{block(_pairs(data, whose), typed.screen.width)}\n\n{table(heads, lines, typed.screen.broad, right=(3,))}"
+    undos = sum(row.action.undo_of is not None for row in rows[:TOLD_OF])
+    told = block(_pairs(data, whose, undos), typed.screen.width)
+    text = f"{told}\n\n{table(heads, lines, typed.screen.broad, right=(3,))}"
     typed.screen.show({**data, "actions": [row_data(row) for row in shown]}, text)
     if len(rows) > given.limit:
         typed.screen.note(f"note: the newest {given.limit} actions; say `--limit N` for more")
@@ -99,7 +101,7 @@ def _whose(agent: str, rows: Sequence[ActionRow]) -> str:
     return f"{listed(people)}, {'a person' if len(people) == 1 else 'people'}"
 
 
-def _pairs(data: Mapping[str, Any], whose: str) -> list[tuple[str, str]]:
+def _pairs(data: Mapping[str, Any], whose: str, undos: int) -> list[tuple[str, str]]:
     states = ", ".join(f"{count} {state}" for state, count in data["states"].items())
     of = f", of the newest {data['told_of']:,} actions" if data["older"] else ""
     return [
@@ -107,7 +109,7 @@ def _pairs(data: Mapping[str, Any], whose: str) -> list[tuple[str, str]]:
         ("workflow", clean(f"{data['workflow']} in {data['environment']}")),
         ("agent", clean(whose)),
         ("began", data["began_at"].short()),
-        ("calls", f"{data['calls']}: {states}{of}"),
+        ("calls", f"{data['calls']}{f', {undos} of them to undo others' if undos else ''}: {states}{of}"),
         ("cost", f"{data['cost_usd']}{of}"),
         *(("budget", clean(_budget(each))) for each in data["budgets"]),
         ("waits", _some(data["waits"], "`interlock approvals show {}`")),
