@@ -60,6 +60,11 @@ async def with_token(world: World, drawn: Drawn) -> Caller:
     return caller
 
 
+def ends_otherwise(text: str) -> str:
+    """Return a text with another end, whichever it had."""
+    return text[:-2] + ("BB" if text.endswith("AA") else "AA")
+
+
 def another_tenant(drawn: Drawn, tenant: str) -> Drawn:
     """A token that is right in all but its tenant."""
     other = draw(TenantId(tenant))

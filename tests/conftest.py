@@ -6,6 +6,7 @@ from pathlib import Path
 from secrets import token_hex
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from interlock.app import Opened, open_store
 from interlock.core.ids import TenantId
@@ -13,6 +14,10 @@ from postgres import Server
 from world import HandClock, World
 
 STORES = ("sqlite", "postgres")
+
+# A machine that others use as well may be slow: no property fails for that.
+settings.register_profile("untimed", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 @pytest.hookimpl(tryfirst=True)

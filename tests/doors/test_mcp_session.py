@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from asked_over import Over
 
-from cards import another_tenant, issued
+from cards import another_tenant, ends_otherwise, issued
 from interlock.contract.ir import Loop, Undo
 from interlock.core.effect import EffectClass
 from interlock.core.ids import ActionId, Instant, Micros, ToolName
@@ -164,7 +164,7 @@ async def test_nobody_comes_in_without_a_token_that_is_known_here(world: World) 
     world.clock.forward(seconds=2)
     forged = another_tenant(drawn, "globex").text
     bodies: set[bytes] = set()
-    for text in ("", "nonsense", drawn.text, late.text, forged, over.token[:-1] + "x"):
+    for text in ("", "nonsense", drawn.text, late.text, forged, ends_otherwise(over.token)):
         heard = await over.by(text).post({"jsonrpc": "2.0", "id": 0, "method": "initialize"})
         assert heard.status == 401, text
         assert "Bearer" in heard.headers["www-authenticate"]
@@ -211,7 +211,7 @@ async def test_a_session_belongs_to_whoever_began_it(world: World) -> None:
     other, _ = await issued(world, principal="eve")
     assert (await over.by(same).ask("tools/list")).status == 200, "a rotated token goes on with it"
     assert (await over.by(other).ask("tools/list")).status == 404
-    tampered = over.headers["mcp-session-id"][:-2] + "AA"
+    tampered = ends_otherwise(over.headers["mcp-session-id"])
     assert (await over.ask("tools/list", {"mcp-session-id": tampered})).status == 404
     assert (await over.ask("tools/list", {"mcp-session-id": ""})).status == 400
     assert (await over.http("DELETE", "/mcp")).status == 204
