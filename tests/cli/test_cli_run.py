@@ -42,7 +42,7 @@ def test_a_run_tells_what_it_cost_who_is_waited_for_and_what_stands(shell: Shell
     assert "1 effect: `interlock undo --run r1 --plan`" in told
     assert len(shell.data("run", "show", "r1", "--limit", "2")["actions"]) == 2
     shell("run", "show", "r1", "--limit", "2")
-    assert "the newest 2 actions" in shell.err
+    assert "only the newest 2;" in shell.err
 
 
 def test_what_a_person_undoes_outside_of_a_run_is_not_told_as_a_run_of_the_agent(shell: Shell) -> None:

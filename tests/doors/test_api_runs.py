@@ -165,3 +165,16 @@ async def test_an_undo_that_waits_is_not_carried_out_once_the_token_that_asked_f
     assert isinstance(outcome, Refused)
     assert "was revoked" in outcome.why
     assert back.performed == []
+
+
+async def test_what_a_person_undoes_outside_of_a_run_is_told_as_that_persons(served: Served) -> None:
+    await undoable(served)
+    operator = await served.service("operator@support")
+    id = (await served.propose(await served.agent())).data["action"]
+    served.world.clock.forward(seconds=1)
+    undone = (await served.ask("POST", f"/v1/actions/{id}/undo", operator, {})).data["action"]
+    newest, first = (await served.ask("GET", "/v1/runs", operator)).data["runs"]
+    assert (newest["last"]["action"], newest["by"]) == (undone, [f"token:{operator.id}"])
+    assert (first["last"]["action"], first["by"]) == (id, [])
+    run = (await served.ask("GET", f"/v1/runs/{newest['id']}", operator)).data
+    assert (run["by"], run["undos"], run["calls"]) == ([f"token:{operator.id}"], 1, 1)

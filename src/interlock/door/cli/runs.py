@@ -13,7 +13,7 @@ from interlock.door.cli.session import awaited, session
 from interlock.door.told.action import row_data
 from interlock.door.told.run import TOLD_OF, newest_of_run, run_data, run_lines
 from interlock.gateway.listing import Filter, page_of
-from interlock.ports import ActionRow, Wanted
+from interlock.ports import Wanted
 
 _LIST_MAX = 1_000
 _NAMED_MAX = 5
@@ -43,7 +43,7 @@ async def list_runs(typed: Typed) -> int:
         [
             each["id"],
             clean(f"{each['workflow']} in {each['environment']}"),
-            clean(_whose(each["agent"], [row] if each["calls"] == 1 else [])),
+            clean(_whose(each, each["agent"])),
             each["calls"],
             since(row.changed_at, now),
             clean(f"{row.action.tool}: {row.state.value}"),
@@ -83,33 +83,29 @@ async def show(typed: Typed) -> int:
         for row in shown
     ]
     heads = ["ACTION", "STATE", "TOOL", "COST", "CHANGED", "REMARK"]
-    whose = _whose(f"{data['agent']} for {data['principal']}", rows)
-    undos = sum(row.action.undo_of is not None for row in rows[:TOLD_OF])
-    told = block(_pairs(data, whose, undos), typed.screen.width)
-    text = f"{told}\n\n{table(heads, lines, typed.screen.broad, right=(3,))}"
+    text = f"{block(_pairs(data), typed.screen.width)}\n\n{table(heads, lines, typed.screen.broad, right=(3,))}"
     typed.screen.show({**data, "actions": [row_data(row) for row in shown]}, text)
     if len(rows) > given.limit:
-        typed.screen.note(f"note: the newest {given.limit} actions; say `--limit N` for more")
+        typed.screen.note(f"note: only the newest {given.limit}; say `--limit N` for more")
     return 0
 
 
-def _whose(agent: str, rows: Sequence[ActionRow]) -> str:
-    """Say whose a run is: its agent's, or that of people if it has nothing but what they did, such as an undo."""
-    people = sorted({row.action.by for row in rows if row.action.by is not None})
-    if not people or any(row.action.by is None for row in rows):
-        return agent
-    return f"{listed(people)}, {'a person' if len(people) == 1 else 'people'}"
+def _whose(data: Mapping[str, Any], agent: str) -> str:
+    """Say whose a run is: its agent's, or that of people."""
+    kind = "a person" if len(data["by"]) == 1 else "people"
+    return f"{listed(data['by'])}, {kind}" if data["by"] else agent
 
 
-def _pairs(data: Mapping[str, Any], whose: str, undos: int) -> list[tuple[str, str]]:
+def _pairs(data: Mapping[str, Any]) -> list[tuple[str, str]]:
     states = ", ".join(f"{count} {state}" for state, count in data["states"].items())
+    undos = f", {data['undos']} of them to undo others" if data["undos"] else ""
     of = f", of the newest {data['told_of']:,} actions" if data["older"] else ""
     return [
         ("run", data["id"]),
         ("workflow", clean(f"{data['workflow']} in {data['environment']}")),
-        ("agent", clean(whose)),
+        ("agent", clean(_whose(data, f"{data['agent']} for {data['principal']}"))),
         ("began", data["began_at"].short()),
-        ("calls", f"{data['calls']}{f', {undos} of them to undo others' if undos else ''}: {states}{of}"),
+        ("calls", f"{data['calls']}{undos}: {states}{of}"),
         ("cost", f"{data['cost_usd']}{of}"),
         *(("budget", clean(_budget(each))) for each in data["budgets"]),
         ("waits", _some(data["waits"], "`interlock approvals show {}`")),

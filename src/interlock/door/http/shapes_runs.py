@@ -33,6 +33,8 @@ class RunLine(Struct, frozen=True, kw_only=True):
     workflow: str
     environment: str
     agent: str
+    by: list[str]
+    """People, if all of it is what they did, such as an undo of what was in no run."""
     calls: int
     changed_at: Moment
     last: Last
@@ -61,6 +63,10 @@ class Run(Struct, frozen=True, kw_only=True, omit_defaults=True):
     environment: str = ""
     agent: str = ""
     principal: str = ""
+    by: list[str] = field(default_factory=list[str])
+    """People, if all of it is what they did, such as an undo of what was in no run."""
+    undos: int = 0
+    """How many of its actions are there to undo others."""
     states: dict[StateName, Annotated[int, Meta(ge=1)]] = field(default_factory=dict[StateName, int])
     """How many actions are in which state."""
     cost_usd: Decimal = ""

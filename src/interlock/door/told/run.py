@@ -13,7 +13,7 @@ from interlock.door.told.here import Here
 from interlock.door.told.measures import Time, usd
 from interlock.gateway.listing import each_of_run
 from interlock.gateway.reverse import stands
-from interlock.ports import ActionRow, Needs, TenantStore
+from interlock.ports import ActionRow, Needs, RunRow, TenantStore
 
 Data = dict[str, Any]
 
@@ -44,6 +44,7 @@ async def run_data(here: Here, id: RunId, rows: Sequence[ActionRow]) -> Data:
         "id": id,
         **_whose(rows),
         "calls": known.calls if known is not None else len(rows),
+        "undos": sum(row.action.undo_of is not None for row in rows),
         "told_of": len(rows),
         "older": more,
         "states": dict(sorted(Counter(row.state.value for row in rows).items())),
@@ -60,18 +61,21 @@ async def run_lines(here: Here, rows: Sequence[ActionRow]) -> list[Data]:
     """Return runs as lines of a list. `rows` has of each the action that changed last."""
     runs = frozenset(row.action.run for row in rows)
     known = (await here.store.read(Needs(runs=runs))).runs
-    return [
-        {
-            "id": row.action.run,
-            "workflow": row.action.caller.workflow,
-            "environment": row.action.caller.environment,
-            "agent": row.action.caller.agent,
-            "calls": found.calls if (found := known[row.action.run]) is not None else 1,
-            "changed_at": Time(row.changed_at),
-            "last": {"action": row.action.id, "tool": row.action.tool, "state": row.state.value},
-        }
-        for row in rows
-    ]
+    return [_line(row, known[row.action.run]) for row in rows]
+
+
+def _line(row: ActionRow, run: RunRow | None) -> Data:
+    calls = run.calls if run is not None else 1
+    return {
+        "id": row.action.run,
+        "workflow": row.action.caller.workflow,
+        "environment": row.action.caller.environment,
+        "agent": row.action.caller.agent,
+        "by": _people([row]) if calls == 1 else [],
+        "calls": calls,
+        "changed_at": Time(row.changed_at),
+        "last": {"action": row.action.id, "tool": row.action.tool, "state": row.state.value},
+    }
 
 
 def _whose(rows: Sequence[ActionRow]) -> Data:
@@ -83,4 +87,11 @@ def _whose(rows: Sequence[ActionRow]) -> Data:
         "environment": caller.environment,
         "agent": caller.agent,
         "principal": caller.principal,
+        "by": _people(rows),
     }
+
+
+def _people(rows: Sequence[ActionRow]) -> list[str]:
+    """Name people if a run has nothing but what they did, such as an undo of what was in no run."""
+    people = {row.action.by for row in rows}
+    return sorted(person for person in people if person is not None) if None not in people else []
