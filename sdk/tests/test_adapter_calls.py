@@ -2,14 +2,14 @@
 
 import asyncio
 import importlib
-from collections.abc import AsyncGenerator, Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from agents import Agent, RunConfig, Runner, RunState
 from agents.testing import ScriptedModel, assistant_message, function_call
-from desk import SHOP, Desk, desk
+from desk import SHOP, Desk
 from langchain_core.messages import AIMessage, ToolMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, MessagesState, StateGraph
@@ -31,23 +31,6 @@ from interlock_sdk.adapters.openai_agents import GovernedTools
 from interlock_sdk.adapters.temporal import GovernedCall, InterlockActivities
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Generator[Desk]:
-    with desk(tmp_path_factory.mktemp("shop")) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def client(shop: Desk) -> AsyncGenerator[AsyncInterlock]:
-    async with AsyncInterlock(shop.url, shop.token, principal="sam") as opened:
-        yield opened
 
 
 def refunds(shop: Desk, order: str) -> int:

@@ -1,13 +1,13 @@
 """An error in the middle of an agent: what runs again is the same action, and no model hears that it was not done."""
 
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, ClassVar
 
 import pytest
 from agents import Agent, RunConfig, Runner, ToolGuardrailFunctionOutput, ToolInputGuardrail, UserError
 from agents.testing import ScriptedModel, assistant_message, function_call
-from desk import Desk, desk
+from desk import Desk
 from langchain.agents import create_agent
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, HumanMessage, ToolCall, ToolMessage
@@ -38,23 +38,6 @@ from interlock_sdk.adapters.temporal import GovernedCall, InterlockActivities
 pytestmark = pytest.mark.anyio
 QUIET = RunConfig(tracing_disabled=True)
 Call = Callable[..., Awaitable[Outcome]]
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Generator[Desk]:
-    with desk(tmp_path_factory.mktemp("shop")) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def client(shop: Desk) -> AsyncGenerator[AsyncInterlock]:
-    async with AsyncInterlock(shop.url, shop.token, principal="sam") as opened:
-        yield opened
 
 
 @pytest.fixture
