@@ -9,6 +9,7 @@ from served import Served
 
 from interlock.contract.ir import Approvals
 from interlock.core.ids import PersonId, Role
+from interlock.door.http import routes_approvals
 from world import ALLOW, a_rule
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -54,6 +55,24 @@ async def test_a_no_stays_the_answer(served: Served) -> None:
     assert (after.data["state"], after.data["outcome"]["reason"]) == ("refused", "approval_denied")
     assert (await served.ask("POST", f"/v1/approvals/{id}/approve", lee, {"seen": seen})).status == 409
     assert served.world.tool.performed == []
+
+
+async def test_whoever_answers_a_moment_after_somebody_else_is_told_that_it_does_not_wait_any_more(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id = await parked(served)
+    kim, lee = served.person("kim", "approver"), served.person("lee", "approver")
+    seen = {"seen": (await question(served, id, kim))["seen"]}
+    agree = routes_approvals.agree
+
+    async def after_lee(*args: Any, **more: Any) -> Any:
+        monkeypatch.setattr(routes_approvals, "agree", agree)
+        assert (await served.ask("POST", f"/v1/approvals/{id}/deny", lee, seen)).status == 200
+        return await agree(*args, **more)
+
+    monkeypatch.setattr(routes_approvals, "agree", after_lee)
+    late = await served.ask("POST", f"/v1/approvals/{id}/approve", kim, seen)
+    assert (late.status, late.data["type"]) == (409, "/v1/problems/not-now"), late.text
 
 
 async def test_what_was_seen_must_be_what_stands_there(served: Served) -> None:

@@ -66,6 +66,7 @@ async def _asked(visit: Visit[None, Any]) -> AsyncGenerator[ActionRow]:
     try:
         yield row
     except NotPermitted as no:
+        _waits(await seen_row(visit))  # somebody else may have answered meanwhile
         raise Problem("not-permitted", str(no), fix=no.fix) from no
 
 
