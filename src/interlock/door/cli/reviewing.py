@@ -36,6 +36,7 @@ def reviewed(typed: Typed) -> int:
         if _accepted(typed, each):
             assert each.offered is not None, "only what is offered can be accepted"
             after = after.with_tool(each.server, each.tool, each.offered)
+            typed.screen.line("  accepted")
     if after.tools != lock.tools:
         after.write()
     return _summed_up(typed, found, lock, after)
@@ -159,7 +160,7 @@ def pinned(typed: Typed) -> int:
 
 _STATES = {
     "same": "as it was reviewed",
-    "new": "nobody has looked at it yet",
+    "new": "not reviewed before",
     "changed": "not what was reviewed",
     "gone": "its server has no such tool",
     "unfit": "it can be no tool",
