@@ -47,6 +47,19 @@ def test_a_destroyed_key_is_in_no_file_of_sqlite(tmp_path: Path) -> None:
         assert not any(key in file.read_bytes() for file in tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_however_many_subjects_there_are_a_process_remembers_a_bounded_number_of_keys(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("interlock.secret.keys._REMEMBERED_MAX", 3)
+    made = SqliteKeys(tmp_path / "keys.db") if kind == "sqlite" else PostgresKeys(request.getfixturevalue("url"))
+    with closing(made) as keys:
+        filled(keys)
+        first = {name: keys.find(name) for name in OTHERS}
+        assert {name: keys.find_or_make(name, lambda: token_bytes(32)) for name in OTHERS} == first
+        assert len(vars(keys)["_known"]) <= 3
+
+
 def test_a_destroyed_key_is_in_no_table_of_postgres(url: str, postgres_server: Server) -> None:
     with closing(PostgresKeys(url)) as keys:
         key = filled(keys)

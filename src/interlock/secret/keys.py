@@ -83,6 +83,16 @@ def merged(keys: Keys, found: Mapping[str, bytes | None], add: Callable[[str, by
     return TakenIn(added=added, destroyed=destroyed, stayed=stayed, other=other)
 
 
+_REMEMBERED_MAX = 10_000  # keys: some 300 bytes each, and a subject of its own for each run
+
+
+def remember(known: dict[str, bytes], name: str, key: bytes) -> None:
+    """Keep a key at hand. Once there are too many all of them are read again."""
+    if len(known) >= _REMEMBERED_MAX:
+        known.clear()
+    known[name] = key
+
+
 class SqliteKeys:
     """Keys in a SQLite file of their own. A destroyed key leaves neither the file nor the write-ahead log behind."""
 
@@ -114,7 +124,7 @@ class SqliteKeys:
             row = self._run("select key from key where name = ?", [name]).fetchone()
             known = row[0] if row else None
             if known is not None:
-                self._known[name] = known
+                remember(self._known, name, known)
         return known
 
     def find_all(self, names: Sequence[str]) -> Mapping[str, bytes]:

@@ -7,7 +7,7 @@ from typing import Any, LiteralString
 import psycopg
 
 from interlock.core.errors import StoreBusy
-from interlock.secret.keys import TakenIn, merged
+from interlock.secret.keys import TakenIn, merged, remember
 
 
 class PostgresKeys:
@@ -35,7 +35,7 @@ class PostgresKeys:
             self._run("insert into interlock_key values (%s, %s) on conflict do nothing", [name, new()])
             known = self.find(name)
             if known is not None:
-                self._known[name] = known
+                remember(self._known, name, known)
         return known
 
     def destroy(self, *names: str) -> int:
