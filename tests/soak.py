@@ -8,6 +8,7 @@ middle. Behind it: a real MCP server that is killed again and again. Beside it: 
 import argparse
 import asyncio
 import json
+import math
 import os
 import random
 import re
@@ -37,6 +38,7 @@ META: dict[str, Any] = {
 }
 LIST = ("list_invoices", {"customer_id": "C439563"})
 BIG = {"customer_id": "C439563", "invoice_id": "INV-4882", "amount_usd": 80, "reason": "late"}
+KILLED_EVERY_SECONDS = 40  # one that dies more often is let alone for longer and longer, and most calls would fail
 GONE = (aiohttp.ClientError, ConnectionError, TimeoutError, asyncio.IncompleteReadError)
 
 Message = dict[str, Any]
@@ -54,6 +56,8 @@ class Soaked:
     seen: Counter[str] = field(default_factory=Counter[str])
     strange: list[str] = field(default_factory=list[str])
     over: bool = False
+    killed_at: float = -math.inf
+    """When the server behind was killed last."""
 
     def note(self, what: str, status: int, text: str) -> None:
         """Count an answer. While the server behind is away a read fails, or is told to come again; more is strange."""
@@ -183,11 +187,13 @@ async def rude(soaked: Soaked) -> None:
 
 async def beside(soaked: Soaked) -> None:
     """Kill the server behind it, publish the contract anew, issue a token and take it back."""
-    for child in psutil.Process(soaked.process.pid).children(recursive=True):
-        with suppress(psutil.NoSuchProcess):
-            if "interlock_demo.serve" in child.cmdline():
-                child.kill()
-                soaked.seen["server behind killed"] += 1
+    if time.monotonic() - soaked.killed_at > KILLED_EVERY_SECONDS:
+        soaked.killed_at = time.monotonic()
+        for child in psutil.Process(soaked.process.pid).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                if "interlock_demo.serve" in child.cmdline():
+                    child.kill()
+                    soaked.seen["server behind killed"] += 1
     await asyncio.sleep(2)
     contract = soaked.folder / "contract.yaml"
     text = re.sub(
