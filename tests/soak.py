@@ -188,11 +188,11 @@ async def rude(soaked: Soaked) -> None:
 async def beside(soaked: Soaked) -> None:
     """Kill the server behind it, publish the contract anew, issue a token and take it back."""
     if time.monotonic() - soaked.killed_at > KILLED_EVERY_SECONDS:
-        soaked.killed_at = time.monotonic()
         for child in psutil.Process(soaked.process.pid).children(recursive=True):
             with suppress(psutil.NoSuchProcess):
                 if "interlock_demo.serve" in child.cmdline():
                     child.kill()
+                    soaked.killed_at = time.monotonic()
                     soaked.seen["server behind killed"] += 1
     await asyncio.sleep(2)
     contract = soaked.folder / "contract.yaml"
