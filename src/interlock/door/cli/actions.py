@@ -50,11 +50,16 @@ async def listed(typed: Typed) -> int:
     lines = [[r.action.id, r.state.value, r.action.tool, _who(r), since(r.changed_at, now), remark(r)] for r in rows]
     text = table(["ID", "STATE", "TOOL", "AGENT FOR", "CHANGED", "REMARK"], lines, typed.screen.broad)
     typed.screen.show([row_data(row) for row in rows], text if rows else "no such action")
-    if len(rows) == given.limit:
-        typed.screen.note(f"note: the newest {given.limit}; say `--limit N` for more")
-    elif more is not None:
-        typed.screen.note(f"note: of the newest {LOOKED_AT_MAX:,} actions; older ones were not looked at")
+    note_the_rest(typed, len(rows), "actions", more=more is not None)
     return 0
+
+
+def note_the_rest(typed: Typed, shown: int, what: str, *, more: bool) -> None:
+    """Say beside a list that it is not all: it has as many lines as it may, or older ones were not looked at."""
+    if shown == typed.given.limit:
+        typed.screen.note(f"note: the newest {shown}; say `--limit N` for more")
+    elif more:
+        typed.screen.note(f"note: of the newest {LOOKED_AT_MAX:,} {what}; older ones were not looked at")
 
 
 @awaited

@@ -6,7 +6,7 @@ from typing import Any
 from interlock.core.errors import InterlockError, UsageWrong
 from interlock.core.ids import RunId
 from interlock.core.limits import SAFE_INTEGER
-from interlock.door.cli.actions import LOOKED_AT_MAX, remark
+from interlock.door.cli.actions import LOOKED_AT_MAX, note_the_rest, remark
 from interlock.door.cli.render import block, clean, listed, since, table, usd
 from interlock.door.cli.screen import Typed
 from interlock.door.cli.session import awaited, session
@@ -52,10 +52,7 @@ async def list_runs(typed: Typed) -> int:
     ]
     heads = ["RUN", "WORKFLOW", "AGENT", "CALLS", "CHANGED", "LAST"]
     typed.screen.show(data, table(heads, lines, typed.screen.broad, right=(3,)) if rows else "no such run")
-    if len(rows) == given.limit:
-        typed.screen.note(f"note: the newest {given.limit}; say `--limit N` for more")
-    elif more is not None:
-        typed.screen.note(f"note: of the newest {LOOKED_AT_MAX:,} runs; older ones were not looked at")
+    note_the_rest(typed, len(rows), "runs", more=more is not None)
     return 0
 
 
